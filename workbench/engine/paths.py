@@ -1,0 +1,48 @@
+"""Where things lie on this machine: the program's assets and the person's own folders."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import platformdirs
+
+_APP = "transformers-workbench"
+
+
+def asset(name: str) -> Path:
+    """The path of a file of ``assets/``, in a checkout and in an installed wheel alike.
+
+    Raises:
+        FileNotFoundError: There is no such asset.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "assets", package.parent / "assets"):
+        if (folder / name).exists():
+            return folder / name
+    raise FileNotFoundError(f"no asset called {name}")
+
+
+def data_dir() -> Path:
+    """The folder for what is kept: starters and runs. ``WORKBENCH_DATA`` moves it."""
+    return Path(os.environ.get("WORKBENCH_DATA") or platformdirs.user_data_dir(_APP, appauthor=False))
+
+
+def starters_dir() -> Path:
+    """The folder of fetched starters."""
+    return data_dir() / "starters"
+
+
+def runs_dir() -> Path:
+    """The folder of fine-tuning runs."""
+    return data_dir() / "runs"
+
+
+def new_run_dir(name: str) -> Path:
+    """A folder for a run that does not exist yet: the name made safe, numbered when taken."""
+    stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
+    number = 1
+    while (path := runs_dir() / (stem if number == 1 else f"{stem}-{number}")).exists():
+        number += 1
+    return path
