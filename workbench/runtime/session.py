@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.engine.values import Checkpoint, Encoding, Sampling, Step
+from workbench.engine.values import Checkpoint, Encoding, Logits, Sampling, Step
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
@@ -18,20 +18,23 @@ LOGITS_BUDGET = 128 * 2**20
 
 
 class Session(QObject):
-    """Frozen values of the UI thread. ``set_x`` returns early when nothing changes, drops what no longer holds, then announces.
+    """Frozen values of the UI thread.
+
+    ``set_x`` returns early when nothing changes, drops what no longer holds, and then announces.
 
     Attributes:
         model: The loaded model with its tokenizer, or None.
         prompt: The plain text that Tokenizer and Playground share.
         encoding: What went (or would go) into the model last, or None.
         steps: The tokens generated after ``encoding``.
+        next_logits: What was scored as the token after ``encoding`` while there are no steps, or None.
         selection: A position in ``encoding`` followed by ``steps``, or None.
         sampling: The knobs.
         offline: Whether the network is switched off.
 
     Signals:
-        model_changed(), prompt_changed(), encoding_changed(), steps_reset(), step_added(Step), selection_changed(),
-        sampling_changed(), offline_changed(): After the value of that name changed.
+        model_changed(), prompt_changed(), encoding_changed(), steps_reset(), step_added(Step), next_logits_changed(),
+        selection_changed(), sampling_changed(), offline_changed(): After the value of that name changed.
         local_changed(): What lies on this machine (cache, starters, runs) may have changed.
     """
 
@@ -40,6 +43,7 @@ class Session(QObject):
     encoding_changed = Signal()
     steps_reset = Signal()
     step_added = Signal(object)
+    next_logits_changed = Signal()
     selection_changed = Signal()
     sampling_changed = Signal()
     offline_changed = Signal()
@@ -50,6 +54,7 @@ class Session(QObject):
         self.model: LoadedModel | None = None
         self.prompt = ""
         self.encoding: Encoding | None = None
+        self.next_logits: Logits | None = None
         self.selection: int | None = None
         self.sampling = Sampling()
         self.offline = False
@@ -84,9 +89,10 @@ class Session(QObject):
 
     def set_encoding(self, encoding: Encoding | None) -> None:
         """Take what goes into the model; steps that followed another input are dropped."""
-        if encoding == self.encoding and not self._steps:
+        if encoding == self.encoding:
             return
         self.encoding = encoding
+        self.set_next_logits(None)
         self.clear_steps()
         self.encoding_changed.emit()
 
@@ -100,8 +106,16 @@ class Session(QObject):
         if had:
             self.steps_reset.emit()
 
+    def set_next_logits(self, logits: Logits | None) -> None:
+        """Take the scores of the token after ``encoding``, which nothing has been chosen from yet."""
+        if logits is self.next_logits:
+            return
+        self.next_logits = logits
+        self.next_logits_changed.emit()
+
     def add_step(self, step: Step) -> None:
         """Take one more generated token; the oldest logits go when the budget is full."""
+        self.set_next_logits(None)
         self._steps.append(step)
         self._logits_bytes += step.logits.nbytes if step.logits else 0
         while self._logits_bytes > LOGITS_BUDGET:
