@@ -114,6 +114,7 @@ class Token:
         mask: attention_mask, 1 or 0.
         type_id: token_type_ids, or None when the tokenizer returns none.
         special: Whether it is a special token.
+        sequence: 0 for the text, 1 for the second text of a pair, None for what was added or can't be told.
     """
 
     position: int
@@ -126,6 +127,7 @@ class Token:
     mask: int
     type_id: int | None
     special: bool
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +311,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label and its score in ``[0, 1]``."""
+    """A label and its score: in ``[0, 1]``, or the raw value of a regression head."""
 
     label: str
     score: float
@@ -337,6 +339,36 @@ class Filled:
     sequence: str
 
 
+@dataclass(frozen=True, slots=True)
+class TaskOptions:
+    """The settings of a task; each task reads those that apply to it.
+
+    Attributes:
+        top_k: Labels (text-classification) or alternatives for each mask (fill-mask) to give; None means all labels.
+        threshold: Labels and entities that score below it are left out, in ``[0, 1]``; 0.0 keeps all.
+        aggregation: How tokens become entities: ``none``, ``simple``, ``first``, ``average`` or ``max``.
+        pooling: How the hidden states of a text become one vector: ``mean`` (over attended positions), ``cls`` (the first
+            position) or ``last`` (the last attended position).
+        normalize: Scale each vector to length 1.
+        max_new_tokens: Tokens to generate at most.
+        do_sample: Draw the next token; False takes the most probable one.
+        temperature: Divides the logits when sampling; above 0, usually 0.2 to 1.5.
+        seed: Seeds torch's generator before sampling.
+        max_length: Tokens the text is cut at, special ones included; None means the checkpoint's context.
+    """
+
+    top_k: int | None = 5
+    threshold: float = 0.0
+    aggregation: str = "simple"
+    pooling: str = "mean"
+    normalize: bool = True
+    max_new_tokens: int = 40
+    do_sample: bool = False
+    temperature: float = 0.7
+    seed: int = 0
+    max_length: int | None = None
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class TaskResult:
     """What a task gave, with its three steps.
@@ -346,12 +378,14 @@ class TaskResult:
         text: The input.
         stages: preprocess, forward, postprocess.
         items: `Label`, `Entity` or `Filled` values; one str for text-generation; rows of floats for feature-extraction.
+        truncated: Tokens that were cut off because the text is longer than the context.
     """
 
     task: str
     text: str
     stages: tuple[Stage, Stage, Stage]
     items: tuple[Any, ...]
+    truncated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,7 +412,8 @@ class TrainSpec:
     """Everything that makes a run; equal specs on one machine give equal losses.
 
     Attributes:
-        task: ``text-classification`` (AutoModelForSequenceClassification) or ``text-generation`` (AutoModelForCausalLM).
+        task: ``text-classification`` (AutoModelForSequenceClassification) or ``text-generation``
+            (AutoModelForCausalLM).
         checkpoint: Where to start from.
         data: A CSV or JSONL file.
         text_column: The column with the text.
@@ -398,6 +433,7 @@ class TrainSpec:
         eval_steps: Evaluate every so many steps; 0 means once per epoch.
         freeze_layers: Freeze the embeddings and as many of the first layers; 0 trains everything.
         bf16: Autocast to bfloat16.
+        group_by_length: Put rows of like length into a batch (less padding, faster); classification only.
         seed: Of the split, the order, the head and the dropout.
         threads: CPU threads of the run; 0 means one less than the physical cores.
     """
@@ -422,6 +458,7 @@ class TrainSpec:
     eval_steps: int = 0
     freeze_layers: int = 0
     bf16: bool = False
+    group_by_length: bool = False
     seed: int = 0
     threads: int = 0
 

@@ -1,0 +1,210 @@
+"""Loading keeps what is stored, says what is fresh, runs nothing of the checkpoint, and words every failure."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.engine import models
+from workbench.engine.errors import CheckpointError, NotSupported, OutOfMemory, UnsafeRefused, WorkbenchError
+from workbench.engine.models import load
+from workbench.engine.task import Cancelled, Silent
+from workbench.engine.values import Checkpoint
+
+Change = Callable[[Path], object]
+
+
+@pytest.fixture
+def copy(tiny_llama: Checkpoint, tmp_path: Path) -> Checkpoint:
+    """The tiny llama in a folder that may be damaged."""
+    shutil.copytree(tiny_llama.path, tmp_path / "copy")
+    return Checkpoint(name="copy", path=tmp_path / "copy")
+
+
+def config(**changes: Any) -> Change:
+    def change(folder: Path) -> None:
+        file = folder / "config.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+    return change
+
+
+def cut(keep: int) -> Change:
+    def change(folder: Path) -> None:
+        file = folder / "model.safetensors"
+        file.write_bytes(file.read_bytes()[:keep])
+
+    return change
+
+
+def as_pickle(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+
+
+def without(*names: str) -> Change:
+    return lambda folder: [(folder / name).unlink() for name in names]
+
+
+def index_of_missing(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(
+        json.dumps({"weight_map": {"model.norm.weight": "model-00001-of-00002.safetensors"}})
+    )
+
+
+def test_load_keeps_the_stored_weights(tiny_llama: Checkpoint) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    loaded = load(tiny_llama)
+    plain = AutoModelForCausalLM.from_pretrained(tiny_llama.path, dtype="auto")
+    assert all(torch.equal(a, b) for a, b in zip(loaded.model.parameters(), plain.parameters(), strict=True))
+    assert (loaded.head, loaded.dtype, loaded.missing, loaded.notes) == ("AutoModelForCausalLM", "float32", (), ())
+    assert loaded.parameters == sum(weight.numel() for weight in plain.parameters())
+    assert loaded.tokenizer is not None and not loaded.model.training
+
+
+def test_a_fresh_head_is_named_as_such(tiny_llama: Checkpoint) -> None:
+    loaded = load(tiny_llama, head="AutoModelForSequenceClassification", labels=["bad", "so-so", "good"])
+    assert loaded.missing == ("score.weight",)
+    assert loaded.model.config.id2label == {0: "bad", 1: "so-so", 2: "good"}
+    assert any("untrained" in note for note in loaded.notes)
+
+
+def test_another_number_of_labels_makes_the_head_fresh(tiny_bert_classifier: Checkpoint) -> None:
+    assert load(tiny_bert_classifier).missing == ()
+    fresh = load(tiny_bert_classifier, num_labels=5)
+    assert fresh.missing == ("classifier.bias", "classifier.weight")
+    assert fresh.model.num_labels == 5
+
+
+def test_dtype_and_attention_are_as_asked(tiny_llama: Checkpoint) -> None:
+    loaded = load(tiny_llama, dtype="bfloat16", attn_implementation="eager")
+    assert loaded.dtype == "bfloat16"
+    assert loaded.model.config._attn_implementation == "eager"
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "said"),
+    [
+        (without("config.json"), CheckpointError, "no config.json"),
+        (without("model.safetensors"), CheckpointError, "no weights"),
+        (cut(-1000), CheckpointError, "cut off"),
+        (cut(500), CheckpointError, "cut off"),
+        (cut(5), CheckpointError, "no safetensors"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"PK" * 999), CheckpointError, "no safetensors"),
+        (index_of_missing, CheckpointError, "1 of 1 weight files are missing"),
+        (config(hidden_size=64), CheckpointError, "384×32 in the file, 384×64"),
+        (config(hidden_size="wide"), CheckpointError, "expected int"),
+        (config(num_attention_heads=3), CheckpointError, "config.json"),
+        (config(model_type="quux"), CheckpointError, "quux"),
+        (config(model_type=None), CheckpointError, "model_type"),
+        (config(model_type="quux", auto_map={"AutoModel": "code.Model"}), UnsafeRefused, "code"),
+        (config(quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}), NotSupported, "bitsandb"),
+        (config(vocab_size=10**13), OutOfMemory, "memory"),
+        (as_pickle, UnsafeRefused, "pickled"),
+        (lambda folder: (folder / "adapter_config.json").write_text("{}"), NotSupported, "adapter"),
+    ],
+)
+def test_bad_checkpoints_are_worded(copy: Checkpoint, change: Change, kind: type[WorkbenchError], said: str) -> None:
+    change(copy.path)
+    with pytest.raises(kind) as caught:
+        load(copy)
+    assert said in caught.value.why
+    assert caught.value.what.endswith("copy.") and caught.value.remedy
+
+
+def test_remote_code_of_a_known_architecture_is_left_alone(copy: Checkpoint) -> None:
+    config(auto_map={"AutoModelForCausalLM": "evil.Model"})(copy.path)
+    (copy.path / "evil.py").write_text("raise SystemExit('ran')")
+    assert type(load(copy).model).__name__ == "LlamaForCausalLM"
+
+
+def test_a_kernel_named_in_the_config_is_not_fetched(copy: Checkpoint) -> None:
+    config(attn_implementation="user/kernel", _attn_implementation="user/kernel")(copy.path)
+    assert load(copy).model.config._attn_implementation == "sdpa"
+    with pytest.raises(UnsafeRefused):
+        load(copy, attn_implementation="user/kernel")
+
+
+@pytest.mark.parametrize("change", [without("tokenizer.json", "tokenizer_config.json"), None])
+def test_without_a_usable_tokenizer_the_model_still_loads(copy: Checkpoint, change: Change | None) -> None:
+    if change:
+        change(copy.path)
+    else:
+        (copy.path / "tokenizer.json").write_text("{")
+    loaded = load(copy)
+    assert loaded.tokenizer is None
+    assert any("tokenizer" in note for note in loaded.notes)
+
+
+def test_layers_that_the_files_lack_are_no_fresh_head(copy: Checkpoint) -> None:
+    config(num_hidden_layers=4)(copy.path)
+    loaded = load(copy)
+    assert len(loaded.missing) == 18
+    assert any("body" in note for note in loaded.notes)
+
+
+def test_a_head_the_architecture_lacks_is_not_supported(tiny_llama: Checkpoint) -> None:
+    with pytest.raises(NotSupported, match="AutoModelForMultipleChoice"):
+        load(tiny_llama, head="AutoModelForMultipleChoice")
+
+
+def test_more_than_there_is_memory_for_is_refused_first(
+    tiny_llama: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "memory", lambda: models.Memory(process=1, total=10, available=10))
+    with pytest.raises(OutOfMemory, match="weights need"):
+        load(tiny_llama)
+
+
+def test_nothing_is_printed_or_logged(
+    tiny_bert: Checkpoint, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    load(tiny_bert, head="AutoModelForTokenClassification", num_labels=3)
+    assert capfd.readouterr() == ("", "")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_cancel_does_not_wait_for_the_lock(tiny_llama: Checkpoint) -> None:
+    class Stopped(Silent):
+        asked = threading.Event()
+
+        def report(self, progress: object) -> None:
+            if "weights" in str(progress):
+                self.asked.set()
+
+        def check(self) -> None:
+            if self.asked.is_set():
+                raise Cancelled
+
+    held = threading.Event()
+    release = threading.Event()
+
+    def training() -> None:
+        with models.LOAD_LOCK:
+            held.set()
+            release.wait(30)
+
+    thread = threading.Thread(target=training)
+    thread.start()
+    held.wait(30)
+    try:
+        with pytest.raises(Cancelled):
+            load(tiny_llama, task=Stopped())
+    finally:
+        release.set()
+        thread.join()
+
+
+def test_memory_and_devices_are_measured() -> None:
+    seen = models.memory()
+    assert 0 < seen.process < seen.total and 0 < seen.available <= seen.total
+    assert models.devices()[-1] == "cpu"

@@ -1,0 +1,308 @@
+"""What a checkpoint's folder says about itself, read in milliseconds and without torch."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import re
+import struct
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from workbench.engine.errors import CheckpointError
+from workbench.engine.values import Checkpoint, Facts
+
+#: Larger JSON files are no config: the longest real ones have a few hundred kilobytes of labels.
+_CONFIG_LIMIT = 8 * 2**20
+_HEADER_LIMIT = 100 * 2**20
+
+#: Auto classes in the order they are offered, with the table of transformers that says which model types have them.
+HEADS: tuple[tuple[str, str], ...] = (
+    ("AutoModelForCausalLM", "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"),
+    ("AutoModelForSeq2SeqLM", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"),
+    ("AutoModelForMaskedLM", "MODEL_FOR_MASKED_LM_MAPPING_NAMES"),
+    ("AutoModelForSequenceClassification", "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES"),
+    ("AutoModelForTokenClassification", "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES"),
+    ("AutoModelForQuestionAnswering", "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES"),
+    ("AutoModelForMultipleChoice", "MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES"),
+    ("AutoModelForImageTextToText", "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES"),
+    ("AutoModelForImageClassification", "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES"),
+    ("AutoModelForObjectDetection", "MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES"),
+    ("AutoModelForSemanticSegmentation", "MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES"),
+    ("AutoModelForAudioClassification", "MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES"),
+    ("AutoModelForSpeechSeq2Seq", "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES"),
+    ("AutoModelForCTC", "MODEL_FOR_CTC_MAPPING_NAMES"),
+    ("AutoModel", "MODEL_MAPPING_NAMES"),
+)
+
+#: Only for model types transformers has no table entry for; the longest suffix that fits wins.
+_SUFFIXES = {
+    "ForCausalLM": "AutoModelForCausalLM",
+    "LMHeadModel": "AutoModelForCausalLM",
+    "ForMaskedLM": "AutoModelForMaskedLM",
+    "ForSequenceClassification": "AutoModelForSequenceClassification",
+    "ForTokenClassification": "AutoModelForTokenClassification",
+    "ForQuestionAnswering": "AutoModelForQuestionAnswering",
+    "ForMultipleChoice": "AutoModelForMultipleChoice",
+    "ForImageClassification": "AutoModelForImageClassification",
+    "Model": "AutoModel",
+}
+
+_DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn",
+           "F8_E5M2": "float8_e5m2", "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8",
+           "BOOL": "bool"}  # fmt: skip
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "vocab.txt",
+    "vocab.json",
+    "tekken.json",
+)
+
+
+def describe(checkpoint: Checkpoint) -> Facts:
+    """Read config.json and the names and headers of the weight files; a few milliseconds, no torch.
+
+    Raises:
+        CheckpointError: The folder is missing, is no checkpoint, or its config.json can't be read.
+    """
+    path = checkpoint.path
+    config = read_config(path, checkpoint.name)
+    model_type = config.get("model_type")
+    model_type = model_type if isinstance(model_type, str) else ""
+    named = config.get("architectures")
+    architectures = tuple(str(name) for name in named) if isinstance(named, list) else ()
+    trained = _trained_head(architectures, model_type)
+    text = config.get("text_config")
+    sizes = {**config, **text} if isinstance(text, dict) else config
+    heads_count = _whole(sizes, "num_attention_heads", "n_head", "n_heads")
+    kind, files = weight_files(path)
+    stored = _stored_dtype(files) if kind == "safetensors" else None
+    declared = config.get("dtype", config.get("torch_dtype"))
+    return Facts(
+        architectures=architectures,
+        model_type=model_type,
+        heads=_heads(model_type, trained),
+        trained_head=trained,
+        dtype=stored or (declared if isinstance(declared, str) else None),
+        layers=_whole(sizes, "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
+        hidden_size=_whole(sizes, "hidden_size", "n_embd", "d_model", "dim"),
+        attention_heads=heads_count,
+        kv_heads=_whole(sizes, "num_key_value_heads") or heads_count,
+        vocab_size=_whole(sizes, "vocab_size"),
+        context=_whole(sizes, "max_position_embeddings", "n_positions", "max_sequence_length"),
+        labels=_labels(config),
+        weights=kind,
+        weight_bytes=sum(file.stat().st_size for file in files if file.exists()),
+        remote_code="auto_map" in config,
+        has_tokenizer=has_tokenizer(path),
+        has_chat_template=_has_chat_template(path),
+    )
+
+
+def read_config(path: Path, name: str) -> dict[str, Any]:
+    """config.json of a folder as a dict.
+
+    Raises:
+        CheckpointError: There is no such folder or file, or it holds no JSON object.
+    """
+    what = f"Could not open {name}."
+    if not path.exists():
+        raise CheckpointError(
+            what,
+            why=f"There is no folder {path}.",
+            remedy="Check the spelling, or pick a checkpoint from the list of what is on this machine.",
+        )
+    if not path.is_dir():
+        raise CheckpointError(
+            what,
+            why=f"{path.name} is a file; a checkpoint is a folder with config.json and weights.",
+            remedy="Choose the folder that holds it.",
+        )
+    file = path / "config.json"
+    if not file.is_file():
+        raise CheckpointError(what, why=_why_no_config(path), remedy=_remedy_no_config(path))
+    damaged = "Download or save the checkpoint again: config.json must be one JSON object with a model_type."
+    if file.stat().st_size > _CONFIG_LIMIT:
+        raise CheckpointError(what, why="Its config.json is too large to be one.", remedy=damaged)
+    try:
+        config = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(what, why=f"Its config.json is damaged: {error}.", remedy=damaged) from error
+    if not isinstance(config, dict):
+        raise CheckpointError(what, why="Its config.json holds something else than settings.", remedy=damaged)
+    return config
+
+
+def _why_no_config(path: Path) -> str:
+    if (path / "adapter_config.json").exists():
+        return "The folder holds only an adapter (LoRA or the like), which changes another checkpoint's weights."
+    if any(path.glob("*.gguf")):
+        return "The folder holds a GGUF file, the format of llama.cpp, and no config.json."
+    return f"The folder {path} has no config.json, so it is no transformers checkpoint."
+
+
+def _remedy_no_config(path: Path) -> str:
+    if (path / "adapter_config.json").exists():
+        return "Merge it into its base checkpoint with peft (merge_and_unload) and save that."
+    if any(path.glob("*.gguf")):
+        return "Get the same model as safetensors."
+    return "Choose a folder written by save_pretrained, or a snapshot of a Hub repository."
+
+
+def weight_files(path: Path) -> tuple[str, tuple[Path, ...]]:
+    """The format of a folder's weights and its files, the format that is loaded first winning.
+
+    Returns:
+        ``safetensors``, ``pickle``, ``gguf`` or ``none``, and the files (shards an index names may be missing).
+    """
+    index = path / "model.safetensors.index.json"
+    if (path / "model.safetensors").is_file():
+        return "safetensors", (path / "model.safetensors",)
+    if index.is_file():
+        return "safetensors", tuple(path / shard for shard in shards(index))
+    for kind, patterns in (
+        ("safetensors", ("*.safetensors",)),
+        ("pickle", ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")),
+        ("gguf", ("*.gguf",)),
+    ):
+        found = tuple(sorted(file for pattern in patterns for file in path.glob(pattern) if file.is_file()))
+        if found:
+            return kind, found
+    return "none", ()
+
+
+def shards(index: Path) -> tuple[str, ...]:
+    """The plain file names an index of shards lists, in order; empty when the index can't be read."""
+    try:
+        names = set(json.loads(index.read_bytes())["weight_map"].values())
+        return tuple(sorted(name for name in names if name == Path(name).name and name not in ("", ".", "..")))
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return ()
+
+
+def header(file: Path) -> dict[str, Any]:
+    """The header of a safetensors file: tensor name to ``{dtype, shape, data_offsets}``.
+
+    Raises:
+        CheckpointError: The file is cut off or is no safetensors file; ``why`` tells which.
+    """
+    what = f"Could not read the weights in {file.name}."
+    again = "Delete it and download or save the checkpoint again."
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        start = stream.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 0 < length <= _HEADER_LIMIT:
+            raise CheckpointError(what, why="The file is empty or is no safetensors file.", remedy=again)
+        raw = stream.read(length)
+    if len(raw) < length:
+        raise CheckpointError(what, why=f"The file is cut off after {size:,} bytes.", remedy=again)
+    try:
+        tensors = json.loads(raw)
+        tensors.pop("__metadata__", None)
+        end = max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
+        expected = 8 + length + int(end)
+    except (ValueError, AttributeError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise CheckpointError(what, why="The file is damaged or is no safetensors file.", remedy=again) from error
+    if size < expected:
+        raise CheckpointError(what, why=f"The file is cut off: {size:,} of {expected:,} bytes are there.", remedy=again)
+    return tensors
+
+
+def has_tokenizer(path: Path) -> bool:
+    """Whether any file a tokenizer can be built from is there."""
+    return any((path / name).is_file() for name in _TOKENIZER_FILES)
+
+
+def known_model_type(model_type: str) -> bool:
+    """Whether the installed transformers has this architecture itself."""
+    return model_type in _tables()["CONFIG_MAPPING_NAMES"]
+
+
+@functools.cache
+def _tables() -> dict[str, dict[str, str]]:
+    # Importing transformers.models.auto costs seconds and torch; its tables are literals, so they are read as text.
+    wanted = {table for _, table in HEADS} | {"CONFIG_MAPPING_NAMES"}
+    found: dict[str, dict[str, str]] = {name: {} for name in wanted}
+    spec = importlib.util.find_spec("transformers")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        for module in ("auto_mappings.py", "configuration_auto.py", "modeling_auto.py"):
+            file = Path(folder, "models", "auto", module)
+            if not file.is_file():
+                continue
+            source = file.read_text("utf-8")
+            for block in re.finditer(r"^(\w+)(?: = OrderedDict|\.update)\((.*?)^\)", source, re.MULTILINE | re.DOTALL):
+                if block[1] in wanted:
+                    found[block[1]].update(re.findall(r'\(?"([\w.-]+)"\s*[,:]\s*\(?\s*"(\w+)"', block[2]))
+    return found
+
+
+def _heads(model_type: str, trained: str | None) -> tuple[str, ...]:
+    tables = _tables()
+    fit = [head for head, table in HEADS if model_type in tables[table] and head != "AutoModel"]
+    if "AutoModelForMaskedLM" in fit and "AutoModelForCausalLM" in fit and trained != "AutoModelForCausalLM":
+        # Encoders list a causal head too, which needs is_decoder=True to mean anything.
+        fit.remove("AutoModelForCausalLM")
+    if trained and trained != "AutoModel":
+        fit = [trained, *(head for head in fit if head != trained)]
+    return (*fit, "AutoModel")
+
+
+def _trained_head(architectures: tuple[str, ...], model_type: str) -> str | None:
+    if not architectures:
+        return None
+    tables = _tables()
+    for head, table in HEADS:
+        if tables[table].get(model_type) == architectures[0]:
+            return head
+    for suffix, head in _SUFFIXES.items():
+        if architectures[0].endswith(suffix):
+            return head
+    return None
+
+
+def _stored_dtype(files: tuple[Path, ...]) -> str | None:
+    counts: Counter[str] = Counter()
+    try:
+        for entry in header(files[0]).values():
+            start, end = entry["data_offsets"]
+            counts[str(entry["dtype"])] += end - start
+    except (CheckpointError, OSError, IndexError, KeyError, TypeError, ValueError):
+        return None
+    return _DTYPES.get(counts.most_common(1)[0][0]) if counts else None
+
+
+def _labels(config: dict[str, Any]) -> tuple[str, ...]:
+    names = config.get("id2label")
+    if not isinstance(names, dict):
+        return ()
+    try:
+        return tuple(str(names[key]) for key in sorted(names, key=int))
+    except ValueError:
+        return ()
+
+
+def _whole(config: dict[str, Any], *keys: str) -> int | None:
+    for key in keys:
+        value = config.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None
+
+
+def _has_chat_template(path: Path) -> bool:
+    if (path / "chat_template.jinja").is_file() or (path / "chat_template.json").is_file():
+        return True
+    file = path / "tokenizer_config.json"
+    if not file.is_file() or file.stat().st_size > _CONFIG_LIMIT:
+        return False
+    try:
+        config = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(config, dict) and bool(config.get("chat_template"))

@@ -1,0 +1,395 @@
+"""Checkpoint to model: loading by local path, in one place, with nothing trusted and every failure worded."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.errors import CheckpointError, NotSupported, OutOfMemory, UnsafeRefused, explain
+from workbench.engine.facts import describe, has_tokenizer, header, known_model_type, shards, weight_files
+from workbench.engine.task import Progress, Silent, Task
+from workbench.engine.values import Checkpoint, Facts
+from workbench.engine.warmup import warm_up
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["LOAD_LOCK", "LoadedModel", "Memory", "describe", "devices", "load", "memory", "warm_up"]
+
+#: Loading changes torch's process-wide default dtype while it lasts, so every from_pretrained and every train step
+#: holds this lock; without it a step that creates a tensor meanwhile gets it in the other model's dtype.
+LOAD_LOCK = threading.RLock()
+
+_WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1, "int8": 1,
+          "uint8": 1}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LoadedModel:
+    """A model in memory with its tokenizer, ready for use (``eval`` mode).
+
+    Attributes:
+        checkpoint: Where it came from.
+        facts: What its folder says.
+        tokenizer: Its tokenizer, or None when the folder has none that can be used.
+        model: The PreTrainedModel.
+        head: The Auto class it was loaded with, such as ``AutoModelForCausalLM``.
+        dtype: Of most of its weights, as torch spells it, without ``torch.``.
+        device: ``cpu``, ``cuda:0``, ``mps``.
+        parameters: Number of weights.
+        bytes: Bytes of weights and buffers.
+        missing: Names of weights the checkpoint has none for: they were drawn at random (a fresh head).
+        unexpected: Names of weights in the checkpoint that this head has no use for.
+        seconds: Time the load took, imports included.
+        notes: What a person should know about this load, each a sentence.
+    """
+
+    checkpoint: Checkpoint
+    facts: Facts
+    tokenizer: PreTrainedTokenizerBase | None
+    model: PreTrainedModel
+    head: str
+    dtype: str
+    device: str
+    parameters: int
+    bytes: int
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Memory in bytes: resident in this process, in the machine, and still available to programs."""
+
+    process: int
+    total: int
+    available: int
+
+
+def memory() -> Memory:
+    """Measure the memory of the machine and of this process; under a millisecond."""
+    import psutil
+
+    machine = psutil.virtual_memory()
+    return Memory(psutil.Process().memory_info().rss, machine.total, machine.available)
+
+
+def devices() -> tuple[str, ...]:
+    """Devices a model can be loaded on, the fastest first, ``cpu`` always among them. Imports torch."""
+    import torch
+
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return (*found, "cpu")
+
+
+def load(
+    checkpoint: Checkpoint,
+    *,
+    head: str | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    attn_implementation: str | None = None,
+    num_labels: int | None = None,
+    labels: Sequence[str] | None = None,
+    task: Task | None = None,
+) -> LoadedModel:
+    """Load model and tokenizer by local path; no request is sent and no code of the checkpoint runs.
+
+    Args:
+        checkpoint: A complete folder; see `describe`.
+        head: Auto class; None takes the one the weights were saved with.
+        dtype: ``auto`` (as stored), ``float32``, ``bfloat16`` or ``float16``.
+        device: One of `devices`, or ``auto`` for the first of them.
+        attn_implementation: ``sdpa``, ``eager`` (needed for attention maps), …; None takes sdpa where the model has it.
+        num_labels: Labels of a classification head; another number than the stored one makes the head a fresh one.
+        labels: Their names, in order of id; implies ``num_labels``.
+        task: Where to report; a stop takes effect before or after the weights are read.
+
+    Raises:
+        CheckpointError: The folder is missing, damaged, incomplete or of an unknown architecture.
+        UnsafeRefused: The weights are pickled, or the architecture is code that comes with the checkpoint.
+        NotSupported: This architecture has no such head, or needs a package that is not installed.
+        OutOfMemory: The weights don't fit.
+
+    References:
+        transformers, Auto Classes: ``from_pretrained``, ``output_loading_info``, ``attn_implementation``.
+    """
+    task = task or Silent()
+    began = time.perf_counter()
+    what = f"Could not load {checkpoint.name}."
+    if attn_implementation and "/" in attn_implementation:
+        raise UnsafeRefused(
+            what,
+            why=f"“{attn_implementation}” names compiled code of a Hub repository.",
+            remedy="Use sdpa or eager.",
+        )
+    facts = describe(checkpoint)
+    _refuse(checkpoint, facts, what)
+    _check_weights(checkpoint.path, what)
+    head = head or facts.trained_head or facts.heads[0]
+
+    task.report(Progress(0, None, "steps", "importing transformers"))
+    import torch
+
+    device = devices()[0] if device == "auto" else device
+    task.check()
+    _check_memory(facts, dtype, device, what)
+    task.report(Progress(0, None, "steps", "reading the tokenizer"))
+    tokenizer, notes = _tokenizer(checkpoint)
+    task.check()
+    task.report(Progress(0, None, "steps", "reading the weights"))
+    with _locked(task):
+        model, info = _from_pretrained(
+            checkpoint.path, head, dtype, attn_implementation, list(labels) if labels else None, num_labels, what
+        )
+    try:
+        _check_shapes(info, labels is not None or num_labels is not None, what)
+        task.check()
+        model = model.eval().to(torch.device(device))
+    except CheckpointError:
+        raise
+    except Exception as error:
+        raise _worded(error, what) from error
+    missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
+    notes = (*notes, *_about_missing(model, missing))
+    weights: dict[str, int] = {}
+    for weight in model.parameters():
+        weights[str(weight.dtype)] = weights.get(str(weight.dtype), 0) + weight.numel()
+    return LoadedModel(
+        checkpoint=checkpoint,
+        facts=facts,
+        tokenizer=tokenizer,
+        model=model,
+        head=head,
+        dtype=max(weights, key=lambda name: weights[name], default="torch.float32").removeprefix("torch."),
+        device=str(model.device),
+        parameters=sum(weights.values()),
+        bytes=int(model.get_memory_footprint()),
+        missing=tuple(sorted(missing)),
+        unexpected=tuple(sorted(info["unexpected_keys"])),
+        seconds=time.perf_counter() - began,
+        notes=notes,
+    )
+
+
+def _refuse(checkpoint: Checkpoint, facts: Facts, what: str) -> None:
+    path = checkpoint.path
+    if facts.remote_code and not known_model_type(facts.model_type):
+        raise UnsafeRefused(
+            what,
+            why=f"Its architecture ({facts.model_type or 'unnamed'}) is Python code that comes with the checkpoint, "
+            "and loading it would run that code on this machine.",
+            remedy="Choose a checkpoint of an architecture that transformers has itself.",
+        )
+    if not known_model_type(facts.model_type):
+        why = (
+            f"The installed transformers does not know the architecture “{facts.model_type}”."
+            if facts.model_type
+            else "Its config.json names no model_type."
+        )
+        raise CheckpointError(
+            what, why=why, remedy="Check that the folder is a transformers checkpoint, or update transformers."
+        )
+    if facts.weights == "pickle":
+        raise UnsafeRefused(
+            what,
+            why="Its weights are pickled (.bin, .pt), a format that can run any program when it is opened.",
+            remedy="Choose a checkpoint with safetensors, or have its author convert it.",
+        )
+    if (path / "adapter_config.json").exists():
+        raise NotSupported(
+            what,
+            why="It holds an adapter, which loads another checkpoint beneath it.",
+            remedy="Merge it into its base checkpoint with peft (merge_and_unload) and save that.",
+        )
+    if facts.weights != "safetensors":
+        why = "The folder has only GGUF weights." if facts.weights == "gguf" else "The folder has no weights."
+        raise CheckpointError(what, why=why, remedy="Download the checkpoint again: model.safetensors is needed.")
+
+
+def _check_weights(path: Path, what: str) -> None:
+    # Transformers reports a cut-off file as a bare "Error while deserializing header", after seconds of imports.
+    index = path / "model.safetensors.index.json"
+    _, files = weight_files(path)
+    single = path / "model.safetensors"
+    if not single.is_file() and not index.is_file():
+        raise CheckpointError(
+            what,
+            why=f"Its weights are called {files[0].name}; transformers looks for model.safetensors.",
+            remedy="Rename the file if it is the whole model.",
+        )
+    if not single.is_file() and not shards(index):
+        raise CheckpointError(
+            what, why="Its index of weight files is damaged.", remedy="Delete it and download it again."
+        )
+    absent = [file.name for file in files if not file.is_file()]
+    if absent:
+        raise CheckpointError(
+            what,
+            why=f"{len(absent)} of {len(files)} weight files are missing: {', '.join(absent[:3])}"
+            + ("…" if len(absent) > 3 else "."),
+            remedy="Download it again; what is there already is kept.",
+        )
+    for file in files:
+        try:
+            header(file)
+        except CheckpointError as error:
+            raise CheckpointError(what, why=f"{file.name}: {error.why}", remedy=error.remedy) from error
+
+
+def _check_memory(facts: Facts, dtype: str, device: str, what: str) -> None:
+    # The kernel kills a process that touches more than there is, so the question has to come before the load.
+    stored = _WIDTH.get(facts.dtype or "", 4)
+    needed = facts.weight_bytes * (_WIDTH[dtype] / stored if dtype in _WIDTH else 1)
+    if device.startswith("cuda"):
+        import torch
+
+        free = torch.cuda.mem_get_info(device)[0]
+    else:
+        free = memory().available
+    if needed > free:
+        raise OutOfMemory(
+            what,
+            why=f"{device} has {free / 1e9:.1f} GB free and the weights need {needed / 1e9:.1f} GB.",
+            remedy="Choose a smaller checkpoint or dtype, another device, or close other programs.",
+        )
+
+
+def _tokenizer(checkpoint: Checkpoint) -> tuple[PreTrainedTokenizerBase | None, tuple[str, ...]]:
+    from transformers import AutoTokenizer
+
+    if not has_tokenizer(checkpoint.path):
+        return None, ("The folder has no tokenizer: text can't be turned into ids for it.",)
+    try:
+        return AutoTokenizer.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True), ()
+    except Exception as error:
+        # Whatever is wrong with it, the model itself can still be looked at.
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return None, (f"Its tokenizer could not be read: {lines[0][:200]}",)
+
+
+def _from_pretrained(
+    path: Path,
+    head: str,
+    dtype: str,
+    attention: str | None,
+    labels: list[str] | None,
+    num_labels: int | None,
+    what: str,
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    import transformers
+
+    try:
+        config = transformers.AutoConfig.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+        if labels is not None:
+            config.id2label = dict(enumerate(labels))
+            config.label2id = {label: index for index, label in enumerate(labels)}
+        elif num_labels is not None and num_labels != config.num_labels:
+            config.num_labels = num_labels
+    except Exception as error:
+        raise CheckpointError(
+            what,
+            why=f"transformers can't build a model from its config.json: {_first_line(error)}",
+            remedy="Download or save the checkpoint again.",
+        ) from error
+    auto = getattr(transformers, head, None)
+    if auto is None or type(config) not in auto._model_mapping:
+        raise NotSupported(
+            what,
+            why=f"The architecture {config.model_type} has no head of the kind {head}.",
+            remedy="Choose another head for it.",
+        )
+    for attempt in (attention,) if attention else ("sdpa", "eager"):
+        # A config.json can name an attention kernel to be fetched from the Hub; only setting it here beats that.
+        config._attn_implementation = attempt
+        try:
+            model, info = auto.from_pretrained(
+                path,
+                config=config,
+                dtype=dtype,
+                trust_remote_code=False,
+                use_safetensors=True,
+                local_files_only=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+            return model, info
+        except ValueError as error:
+            if attention or attempt == "eager" or "attention" not in str(error):
+                raise _worded(error, what) from error
+        except Exception as error:
+            raise _worded(error, what) from error
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _check_shapes(info: dict[str, Any], own_labels: bool, what: str) -> None:
+    wrong = [entry for entry in info["mismatched_keys"] if not (own_labels and _of_head(entry[0]))]
+    if wrong:
+        name, stored, expected = sorted(wrong)[0]
+        raise CheckpointError(
+            what,
+            why=f"{len(wrong)} weights have another shape than config.json says, such as {name}: "
+            f"{_shape(stored)} in the file, {_shape(expected)} by the config.",
+            remedy="The files don't belong together; download or save the checkpoint again.",
+        )
+    if info["error_msgs"]:
+        raise CheckpointError(
+            what, why=str(info["error_msgs"][0])[:300], remedy="Download or save the checkpoint again."
+        )
+
+
+def _of_head(name: str) -> bool:
+    return name.split(".")[0] in ("classifier", "score", "qa_outputs", "classification_head", "sequence_classifier")
+
+
+def _about_missing(model: PreTrainedModel, missing: set[str]) -> tuple[str, ...]:
+    prefix = f"{model.base_model_prefix}."
+    whole = model.base_model is model
+    body = [name for name in missing if (whole or name.startswith(prefix)) and ".pooler." not in f".{name}"]
+    if body:
+        return (
+            f"{len(body)} weights of the model's body are in none of its files, such as {min(body)}: they were drawn "
+            "at random, and so is what it says.",
+        )
+    return (f"{len(missing)} weights were drawn at random: this head is untrained.",) if missing else ()
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "×".join(str(size) for size in shape) or "a single number"
+
+
+def _worded(error: Exception, what: str) -> Exception:
+    plain = explain(error, what)
+    if isinstance(plain, OutOfMemory):
+        return plain
+    if isinstance(error, ImportError):
+        return NotSupported(
+            what, why=_first_line(error), remedy="Install the package it names, or choose another checkpoint."
+        )
+    return CheckpointError(what, why=_first_line(error), remedy="The details below say where it happened.")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # The libraries that validate configs put the reason on a second line, after a colon.
+    said = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
+    return said[:300] or type(error).__name__
+
+
+@contextlib.contextmanager
+def _locked(task: Task) -> Iterator[None]:
+    while not LOAD_LOCK.acquire(timeout=0.1):
+        task.check()
+    try:
+        yield
+    finally:
+        LOAD_LOCK.release()
