@@ -1,0 +1,85 @@
+"""What lies on this machine is listed, opened and deleted; nothing outside the known folders is touched."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.hub_server import HubServer, checkpoint_files
+from workbench.engine import hub, paths
+from workbench.engine.errors import CheckpointError, WorkbenchError
+from workbench.engine.values import Checkpoint
+
+
+def test_every_source_is_listed(server: HubServer, tiny_llama: Checkpoint, tmp_path: Path) -> None:
+    server.add("someone/tiny", checkpoint_files())
+    hub.download("someone/tiny")
+    shutil.copytree(tiny_llama.path, paths.runs_dir() / "first-run")
+    shutil.copytree(tiny_llama.path, paths.runs_dir() / ".half.partial")
+    shutil.copytree(tiny_llama.path, tmp_path / "mine")
+    hub.open_folder(tmp_path / "mine")
+    listed = {(each.source, each.name) for each in hub.local_checkpoints()}
+    assert listed == {("hub", "someone/tiny"), ("run", "first-run"), ("folder", "mine")}
+    assert all(each.complete and each.size > 0 and each.last_used > 0 for each in hub.local_checkpoints())
+
+
+def test_opening_a_known_folder_gives_what_is_known(server: HubServer) -> None:
+    server.add("someone/tiny", checkpoint_files())
+    made = hub.download("someone/tiny")
+    assert replace(hub.open_folder(made.path), last_used=made.last_used) == made
+    assert len(hub.local_checkpoints()) == 1
+
+
+def test_a_folder_that_is_no_checkpoint_is_not_remembered(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(CheckpointError):
+        hub.open_folder(tmp_path / "photos")
+    assert hub.local_checkpoints() == ()
+
+
+def test_deleting_a_revision_frees_its_bytes(server: HubServer, cache: Path) -> None:
+    server.add("someone/tiny", checkpoint_files())
+    made = hub.download("someone/tiny")
+    assert hub.delete(made) == made.size
+    assert hub.local_checkpoints() == () and not (cache / "models--someone--tiny").exists()
+
+
+def test_deleting_one_of_two_revisions_keeps_what_they_share(server: HubServer) -> None:
+    repo = server.add("someone/tiny", checkpoint_files())
+    old = hub.download("someone/tiny")
+    repo.files["config.json"] = b'{"model_type": "bert", "architectures": ["BertForMaskedLM"]}'
+    new = hub.download("someone/tiny")
+    assert [each.revision for each in hub.local_checkpoints()] == [new.revision, old.revision]
+    assert hub.delete(old) == (len(checkpoint_files()["config.json"]))
+    (left,) = hub.local_checkpoints()
+    assert left.revision == new.revision and left.complete
+
+
+def test_deleting_a_run_and_forgetting_a_folder(cache: Path, tiny_llama: Checkpoint, tmp_path: Path) -> None:
+    shutil.copytree(tiny_llama.path, paths.runs_dir() / "first-run")
+    (run,) = hub.local_checkpoints()
+    assert hub.delete(run) == run.size and not run.path.exists()
+    shutil.copytree(tiny_llama.path, tmp_path / "mine")
+    folder = hub.open_folder(tmp_path / "mine")
+    assert hub.delete(folder) == 0 and folder.path.exists()
+    assert hub.local_checkpoints() == ()
+
+
+@pytest.mark.parametrize("source", ["run", "starter", "hub"])
+def test_nothing_outside_its_folder_is_deleted(cache: Path, tiny_llama: Checkpoint, source: str) -> None:
+    with pytest.raises(WorkbenchError, match="does not lie in"):
+        hub.delete(replace(tiny_llama, source=source))
+    assert tiny_llama.path.exists()
+
+
+def test_rubbish_in_the_cache_is_passed_over(cache: Path) -> None:
+    (cache / "models--a--b" / "snapshots" / "x").mkdir(parents=True)
+    (cache / "models--c").mkdir()
+    (cache / "models--d--e" / "snapshots" / "y").mkdir(parents=True)
+    (cache / "models--d--e" / "snapshots" / "y" / "config.json").symlink_to("nowhere")
+    (cache / "file").write_text("")
+    assert hub.local_checkpoints() == ()
+    assert hub.cached("a/b") is None
