@@ -1,0 +1,398 @@
+"""Text to ids and back: the tokenizer call, position by position, with exact bytes and offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.errors import CheckpointError, InputError, NotSupported, UnsafeRefused
+from workbench.engine.task import Silent, Task
+from workbench.engine.tokens.positions import Pieces, fast_tokens, slow_tokens
+from workbench.engine.values import Checkpoint, Encoding, Message, TokenizerOptions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+#: A tokenizer that names no longest length carries a number around 1e30.
+_NO_LIMIT = 1_000_000_000
+#: Positions of the largest rectangle that padding may make; each takes some 250 bytes here.
+_LARGEST = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Texts encoded together and decoded back.
+
+    Attributes:
+        encodings: One per text; all of one length when padded to the longest.
+        decoded: ``tokenizer.decode(ids)`` of each, special and padding tokens included.
+        plain: The same without special tokens.
+        padded_with: The token that filled short rows up, or None without padding.
+        borrowed: Whether that token is the end token standing in, because the tokenizer has no pad token.
+    """
+
+    encodings: tuple[Encoding, ...]
+    decoded: tuple[str, ...]
+    plain: tuple[str, ...]
+    padded_with: str | None = None
+    borrowed: bool = False
+
+    @property
+    def width(self) -> int | None:
+        """Positions of every row, or None while the rows differ in length."""
+        widths = {len(encoding.tokens) for encoding in self.encodings}
+        return widths.pop() if len(widths) == 1 else None
+
+    @property
+    def wasted(self) -> int:
+        """Positions that hold padding."""
+        return sum(encoding.attention_mask.count(0) for encoding in self.encodings)
+
+
+def load_tokenizer(checkpoint: Checkpoint, *, task: Task | None = None) -> PreTrainedTokenizerBase:
+    """Load a tokenizer of one's own from a checkpoint's folder; nothing is asked of the Hub.
+
+    Args:
+        checkpoint: Whose folder holds the tokenizer files.
+        task: Asked whether to stop before the library is imported.
+
+    Raises:
+        CheckpointError: The folder is missing, holds no tokenizer, or a damaged one.
+        UnsafeRefused: The tokenizer is code that came with the checkpoint.
+
+    References:
+        transformers, Auto Classes: AutoTokenizer.from_pretrained
+    """
+    (task or Silent()).check()
+    what = f"Could not load the tokenizer of {checkpoint.name}."
+    if not checkpoint.path.is_dir():
+        raise CheckpointError(
+            what,
+            why=f"The folder {checkpoint.path} is not there.",
+            remedy="Choose another checkpoint in Hub, or download this one again.",
+        )
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            checkpoint.path, trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:
+        if "trust_remote_code" in str(error):
+            raise UnsafeRefused(
+                what,
+                why="It is a program that came with the checkpoint, and such programs are not run.",
+                remedy="Choose a checkpoint whose tokenizer is part of transformers.",
+            ) from error
+        if not any((checkpoint.path / name).exists() for name in _VOCABULARIES):
+            raise CheckpointError(
+                what,
+                why="There are no tokenizer files in its folder.",
+                remedy="Choose another checkpoint, or put tokenizer.json and tokenizer_config.json beside its weights.",
+            ) from error
+        raise CheckpointError(
+            what,
+            why=f"Its tokenizer files can't be read: {type(error).__name__}: {str(error).strip()[:200]}",
+            remedy="Download the checkpoint again; a file may be damaged or cut short.",
+        ) from error
+    return tokenizer
+
+
+_VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "tekken.json",
+                 "sentencepiece.bpe.model", "merges.txt", "tiktoken.model")  # fmt: skip
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    options: TokenizerOptions | None = None,
+    pair: str | None = None,
+    *,
+    task: Task | None = None,
+) -> Encoding:
+    """Encode one text as ``tokenizer(text, pair, …)`` does, and say everything about each position.
+
+    Args:
+        tokenizer: Left as it was found: its padding and truncation settings are put back.
+        text: May be empty.
+        options: The switches of the call; the defaults are the library's.
+        pair: A second text after the first; its positions have ``Token.sequence == 1``.
+        task: Asked now and then whether to stop.
+
+    Raises:
+        InputError: A lone surrogate in the text, or options that this tokenizer can't follow.
+
+    References:
+        transformers, Tokenizer: PreTrainedTokenizerBase.__call__, BatchEncoding
+    """
+    return _encode(tokenizer, (text,), options or TokenizerOptions(), pair, task or Silent())[0]
+
+
+def encode_batch(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    options: TokenizerOptions | None = None,
+    *,
+    task: Task | None = None,
+) -> tuple[Encoding, ...]:
+    """Encode texts together; with padding they become one rectangle.
+
+    Args:
+        tokenizer: Left as it was found.
+        texts: Any number, none included.
+        options: The switches of the call; the defaults are the library's.
+        task: Asked now and then whether to stop.
+
+    Raises:
+        InputError: As for `encode`.
+    """
+    return _encode(tokenizer, tuple(texts), options or TokenizerOptions(), None, task or Silent())
+
+
+def tokenize(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    options: TokenizerOptions | None = None,
+    *,
+    task: Task | None = None,
+) -> Batch:
+    """Encode texts together and decode them back.
+
+    Args:
+        tokenizer: Left as it was found.
+        texts: Any number, none included.
+        options: The switches of the call; the defaults are the library's.
+        task: Asked now and then whether to stop.
+
+    Raises:
+        InputError: As for `encode`.
+    """
+    options = options or TokenizerOptions()
+    task = task or Silent()
+    encodings = _encode(tokenizer, tuple(texts), options, None, task)
+    decoded, plain = [], []
+    for encoding in encodings:
+        task.check()
+        ids = encoding.input_ids
+        decoded.append(decode(tokenizer, ids))
+        special = any(token.special for token in encoding.tokens)
+        plain.append(decode(tokenizer, ids, skip_special_tokens=True) if special else decoded[-1])
+    padded_with, borrowed = padding_token(tokenizer) if options.padding else (None, False)
+    return Batch(encodings, tuple(decoded), tuple(plain), padded_with, borrowed)
+
+
+def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
+    """Turn ids back into text, exactly as ``tokenizer.decode`` does.
+
+    Args:
+        tokenizer: Any tokenizer.
+        ids: Of shape ``(seq,)``.
+        skip_special_tokens: Leave special tokens out.
+    """
+    return str(tokenizer.decode(list(ids), skip_special_tokens=skip_special_tokens))
+
+
+def render_chat(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], add_generation_prompt: bool = True
+) -> str:
+    """Write a conversation as the checkpoint's own chat template does.
+
+    Args:
+        tokenizer: One with a chat template.
+        messages: The turns so far.
+        add_generation_prompt: End with the opening of the assistant's next turn.
+
+    Raises:
+        NotSupported: The tokenizer has no chat template.
+        InputError: The template refuses these turns, for instance because roles must alternate.
+
+    References:
+        transformers, Chat templates: apply_chat_template
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        raise NotSupported(
+            "This checkpoint has no chat template.",
+            why="It was not trained on conversations, or its template was not saved with it.",
+            remedy="Write a plain prompt instead, or load a checkpoint whose name says Instruct or Chat.",
+        )
+    from jinja2 import TemplateError
+
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    try:
+        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt))
+    except TemplateError as error:
+        raise InputError(
+            "The chat template refused this conversation.",
+            why=f"It says: {error}",
+            remedy="Many templates want user and assistant to alternate, and allow one system message at the start.",
+        ) from error
+
+
+def encode_chat(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    add_generation_prompt: bool = True,
+    *,
+    task: Task | None = None,
+) -> Encoding:
+    """Encode a conversation; the template writes the special tokens, so none are added.
+
+    Args:
+        tokenizer: One with a chat template.
+        messages: The turns so far.
+        add_generation_prompt: End with the opening of the assistant's next turn.
+        task: Asked now and then whether to stop.
+
+    Raises:
+        NotSupported, InputError: As for `render_chat` and `encode`.
+    """
+    text = render_chat(tokenizer, messages, add_generation_prompt)
+    return encode(tokenizer, text, TokenizerOptions(add_special_tokens=False), task=task)
+
+
+def padding_token(tokenizer: PreTrainedTokenizerBase) -> tuple[str, bool]:
+    """The token that fills short rows up, and whether it is the end token standing in for a missing pad token.
+
+    Raises:
+        InputError: There is neither a pad token nor an end token.
+    """
+    if tokenizer.pad_token is not None:
+        return str(tokenizer.pad_token), False
+    if tokenizer.eos_token is not None:
+        return str(tokenizer.eos_token), True
+    raise InputError(
+        "These texts can't be padded.",
+        why="The tokenizer has neither a pad token nor an end token that could stand in for it.",
+        remedy="Switch padding off, or load a checkpoint whose tokenizer has a pad token.",
+    )
+
+
+def longest(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The tokenizer's own longest length in tokens (``model_max_length``), or None when it names none."""
+    limit = tokenizer.model_max_length
+    return int(limit) if limit and limit < _NO_LIMIT else None
+
+
+def _encode(
+    tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], options: TokenizerOptions, pair: str | None, task: Task
+) -> tuple[Encoding, ...]:
+    for text in (*texts, pair or ""):
+        _check_text(text)
+    if not texts:
+        return ()
+    arguments: dict[str, Any] = {
+        "add_special_tokens": options.add_special_tokens,
+        "padding": options.padding,
+        "truncation": options.truncation,
+        "padding_side": options.padding_side,
+        "return_attention_mask": True,
+        # Only a "longer than the context" line in the log; the pane says that in its own place.
+        "verbose": False,
+    }
+    pairs = None if pair is None else [pair] * len(texts)
+    if options.truncation or options.padding == "max_length":
+        arguments["max_length"] = _limit(tokenizer, options, pair is not None)
+    if options.padding:
+        _check_size(tokenizer, texts, arguments)
+    task.check()
+    with _settings_kept(tokenizer, lend_pad=bool(options.padding)):
+        batch = tokenizer(list(texts), pairs, **arguments)
+        whole = None
+        if options.truncation:
+            task.check()
+            whole = tokenizer(
+                list(texts), pairs, add_special_tokens=options.add_special_tokens, truncation=False, verbose=False
+            )
+    pieces = Pieces(tokenizer)
+    made = []
+    for row, text in enumerate(texts):
+        ids: list[int] = batch["input_ids"][row]
+        mask: list[int] = batch["attention_mask"][row]
+        types = batch["token_type_ids"][row] if "token_type_ids" in batch else None
+        if tokenizer.is_fast:
+            tokens = fast_tokens(pieces, batch.encodings[row], text, pair, ids, mask, types, task)
+        else:
+            tokens = slow_tokens(pieces, ids, mask, types, task)
+        truncated = len(whole["input_ids"][row]) - sum(mask) if whole is not None else 0
+        made.append(Encoding(text, tokens, truncated))
+    return tuple(made)
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        found = ord(text[error.start])
+        raise InputError(
+            f"The text can't be encoded: character {error.start + 1} is only half of a character.",
+            why=f"U+{found:04X} is a lone surrogate, which no UTF-8 text can hold; the source was cut or misread.",
+            remedy="Delete that character, or copy the text again from where it came.",
+        ) from error
+
+
+def _limit(tokenizer: PreTrainedTokenizerBase, options: TokenizerOptions, pair: bool) -> int:
+    limit = options.max_length if options.max_length is not None else longest(tokenizer)
+    asked = "truncate" if options.truncation else "pad to max_length"
+    if limit is None:
+        raise InputError(
+            f"There is no length to {asked} to." if options.truncation else f"There is no length to {asked}.",
+            why="max_length is not set, and this tokenizer names no longest length of its own.",
+            remedy="Set max_length.",
+        )
+    room = tokenizer.num_special_tokens_to_add(pair=pair) if options.add_special_tokens else 0
+    # Below this the library gives up truncating without a word.
+    if options.truncation and limit < max(1, room):
+        raise InputError(
+            f"The text can't be truncated to {limit} tokens.",
+            why=f"The special tokens alone take {room}." if room else "At least one token has to stay.",
+            remedy=f"Set max_length to {max(1, room)} or more.",
+        )
+    return limit
+
+
+def _check_size(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], arguments: dict[str, Any]) -> None:
+    # No vocabulary makes more tokens than there are bytes, special ones apart; the exact count is rarely needed.
+    width = max(len(text.encode()) for text in texts) + 8
+    if arguments["padding"] == "max_length":
+        width = max(width, arguments["max_length"])
+    if len(texts) * width <= _LARGEST:
+        return
+    with _settings_kept(tokenizer, lend_pad=False):
+        unpadded = tokenizer(list(texts), **{**arguments, "padding": False})["input_ids"]
+    width = max(arguments["max_length"] if arguments["padding"] == "max_length" else 0, *map(len, unpadded))
+    positions, tokens = len(texts) * width, sum(map(len, unpadded))
+    if positions > _LARGEST:
+        raise InputError(
+            "These texts are too different in length to be padded.",
+            why=f"The rectangle of {len(texts):,} × {width:,} would hold {positions - tokens:,} positions of padding "
+            f"around {tokens:,} tokens.",
+            remedy="Switch truncation on with a smaller max_length, switch padding off, or take fewer texts.",
+        )
+
+
+@contextmanager
+def _settings_kept(tokenizer: PreTrainedTokenizerBase, *, lend_pad: bool) -> Iterator[None]:
+    backend = tokenizer.backend_tokenizer if tokenizer.is_fast else None
+    kept = (backend.truncation, backend.padding, backend.encode_special_tokens) if backend is not None else None
+    borrowed = False
+    if lend_pad:
+        token, borrowed = padding_token(tokenizer)
+        if borrowed:
+            tokenizer.pad_token = token
+    try:
+        yield
+    finally:
+        if borrowed:
+            tokenizer.pad_token = None
+        if backend is not None and kept is not None:
+            truncation, padding, backend.encode_special_tokens = kept
+            if truncation is None:
+                backend.no_truncation()
+            else:
+                backend.enable_truncation(**truncation)
+            if padding is None:
+                backend.no_padding()
+            else:
+                backend.enable_padding(**padding)
