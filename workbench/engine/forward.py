@@ -1,0 +1,128 @@
+"""One pass through the model: the logits of a next token, and texts as vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.sampling import keep
+from workbench.engine.task import Silent, Task
+from workbench.engine.values import Encoding, Logits
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from workbench.engine.models import LoadedModel
+
+
+def next_token(model: LoadedModel, encoding: Encoding, *, at: int = -1, task: Task | None = None) -> Logits:
+    """Score every token of the vocabulary as the successor of one position.
+
+    Args:
+        model: A causal language model.
+        encoding: Ids of shape ``(seq,)``; the pass runs over them up to and with ``at``, as generation would.
+        at: Position whose successor is asked for, in ``[-seq, seq)``.
+        task: Asked before the pass whether to stop; the pass itself can't be interrupted.
+
+    Returns:
+        Raw logits of shape ``(vocab,)``.
+
+    Raises:
+        NotSupported: The model was not loaded as a causal language model.
+        InputError: The encoding is empty.
+        IndexError: ``at`` is outside the encoding.
+
+    References:
+        transformers, Model outputs: CausalLMOutputWithPast.logits
+    """
+    import torch
+
+    if model.head != "AutoModelForCausalLM":
+        raise NotSupported(
+            f"{model.checkpoint.name} gives no next-token distribution.",
+            why=f"It was loaded as {model.head}, and only a causal language model predicts the next token.",
+            remedy="Load a checkpoint whose architecture ends in ForCausalLM.",
+        )
+    count = len(encoding.tokens)
+    if not count:
+        raise InputError(
+            "There is no token to look behind.", why="The text is empty.", remedy="Write at least one word."
+        )
+    if not -count <= at < count:
+        raise IndexError(f"position {at} is outside an encoding of {count} tokens")
+    (task or Silent()).check()
+    end = at % count + 1
+    inputs = {"input_ids": torch.tensor([encoding.input_ids[:end]], device=model.model.device)}
+    mask = encoding.attention_mask[:end]
+    # generate() leaves out a mask of ones too; with it some models take another attention kernel and other last bits.
+    if not all(mask):
+        inputs["attention_mask"] = torch.tensor([mask], device=model.model.device)
+    # Without it the logits of all positions are computed: gigabytes for a long text and a large vocabulary.
+    kept = {"logits_to_keep": 1} if model.model._supports_logits_to_keep() else {}
+    with torch.inference_mode():
+        row = model.model(**inputs, **kept, use_cache=False).logits[0, -1]
+    return keep(row, model.dtype)
+
+
+def embed(
+    model: LoadedModel, texts: Sequence[str], pooling: str = "mean", *, batch_size: int = 32, task: Task | None = None
+) -> np.ndarray:
+    """Turn texts into vectors: the last hidden state of the base model, pooled over the positions of each text.
+
+    Args:
+        model: Any model with a tokenizer; its head is not used.
+        texts: At least one.
+        pooling: ``mean`` over attended positions, or ``first`` for the first position (``[CLS]``).
+        batch_size: Texts in one pass.
+        task: Asked between batches whether to stop.
+
+    Returns:
+        float32 of shape ``(texts, hidden)``.
+
+    Raises:
+        NotSupported: The checkpoint has no tokenizer, or none that can pad.
+        InputError: No text was given, or the pooling is neither of the two.
+
+    References:
+        transformers, Model outputs: BaseModelOutput.last_hidden_state
+    """
+    import numpy
+    import torch
+
+    task = task or Silent()
+    tokenizer = model.tokenizer
+    if tokenizer is None:
+        raise NotSupported(
+            f"{model.checkpoint.name} can't read text.",
+            why="There is no tokenizer in its folder.",
+            remedy="Load a checkpoint that has one.",
+        )
+    if not texts:
+        raise InputError("There is nothing to embed.", why="No text was given.", remedy="Give at least one text.")
+    if pooling not in ("mean", "first"):
+        raise InputError(
+            f"There is no pooling “{pooling}”.", why="Known are mean and first.", remedy="Choose one of them."
+        )
+    base = model.model.base_model
+    rows = []
+    for start in range(0, len(texts), batch_size):
+        task.check()
+        chunk = list(texts[start : start + batch_size])
+        padding = len(chunk) > 1
+        if padding and tokenizer.pad_token_id is None:
+            raise NotSupported(
+                f"{model.checkpoint.name} can't embed several texts at once.",
+                why="Its tokenizer has no pad token.",
+                remedy="Embed the texts one by one (batch_size=1).",
+            )
+        inputs = tokenizer(chunk, padding=padding, truncation=True, return_tensors="pt").to(base.device)
+        with torch.inference_mode():
+            hidden = base(**inputs).last_hidden_state.float()
+        if pooling == "first":
+            pooled = hidden[:, 0]
+        else:
+            mask = inputs["attention_mask"][..., None].float()
+            pooled = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+        rows.append(pooled.cpu().numpy())
+    return numpy.concatenate(rows)
