@@ -1,0 +1,16 @@
+"""Show code: for each thing a pane does, a complete Python script that does it without the workbench.
+
+A script is plain transformers, runs as it stands, prints its result, and gives the ids, texts, scores and losses that
+the pane gives on the same machine. Each function takes values and returns the text of a script.
+"""
+
+from __future__ import annotations
+
+from workbench.engine.codegen.generate import generate, probabilities
+from workbench.engine.codegen.hub import download
+from workbench.engine.codegen.load import load
+from workbench.engine.codegen.task import task
+from workbench.engine.codegen.tokenizer import tokenizer
+from workbench.engine.codegen.train import train
+
+__all__ = ["download", "generate", "load", "probabilities", "task", "tokenizer", "train"]

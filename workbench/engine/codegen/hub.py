@@ -1,0 +1,24 @@
+"""The script that downloads a checkpoint from the Hub."""
+
+from __future__ import annotations
+
+from workbench.engine.codegen.script import assign, call, literal, script
+
+PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.spm", "*.tiktoken")
+"""The files that transformers reads: config, weights, tokenizer and chat template."""
+
+
+def download(repo_id: str, revision: str = "main") -> str:
+    """A script that downloads a checkpoint into the cache and prints its folder.
+
+    Args:
+        repo_id: ``author/name``.
+        revision: Branch, tag or commit hash.
+    """
+    arguments = [literal(repo_id), f"revision={literal(revision)}", "allow_patterns=patterns"]
+    return script(
+        "Download a checkpoint from the Hub into the cache, without files that transformers does not read.",
+        ["from huggingface_hub import snapshot_download"],
+        assign("patterns", PATTERNS),
+        [*call("folder = snapshot_download(", arguments), "print(folder)"],
+    )

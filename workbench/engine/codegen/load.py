@@ -1,0 +1,31 @@
+"""The script that loads a checkpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.engine.codegen.script import checkpoint_lines, model_lines, script, tokenizer_lines
+
+if TYPE_CHECKING:
+    from workbench.engine.values import Checkpoint
+
+
+def load(checkpoint: Checkpoint, head: str, dtype: str, device: str) -> str:
+    """A script that loads tokenizer and model and prints what it got.
+
+    Args:
+        checkpoint: Loaded by its folder.
+        head: An Auto class, such as ``AutoModelForCausalLM``.
+        dtype: As torch spells it, such as ``bfloat16``, or ``auto`` for the dtype the weights are stored in.
+        device: As torch spells it, such as ``cpu`` or ``cuda:0``.
+    """
+    return script(
+        "Load a checkpoint and its tokenizer.",
+        [f"from transformers import {head}, AutoTokenizer"],
+        checkpoint_lines(checkpoint),
+        [*tokenizer_lines(), *model_lines(head, dtype, device)],
+        [
+            'print(f"{type(model).__name__}: {model.num_parameters():,} parameters, {model.dtype}, {model.device}")',
+            'print(f"{type(tokenizer).__name__}: {len(tokenizer):,} tokens")',
+        ],
+    )

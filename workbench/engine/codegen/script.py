@@ -1,0 +1,121 @@
+"""The pieces every script is made of: safe literals, calls laid out as ruff does, and the loading of a checkpoint."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.engine.values import Checkpoint
+
+WIDTH = 120
+"""Columns of a line, the same as in this project."""
+
+
+def literal(value: object) -> str:
+    """A Python expression that evaluates to ``value``, on one line and in double quotes where ruff would use them.
+
+    Control characters, invisible ones and lone surrogates are escaped, so that the text of a script can always be
+    saved as UTF-8 and shows what it contains.
+
+    Args:
+        value: A str, number, bool, None, or a list or tuple of them (both become lists).
+    """
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(literal(item) for item in value) + "]"
+    return repr(value)
+
+
+def assign(name: str, value: object) -> list[str]:
+    """The lines of ``name = value``; a long text is cut after line breaks and between words, a long list by item."""
+    line = f"{name} = {literal(value)}"
+    if columns(line) <= WIDTH:
+        return [line]
+    if isinstance(value, str):
+        parts = [literal(part) for part in _cut(value)]
+        if len(parts) > 1 or columns(parts[0]) + 4 <= WIDTH:
+            return [f"{name} = (", *(f"    {part}" for part in parts), ")"]
+    if isinstance(value, list | tuple):
+        return call(f"{name} = [", [literal(item) for item in value], "]")
+    return [line]
+
+
+def call(opening: str, arguments: Iterable[str], closing: str = ")", indent: int = 0) -> list[str]:
+    """The lines of a call or a list: on one line when it fits, else arguments below, else one a line.
+
+    Args:
+        opening: Everything up to and with the bracket, such as ``model = f(``.
+        arguments: Each on one line.
+        closing: The bracket and what follows it.
+        indent: Spaces in front.
+    """
+    arguments = list(arguments)
+    margin = " " * indent
+    joined = ", ".join(arguments)
+    if columns(margin + opening + joined + closing) <= WIDTH:
+        return [margin + opening + joined + closing]
+    # A list is never laid out with all its items on the line below: ruff gives each item a line of its own.
+    if opening.endswith("(") and columns(joined) + indent + 4 <= WIDTH:
+        return [margin + opening, f"{margin}    {joined}", margin + closing]
+    return [margin + opening, *(f"{margin}    {argument}," for argument in arguments), margin + closing]
+
+
+def columns(line: str) -> int:
+    """Columns that a line takes in an editor: two for wide East Asian characters, none for combining marks."""
+    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in line)
+
+
+def comment(text: str) -> str:
+    """A comment of one line whatever the text: line breaks and control characters become spaces."""
+    return "# " + " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def checkpoint_lines(checkpoint: Checkpoint) -> list[str]:
+    """``checkpoint = "folder"``, with the Hub id above it when it is known."""
+    lines = []
+    if checkpoint.source == "hub" and re.fullmatch(r"[\w.-]+(/[\w.-]+)?", checkpoint.name):
+        revision = f", revision {checkpoint.revision}" if checkpoint.revision else ""
+        lines.append(comment(f"{checkpoint.name} on the Hub{revision}"))
+    return [*lines, *assign("checkpoint", str(checkpoint.path))]
+
+
+def tokenizer_lines() -> list[str]:
+    """``tokenizer = AutoTokenizer…``."""
+    return ["tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)"]
+
+
+def model_lines(head: str, dtype: str, device: str) -> list[str]:
+    """``model = AutoModel…`` with its dtype and device, ready for inference."""
+    arguments = ["checkpoint", f"dtype={literal(dtype)}", "use_safetensors=True", "trust_remote_code=False"]
+    lines = call(f"model = {head}.from_pretrained(", arguments)
+    # A model is on the CPU unless it is moved.
+    return lines if device == "cpu" else [*lines, f"model.to({literal(device)})"]
+
+
+def script(title: str, imports: Sequence[str], *blocks: Sequence[str]) -> str:
+    """Put a script together: docstring, imports, and blocks with an empty line between them."""
+    parts = [f'"""{title}"""', "\n".join(imports), *("\n".join(block) for block in blocks if block)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _quoted(text: str) -> str:
+    body = "".join(char if char in "\"'" else repr(char)[1:-1] for char in text)
+    double, single = body.count('"'), body.count("'")
+    if double > single:
+        return "'" + body.replace("'", "\\'") + "'"
+    return '"' + body.replace('"', '\\"') + '"'
+
+
+def _cut(text: str, width: int = 96) -> list[str]:
+    """Cut after line breaks, and between words where a line is long; joined, the parts are the text."""
+    parts = []
+    for line in text.splitlines(keepends=True):
+        while len(line) > width and (space := line.rfind(" ", 1, width)) > 0:
+            parts.append(line[: space + 1])
+            line = line[space + 1 :]
+        parts.append(line)
+    return parts

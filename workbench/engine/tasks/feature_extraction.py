@@ -1,0 +1,92 @@
+"""Feature extraction: the hidden states of each line of the text, and one vector a line.
+
+References:
+    transformers, Pipelines: FeatureExtractionPipeline; Model outputs: BaseModelOutput.last_hidden_state
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.engine.errors import InputError
+from workbench.engine.tasks.inputs import Inputs, Request, check_text, cut_at
+from workbench.engine.tokens import encode, padding_token
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+NAME = "feature-extraction"
+HEAD = "AutoModel"
+
+
+def lines(text: str) -> tuple[str, ...]:
+    """The lines that have something in them; each becomes a row of the batch."""
+    return tuple(line for line in text.splitlines() if line.strip())
+
+
+def preprocess(request: Request) -> Inputs:
+    """Tokenize each line, the shorter ones padded on the right, cut at the context."""
+    import torch
+
+    tokenizer = request.tokenizer
+    check_text(request.text)
+    rows = lines(request.text)
+    limit = cut_at(request.model, request.options)
+    length = [len(encode(tokenizer, row, task=request.task).tokens) for row in rows]
+    cut = limit is not None and max(length) > limit
+    arguments = {"truncation": True, "max_length": limit} if cut else {}
+    encodings = [tokenizer(row, verbose=False, **arguments) for row in rows]
+    width = max(len(encoding["input_ids"]) for encoding in encodings)
+    filler = {"input_ids": tokenizer.convert_tokens_to_ids(padding_token(tokenizer)[0]) if len(rows) > 1 else 0}
+    tensors = {
+        name: torch.tensor([row[name] + [filler.get(name, 0)] * (width - len(row[name])) for row in encodings])
+        for name in encodings[0]
+    }
+    kept = sum(len(encoding["input_ids"]) for encoding in encodings)
+    return Inputs(tensors, truncated=max(0, sum(length) - kept))
+
+
+def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    """One pass without the head: ``last_hidden_state`` of shape ``(lines, seq, hidden)``."""
+    body = request.model.model.base_model
+    if request.model.model.config.is_encoder_decoder:
+        body = body.get_encoder()
+    return {"last_hidden_state": body(**request.on_device(inputs.tensors))[0].cpu()}
+
+
+def postprocess(
+    request: Request, inputs: Inputs, outputs: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], tuple[tuple[float, ...], ...]]:
+    """Pool the positions of each line into one vector, and compare the lines.
+
+    Returns:
+        ``embeddings`` of shape ``(lines, hidden)`` and ``similarity`` of shape ``(lines, lines)``, the cosine of the
+        angle between two lines, in ``[-1, 1]``; and the embeddings as rows of floats.
+
+    Raises:
+        InputError: ``options.pooling`` is none that is known.
+    """
+    import torch
+    from torch.nn.functional import normalize
+
+    hidden = outputs["last_hidden_state"].float()
+    mask = inputs.tensors["attention_mask"]
+    if request.options.pooling == "mean":
+        weights = mask.unsqueeze(-1).float()
+        embeddings = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+    elif request.options.pooling == "cls":
+        embeddings = hidden[:, 0]
+    elif request.options.pooling == "last":
+        embeddings = hidden[torch.arange(len(hidden)), mask.sum(dim=1) - 1]
+    else:
+        raise InputError(
+            "The hidden states can't be pooled.",
+            why=f"There is no pooling called “{request.options.pooling}”.",
+            remedy="Use mean, cls or last.",
+        )
+    directions = normalize(embeddings, dim=-1)
+    if request.options.normalize:
+        embeddings = directions
+    rows = tuple(tuple(row) for row in embeddings.tolist())
+    return {"embeddings": embeddings, "similarity": directions @ directions.T}, rows

@@ -1,0 +1,75 @@
+"""Fill-mask: what could stand where the mask token stands.
+
+References:
+    transformers, Pipelines: FillMaskPipeline; Auto Classes: AutoModelForMaskedLM
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.tasks.inputs import Inputs, Request, encoded
+from workbench.engine.values import Filled
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+NAME = "fill-mask"
+HEAD = "AutoModelForMaskedLM"
+
+
+def preprocess(request: Request) -> Inputs:
+    """Tokenize, and see that a mask token is there.
+
+    Raises:
+        InputError: The text has no mask token, or none within the context.
+        NotSupported: The tokenizer has no mask token.
+    """
+    tokenizer = request.tokenizer
+    if tokenizer.mask_token is None:
+        raise NotSupported(
+            f"{request.model.checkpoint.name} can't fill a mask.",
+            why="Its tokenizer has no mask token.",
+            remedy="Load a checkpoint that was trained on masked text, such as BERT.",
+        )
+    inputs = encoded(request)
+    if not bool((inputs.tensors["input_ids"] == tokenizer.mask_token_id).any()):
+        where = "in the part that fits the context" if inputs.truncated else "in the text"
+        raise InputError(
+            "There is nothing to fill in.",
+            why=f"There is no {tokenizer.mask_token} {where}.",
+            remedy=f"Write {tokenizer.mask_token} where a word is to be found, as in “The capital of France is "
+            f"{tokenizer.mask_token}.”",
+        )
+    return inputs
+
+
+def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    """One pass: ``logits`` of shape ``(1, seq, vocab)``."""
+    return {"logits": request.model.model(**request.on_device(inputs.tensors)).logits.cpu()}
+
+
+def postprocess(
+    request: Request, inputs: Inputs, outputs: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], tuple[Filled, ...]]:
+    """Softmax over the vocabulary at each mask, and the best ``top_k`` tokens there.
+
+    With several masks each is filled alone: the others stay in its texts.
+    """
+    tokenizer = request.tokenizer
+    input_ids = inputs.tensors["input_ids"][0]
+    masks = (input_ids == tokenizer.mask_token_id).nonzero().flatten()
+    probabilities = outputs["logits"][0, masks].float().softmax(dim=-1)
+    count = min(request.options.top_k or probabilities.shape[-1], probabilities.shape[-1])
+    top = probabilities.topk(count)
+    items = []
+    for index, position in enumerate(masks.tolist()):
+        for score, token_id in zip(top.values[index].tolist(), top.indices[index].tolist(), strict=True):
+            ids = input_ids.clone()
+            ids[position] = token_id
+            kept = ids[ids != tokenizer.pad_token_id] if tokenizer.pad_token_id is not None else ids
+            sequence = tokenizer.decode(kept, skip_special_tokens=len(masks) == 1)
+            items.append(Filled(index, token_id, str(tokenizer.decode([token_id])), score, str(sequence)))
+    return {"masks": masks, "probabilities": probabilities, "top": top.values, "top_ids": top.indices}, tuple(items)

@@ -1,0 +1,148 @@
+"""Token classification: a label for each token, and tokens joined into entities.
+
+References:
+    transformers, Pipelines: TokenClassificationPipeline; Auto Classes: AutoModelForTokenClassification
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.tasks.inputs import Inputs, Request, encoded
+from workbench.engine.values import Entity
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+
+NAME = "token-classification"
+HEAD = "AutoModelForTokenClassification"
+
+AGGREGATIONS = ("none", "simple", "first", "average", "max")
+"""How tokens become entities: not at all; neighbours of one label joined; or words first, each labelled by its first
+token, by the mean of its tokens' probabilities or by its surest token, and then joined."""
+
+_OUTSIDE = "O"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Piece:
+    """A token, or the tokens of a word, with its label: characters ``[start, end)``."""
+
+    label: str
+    score: float
+    start: int
+    end: int
+
+
+def preprocess(request: Request) -> Inputs:
+    """Tokenize, and keep aside where each token stands in the text and which ones are special.
+
+    Raises:
+        InputError: ``options.aggregation`` is none that is known.
+        NotSupported: The tokenizer can't say where its tokens stand.
+    """
+    if request.options.aggregation not in AGGREGATIONS:
+        raise InputError(
+            "The tokens can't be joined.",
+            why=f"There is no aggregation called “{request.options.aggregation}”.",
+            remedy=f"Use one of {', '.join(AGGREGATIONS)}.",
+        )
+    if not request.tokenizer.is_fast:
+        raise NotSupported(
+            f"{request.model.checkpoint.name} can't mark entities in a text.",
+            why="Its tokenizer can't say where in the text a token stands.",
+            remedy="Load a checkpoint with a tokenizer.json.",
+        )
+    aside = ("offset_mapping", "special_tokens_mask")
+    return encoded(request, aside=aside, return_offsets_mapping=True, return_special_tokens_mask=True)
+
+
+def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    """One pass: ``logits`` of shape ``(1, seq, num_labels)``."""
+    return {"logits": request.model.model(**request.on_device(inputs.tensors)).logits.cpu()}
+
+
+def postprocess(
+    request: Request, inputs: Inputs, outputs: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], tuple[Entity, ...]]:
+    """Softmax over the labels at each token, then entities as ``options.aggregation`` says; ``O`` is left out."""
+    probabilities = outputs["logits"][0].float().softmax(dim=-1)
+    offsets = inputs.aside["offset_mapping"][0].tolist()
+    special = inputs.aside["special_tokens_mask"][0].tolist()
+    positions = [position for position in range(len(offsets)) if not special[position]]
+    scores = probabilities.numpy()
+    if request.options.aggregation in ("none", "simple"):
+        groups = [[position] for position in positions]
+    else:
+        groups = list(_words(request, inputs, positions, offsets))
+    pieces = [_labelled(request, scores[group], offsets, group) for group in groups]
+    if request.options.aggregation != "none":
+        pieces = list(_joined(pieces))
+    entities = [
+        Entity(piece.label, piece.score, piece.start, piece.end, request.text[piece.start : piece.end])
+        for piece in pieces
+        if piece.label != _OUTSIDE and piece.score >= request.options.threshold
+    ]
+    return {"probabilities": probabilities, "labels": probabilities.argmax(dim=-1)}, tuple(entities)
+
+
+def _words(
+    request: Request, inputs: Inputs, positions: list[int], offsets: list[tuple[int, int]]
+) -> Iterator[list[int]]:
+    """Group the positions of each word: a vocabulary that marks continuations tells, else white space does."""
+    tokenizer = request.tokenizer
+    ids = inputs.tensors["input_ids"][0].tolist()
+    marked = getattr(tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None)
+    word: list[int] = []
+    for position in positions:
+        start, end = offsets[position]
+        if ids[position] == tokenizer.unk_token_id:
+            continues = False
+        elif marked:
+            continues = len(str(tokenizer.convert_ids_to_tokens(ids[position]))) != end - start
+        else:
+            continues = start > 0 and " " not in request.text[start - 1 : start + 1]
+        if word and not continues:
+            yield word
+            word = []
+        word.append(position)
+    if word:
+        yield word
+
+
+def _labelled(request: Request, scores: np.ndarray, offsets: list[tuple[int, int]], group: list[int]) -> _Piece:
+    """Label a word by the probabilities ``(tokens, num_labels)`` of its tokens."""
+    if request.options.aggregation == "average":
+        chosen = scores.mean(axis=0)
+    elif request.options.aggregation == "max":
+        chosen = scores[scores.max(axis=1).argmax()]
+    else:
+        chosen = scores[0]
+    best = int(chosen.argmax())
+    return _Piece(request.label(best), float(chosen[best]), offsets[group[0]][0], offsets[group[-1]][1])
+
+
+def _joined(pieces: list[_Piece]) -> Iterator[_Piece]:
+    """Join neighbours of one label; ``B-`` begins a new entity, and the score is the mean."""
+    group: list[_Piece] = []
+    for piece in pieces:
+        if group and (piece.label.startswith("B-") or _tag(piece.label) != _tag(group[-1].label)):
+            yield _one(group)
+            group = []
+        group.append(piece)
+    if group:
+        yield _one(group)
+
+
+def _one(group: list[_Piece]) -> _Piece:
+    score = sum(piece.score for piece in group) / len(group)
+    return _Piece(group[0].label.split("-", 1)[-1], score, group[0].start, group[-1].end)
+
+
+def _tag(label: str) -> str:
+    return label[2:] if label.startswith(("B-", "I-")) else label
