@@ -1,0 +1,213 @@
+"""What watches a run from inside: the lock around each step, and the curve, the progress and the wish to stop."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.errors import WorkbenchError
+from workbench.engine.models import LOAD_LOCK
+from workbench.engine.task import Progress, Task
+from workbench.engine.train.metrics import perplexity
+from workbench.engine.values import TrainPoint
+
+if TYPE_CHECKING:
+    from torch.utils.data import DataLoader
+    from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
+
+
+def attach(trainer: Trainer, watcher: type[Watch] | type[StepLock], *arguments: Any) -> Any:
+    """Make a watcher that is a ``TrainerCallback`` too and add it to the trainer.
+
+    The base class is given here because importing this module must not import transformers.
+    """
+    from transformers import TrainerCallback
+
+    callback = type(watcher.__name__, (watcher, TrainerCallback), {})(*arguments)
+    trainer.add_callback(callback)
+    return callback
+
+
+class StepLock:
+    """Holds `LOAD_LOCK` while the Trainer computes and lets go of it between steps, when a model can be loaded.
+
+    The lock is taken before ``train()`` too: the tensor that sums the losses is made there, in the default dtype.
+    Attach it last: whether an evaluation follows is known when the others have had their say.
+    """
+
+    def __init__(self) -> None:
+        self._held = False
+        self._moment = threading.Event()
+
+    def take(self) -> None:
+        """Take the lock unless it is held."""
+        if not self._held:
+            LOAD_LOCK.acquire()
+            self._held = True
+
+    def release(self) -> None:
+        """Let go of the lock if it is held."""
+        if self._held:
+            self._held = False
+            LOAD_LOCK.release()
+
+    def on_train_begin(self, *_: object, **__: object) -> None:
+        """Everything is made; let go until the first step."""
+        self.release()
+
+    def on_step_begin(self, *_: object, **__: object) -> None:
+        """Hold it for the step."""
+        self.take()
+
+    def on_step_end(self, _: TrainingArguments, __: TrainerState, control: TrainerControl, **___: object) -> None:
+        """Let go between steps, or keep it for the first batch of an evaluation."""
+        if not control.should_evaluate:
+            self._breathe()
+
+    def on_epoch_end(self, _: TrainingArguments, __: TrainerState, control: TrainerControl, **___: object) -> None:
+        """Take it when an evaluation follows."""
+        if control.should_evaluate:
+            self.take()
+
+    def on_prediction_step(self, *_: object, **__: object) -> None:
+        """Let go for a moment after each batch of an evaluation."""
+        self._breathe()
+        self.take()
+
+    def on_evaluate(self, *_: object, **__: object) -> None:
+        """The evaluation is over."""
+        self._breathe()
+
+    def _breathe(self) -> None:
+        # A thread that waits needs a moment to wake up, or the next step takes the lock again first.
+        self.release()
+        self._moment.wait(0.0001)
+
+
+class Watch:
+    """Turns what the Trainer logs into `TrainPoint` values, reports the steps, and ends the run when it is asked to.
+
+    A stop takes effect after the step (or the evaluation batch, or the accumulated batch) that runs.
+
+    Args:
+        task: Hears of points and progress.
+        rows: Training rows, for the speed of the last batch, which is short.
+
+    Attributes:
+        points: The curve so far.
+    """
+
+    def __init__(self, task: Task, rows: int) -> None:
+        self.points: list[TrainPoint] = []
+        self._task = task
+        self._rows = rows
+        self._began = 0.0
+        self._step_began = 0.0
+        self._step_seconds = 0.0
+        self._batches = 0
+
+    def on_train_begin(self, _: TrainingArguments, state: TrainerState, __: TrainerControl, **___: object) -> None:
+        """Start the clock."""
+        self._began = time.perf_counter()
+        self._report(state, "Training")
+
+    def on_step_begin(self, *_: object, **__: object) -> None:
+        """Start the clock of the step."""
+        self._step_began = time.perf_counter()
+
+    def on_substep_end(self, _: TrainingArguments, __: TrainerState, control: TrainerControl, **___: object) -> None:
+        """Stop between two accumulated batches."""
+        control.should_training_stop |= self._task.cancelled
+
+    def on_step_end(self, _: TrainingArguments, state: TrainerState, control: TrainerControl, **__: object) -> None:
+        """Report the step; stop after it when asked to."""
+        self._step_seconds = time.perf_counter() - self._step_began
+        self._batches = 0
+        self._report(state, "Training")
+        if self._task.cancelled:
+            control.should_training_stop = True
+            control.should_evaluate = False
+
+    def on_epoch_end(self, _: TrainingArguments, __: TrainerState, control: TrainerControl, **___: object) -> None:
+        """Do not evaluate a run that was stopped."""
+        if self._task.cancelled:
+            control.should_evaluate = False
+
+    def on_prediction_step(
+        self,
+        _: TrainingArguments,
+        state: TrainerState,
+        __: TrainerControl,
+        eval_dataloader: DataLoader[Any] | None = None,
+        **___: object,
+    ) -> None:
+        """Report the batch of an evaluation; leave it when asked to, since the Trainer itself only stops after all.
+
+        Raises:
+            Cancelled: The person stopped it.
+        """
+        self._batches += 1
+        total = f" of {len(eval_dataloader):,}" if eval_dataloader is not None else ""
+        self._report(state, f"Evaluating, batch {self._batches:,}{total}")
+        self._task.check()
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        _: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **__: object,
+    ) -> None:
+        """Send a point for a step or an evaluation.
+
+        Raises:
+            WorkbenchError: Loss or gradient is not a finite number any more.
+        """
+        logs = logs or {}
+        if "loss" not in logs and "eval_loss" not in logs:
+            return
+        for name in ("loss", "grad_norm", "eval_loss"):
+            if name in logs and not math.isfinite(logs[name]):
+                raise _diverged(state.global_step, name, logs[name])
+        metrics = {
+            name.removeprefix("eval_"): value
+            for name, value in logs.items()
+            if name.startswith("eval_") and name not in ("eval_loss", "eval_runtime") and "_per_second" not in name
+        }
+        if "eval_loss" in logs and args.prediction_loss_only:
+            metrics["perplexity"] = perplexity(logs["eval_loss"])
+        point = TrainPoint(
+            step=state.global_step,
+            total=state.max_steps,
+            epoch=logs.get("epoch", 0.0),
+            loss=logs.get("loss"),
+            learning_rate=logs.get("learning_rate"),
+            grad_norm=logs.get("grad_norm"),
+            eval_loss=logs.get("eval_loss"),
+            metrics=metrics,
+            samples_per_second=self._speed(args, state) if "loss" in logs else logs.get("eval_samples_per_second"),
+            seconds=time.perf_counter() - self._began,
+        )
+        self.points.append(point)
+        self._task.send(point)
+
+    def _speed(self, args: TrainingArguments, state: TrainerState) -> float:
+        batch = args.train_batch_size * args.gradient_accumulation_steps
+        steps = math.ceil(self._rows / batch)
+        last = state.global_step % steps == 0
+        return (self._rows - batch * (steps - 1) if last else batch) / max(self._step_seconds, 1e-9)
+
+    def _report(self, state: TrainerState, note: str) -> None:
+        self._task.report(Progress(state.global_step, state.max_steps, "steps", note))
+
+
+def _diverged(step: int, name: str, value: float) -> WorkbenchError:
+    spelled = {"loss": "the loss", "grad_norm": "the norm of the gradient", "eval_loss": "the evaluation loss"}[name]
+    return WorkbenchError(
+        f"The training stopped at step {step:,}: {spelled} is {'not a number' if math.isnan(value) else 'infinite'}.",
+        why="The numbers overflowed, most often because the learning rate is too high.",
+        remedy="Start again with a learning rate ten times smaller, or without bf16.",
+    )

@@ -1,0 +1,183 @@
+"""A whole run: data, tokenizer, model, Trainer, and the checkpoint that comes out of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.engine import models
+from workbench.engine.errors import CheckpointError
+from workbench.engine.task import Cancelled, Progress, Silent, Task
+from workbench.engine.train import callbacks
+from workbench.engine.train.freeze import freeze
+from workbench.engine.train.metrics import classification_metrics, predicted_ids
+from workbench.engine.train.rows import Split, encode_rows, split_rows
+from workbench.engine.train.settings import HEADS, check, training_arguments, training_threads
+from workbench.engine.values import Checkpoint, TrainResult, TrainSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+
+
+def fine_tune(spec: TrainSpec, *, task: Task | None = None) -> TrainResult:
+    """Fine-tune a checkpoint with transformers' Trainer.
+
+    The losses are those of the script that ``codegen.train(spec)`` writes, bit for bit, on the same number of threads.
+
+    Args:
+        spec: The run; ``output_dir`` must not exist yet and appears only when everything in it is written.
+        task: Is sent a `TrainPoint` for every optimizer step and every evaluation, and hears of the steps. When it is
+            cancelled after the first step, the step at work is finished and the checkpoint is kept.
+
+    Returns:
+        The new checkpoint: model (float32), tokenizer, ``trainer_state.json`` with the log history, and ``run.json``
+        with the spec.
+
+    Raises:
+        WorkbenchError: The settings, the data, the checkpoint or the room on this machine don't allow the run, or the
+            loss became something else than a number.
+        Cancelled: The person stopped it before the first step was done; nothing is kept.
+
+    References:
+        transformers, Trainer: TrainingArguments, TrainerCallback
+    """
+    task = task or Silent()
+    check(spec, models.describe(spec.checkpoint))
+    rows = split_rows(spec, task)
+    # Beside the result, so that moving it into place is one rename on one disk.
+    partial = spec.output_dir.with_name(f".{spec.output_dir.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with _threads(training_threads(spec)):
+            trainer = _trainer(spec, rows, partial, task)
+            watch, stopped = _train(trainer, task)
+            task.report(Progress(trainer.state.global_step, trainer.state.max_steps, "steps", "Saving"))
+            _save(spec, rows, trainer, partial)
+        partial.replace(spec.output_dir)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    made = Checkpoint(
+        name=spec.output_dir.name,
+        path=spec.output_dir,
+        source="run",
+        size=sum(file.stat().st_size for file in spec.output_dir.iterdir()),
+    )
+    return TrainResult(made, tuple(watch.points), stopped, len(rows.train), len(rows.evaluation), rows.labels)
+
+
+def _trainer(spec: TrainSpec, rows: Split, output_dir: Path, task: Task) -> Trainer:
+    import torch
+    import transformers
+
+    task.report(Progress(0, None, "steps", f"Loading {spec.checkpoint.name}"))
+    # Before the model, because a fresh head is drawn at random.
+    transformers.set_seed(spec.seed)
+    model, tokenizer = _load(spec, rows, task)
+    frozen = freeze(model, spec.freeze_layers)
+    task.log(f"{model.num_parameters() - frozen:,} of {model.num_parameters():,} weights are trained.")
+    train, evaluation = (
+        encode_rows(part, tokenizer, spec, rows.labels, task) for part in (rows.train, rows.evaluation)
+    )
+    classify = spec.label_column is not None
+    use_cache = model.config.use_cache
+    arguments = training_arguments(spec, output_dir, cpu=not torch.accelerator.is_available())
+    trainer = transformers.Trainer(
+        model=model,
+        args=transformers.TrainingArguments(**arguments),
+        data_collator=(
+            transformers.DataCollatorWithPadding(tokenizer) if classify else transformers.default_data_collator
+        ),
+        train_dataset=train,
+        eval_dataset=evaluation,
+        processing_class=tokenizer,
+        compute_metrics=classification_metrics if classify else None,
+        preprocess_logits_for_metrics=predicted_ids if classify else None,
+    )
+    # Trainer switches it off, and the saved model would generate slowly.
+    model.config.use_cache = use_cache
+    if classify:
+        # Classification heads take **kwargs, from which Trainer concludes that they divide by the number of rows of all
+        # accumulated batches. They don't, and loss and gradients would come out too large by the accumulation.
+        trainer.model_accepts_loss_kwargs = False
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer
+
+
+def _load(spec: TrainSpec, rows: Split, task: Task) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    # float32 whatever the weights are stored in: AdamW's steps are too small for bfloat16 weights. The device is
+    # Trainer's to choose.
+    loaded = models.load(
+        spec.checkpoint,
+        head=HEADS[spec.task],
+        dtype="float32",
+        device="cpu",
+        labels=rows.labels or None,
+        task=task,
+    )
+    tokenizer = loaded.tokenizer
+    if tokenizer is None:
+        raise CheckpointError(
+            f"Could not train {spec.checkpoint.name}.",
+            why=" ".join(loaded.notes) or "It has no tokenizer.",
+            remedy="Choose a checkpoint with a tokenizer.",
+        )
+    if rows.labels and tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if rows.labels and loaded.model.config.pad_token_id is None:
+        # A decoder finds the last token of a row, which its classification head reads, by the padding after it.
+        loaded.model.config.pad_token_id = tokenizer.pad_token_id
+    for note in loaded.notes:
+        task.log(note)
+    return loaded.model, tokenizer
+
+
+def _train(trainer: Trainer, task: Task) -> tuple[callbacks.Watch, bool]:
+    watch = callbacks.attach(trainer, callbacks.Watch, task, len(trainer.train_dataset))
+    lock = callbacks.attach(trainer, callbacks.StepLock)
+    lock.take()
+    try:
+        trainer.train()
+    except Cancelled:
+        # It was an evaluation that was left; the weights are those after the last step.
+        pass
+    finally:
+        lock.release()
+    if trainer.state.global_step == 0:
+        task.check()
+    return watch, trainer.state.global_step < trainer.state.max_steps or (task.cancelled and not _evaluated(trainer))
+
+
+def _evaluated(trainer: Trainer) -> bool:
+    return any("eval_loss" in logs and logs["step"] == trainer.state.global_step for logs in trainer.state.log_history)
+
+
+def _save(spec: TrainSpec, rows: Split, trainer: Trainer, folder: Path) -> None:
+    # save_model() would add training_args.bin, a pickle.
+    trainer.model.save_pretrained(folder)
+    trainer.processing_class.save_pretrained(folder)
+    trainer.state.save_to_json(str(folder / "trainer_state.json"))
+    kept = asdict(spec) | {"threads": training_threads(spec), "labels": list(rows.labels)}
+    (folder / "run.json").write_text(
+        json.dumps(kept, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8"
+    )
+    for file in folder.glob("*.safetensors"):
+        # They are written for the owner alone; other files of the run are not.
+        file.chmod(0o644)
+
+
+@contextlib.contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Compute with so many CPU threads. The setting is the process's, so other work has as many meanwhile."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

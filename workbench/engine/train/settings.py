@@ -1,0 +1,151 @@
+"""A `TrainSpec` in transformers' words: the arguments of TrainingArguments, the threads, and what can't be run."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from workbench.engine.errors import CheckpointError, InputError, NotSupported, OutOfMemory, OutOfSpace
+from workbench.engine.values import Facts, TrainSpec
+
+#: The Auto class each task trains.
+HEADS = {"text-classification": "AutoModelForSequenceClassification", "text-generation": "AutoModelForCausalLM"}
+
+# float32 weights, their gradients and AdamW's two moments.
+_BYTES_PER_WEIGHT = 16
+_STORED_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
+
+
+def training_arguments(spec: TrainSpec, output_dir: Path, *, cpu: bool) -> dict[str, Any]:
+    """The keyword arguments of ``TrainingArguments`` that make this run; those left out keep their defaults.
+
+    Args:
+        spec: The run.
+        output_dir: Where Trainer may write.
+        cpu: Whether there is no accelerator; bfloat16 needs it said.
+
+    References:
+        transformers, Trainer: TrainingArguments
+    """
+    arguments: dict[str, Any] = {
+        "output_dir": str(output_dir),
+        "num_train_epochs": spec.epochs,
+        "max_steps": spec.max_steps,
+        "per_device_train_batch_size": spec.batch_size,
+        "per_device_eval_batch_size": spec.batch_size * (2 if spec.label_column is not None else 1),
+        "gradient_accumulation_steps": spec.gradient_accumulation_steps,
+        "learning_rate": spec.learning_rate,
+        "lr_scheduler_type": spec.lr_scheduler_type,
+        "warmup_steps": spec.warmup_steps if spec.warmup_steps < 1 else int(spec.warmup_steps),
+        "weight_decay": spec.weight_decay,
+        "bf16": spec.bf16,
+        "eval_strategy": "steps" if spec.eval_steps else "epoch",
+        "logging_steps": 1,
+        # With the filter on, a step whose loss is not a number is logged as loss 0.
+        "logging_nan_inf_filter": False,
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "seed": spec.seed,
+        # Without it the order comes from torch's global seed.
+        "data_seed": spec.seed,
+        "use_cpu": cpu,
+        "dataloader_pin_memory": not cpu,
+    }
+    if spec.eval_steps:
+        arguments["eval_steps"] = spec.eval_steps
+    if spec.task == "text-generation":
+        # Logits of (rows, seq, vocab) for a whole evaluation would not fit; the loss is enough for perplexity.
+        arguments["prediction_loss_only"] = True
+    elif spec.group_by_length:
+        arguments["train_sampling_strategy"] = "group_by_length"
+    return arguments
+
+
+def training_threads(spec: TrainSpec) -> int:
+    """CPU threads of the run: as asked for, else one less than the physical cores, so that the window keeps one."""
+    return spec.threads or max(1, (psutil.cpu_count(logical=False) or 1) - 1)
+
+
+def check(spec: TrainSpec, facts: Facts) -> None:
+    """Refuse what can't work before anything heavy is done.
+
+    Raises:
+        InputError: A setting is out of its range, or the run's folder is taken.
+        NotSupported: The checkpoint can't have the head.
+        CheckpointError: There is no tokenizer.
+        OutOfSpace, OutOfMemory: The result or the training would not fit.
+    """
+    what = f"Could not train {spec.checkpoint.name}."
+    _check_ranges(spec, facts)
+    if not facts.has_tokenizer:
+        raise CheckpointError(
+            what, why="It has no tokenizer, so no text can be encoded.", remedy="Choose a checkpoint with a tokenizer."
+        )
+    if HEADS[spec.task] not in facts.heads:
+        raise NotSupported(
+            what,
+            why=f"Models of type {facts.model_type} have no {HEADS[spec.task]}.",
+            remedy="Choose another task or another checkpoint.",
+        )
+    if spec.output_dir.exists():
+        raise InputError(what, why=f"The folder {spec.output_dir} exists already.", remedy="Choose another run name.")
+    weights = facts.weight_bytes // _STORED_BYTES.get(facts.dtype or "", 4)
+    _check_space(what, spec.output_dir, weights * 4 + facts.weight_bytes // 10 + 10_000_000)
+    _check_memory(what, weights * _BYTES_PER_WEIGHT)
+
+
+def _check_ranges(spec: TrainSpec, facts: Facts) -> None:
+    if spec.task not in HEADS:
+        raise InputError(f"Could not train for {spec.task}.", remedy=f"Choose {' or '.join(HEADS)}.")
+    wrong = ""
+    if not 0.0 < spec.eval_fraction < 1.0:
+        wrong = "The share held out for evaluation must lie between 0 and 1."
+    elif min(spec.batch_size, spec.gradient_accumulation_steps) < 1:
+        wrong = "Batch size and gradient accumulation must be at least 1."
+    elif not (math.isfinite(spec.learning_rate) and spec.learning_rate > 0):
+        wrong = "The learning rate must be above 0."
+    elif spec.max_steps < 1 and not spec.epochs > 0:
+        wrong = "There are neither epochs nor steps to train for."
+    elif spec.rows is not None and spec.rows < 4:
+        wrong = "A run needs at least 4 rows."
+    elif spec.max_length < 4:
+        wrong = "max_length must be at least 4 tokens."
+    elif facts.context is not None and spec.max_length > facts.context:
+        wrong = f"max_length is {spec.max_length:,} tokens, and the checkpoint's context is {facts.context:,}."
+    elif facts.layers is not None and not 0 <= spec.freeze_layers <= facts.layers:
+        wrong = f"{spec.freeze_layers} layers can't be frozen: the checkpoint has {facts.layers}."
+    elif spec.task == "text-classification" and spec.label_column is None:
+        wrong = "Classification needs a label column."
+    elif spec.label_column is not None and spec.label_column == spec.text_column:
+        wrong = "Text and label are the same column."
+    if wrong:
+        raise InputError("Could not start the training.", why=wrong, remedy="Correct the setting and start again.")
+
+
+def _check_space(what: str, output_dir: Path, needed: int) -> None:
+    folder = output_dir
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OutOfSpace(
+            what,
+            why=f"The result takes about {needed / 1e6:,.0f} MB and {folder} has {free / 1e6:,.0f} MB free.",
+            remedy="Free some space and start again.",
+        )
+
+
+def _check_memory(what: str, needed: int) -> None:
+    free = psutil.virtual_memory().available
+    if free < needed:
+        raise OutOfMemory(
+            what,
+            why=f"Weights, gradients and optimizer take about {needed / 1e9:,.1f} GB before the first batch, "
+            f"and {free / 1e9:,.1f} GB are free.",
+            remedy="Close other programs or choose a smaller checkpoint.",
+        )
