@@ -303,6 +303,10 @@ class Runner(QObject):
         """Jobs that wait or run, oldest first, quiet ones left out."""
         return [job for job in self.jobs if job.active]
 
+    def clear_finished(self) -> None:
+        """Forget the jobs that have ended."""
+        self.jobs = [job for job in self.jobs if job.active]
+
     def shut_down(self) -> None:
         """Cancel everything and end the threads; blocks until they have ended. For closing only."""
         for job in list(self._active.values()):
