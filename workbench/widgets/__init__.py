@@ -1,0 +1,1 @@
+"""Widgets: plain data in, signals out; they know no engine."""

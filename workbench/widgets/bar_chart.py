@@ -1,0 +1,79 @@
+"""Scores as labelled bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from workbench.widgets import theme
+from workbench.widgets.visible_text import drawable
+
+
+class LabelBars(QWidget):
+    """One bar a label, as long as its score, with the score written out."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._bars: tuple[tuple[str, float, str], ...] = ()
+
+    @property
+    def bars(self) -> tuple[tuple[str, float, str], ...]:
+        """``(label, score, words)`` from top to bottom."""
+        return self._bars
+
+    def set_bars(self, bars: Sequence[tuple[str, float, str]]) -> None:
+        """Show bars.
+
+        Args:
+            bars: ``(label, score in [0, 1], the score as it is written)``, from top to bottom.
+        """
+        self._bars = tuple(bars)
+        self.setAccessibleDescription("; ".join(f"{label}: {words}" for label, _, words in bars))
+        self.updateGeometry()
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """A line a bar."""
+        return QSize(theme.px(self, 320), max(1, len(self._bars)) * self._line())
+
+    def minimumSizeHint(self) -> QSize:
+        """As high as the bars."""
+        return QSize(theme.px(self, 160), self.sizeHint().height())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the zoom."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES:
+            self.updateGeometry()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the bars."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        look, metrics, line = theme.current(), self.fontMetrics(), self._line()
+        gap = theme.px(self, 10)
+        longest = max((metrics.horizontalAdvance(label) for label, _, _ in self._bars), default=0)
+        names = min(longest, self.width() // 3) + gap
+        numbers = max((metrics.horizontalAdvance(words) for _, _, words in self._bars), default=0) + gap
+        for number, (label, score, words) in enumerate(self._bars):
+            row = QRectF(0, number * line, self.width(), line)
+            painter.setPen(QColor(look.text))
+            name = metrics.elidedText(drawable(label), Qt.TextElideMode.ElideMiddle, names - gap)
+            middle = Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(row, middle | Qt.AlignmentFlag.AlignLeft, name)
+            painter.drawText(row, middle | Qt.AlignmentFlag.AlignRight, words)
+            track = row.adjusted(names, line * 0.22, -numbers, -line * 0.22)
+            radius = track.height() / 4
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(look.sunken))
+            painter.drawRoundedRect(track, radius, radius)
+            track.setWidth(max(0.0, min(1.0, score)) * track.width())
+            painter.setBrush(QColor(look.accent))
+            painter.drawRoundedRect(track, radius, radius)
+
+    def _line(self) -> int:
+        return round(self.fontMetrics().height() * 1.7)

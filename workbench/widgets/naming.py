@@ -1,0 +1,29 @@
+"""Names that a screen reader and an automation see."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from PySide6.QtWidgets import QWidget
+
+W = TypeVar("W", bound=QWidget)
+
+
+def named(widget: W, name: str, label: str, tip: str = "") -> W:
+    """Give a control its stable object name, its accessible name and its tooltip.
+
+    Args:
+        widget: Any control.
+        name: Snake case after the pane, such as ``playground.top_k``; part of the public interface.
+        label: The visible label; a screen reader says the same.
+        tip: What the control does, with its usual range.
+
+    Returns:
+        The same widget, so that it can be named where it is built.
+    """
+    widget.setObjectName(name)
+    widget.setAccessibleName(label)
+    if tip:
+        widget.setToolTip(tip)
+        widget.setAccessibleDescription(tip)
+    return widget

@@ -1,0 +1,132 @@
+"""A card that says what happened, why, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from workbench.widgets import icons, theme
+from workbench.widgets.naming import named
+from workbench.widgets.visible_text import drawable
+
+_WORDS = {"error": "Error", "warning": "Warning", "info": "Note", "success": "Done"}
+_ICONS = {"error": "error", "warning": "warning", "info": "info", "success": "check"}
+
+
+class NoticeCard(QFrame):
+    """What, why, what to do; details on demand, one action at most, and a button that dismisses it.
+
+    Attributes:
+        kind: ``error``, ``warning``, ``info`` or ``success``; shown by an icon and a word, and by colour besides.
+        what, why, remedy, details: As given.
+
+    Signals:
+        dismissed(): The person closed the card; it deletes itself.
+    """
+
+    dismissed = Signal()
+
+    def __init__(
+        self,
+        name: str,
+        what: str,
+        why: str = "",
+        remedy: str = "",
+        details: str = "",
+        *,
+        kind: str = "error",
+        action: tuple[str, Callable[[], object]] | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.kind, self.what, self.why, self.remedy, self.details = kind, what, why, remedy, details
+        named(self, name, f"{_WORDS[kind]}: {drawable(what)}")
+        self.setAccessibleDescription(drawable(" ".join(part for part in (what, why, remedy) if part)))
+
+        self._icon = QLabel()
+        word = theme.set_role(QLabel(_WORDS[kind]), kind)
+        headline = theme.set_role(_text(what), "heading")
+        self._details_button = named(QToolButton(), f"{name}_show_details", "Details", "Show or hide the details")
+        self._details_button.setText("Details")
+        self._details_button.setCheckable(True)
+        self._details_button.setVisible(bool(details))
+        self._dismiss = named(QToolButton(), f"{name}_dismiss", "Dismiss", "Close this notice")
+        icons.put(self._dismiss, "close", "muted", 16)
+        self._details = named(QPlainTextEdit(drawable(details)), f"{name}_details", "Details", "What the program knows about it")
+        self._details.setReadOnly(True)
+        self._details.setVisible(False)
+
+        top = QHBoxLayout()
+        top.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        top.addWidget(word, 0, Qt.AlignmentFlag.AlignTop)
+        top.addWidget(headline, 1, Qt.AlignmentFlag.AlignTop)
+        top.addWidget(self._details_button, 0, Qt.AlignmentFlag.AlignTop)
+        top.addWidget(self._dismiss, 0, Qt.AlignmentFlag.AlignTop)
+        self._layout = QVBoxLayout(self)
+        self._layout.addLayout(top)
+        self._rest = QVBoxLayout()
+        for part in (why, remedy):
+            if part:
+                self._rest.addWidget(_text(part))
+        if action:
+            button = named(QPushButton(action[0]), f"{name}_action", action[0], action[0])
+            button.clicked.connect(action[1])
+            self._rest.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft)
+        self._rest.addWidget(self._details)
+        self._layout.addLayout(self._rest)
+
+        self._details_button.toggled.connect(self._details.setVisible)
+        self._dismiss.clicked.connect(self._on_dismiss)
+        self._restyle()
+        QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
+
+    def _on_dismiss(self) -> None:
+        self.hide()
+        self.dismissed.emit()
+        self.deleteLater()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the card with a bar in its colour."""
+        look = theme.current()
+        ink = QColor(getattr(look, self.kind))
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        radius = theme.px(self, 8)
+        painter.setPen(theme.mix(QColor(look.border), ink, 0.45))
+        painter.setBrush(theme.mix(QColor(look.surface), ink, 0.05))
+        painter.drawRoundedRect(self.rect().adjusted(0, 0, -1, -1), radius, radius)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ink)
+        bar = theme.px(self, 3)
+        painter.drawRoundedRect(0, radius, bar, self.height() - 2 * radius, bar / 2, bar / 2)
+        painter.end()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow theme and zoom."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES and hasattr(self, "_rest"):
+            self._restyle()
+
+    def _restyle(self) -> None:
+        edge = theme.px(self, 18)
+        self._icon.setPixmap(
+            icons.pixmap(_ICONS[self.kind], edge, getattr(theme.current(), self.kind), self.devicePixelRatioF())
+        )
+        left = theme.px(self, 14)
+        self._layout.setContentsMargins(left, theme.px(self, 8), theme.px(self, 8), theme.px(self, 10))
+        self._layout.setSpacing(theme.px(self, 4))
+        self._rest.setContentsMargins(edge + theme.px(self, 8), 0, theme.px(self, 8), 0)
+        self._rest.setSpacing(theme.px(self, 6))
+        self._details.setFont(theme.mono_font(self))
+        self._details.setFixedHeight(theme.px(self, 140))
+
+
+def _text(text: str) -> QLabel:
+    label = QLabel(drawable(text))
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
