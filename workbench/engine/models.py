@@ -164,7 +164,7 @@ def load(
     weights: dict[str, int] = {}
     for weight in model.parameters():
         weights[str(weight.dtype)] = weights.get(str(weight.dtype), 0) + weight.numel()
-    return LoadedModel(
+    loaded = LoadedModel(
         checkpoint=checkpoint,
         facts=facts,
         tokenizer=tokenizer,
@@ -179,6 +179,11 @@ def load(
         seconds=time.perf_counter() - began,
         notes=notes,
     )
+    size = f"{loaded.parameters:,} weights, {loaded.bytes:,} bytes"
+    task.log(f"{type(model).__name__}: {size}, {loaded.dtype} on {loaded.device}.")
+    for line in (*notes, *(f"missing: {name}" for name in loaded.missing[:50])):
+        task.log(line)
+    return loaded
 
 
 def _refuse(checkpoint: Checkpoint, facts: Facts, what: str) -> None:
@@ -360,7 +365,8 @@ def _about_missing(model: PreTrainedModel, missing: set[str]) -> tuple[str, ...]
             f"{len(body)} weights of the model's body are in none of its files, such as {min(body)}: they were drawn "
             "at random, and so is what it says.",
         )
-    return (f"{len(missing)} weights were drawn at random: this head is untrained.",) if missing else ()
+    names = ", ".join(sorted(missing)[:3]) + (" and others" if len(missing) > 3 else "")
+    return (f"This head is untrained: the files lack {names}, drawn at random until you fine-tune it.",) * bool(names)
 
 
 def _shape(shape: Sequence[int]) -> str:

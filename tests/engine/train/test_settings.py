@@ -1,0 +1,56 @@
+"""A spec in transformers' words, and settings for a start."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from workbench.engine import models
+from workbench.engine.errors import OutOfMemory
+from workbench.engine.train import recommended, training_arguments, training_threads
+from workbench.engine.train.settings import check
+from workbench.engine.values import Checkpoint, TrainSpec
+
+
+@pytest.fixture
+def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
+    return TrainSpec("text-classification", tiny_bert, tmp_path / "a.csv", "text", "label", tmp_path / "run")
+
+
+@pytest.mark.parametrize("task", ["text-classification", "text-generation"])
+def test_every_argument_is_one_that_transformers_knows(spec: TrainSpec, tmp_path: Path, task: str) -> None:
+    import transformers
+
+    spec = replace(spec, task=task, eval_steps=7, group_by_length=True, warmup_steps=3.0, seed=5)
+    given = training_arguments(spec, tmp_path / "out", cpu=True)
+    made = transformers.TrainingArguments(**given)
+    assert (made.eval_steps, made.warmup_steps, made.data_seed, made.logging_nan_inf_filter) == (7, 3, 5, False)
+    assert made.hub_token is None
+    assert made.report_to == []
+
+
+def test_zero_threads_leave_the_window_a_core(spec: TrainSpec) -> None:
+    assert training_threads(spec) == max(1, (psutil.cpu_count(logical=False) or 1) - 1)
+    assert training_threads(replace(spec, threads=3)) == 3
+
+
+def test_a_model_that_would_not_fit_is_refused(spec: TrainSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = replace(models.describe(spec.checkpoint), weight_bytes=20_000_000, dtype="bfloat16")
+    free = psutil.virtual_memory()._replace(available=100_000_000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    with pytest.raises(OutOfMemory, match=r"gradients and optimizer take about 0\.2 GB"):
+        check(spec, facts)
+
+
+@pytest.mark.parametrize("task", ["text-classification", "text-generation"])
+def test_recommended_settings_are_fields_of_a_spec_and_fit_the_checkpoint(spec: TrainSpec, task: str) -> None:
+    facts = models.describe(spec.checkpoint)
+    values = recommended(facts, task)
+    assert set(values) <= {field.name for field in fields(TrainSpec)}
+    made = replace(spec, task=task, **values)
+    assert facts.context is not None
+    assert made.max_length <= facts.context
+    check(made, replace(facts, heads=("AutoModelForSequenceClassification", "AutoModelForCausalLM")))

@@ -1,0 +1,108 @@
+"""The Jobs pane shows all work as it goes, stops it, and keeps what it said."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton, QTableView
+from pytestqt.qtbot import QtBot
+
+from workbench.engine.errors import CheckpointError
+from workbench.engine.task import Progress, Task
+from workbench.panes.jobs import JobsPane
+from workbench.runtime.jobs import Job, Lane, Runner
+from workbench.runtime.session import Session
+
+
+@pytest.fixture
+def runner(qapp: QApplication) -> Iterator[Runner]:
+    runner = Runner()
+    yield runner
+    runner.shut_down()
+
+
+@pytest.fixture
+def pane(qtbot: QtBot, runner: Runner) -> JobsPane:
+    pane = JobsPane(Session(), runner)
+    qtbot.addWidget(pane)
+    with qtbot.waitExposed(pane):
+        pane.show()
+    return pane
+
+
+def cells(pane: JobsPane) -> list[list[str]]:
+    model = pane.findChild(QTableView, "jobs.table").model()
+    return [[str(model.index(row, column).data() or "") for column in range(6)] for row in range(model.rowCount())]
+
+
+def log(pane: JobsPane) -> str:
+    return pane.findChild(QPlainTextEdit, "jobs.log").toPlainText()
+
+
+def endless(*, task: Task) -> None:
+    task.log("it began")
+    task.report(Progress(3, 10, "steps", "going on"))
+    never = threading.Event()
+    while not never.wait(0.005):
+        task.check()
+
+
+def failing(*, task: Task) -> None:
+    raise CheckpointError("Could not load it.", why="It is cut off.", remedy="Download it again.")
+
+
+def done(*, task: Task) -> None:
+    task.log("all well")
+
+
+def test_running_work_is_shown_and_stopped(pane: JobsPane, runner: Runner, qtbot: QtBot) -> None:
+    job = runner.start(Job("Count", endless, pane="trainer"), Lane.IO)
+    qtbot.waitUntil(lambda: "it began" in log(pane) and cells(pane)[0][3] != "")
+    title, asked_by, state, progress, elapsed, _ = cells(pane)[0]
+    assert (title, asked_by, state, progress) == ("Count", "trainer", "running", "3/10 steps · going on")
+    assert elapsed.endswith(" s")
+    with qtbot.waitSignal(job.finished):
+        qtbot.mouseClick(pane.findChild(QPushButton, "jobs.cancel"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: cells(pane)[0][2] == "cancelled")
+    assert not pane.findChild(QPushButton, "jobs.cancel").isEnabled()
+
+
+def test_a_failure_keeps_its_words_and_where_it_happened(pane: JobsPane, runner: Runner, qtbot: QtBot) -> None:
+    runner.start(Job("Load", failing, pane="hub"), Lane.IO)
+    qtbot.waitUntil(lambda: "It is cut off." in log(pane))
+    assert "Download it again." in log(pane) and "Traceback" in log(pane)
+    assert cells(pane)[0][2] == "failed"
+
+
+def test_the_newest_is_on_top_and_the_selection_stays(pane: JobsPane, runner: Runner, qtbot: QtBot) -> None:
+    running = runner.start(Job("Long", endless), Lane.IO)
+    qtbot.waitUntil(lambda: "it began" in log(pane))
+    with qtbot.waitSignal(runner.start(Job("Short", done), Lane.IO).finished):
+        pass
+    qtbot.waitUntil(lambda: [row[0] for row in cells(pane)] == ["Short", "Long"])
+    assert "it began" in log(pane)
+    pane.findChild(QTableView, "jobs.table").selectRow(0)
+    qtbot.waitUntil(lambda: "all well" in log(pane))
+    with qtbot.waitSignal(running.finished):
+        running.cancel()
+
+
+def test_finished_work_can_be_cleared(pane: JobsPane, runner: Runner, qtbot: QtBot) -> None:
+    running = runner.start(Job("Long", endless), Lane.IO)
+    with qtbot.waitSignal(runner.start(Job("Short", done), Lane.IO).finished):
+        pass
+    clear = pane.findChild(QPushButton, "jobs.clear")
+    qtbot.waitUntil(clear.isEnabled)
+    qtbot.mouseClick(clear, Qt.MouseButton.LeftButton)
+    assert [row[0] for row in cells(pane)] == ["Long"]
+    with qtbot.waitSignal(running.finished):
+        running.cancel()
+
+
+def test_quiet_work_is_left_out(pane: JobsPane, runner: Runner, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(runner.start(Job("Typing", done, quiet=True), Lane.IO).finished):
+        pass
+    assert cells(pane) == []

@@ -1,0 +1,328 @@
+"""The Trainer pane: data in, a curve while it runs, a checkpoint that every other pane can use."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from pytestqt.qtbot import QtBot
+
+from workbench.engine import hub, models
+from workbench.engine.values import Checkpoint, TrainPoint
+from workbench.panes.trainer import TrainerPane
+from workbench.panes.trainer.run_view import RunView, shown, spoken
+from workbench.panes.trainer.settings_form import FIELDS, SWITCHES, RateBox
+from workbench.runtime.jobs import Runner, State
+from workbench.runtime.session import Session
+
+pytestmark = pytest.mark.usefixtures("workbench_data")
+
+Find = Callable[[str], Any]
+
+
+@pytest.fixture
+def reviews(tmp_path: Path) -> Path:
+    path = tmp_path / "reviews.csv"
+    rows = [
+        f"a {word} film {n},{label}" for n in range(30) for word, label in (("wonderful", "good"), ("terrible", "bad"))
+    ]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def session(qapp: QApplication) -> Session:
+    return Session()
+
+
+@pytest.fixture
+def runner(qapp: QApplication) -> Iterator[Runner]:
+    runner = Runner()
+    yield runner
+    runner.shut_down()
+
+
+@pytest.fixture
+def pane(
+    qtbot: QtBot, session: Session, runner: Runner, tiny_bert: Checkpoint, tiny_llama: Checkpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> TrainerPane:  # fmt: skip
+    """The pane with the sample read and both tiny checkpoints on this machine."""
+    listed = hub.local_checkpoints
+    monkeypatch.setattr(hub, "local_checkpoints", lambda: (*listed(), tiny_bert, tiny_llama))
+    pane = TrainerPane(session, runner)
+    qtbot.addWidget(pane)
+    pane.resize(1300, 850)
+    with qtbot.waitExposed(pane):
+        pane.show()
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.start").isEnabled(), timeout=20_000)
+    return pane
+
+
+@pytest.fixture
+def find(pane: TrainerPane) -> Find:
+    def find(name: str) -> Any:
+        widget = pane.findChild(QWidget, f"trainer.{name}")
+        assert widget is not None, name
+        return widget
+
+    return find
+
+
+@pytest.fixture
+def ready(qtbot: QtBot, pane: TrainerPane, find: Find, reviews: Path) -> None:
+    """Tiny data and settings for 6 steps an epoch."""
+    pane.open_data(reviews)
+    qtbot.waitUntil(lambda: find("dataset").currentText() == "reviews.csv", timeout=20_000)
+    for name, value in {"rows": 0, "eval_fraction": 0.2, "batch_size": 8, "max_length": 24, "threads": 1}.items():
+        find(name).setValue(value)
+    find("bf16").setChecked(False)
+
+
+def _click(qtbot: QtBot, button: QWidget) -> None:
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def _train(qtbot: QtBot, find: Find) -> None:
+    _click(qtbot, find("start"))
+    qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
+
+
+def _notice(find: Find) -> str:
+    cards = [card for card in find("start").window().findChildren(QWidget, "trainer.notice") if not card.isHidden()]
+    return " ".join(label.text() for card in cards for label in card.findChildren(QLabel))
+
+
+def _history(folder: Path) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = json.loads((folder / "trainer_state.json").read_text())["log_history"]
+    return entries
+
+
+def test_it_opens_on_the_sample(pane: TrainerPane, find: Find) -> None:
+    assert find("dataset").currentText() == "Film reviews (sample)"
+    assert find("preview").columns == ("label", "text", "id", "rating")
+    spec = pane.spec()
+    assert spec is not None
+    assert (spec.text_column, spec.label_column, spec.checkpoint.name) == ("text", "label", "tiny-bert")
+    assert (spec.rows, spec.learning_rate, spec.group_by_length) == (3000, 2e-4, True)
+    assert spec.output_dir.name == "tiny-bert-movie_reviews"
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_run_draws_what_was_logged_and_its_result_loads(
+    qtbot: QtBot, pane: TrainerPane, find: Find, session: Session
+) -> None:
+    find("epochs").setValue(2)
+    find("eval_steps").setValue(4)
+    spec = pane.spec()
+    assert spec is not None
+    with qtbot.waitSignal(session.local_changed, timeout=60_000):
+        _train(qtbot, find)
+    logged = _history(spec.output_dir)
+    plot = find("loss_plot")
+    assert plot.points("train") == tuple((e["step"], e["loss"]) for e in logged if "loss" in e)
+    assert plot.points("evaluation") == tuple((e["step"], e["eval_loss"]) for e in logged if "eval_loss" in e)
+    assert [x for x, _ in plot.points("evaluation")] == [4, 8, 12]
+    assert find("lr_plot").points("learning rate") == tuple(
+        (e["step"], e["learning_rate"]) for e in logged if "loss" in e
+    )
+    assert find("metrics").columns == ("Step", "Epoch", "Loss", "Accuracy", "Macro F1")
+    assert [find("metrics").row(n)[0] for n in range(3)] == [12, 8, 4]
+    assert (find("progress").value(), find("progress").maximum()) == (12, 12)
+    assert find("status").text().startswith("Finished after")
+    assert not _notice(find)
+
+    qtbot.waitUntil(lambda: find("checkpoint").findText(spec.output_dir.name) >= 0, timeout=20_000)
+    with qtbot.waitSignal(session.model_changed, timeout=60_000):
+        _click(qtbot, find("use_result"))
+    assert session.model is not None
+    assert session.model.head == "AutoModelForSequenceClassification"
+    assert session.model.facts.labels == ("bad", "good")
+    assert find("checkpoint").currentText() == spec.output_dir.name
+
+
+@pytest.mark.usefixtures("ready")
+def test_stop_keeps_the_checkpoint(qtbot: QtBot, pane: TrainerPane, find: Find, runner: Runner) -> None:
+    find("epochs").setValue(500)
+    spec = pane.spec()
+    assert spec is not None
+    _click(qtbot, find("start"))
+    assert not find("start").isEnabled()
+    qtbot.waitUntil(lambda: len(find("loss_plot").points("train")) >= 2, timeout=60_000)
+    _click(qtbot, find("stop"))
+    assert not find("stop").isEnabled()
+    qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
+    assert find("status").text().startswith("Stopped after")
+    assert find("use_result").isVisible()
+    assert runner.jobs[-1].state is State.DONE
+    steps = len(find("loss_plot").points("train"))
+    assert _history(spec.output_dir)[-1]["step"] == steps < 3000
+    assert models.load(Checkpoint("kept", spec.output_dir)).missing == ()
+
+
+@pytest.mark.usefixtures("ready")
+def test_stop_before_the_first_step_keeps_nothing(qtbot: QtBot, pane: TrainerPane, find: Find) -> None:
+    spec = pane.spec()
+    assert spec is not None
+    pane.run_main_action()
+    pane.stop_main_action()
+    qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
+    assert "nothing was kept" in find("status").text()
+    assert not find("use_result").isVisible()
+    assert not spec.output_dir.exists()
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_failure_is_a_notice_and_the_curve_stays(qtbot: QtBot, pane: TrainerPane, find: Find) -> None:
+    find("learning_rate").setValue(1000.0)
+    find("weight_decay").setValue(1.0)
+    find("warmup_steps").setValue(0)
+    find("epochs").setValue(30)
+    _train(qtbot, find)
+    assert "learning rate" in _notice(find)
+    assert find("status").text().startswith("Failed at step")
+    drawn = find("loss_plot").points("train")
+    assert drawn
+    assert all(math.isfinite(loss) for _, loss in drawn)
+    assert not find("use_result").isVisible()
+    find("learning_rate").setValue(1e-3)
+    find("weight_decay").setValue(0)
+    find("epochs").setValue(1)
+    _train(qtbot, find)
+    assert not _notice(find)
+    assert len(find("loss_plot").points("train")) == 6
+
+
+def test_a_bad_file_changes_nothing_but_the_notice(qtbot: QtBot, pane: TrainerPane, find: Find, tmp_path: Path) -> None:
+    before = pane.spec()
+    bad = tmp_path / "bad.csv"
+    bad.write_text("text,label\na,b\nc,d,e\n", encoding="utf-8")
+    find("dataset").setEditText(str(bad))
+    qtbot.keyClick(find("dataset"), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: bool(_notice(find)), timeout=20_000)
+    assert "line 3 has 3 cells" in _notice(find)
+    assert pane.spec() == before
+    assert find("dataset").currentText() == "Film reviews (sample)"
+
+
+def test_a_file_without_labels_asks_for_one(qtbot: QtBot, pane: TrainerPane, find: Find, tmp_path: Path) -> None:
+    path = tmp_path / "poems.txt"
+    path.write_text("".join(f"the quick brown fox jumps over dog number {n}\n" for n in range(80)), encoding="utf-8")
+    pane.open_data(path)
+    qtbot.waitUntil(lambda: find("dataset").currentText() == "poems.txt", timeout=20_000)
+    _train(qtbot, find)
+    assert "label column" in _notice(find)
+    find("checkpoint").setCurrentIndex(find("checkpoint").findText("tiny-llama"))
+    find("task").setCurrentIndex(find("task").findData("text-generation"))
+    assert not find("label_column").isVisible()
+    find("max_length").setValue(32)
+    _train(qtbot, find)
+    assert find("metrics").columns[-1] == "Perplexity"
+    assert find("status").text().startswith("Finished")
+
+
+def test_a_head_that_does_not_exist_is_told_before_the_start(
+    pane: TrainerPane, find: Find, session: Session, tiny_llama: Checkpoint, tmp_path: Path
+) -> None:
+    vision = tmp_path / "vision"
+    vision.mkdir()
+    (vision / "tokenizer.json").write_bytes((tiny_llama.path / "tokenizer.json").read_bytes())
+    assert find("head").text() == "bert, 2 layers → AutoModelForSequenceClassification, 2 labels"
+    (vision / "config.json").write_text('{"model_type": "vit", "architectures": ["ViTModel"]}')
+    session.set_model(replace(models.load(tiny_llama), checkpoint=Checkpoint("vision", vision)))
+    assert "no AutoModelForSequenceClassification" in find("head").text()
+
+
+def test_the_loaded_model_is_the_one_to_start_from(
+    pane: TrainerPane, find: Find, session: Session, tiny_llama: Checkpoint
+) -> None:
+    session.set_model(models.load(tiny_llama))
+    assert find("checkpoint").currentText() == "tiny-llama"
+
+
+def test_recommended_settings_give_way_to_the_persons_own(pane: TrainerPane, find: Find, qtbot: QtBot) -> None:
+    assert find("batch_size").value() == 16
+    find("batch_size").setValue(5)
+    find("task").setCurrentIndex(find("task").findData("text-generation"))
+    assert find("batch_size").value() == 5
+    _click(qtbot, find("recommended"))
+    assert (find("batch_size").value(), find("max_steps").value()) == (4, 60)
+
+
+@pytest.mark.usefixtures("ready")
+def test_the_code_gives_the_losses_of_the_run(qtbot: QtBot, pane: TrainerPane, find: Find, tmp_path: Path) -> None:
+    find("run_name").setText("same")
+    spec = pane.spec()
+    assert spec is not None
+    _click(qtbot, find("show_code"))
+    find("seed").setValue(7)
+    script = tmp_path / "script.py"
+    script.write_text(find("code").code, encoding="utf-8")
+    _train(qtbot, find)
+    ours = find("loss_plot").points("train")
+    shutil.rmtree(spec.output_dir)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    theirs = tuple((e["step"], e["loss"]) for e in _history(spec.output_dir) if "loss" in e)
+    assert ours == theirs
+
+
+def test_every_setting_has_its_help_and_a_name(find: Find) -> None:
+    for field in (*FIELDS, *SWITCHES):
+        control = find(field.name)
+        assert control.accessibleName() == field.label
+        assert field.usual in control.toolTip()
+        assert field.spelled in control.toolTip()
+
+
+def test_every_control_says_what_it_is(pane: TrainerPane) -> None:
+    for control in pane.findChildren(QWidget):
+        if control.objectName().startswith("trainer.") and control.isVisible():
+            assert control.accessibleName() or control.focusPolicy() == Qt.FocusPolicy.NoFocus, control.objectName()
+
+
+def test_learning_rates_are_written_as_people_write_them(qtbot: QtBot) -> None:
+    box = RateBox()
+    qtbot.addWidget(box)
+    box.setValue(2e-4)
+    assert box.text() == "2e-4"
+    box.stepUp()
+    assert (box.text(), box.value()) == ("5e-4", 5e-4)
+    box.stepUp()
+    assert box.text() == "1e-3"
+    box.stepBy(-3)
+    assert box.text() == "1e-4"
+    box.selectAll()
+    qtbot.keyClicks(box, "0.00035")
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert (box.text(), box.value()) == ("3.5e-4", 3.5e-4)
+
+
+def test_time_left_comes_from_the_speed_of_the_steps(qtbot: QtBot) -> None:
+    view = RunView()
+    qtbot.addWidget(view)
+    view.begin("run")
+    for step in range(1, 11):
+        view.add_point(
+            TrainPoint(step=step, total=100, epoch=step / 50, loss=1.0, learning_rate=1e-4, seconds=step * 0.5)
+        )
+    assert view._status.text() == "Step 10 of 100 · epoch 0.20 · 2 steps/s · 45 s left"
+    view._loss._redraw()
+    view._rate._redraw()
+
+
+def test_numbers_are_worded(qapp: QApplication) -> None:
+    assert [spoken(seconds) for seconds in (0.2, 45, 89, 120, 3600, 9000)] == [
+        "1 s", "45 s", "89 s", "2 min", "60 min", "2.5 h",
+    ]  # fmt: skip
+    assert (shown("accuracy", 0.8133), shown("f1", 0.81333)) == ("81.3 %", "0.8133")

@@ -1,0 +1,106 @@
+"""The text as it comes: tokens of the session's steps, tinted by surprise, redrawn at most 30 times a second."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QWidget
+
+from workbench.engine.sampling import spell
+from workbench.engine.values import Message, Step
+from workbench.runtime.session import Session
+from workbench.widgets.probability_table import format_percent
+from workbench.widgets.tinted_text import Piece, TintedText
+
+#: Milliseconds between two redraws, at least.
+FRAME = 33
+#: Surprise, in bits, that gets the strongest tint: 1 in 1,024.
+STRONGEST = 10.0
+#: Characters of a prompt that are shown in front of what follows it.
+_TAIL = 600
+_ROLES = {"system": "System", "user": "You", "assistant": "Assistant"}
+
+
+class Output(TintedText):
+    """Shows a conversation or the end of the prompt, and behind it the steps.
+
+    Args:
+        session: Whose steps and selection it follows.
+    """
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._turns: tuple[Message, ...] = ()
+        self._answering = False
+        self._clock = QTimer(self, singleShot=True)
+        self._clock.timeout.connect(self.flush)
+        self.piece_clicked.connect(self._on_piece)
+        session.step_added.connect(self._on_step)
+        session.steps_reset.connect(self.show_anew)
+        session.selection_changed.connect(self._show_selection)
+
+    def show_turns(self, turns: Sequence[Message], *, answering: bool) -> None:
+        """Show a conversation.
+
+        Args:
+            turns: What was said before the steps; empty shows the end of the prompt instead.
+            answering: Whether the steps are (or will be) an answer to these turns.
+        """
+        self._turns, self._answering = tuple(turns), answering
+        self.show_anew()
+
+    def show_anew(self) -> None:
+        """Write everything again."""
+        self._clock.stop()
+        self.clear_text()
+        for turn in self._turns:
+            self.add_heading(_ROLES.get(turn.role, turn.role))
+            self.add_plain(turn.content)
+        if self._turns and self._answering:
+            self.add_heading(_ROLES["assistant"])
+        elif not self._turns and self._session.steps and self._session.encoding is not None:
+            text = self._session.encoding.text
+            self.add_plain(text if len(text) <= _TAIL else f"…{text[-_TAIL:]}", muted=True)
+        self.flush()
+
+    def flush(self) -> None:
+        """Draw the steps that have come since the last time."""
+        steps = self._session.steps
+        if self.pieces < len(steps) and (self._answering or not self._turns):
+            if self.pieces == 0 and not self._turns and self.document().isEmpty():
+                self.show_anew()
+                return
+            began = time.perf_counter()
+            self.append_pieces(self._piece(step) for step in steps[self.pieces :])
+            self._show_selection()
+            # A very long paragraph takes longer to lay out; the window keeps three quarters of its time for the rest.
+            self._clock.setInterval(max(FRAME, round(4000 * (time.perf_counter() - began))))
+
+    def _on_step(self) -> None:
+        if not self._clock.isActive():
+            self._clock.start(max(FRAME, self._clock.interval()))
+
+    def _on_piece(self, number: int) -> None:
+        if self._session.encoding is not None:
+            self._session.set_selection(len(self._session.encoding.tokens) + number)
+
+    def _show_selection(self) -> None:
+        step = self._session.selected_step
+        self.set_selected(step.index if step is not None else None)
+
+    def _piece(self, step: Step) -> Piece:
+        bits = -math.log2(step.probability) if step.probability > 0 else math.inf
+        text, special = step.text, False
+        model = self._session.model
+        if not text and model is not None and model.tokenizer is not None:
+            special = step.token_id in model.tokenizer.all_special_ids
+            text = spell(model.tokenizer, [step.token_id])[0] if special else ""
+        tip = (
+            f"step {step.index + 1} · id {step.token_id} · {format_percent(step.probability)} before the knobs, "
+            f"rank {step.rank:,}, {bits:.1f} bits"
+        )
+        return Piece(text, min(1.0, bits / STRONGEST), tip, special)

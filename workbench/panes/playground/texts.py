@@ -1,0 +1,154 @@
+"""What goes in and what comes out: the prompt or the message, the output, and the buttons below them."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QSplitter, QVBoxLayout, QWidget
+
+from workbench.engine.values import Sampling
+from workbench.panes.playground.output import Output
+from workbench.runtime.session import Session
+from workbench.widgets import icons
+from workbench.widgets.exact_text import ExactTextEdit
+from workbench.widgets.naming import named
+from workbench.widgets.theme import px, set_role
+
+
+class ChatInput(ExactTextEdit):
+    """An editor in which Enter sends.
+
+    Signals:
+        submitted(): Enter was pressed; Shift+Enter starts a new line.
+    """
+
+    submitted = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Send on Enter."""
+        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if enter and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            self.submitted.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+class Texts(QWidget):
+    """The left side of the playground.
+
+    Args:
+        session: Whose steps the output shows.
+
+    Attributes:
+        prompt, generate: Of the prompt mode.
+        system, chat_input, send: Of the chat mode.
+        output, stop, next, tint, copy, clear, status: Of both.
+    """
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.prompt = named(ExactTextEdit(), "playground.prompt", "Prompt", "The text to continue (Ctrl+Enter)")
+        self.system = named(
+            QLineEdit(),
+            "playground.system",
+            "System message",
+            "What the model is told before the conversation; empty leaves it to the template",
+        )
+        self.output = named(
+            Output(session),
+            "playground.output",
+            "Output",
+            "The text as it comes. A click selects a token; the left and right arrow keys move from one to the next",
+        )
+        self.chat_input = named(
+            ChatInput(), "playground.chat_input", "Message", "Enter sends, Shift+Enter starts a new line"
+        )
+        self.generate = named(
+            QPushButton("Generate"), "playground.generate", "Generate", "Continue the prompt (Ctrl+Enter)"
+        )
+        self.send = named(QPushButton("Send"), "playground.chat_send", "Send", "Send the message (Enter or Ctrl+Enter)")
+        self.stop = named(QPushButton("Stop"), "playground.stop", "Stop", "Stop within a token and keep the text (Esc)")
+        self.next = named(
+            QPushButton("Next token"),
+            "playground.next_token",
+            "Next token",
+            "Score every token that could come next, without choosing one; Probabilities shows them",
+        )
+        self.tint = named(
+            QCheckBox("Tint by surprise"),
+            "playground.tint",
+            "Tint by surprise",
+            "The stronger the tint, the less probable the token was before the knobs acted; full at 10 bits (1/1,024)",
+        )
+        self.copy = named(QPushButton("Copy"), "playground.copy", "Copy", "Copy the new text")
+        self.clear = named(QPushButton("Clear"), "playground.clear", "Clear", "Clear the output or the conversation")
+        self.status = named(
+            QLabel(), "playground.status", "Status", "Tokens, speed, how it ended, and what the knobs hold"
+        )
+        self._lay_out()
+
+        self.tint.toggled.connect(self.output.set_tinted)
+
+    def show_mode(self, *, chats: bool) -> None:
+        """Show what belongs to one of the modes."""
+        of_chat: tuple[QWidget, ...] = (self.system, self.chat_input, self.send)
+        of_prompt: tuple[QWidget, ...] = (self.prompt, self.generate)
+        for widget in (*of_chat, *of_prompt):
+            widget.setVisible((widget in of_chat) == chats)
+
+    def show_running(self, runs: bool) -> None:
+        """Allow what can be done now."""
+        for button in (self.generate, self.send, self.next):
+            button.setEnabled(not runs)
+        self.stop.setEnabled(runs)
+
+    def _lay_out(self) -> None:
+        for button, picture in (
+            (self.stop, "stop"), (self.next, "probabilities"), (self.copy, "copy"), (self.clear, "trash"),
+        ):  # fmt: skip
+            icons.put(button, picture)
+        for button in (self.generate, self.send):
+            set_role(button, "primary")
+            icons.put(button, "play", "accent_text")
+        self.prompt.setPlaceholderText("Write the beginning of a text…")
+        self.chat_input.setPlaceholderText("Write a message…  Enter sends, Shift+Enter starts a new line")
+        self.system.setPlaceholderText("System message (optional)")
+        self.output.setPlaceholderText("The text comes here.")
+        self.tint.setChecked(True)
+        set_role(self.status, "muted")
+        self.status.setWordWrap(True)
+
+        editors = QSplitter(Qt.Orientation.Vertical)
+        editors.setChildrenCollapsible(False)
+        for editor in (self.prompt, self.output, self.chat_input):
+            editor.setMinimumHeight(px(self, 44))
+            editors.addWidget(editor)
+        line = px(self, 18)
+        editors.setSizes([5 * line, 14 * line, 3 * line])
+        for place, share in enumerate((0, 1, 0)):
+            editors.setStretchFactor(place, share)
+        actions = QHBoxLayout()
+        for button in (self.generate, self.send, self.stop, self.next):
+            actions.addWidget(button)
+        actions.addStretch(1)
+        below = QHBoxLayout()
+        below.addWidget(self.status, 1)
+        for tool in (self.tint, self.copy, self.clear):
+            below.addWidget(tool, 0, Qt.AlignmentFlag.AlignTop)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, px(self, 6), 0)
+        column.addWidget(self.system)
+        column.addWidget(editors, 1)
+        column.addLayout(actions)
+        column.addLayout(below)
+
+
+def held(sampling: Sampling) -> str:
+    """What acts on the next token, in the order in which it acts."""
+    parts = [] if sampling.repetition_penalty == 1.0 else [f"repetition_penalty {sampling.repetition_penalty:g}"]
+    if not sampling.do_sample:
+        return " · ".join(["greedy", *parts])
+    for name, off in (("temperature", 1.0), ("top_k", 0), ("top_p", 1.0), ("min_p", 0.0)):
+        if getattr(sampling, name) != off:
+            parts.append(f"{name} {getattr(sampling, name):g}")
+    return " · ".join(["sampling", *parts, f"seed {sampling.seed}"])

@@ -1,0 +1,70 @@
+"""What to do when the model was loaded without the head a task needs."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from workbench.engine import tasks
+from workbench.engine.models import LoadedModel
+from workbench.widgets.naming import named
+from workbench.widgets.theme import set_role
+
+_WORDS = {
+    "AutoModelForSequenceClassification": "a head that labels whole texts",
+    "AutoModelForTokenClassification": "a head that labels each token",
+    "AutoModelForMaskedLM": "a head that fills in masked words",
+    "AutoModelForCausalLM": "a head that predicts the next token",
+    "AutoModel": "no head at all",
+}
+
+
+class HeadCard(QFrame):
+    """Says which head is missing and offers to load the checkpoint with it; hidden when the task can be done.
+
+    Signals:
+        load_requested(str): The Auto class to load the checkpoint as.
+    """
+
+    load_requested = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        named(self, "tasks.head", "Head")
+        set_role(self, "card")
+        self._head = ""
+        self._words = QLabel()
+        self._words.setWordWrap(True)
+        self._load = named(
+            QPushButton("Load with this head"),
+            "tasks.load_head",
+            "Load with this head",
+            "Load the same checkpoint again, with the head this task needs",
+        )
+        column = QVBoxLayout(self)
+        column.addWidget(self._words)
+        column.addWidget(self._load, 0, Qt.AlignmentFlag.AlignLeft)
+        self._load.clicked.connect(self._on_load)
+
+    def show_for(self, model: LoadedModel, task: str, supported: bool) -> None:
+        """Say what is missing for a task, if anything is."""
+        self.setVisible(not supported)
+        if supported:
+            return
+        self._head = tasks.head_for(task)
+        needs = f"{task} needs {_WORDS[self._head]} ({self._head}); the model was loaded as {model.head}."
+        possible = self._head in model.facts.heads
+        if not possible:
+            needs += f" The architecture {model.facts.model_type} has no such head: choose another checkpoint."
+        elif self._head != model.facts.trained_head:
+            needs += " The checkpoint was not trained with it: a fresh head answers at random until it is fine-tuned."
+        self._words.setText(needs)
+        self.setAccessibleDescription(needs)
+        self._load.setVisible(possible)
+
+    def set_busy(self, busy: bool) -> None:
+        """Switch the button off while something runs."""
+        self._load.setEnabled(not busy)
+
+    def _on_load(self) -> None:
+        self.load_requested.emit(self._head)

@@ -1,0 +1,338 @@
+"""The Tasks pane: choose a task, write a text, run, and look into each of the three steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
+
+from workbench.engine import codegen, models, tasks
+from workbench.engine.errors import WorkbenchError
+from workbench.engine.values import TaskOptions, TaskResult
+from workbench.panes.tasks.head import HeadCard
+from workbench.panes.tasks.options import OptionsForm
+from workbench.panes.tasks.results import ResultView
+from workbench.panes.tasks.stages import StageBox, duration
+from workbench.runtime.jobs import Job, Lane, Runner
+from workbench.runtime.session import Session
+from workbench.widgets.exact_text import ExactTextEdit
+from workbench.widgets.naming import named
+from workbench.widgets.pane_frame import PaneFrame
+from workbench.widgets.quiet import QuietComboBox
+from workbench.widgets.theme import set_role
+
+_STAGES = (
+    ("preprocess", "The text becomes tensors: the tokenizer's ids and masks"),
+    ("forward", "The tensors go through the model"),
+    ("postprocess", "What comes out becomes the answer"),
+)
+
+
+class TasksPane(PaneFrame):
+    """One task at a time on the loaded checkpoint.
+
+    Args:
+        session: Whose model does the task.
+        runner: Runs it on the model's lane.
+
+    Signals:
+        hub_requested(): The person wants to choose a checkpoint.
+    """
+
+    hub_requested = Signal()
+
+    def __init__(self, session: Session, runner: Runner, parent: QWidget | None = None) -> None:
+        super().__init__("tasks", "Tasks", parent)
+        self._session = session
+        self._runner = runner
+        self._job: Job | None = None
+
+        self._task = named(
+            QuietComboBox(), "tasks.task", "Task", "What to do with the text; inferred from the checkpoint"
+        )
+        self._task.addItems([name for name, _ in tasks.TASKS])
+        self._text = named(ExactTextEdit(), "tasks.text", "Text", "What the task is done on; Ctrl+Enter runs")
+        self._options = OptionsForm()
+        self._head = HeadCard()
+        self._run = named(QPushButton("Run"), "tasks.run", "Run", "Do the task (Ctrl+Enter)")
+        set_role(self._run, "primary")
+        self._stop = named(QPushButton("Stop"), "tasks.stop", "Stop", "Stop at the next step or token (Esc)")
+        self._try = named(QPushButton("Try an example"), "tasks.try", "Try an example", "Fill in a text to try")
+        self._state = named(QLabel(), "tasks.state", "State", "What was run and how long it took")
+        set_role(self._state, "muted")
+        self._shown: TaskResult | None = None
+        self._result = ResultView()
+        self._boxes = [StageBox(name, number, tip) for number, (name, tip) in enumerate(_STAGES, 1)]
+
+        self.body.addWidget(self._laid_out())
+
+        self._task.currentTextChanged.connect(self._on_task_chosen)
+        self._text.textChanged.connect(self._on_input_changed)
+        self._options.changed.connect(self._on_input_changed)
+        self._run.clicked.connect(self.run_main_action)
+        self._stop.clicked.connect(self.stop_main_action)
+        self._try.clicked.connect(self._on_try)
+        self._head.load_requested.connect(self._on_load_head)
+        self.code_shown.connect(self._on_input_changed)
+        session.model_changed.connect(self._show_model)
+        self._show_model()
+
+    # Public verbs.
+
+    @property
+    def task(self) -> str:
+        """The chosen task."""
+        return self._task.currentText()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task or a load runs."""
+        return self._job is not None
+
+    def run_main_action(self) -> None:
+        """Do the task on the text."""
+        model = self._session.model
+        if model is None or not self._run.isEnabled():
+            return
+        self.clear_notices()
+        job = Job(
+            f"{self.task} with {model.checkpoint.name}",
+            tasks.run,
+            model,
+            self.task,
+            self._text.text(),
+            self._options.options,
+            pane="tasks",
+            stops="at the next step or token",
+        )
+        job.succeeded.connect(self._on_result)
+        self._start(job)
+
+    def stop_main_action(self) -> None:
+        """Ask what runs to stop."""
+        if self._job is not None:
+            self._job.cancel()
+
+    # The person did something.
+
+    def _on_task_chosen(self) -> None:
+        untouched = {tasks.example(name, self._session.model) for name, _ in tasks.TASKS}
+        if self._text.text() in untouched:
+            self._on_try()
+        self._drop_job()
+        self._clear_result()
+        self._show_task()
+
+    def _on_try(self) -> None:
+        self._text.set_text(tasks.example(self.task, self._session.model))
+        self._text.setFocus()
+
+    def _on_input_changed(self) -> None:
+        self._show_buttons()
+        self._write_code()
+
+    def _on_load_head(self, head: str) -> None:
+        model = self._session.model
+        if model is None:
+            return
+        self.clear_notices()
+        job = Job(
+            f"Loading {model.checkpoint.name} as {head}",
+            models.load,
+            model.checkpoint,
+            head=head,
+            dtype=model.dtype if model.dtype in ("float32", "bfloat16", "float16") else "auto",
+            device=model.device,
+            pane="tasks",
+            stops="after the weights are read",
+        )
+        job.succeeded.connect(self._on_head_loaded)
+        self._start(job)
+
+    @property
+    def result(self) -> TaskResult | None:
+        """The result that is shown."""
+        return self._shown
+
+    # The work reported back.
+
+    def _on_result(self, result: TaskResult) -> None:
+        self._shown = result
+        self._result.show_result(result)
+        for box, stage in zip(self._boxes, result.stages, strict=True):
+            box.show_stage(stage)
+        shape = result.stages[0].tensors[0].shape
+        tokens = f"{shape[0]} × {shape[-1]}"
+        if result.task == "text-generation":
+            tokens = f"{shape[-1]} + {result.stages[2].tensors[0].shape[0]}"
+        self._state.setText(f"{tokens} tokens · {duration(sum(stage.seconds for stage in result.stages))}")
+        if result.truncated:
+            self.show_notice(
+                f"The text was cut: {result.truncated:,} tokens at its end were left out.",
+                f"The context of this checkpoint is {shape[-1]:,} tokens.",
+                "Shorten the text, or run its parts one by one.",
+                kind="warning",
+            )
+
+    def _on_head_loaded(self, model: models.LoadedModel) -> None:
+        wanted = self.task
+        self._session.set_model(model)
+        self._task.setCurrentText(wanted)
+        if model.missing and model.head != model.facts.trained_head:
+            self.show_notice(
+                "This head is untrained.",
+                "The checkpoint has no weights for it, so they were drawn at random; its answers mean nothing yet.",
+                "Fine-tune it in Trainer, or load a checkpoint that was trained for this task.",
+                kind="warning",
+            )
+
+    def _on_failed(self, error: WorkbenchError) -> None:
+        self._state.setText("failed")
+        self.show_notice(error.what, error.why, error.remedy, self._job.details if self._job is not None else "")
+
+    def _on_cancelled(self) -> None:
+        self._state.setText("stopped")
+
+    def _on_finished(self) -> None:
+        if self.sender() is self._job:
+            self._job = None
+            self._show_buttons()
+
+    # The state changed.
+
+    def _show_model(self) -> None:
+        model = self._session.model
+        self._drop_job()
+        self._clear_result()
+        if model is None:
+            self.show_empty(
+                "No model is loaded. Load a checkpoint, and its task, with every step of it, is done here.",
+                "Choose a checkpoint",
+                self.hub_requested.emit,
+            )
+            return
+        self.show_body()
+        self._task.setCurrentText(tasks.infer(model.facts))
+        self._show_task()
+
+    def _show_task(self) -> None:
+        model = self._session.model
+        if model is None:
+            return
+        self._options.show_for(self.task)
+        self._head.show_for(model, self.task, tasks.supports(model, self.task))
+        several = " Each line is a text of its own." if self.task == "feature-extraction" else ""
+        self._text.setPlaceholderText(f"Write a text here.{several}")
+        self._on_input_changed()
+
+    def _show_buttons(self) -> None:
+        model = self._session.model
+        able = model is not None and tasks.supports(model, self.task)
+        self._run.setEnabled(able and self._job is None)
+        self._stop.setEnabled(self._job is not None)
+        self._head.set_busy(self._job is not None)
+
+    def _write_code(self) -> None:
+        model = self._session.model
+        if model is None or not self.code_is_shown:
+            return
+        self.set_code(
+            codegen.task(
+                model.checkpoint, self.task, self._text.text(), self._code_options(model), model.dtype, model.device
+            )
+        )
+
+    def _code_options(self, model: models.LoadedModel) -> TaskOptions:
+        options = self._options.options
+        return options if self.task == "text-generation" else replace(options, max_length=tasks.cut_at(model, options))
+
+    def _clear_result(self) -> None:
+        self.clear_notices()
+        self._state.setText("")
+        self._shown = None
+        self._result.clear()
+        for box in self._boxes:
+            box.clear()
+
+    def _drop_job(self) -> None:
+        """What still runs was asked of another model or for another task: its result must not show."""
+        if self._job is not None:
+            self._job.abandon()
+            self._job = None
+
+    def _start(self, job: Job) -> None:
+        job.failed.connect(self._on_failed)
+        job.cancelled_.connect(self._on_cancelled)
+        job.finished.connect(self._on_finished)
+        self._job = job
+        self._state.setText("running …")
+        self._show_buttons()
+        self._runner.start(job, Lane.MODEL, slot="tasks")
+
+    def _laid_out(self) -> QWidget:
+        label = QLabel("Task")
+        label.setBuddy(self._task)
+        chosen = QHBoxLayout()
+        chosen.addWidget(label)
+        chosen.addWidget(self._task, 1)
+        buttons = QHBoxLayout()
+        for button in (self._run, self._stop, self._try):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        asked = QWidget()
+        column = QVBoxLayout(asked)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(chosen)
+        column.addWidget(self._text, 1)
+        column.addWidget(self._options)
+        column.addLayout(buttons)
+
+        caption = QLabel("Result")
+        set_role(caption, "heading")
+        answered = QWidget()
+        grid = QGridLayout(answered)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.addWidget(caption, 0, 0)
+        grid.addWidget(self._state, 0, 1, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(self._head, 1, 0, 1, 2)
+        grid.addWidget(self._result, 2, 0, 1, 2)
+        grid.setRowStretch(2, 1)
+
+        top = QSplitter(Qt.Orientation.Horizontal)
+        top.addWidget(asked)
+        top.addWidget(answered)
+        top.setStretchFactor(0, 2)
+        top.setStretchFactor(1, 3)
+        bottom = QSplitter(Qt.Orientation.Horizontal)
+        for box in self._boxes:
+            bottom.addWidget(box)
+        whole = QSplitter(Qt.Orientation.Vertical)
+        whole.addWidget(top)
+        whole.addWidget(bottom)
+        whole.setStretchFactor(0, 1)
+        whole.setStretchFactor(1, 1)
+        for splitter in (top, bottom, whole):
+            splitter.setChildrenCollapsible(False)
+        return whole
+
+
+if __name__ == "__main__":
+    import sys
+    from pathlib import Path
+
+    from PySide6.QtWidgets import QApplication
+
+    from workbench.engine.values import Checkpoint
+    from workbench.widgets import theme
+
+    application = QApplication(sys.argv)
+    theme.apply(application, theme.system_is_dark())
+    folder = Path(sys.argv[1])
+    preview_session, preview_runner = Session(), Runner()
+    preview_session.set_model(models.load(Checkpoint(folder.name, folder)))
+    pane = TasksPane(preview_session, preview_runner)
+    pane.resize(1200, 800)
+    pane.show()
+    application.exec()
+    preview_runner.shut_down()

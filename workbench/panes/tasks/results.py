@@ -1,0 +1,197 @@
+"""A result drawn for its kind: bars, marked text, alternatives, new text, or lines compared."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QColor, QTextCursor
+from PySide6.QtWidgets import (
+    QFrame,
+    QLabel,
+    QPlainTextEdit,
+    QScrollArea,
+    QSplitter,
+    QStackedWidget,
+    QTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.engine.values import TaskResult
+from workbench.panes.tasks.similarity import SimilarityTable
+from workbench.widgets import theme
+from workbench.widgets.bar_chart import LabelBars
+from workbench.widgets.data_table import DataTable
+from workbench.widgets.entity_text import EntityText, Span
+from workbench.widgets.naming import named
+from workbench.widgets.probability_table import format_percent
+from workbench.widgets.tensor_grid import TensorGrid
+from workbench.widgets.theme import set_role
+from workbench.widgets.visible_text import drawable
+
+
+class ContinuedText(QPlainTextEdit):
+    """A read-only text whose end is new, and tinted."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setReadOnly(True)
+        self._start = 0
+
+    def set_texts(self, before: str, new: str) -> None:
+        """Show a text and what came after it."""
+        self.setPlainText(drawable(before))
+        self._start = self.document().characterCount() - 1
+        self.setPlainText(drawable(before + new))
+        self._tint()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES and hasattr(self, "_start"):
+            self._tint()
+
+    def _tint(self) -> None:
+        new = QTextEdit.ExtraSelection()
+        new.cursor = QTextCursor(self.document())
+        new.cursor.setPosition(min(self._start, self.document().characterCount() - 1))
+        new.cursor.movePosition(QTextCursor.MoveOperation.End, QTextCursor.MoveMode.KeepAnchor)
+        new.format.setBackground(QColor(theme.current().accent_soft))
+        self.setExtraSelections([new])
+
+
+class ResultView(QStackedWidget):
+    """One page for each kind of result; its accessible description says the result in words."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        named(self, "tasks.result", "Result", "What the task gave")
+        self._nothing = QLabel("Nothing yet. Write a text, or take the example, and run.")
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._nothing.setWordWrap(True)
+        set_role(self._nothing, "muted")
+        self._bars = named(LabelBars(), "tasks.label_bars", "Labels", "Each label with its score")
+        self._marked = named(EntityText(), "tasks.entity_text", "Marked text", "The text with its entities marked")
+        self._entities = named(
+            DataTable(), "tasks.entities", "Entities", "Each entity with its score and the characters it covers"
+        )
+        self._filled = named(
+            DataTable(),
+            "tasks.filled",
+            "Alternatives",
+            "What could stand in place of each mask, by falling probability",
+        )
+        self._generated = named(
+            ContinuedText(), "tasks.generated", "Generated text", "The text as it goes on; what is new is tinted"
+        )
+        self._similarity = named(
+            SimilarityTable(),
+            "tasks.similarity",
+            "Similarity",
+            "The cosine between each two lines; 1 is the same direction",
+        )
+        self._embedding = TensorGrid("tasks.embedding")
+        self._vector = QLabel()
+        self._vector.setWordWrap(True)
+        set_role(self._vector, "muted")
+        alone = QWidget()
+        column = QVBoxLayout(alone)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._vector)
+        column.addWidget(self._embedding, 1)
+        self._alone = alone
+        self._bar_page = QScrollArea()
+        self._bar_page.setWidgetResizable(True)
+        self._bar_page.setFrameShape(QFrame.Shape.NoFrame)
+        holder = QFrame()
+        set_role(holder, "card")
+        column = QVBoxLayout(holder)
+        column.addWidget(self._bars)
+        column.addStretch(1)
+        self._bar_page.setWidget(holder)
+        self._tagged = QSplitter(Qt.Orientation.Vertical)
+        self._tagged.addWidget(self._marked)
+        self._tagged.addWidget(self._entities)
+        self._tagged.setChildrenCollapsible(False)
+        for page in (
+            self._nothing,
+            self._bar_page,
+            self._tagged,
+            self._filled,
+            self._generated,
+            self._similarity,
+            self._alone,
+        ):
+            self.addWidget(page)
+
+    def clear(self) -> None:
+        """Show that there is no result."""
+        self.setCurrentWidget(self._nothing)
+        self.setAccessibleDescription("No result yet")
+
+    def show_result(self, result: TaskResult) -> None:
+        """Show a result on the page of its kind."""
+        words = {
+            "text-classification": self._show_labels,
+            "token-classification": self._show_entities,
+            "fill-mask": self._show_filled,
+            "text-generation": self._show_generated,
+            "feature-extraction": self._show_features,
+        }[result.task](result)
+        self.setAccessibleDescription(words)
+
+    def _show_labels(self, result: TaskResult) -> str:
+        raw = any(not 0.0 <= item.score <= 1.0 for item in result.items)
+        scores = [
+            (item.label, item.score, f"{item.score:.4g}" if raw else format_percent(item.score))
+            for item in result.items
+        ]
+        self._bars.set_bars(scores)
+        self.setCurrentWidget(self._bar_page)
+        return "; ".join(f"{label} {score}" for label, _, score in scores) or "No label scores as much"
+
+    def _show_entities(self, result: TaskResult) -> str:
+        spans = [
+            Span(item.start, item.end, item.label, f"{item.label} {format_percent(item.score)}")
+            for item in result.items
+        ]
+        self._marked.set_spans(result.text, spans)
+        rows = [
+            (item.text, item.label, format_percent(item.score), f"{item.start}–{item.end}") for item in result.items
+        ]
+        self._entities.set_rows(("entity", "label", "score", "characters"), rows)
+        self.setCurrentWidget(self._tagged)
+        return (
+            "; ".join(f"{item.text}: {item.label} {format_percent(item.score)}" for item in result.items)
+            or "No entities"
+        )
+
+    def _show_filled(self, result: TaskResult) -> str:
+        several = any(item.mask_index for item in result.items)
+        columns = ("token", "probability", "id", "text")
+        rows = [(item.token, format_percent(item.score), item.token_id, item.sequence) for item in result.items]
+        if several:
+            columns = ("mask", *columns)
+            rows = [(item.mask_index + 1, *row) for item, row in zip(result.items, rows, strict=True)]
+        self._filled.set_rows(columns, rows)
+        self.setCurrentWidget(self._filled)
+        return "; ".join(f"{item.token} {format_percent(item.score)}" for item in result.items)
+
+    def _show_generated(self, result: TaskResult) -> str:
+        (text,) = result.items
+        self._generated.set_texts(result.text, text)
+        self.setCurrentWidget(self._generated)
+        return text or "No new text: the end token came first"
+
+    def _show_features(self, result: TaskResult) -> str:
+        lines = [line for line in result.text.splitlines() if line.strip()]
+        embeddings, similarity = result.stages[2].tensors
+        if len(lines) == 1:
+            self._embedding.set_tensor(embeddings.name, embeddings.dtype, embeddings.values)
+            length = float((embeddings.values[0] ** 2).sum() ** 0.5)
+            words = f"A vector of {embeddings.shape[1]} numbers with length {length:.3f}."
+            self._vector.setText(f"{words} Write several lines to compare them.")
+            self.setCurrentWidget(self._alone)
+            return words
+        self._similarity.set_values([drawable(line) for line in lines], similarity.values)
+        self.setCurrentWidget(self._similarity)
+        return f"{len(lines)} lines compared"

@@ -1,0 +1,502 @@
+"""The text, its chips, the table of positions, and the switches of the tokenizer call."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.engine import codegen, tokens
+from workbench.engine.errors import WorkbenchError
+from workbench.engine.values import Encoding, TokenizerOptions
+from workbench.panes.tokenizer.reading import COLUMNS, Reading, face, let_go, read, row, tip
+from workbench.runtime.jobs import Job, Lane, Runner
+from workbench.runtime.session import Session
+from workbench.widgets import theme
+from workbench.widgets.data_table import DataTable
+from workbench.widgets.exact_text import ExactTextEdit
+from workbench.widgets.naming import named
+from workbench.widgets.pane_frame import PaneFrame
+from workbench.widgets.quiet import QuietComboBox, QuietSpinBox
+from workbench.widgets.token_grid import TokenGrid
+from workbench.widgets.token_strip import Chip, TokenStrip
+
+#: Chips laid out at once, a multiple of the number of tints; the table always holds all positions.
+CHIPS = 4200
+#: Characters of the decoded text that are shown.
+DECODED = 4000
+#: Characters from which a reading is freed on the text lane.
+LARGE = 50_000
+#: Characters up to which the text is written into the code.
+CODED = 20_000
+
+
+class TokenizerPane(PaneFrame):
+    """The text shared with Playground, cut into tokens on the text lane by a tokenizer of the pane's own.
+
+    Signals:
+        hub_requested(): The person wants to load a checkpoint.
+    """
+
+    hub_requested = Signal()
+
+    def __init__(self, session: Session, runner: Runner, parent: QWidget | None = None) -> None:
+        super().__init__("tokenizer", "Tokenizer", parent)
+        self._session = session
+        self._runner = runner
+        self._tokenizer: tokens.Tokenizer | None = None
+        self._job: Job | None = None
+        self._reading: Reading | None = None
+        self._row = 0
+        self._position: int | None = None
+        self._first_chip = 0
+        self._in_step = False
+        self._behind = False
+
+        self._text = named(
+            ExactTextEdit(), "tokenizer.text", "Text", "The text to cut into tokens; Playground has the same one"
+        )
+        self._text.setPlaceholderText("Type or paste a text")
+        self._by_line = named(
+            QCheckBox("One text a line"), "tokenizer.batch", "One text a line", "Encode each line as a text of its own"
+        )
+        self._special = named(
+            QCheckBox("add_special_tokens"),
+            "tokenizer.add_special_tokens",
+            "add_special_tokens",
+            "Add what the model expects around a text, such as [CLS] and [SEP]; usually on, off for rendered chats",
+        )
+        self._special.setChecked(True)
+        self._truncation = named(
+            QCheckBox("truncation"), "tokenizer.truncation", "truncation", "Cut what is longer than max_length"
+        )
+        self._padding = named(
+            QuietComboBox(),
+            "tokenizer.padding",
+            "padding",
+            "Fill short texts up: to the longest of the batch (the usual choice), or all to max_length",
+        )
+        for label, value in (("False", False), ("longest", "longest"), ("max_length", "max_length")):
+            self._padding.addItem(label, value)
+        self._side = named(
+            QuietComboBox(),
+            "tokenizer.padding_side",
+            "padding_side",
+            "Where padding goes: right for training and encoders, left for generating from a batch",
+        )
+        for name, side in (("own", None), ("right", "right"), ("left", "left")):
+            self._side.addItem(name, side)
+        self._length = named(
+            QuietSpinBox(),
+            "tokenizer.max_length",
+            "max_length",
+            "Tokens, special ones included, to cut at and to fill up to; usually 128 up to the model's own",
+        )
+        self._length.setRange(0, 1_000_000)
+        self._length.setSpecialValueText("own")
+        self._decoded = named(
+            QPlainTextEdit(),
+            "tokenizer.decoded",
+            "decode(ids)",
+            "The ids turned back into text, special tokens included",
+        )
+        self._decoded.setReadOnly(True)
+        self._decoded.setTabChangesFocus(True)
+        self._verdict = named(
+            QLabel(),
+            "tokenizer.verdict",
+            "Verdict",
+            "Whether the ids give the text back; those of tokenizers that lower-case or strip accents do not",
+        )
+        self._summary = named(
+            QLabel(), "tokenizer.summary", "Summary", "The size of the text in characters, in UTF-8 bytes and in tokens"
+        )
+        self._shape = named(
+            QLabel(), "tokenizer.shape", "Shape", "What the model is given: texts × positions, and what is padding"
+        )
+        for line in (self._summary, self._shape, self._verdict):
+            line.setWordWrap(True)
+            line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        theme.set_role(self._verdict, "muted")
+        theme.set_role(self._shape, "muted")
+        theme.set_role(self._summary, "heading")
+        self._chips = named(
+            TokenStrip(),
+            "tokenizer.chips",
+            "Tokens",
+            "The tokens as the model sees them; click one, or use the arrow keys",
+        )
+        self._grid = named(
+            TokenGrid(), "tokenizer.grid", "Batch", "One row a text, one column a position; padding is greyed"
+        )
+        self._table = named(
+            DataTable(monospace=True), "tokenizer.table", "Positions", "Everything about each position; select a row"
+        )
+
+        self._lay_out()
+
+        self._text.textChanged.connect(self._on_text_changed)
+        self._text.cursorPositionChanged.connect(self._on_cursor_moved)
+        self._by_line.toggled.connect(self._on_options_changed)
+        self._special.toggled.connect(self._on_options_changed)
+        self._truncation.toggled.connect(self._on_options_changed)
+        self._padding.currentIndexChanged.connect(self._on_options_changed)
+        self._side.currentIndexChanged.connect(self._on_options_changed)
+        self._length.valueChanged.connect(self._on_options_changed)
+        self._chips.token_clicked.connect(self._on_chip_clicked)
+        self._table.row_selected.connect(self.select)
+        self._grid.token_selected.connect(self._on_cell_selected)
+        self.code_shown.connect(self._show_script)
+        session.model_changed.connect(self._show_model)
+        session.prompt_changed.connect(self._show_prompt)
+        session.encoding_changed.connect(self._show_link)
+        session.selection_changed.connect(self._show_selection)
+
+        self._show_measures()
+        self._show_options()
+        self._show_model()
+        self._show_prompt()
+
+    def _lay_out(self) -> None:
+        heading = theme.set_role(QLabel("Text"), "heading")
+        top = QHBoxLayout()
+        top.addWidget(heading)
+        top.addStretch(1)
+        top.addWidget(self._by_line)
+        options = QGridLayout()
+        switches = QHBoxLayout()
+        switches.addWidget(self._special)
+        switches.addWidget(self._truncation)
+        switches.addStretch(1)
+        options.addLayout(switches, 0, 0, 1, 2)
+        rows = (("padding", self._padding), ("padding_side", self._side), ("max_length", self._length))
+        for number, (label, control) in enumerate(rows, start=1):
+            options.addWidget(_buddy(label, control), number, 0)
+            options.addWidget(control, number, 1)
+        options.setColumnStretch(1, 1)
+        back = QHBoxLayout()
+        back.addWidget(_buddy("decode(ids)", self._decoded))
+        back.addWidget(self._verdict, 1)
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(top)
+        column.addWidget(self._text, 3)
+        column.addLayout(options)
+        column.addLayout(back)
+        column.addWidget(self._decoded, 1)
+
+        self._views = QSplitter(Qt.Orientation.Vertical)
+        for number, view in enumerate((self._grid, self._chips, self._table)):
+            self._views.addWidget(view)
+            self._views.setStretchFactor(number, (0, 1, 2)[number])
+        self._views.setChildrenCollapsible(False)
+        self._grid.hide()
+        right = QWidget()
+        seen = QVBoxLayout(right)
+        seen.setContentsMargins(0, 0, 0, 0)
+        seen.addWidget(self._summary)
+        seen.addWidget(self._shape)
+        seen.addWidget(self._views, 1)
+
+        halves = QSplitter(Qt.Orientation.Horizontal)
+        halves.addWidget(left)
+        halves.addWidget(right)
+        halves.setStretchFactor(0, 1)
+        halves.setStretchFactor(1, 2)
+        halves.setSizes([360, 800])
+        halves.setChildrenCollapsible(False)
+        self.body.addWidget(halves)
+
+    # Verbs.
+
+    @property
+    def options(self) -> TokenizerOptions:
+        """The switches of the tokenizer call; what has no effect is left at its default."""
+        padding = self._padding.currentData()
+        truncation = self._truncation.isChecked()
+        length = self._length.value() if truncation or padding == "max_length" else 0
+        return TokenizerOptions(
+            add_special_tokens=self._special.isChecked(),
+            padding=padding,
+            truncation=truncation,
+            max_length=length or None,
+            padding_side=self._side.currentData() if padding else None,
+        )
+
+    @property
+    def encoding(self) -> Encoding | None:
+        """The encoding whose positions are shown, or None."""
+        encodings = self._reading.batch.encodings if self._reading else ()
+        return encodings[self._row] if self._row < len(encodings) else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether what is shown will be replaced shortly: the tokenizer loads, or a text is being encoded."""
+        return self._job is not None and self._job.active
+
+    def select(self, position: int | None) -> None:
+        """Select a position of `encoding` in all views, and in the session when that holds the same encoding."""
+        encoding = self.encoding
+        if encoding is None or (position is not None and not 0 <= position < len(encoding.tokens)):
+            position = None
+        self._position = position
+        self._show_chips()
+        self._table.select_row(position)
+        self._grid.select(self._row, position)
+        self._show_mark()
+        if self._in_step and not self._by_line.isChecked() and position is not None:
+            self._session.set_selection(position)
+
+    def encode(self) -> None:
+        """Encode the text anew; an encoding under way is abandoned."""
+        if self._tokenizer is None:
+            return
+        arguments = (self._tokenizer, self._text.text(), self._by_line.isChecked(), self.options)
+        job = Job("Tokenize the text", read, *arguments, pane="tokenizer", quiet=True)
+        job.succeeded.connect(self._on_read)
+        job.failed.connect(self._on_failed)
+        self._job = self._runner.start(job, Lane.TEXT, slot="tokenizer.encode")
+
+    # What the person did, and what came of it.
+
+    def _on_text_changed(self) -> None:
+        self._session.set_prompt(self._text.text())
+        self.encode()
+
+    def _on_cursor_moved(self) -> None:
+        if self._reading is not None and self._reading.text == self._text.text():
+            self._select_at_cursor()
+
+    def _on_options_changed(self) -> None:
+        self._show_options()
+        self.encode()
+
+    def _on_chip_clicked(self, number: int) -> None:
+        self.select(self._first_chip + number)
+
+    def _on_cell_selected(self, row: int, position: int) -> None:
+        if row != self._row:
+            self._row = row
+            self._show_row()
+        self.select(position)
+
+    def _on_loaded(self, tokenizer: tokens.Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        longest = tokens.longest(tokenizer)
+        self._length.setSpecialValueText(f"own ({longest:,})" if longest else "own (none)")
+        self._side.setItemText(0, f"own ({tokenizer.padding_side})")
+        self.encode()
+
+    def _on_load_failed(self, error: WorkbenchError) -> None:
+        self._show_error(error)
+        self._clear()
+        _say(self._summary, "There is no tokenizer to cut the text with.")
+
+    def _on_read(self, reading: Reading) -> None:
+        self.clear_notices()
+        by_line = self._by_line.isChecked()
+        before, self._reading = self._reading, reading
+        self._row = min(self._row, max(0, len(reading.batch.encodings) - 1)) if by_line else 0
+        self._position = None
+        _say(self._summary, reading.summary)
+        _say(self._shape, reading.shape)
+        self._show_grid(reading if by_line else None)
+        self._show_row()
+        self._show_script()
+        self._show_link()
+        if self._text.hasFocus() and reading.text:
+            self._select_at_cursor()
+        if before is not None and len(before.text) > LARGE:
+            held = [before]
+            del before
+            self._runner.start(Job("Free the text before", let_go, held, pane="tokenizer", quiet=True), Lane.TEXT)
+
+    def _on_failed(self, error: WorkbenchError) -> None:
+        self._clear()
+        self._show_error(error)
+
+    def _select_at_cursor(self) -> None:
+        reading = self._reading
+        if reading is None or not reading.places:
+            return
+        place = self._text.position
+        row = max(0, bisect_right(reading.places, place) - 1)
+        local = place - reading.places[row]
+        starts, positions = reading.starts[row]
+        if not starts or not 0 <= local <= len(reading.batch.encodings[row].text):
+            return
+        if row != self._row:
+            self._row = row
+            self._show_row()
+        self.select(positions[max(0, bisect_right(starts, local) - 1)])
+
+    # The state changed.
+
+    def _show_model(self) -> None:
+        self._tokenizer = None
+        self._clear()
+        self.clear_notices()
+        model = self._session.model
+        if model is None:
+            self.show_empty("No checkpoint is loaded. Load a checkpoint in Hub.", "Open Hub", self.hub_requested.emit)
+        elif model.tokenizer is None:
+            self.show_empty(
+                f"{model.checkpoint.name} has no tokenizer. Load another checkpoint in Hub.",
+                "Open Hub",
+                self.hub_requested.emit,
+            )
+        else:
+            self.show_body()
+            _say(self._summary, f"Loading the tokenizer of {model.checkpoint.name} …")
+            title = f"Load the tokenizer of {model.checkpoint.name}"
+            job = Job(title, tokens.load_tokenizer, model.checkpoint, pane="tokenizer", stops="after loading")
+            job.succeeded.connect(self._on_loaded)
+            job.failed.connect(self._on_load_failed)
+            self._job = self._runner.start(job, Lane.TEXT, slot="tokenizer.load")
+
+    def _show_prompt(self) -> None:
+        if self._text.text() == self._session.prompt:
+            return
+        # A pane nobody sees keeps its hands off the two cores that generate; it catches up when it is shown.
+        if not self.isVisible():
+            self._behind = True
+            return
+        blocker = QSignalBlocker(self._text)
+        self._text.set_text(self._session.prompt)
+        blocker.unblock()
+        self.encode()
+
+    def _show_options(self) -> None:
+        padding = self._padding.currentData()
+        self._side.setEnabled(bool(padding))
+        self._length.setEnabled(self._truncation.isChecked() or padding == "max_length")
+
+    def _show_grid(self, reading: Reading | None) -> None:
+        self._grid.setVisible(reading is not None)
+        if reading is None:
+            return
+        encodings = reading.batch.encodings
+
+        def cell(row: int, position: int) -> tuple[str, str, bool]:
+            token = encodings[row].tokens[position]
+            return face(token), tip(token), not token.mask
+
+        self._grid.set_rows(tuple(len(encoding.tokens) for encoding in encodings), cell)
+
+    def _show_row(self) -> None:
+        self._position = None
+        self._first_chip = -1
+        self._show_chips()
+        encoding = self.encoding
+        all_tokens = encoding.tokens if encoding is not None else ()
+        self._table.set_muted(lambda number: not all_tokens[number].mask)
+        self._table.set_rows(COLUMNS, len(all_tokens), lambda number: row(all_tokens[number]))
+        self._table.select_row(None)
+        self._text.clear_mark()
+        decoded, verdict = "", ""
+        if self._reading is not None and encoding is not None:
+            decoded, verdict = self._reading.batch.decoded[self._row], self._reading.verdicts[self._row]
+        if len(decoded) > DECODED:
+            verdict += f"; the first {DECODED:,} of {len(decoded):,} characters are shown"
+        self._decoded.setPlainText(decoded[:DECODED])
+        _say(self._verdict, verdict)
+
+    def _show_chips(self) -> None:
+        first = (self._position or 0) // CHIPS * CHIPS
+        if first != self._first_chip:
+            self._first_chip = first
+            encoding = self.encoding
+            seen = encoding.tokens[first : first + CHIPS] if encoding is not None else ()
+            self._chips.set_tokens(
+                [Chip(face(token), token.special, None, tip(token), muted=not token.mask) for token in seen]
+            )
+        self._chips.set_selected(None if self._position is None else self._position - first)
+
+    def _show_mark(self) -> None:
+        encoding, reading = self.encoding, self._reading
+        if encoding is None or reading is None or self._position is None or reading.text != self._text.text():
+            self._text.clear_mark()
+            return
+        start, end = encoding.tokens[self._position].offsets or (0, 0)
+        if start == end:
+            self._text.clear_mark()
+            return
+        place = reading.places[self._row]
+        self._text.mark(place + start, place + end)
+
+    def _show_link(self) -> None:
+        shown = None if self._by_line.isChecked() else self.encoding
+        self._in_step = shown is not None and shown == self._session.encoding
+        self._show_selection()
+
+    def _show_selection(self) -> None:
+        selection = self._session.selection
+        if self._in_step and selection != self._position:
+            self.select(selection)
+
+    def _show_script(self) -> None:
+        checkpoint, reading = self._session.checkpoint, self._reading
+        if not self.code_is_shown or checkpoint is None or reading is None:
+            return
+        if len(reading.text) > CODED:
+            self.set_code(f"# A text of {len(reading.text):,} characters is too long to be written into a script.\n")
+            return
+        texts = [encoding.text for encoding in reading.batch.encodings]
+        self.set_code(codegen.tokenizer(checkpoint, texts, self.options))
+
+    def _show_measures(self) -> None:
+        self._decoded.setMinimumHeight(theme.px(self, 56))
+        self._chips.setMinimumHeight(theme.px(self, 64))
+        self._grid.setMinimumHeight(theme.px(self, 148))
+
+    def _show_error(self, error: WorkbenchError) -> None:
+        details = self._job.details if self._job is not None else ""
+        self.show_notice(error.what, error.why, error.remedy, details)
+
+    def _clear(self) -> None:
+        self._reading = None
+        self._in_step = False
+        self._row = 0
+        self._grid.hide()
+        self._show_row()
+        _say(self._summary, "")
+        _say(self._shape, "")
+
+    # Qt.
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while nobody looked."""
+        super().showEvent(event)
+        if self._behind:
+            self._behind = False
+            self._show_prompt()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the zoom and the theme."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES and hasattr(self, "_decoded"):
+            self._show_measures()
+            self._show_mark()
+
+
+def _say(label: QLabel, text: str) -> None:
+    label.setText(text)
+    label.setAccessibleName(text or label.objectName().rpartition(".")[2].capitalize())
+
+
+def _buddy(text: str, control: QWidget) -> QLabel:
+    label = QLabel(text)
+    label.setBuddy(control)
+    return label
