@@ -1,0 +1,131 @@
+"""``make bench``: what the window costs, measured side by side with the same work without it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.benchmarks.figures import Figure, median_ratio
+
+_CHILD = [sys.executable, "-m", "tests.benchmarks.child"]
+
+
+def _child(*arguments: str) -> dict[str, float]:
+    """Run one side of a comparison in a process of its own and read the JSON line it ends with."""
+    environment = {**os.environ, "STARTED": repr(time.time()), "PYTHONUNBUFFERED": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    if not environment.get("DISPLAY"):
+        environment["QT_QPA_PLATFORM"] = "offscreen"
+    done = subprocess.run(
+        [*_CHILD, *arguments], env=environment, capture_output=True, text=True, timeout=1800, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def first_window(rounds: int) -> Iterator[Figure]:
+    """First painted window over a bare PySide6 + pyqtgraph window."""
+    _child("window"), _child("bare-window")
+    pairs = [(_child("window")["seconds"], _child("bare-window")["seconds"]) for _ in range(rounds)]
+    ours, theirs = zip(*pairs, strict=True)
+    detail = (
+        f"{sorted(ours)[rounds // 2] * 1000:.0f} ms over {sorted(theirs)[rounds // 2] * 1000:.0f} ms, {rounds} pairs"
+    )
+    yield Figure("first painted window over a bare one", median_ratio(ours, theirs), "x", 1.5, True, detail)
+
+
+def tour_gaps(fast: bool) -> Iterator[Figure]:
+    """Event-loop gaps over the whole tour."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "workbench", "--tour", folder, *(["--fast"] if fast else [])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=3600, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"the tour failed:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
+        loop = json.loads((Path(folder) / "report.json").read_text(encoding="utf-8"))["event_loop"]
+    detail = f"{loop['ticks']} ticks; worst in: {loop['worst'][0][0]}"
+    yield Figure("largest event-loop gap over the tour", loop["largest_gap_ms"], "ms", 100, True, detail)
+    yield Figure("99th-percentile event-loop gap over the tour", loop["p99_gap_ms"], "ms", 33, True)
+
+
+def generation(rounds: int) -> Iterator[Figure]:
+    """Tokens per second with recording and display over plain ``generate()``, with equal text."""
+    result = _child("generation", str(rounds))
+    detail = f"{result['ours']:.1f} over {result['plain']:.1f} tokens/s, {rounds} pairs, equal text"
+    yield Figure("tokens/s in the window over plain generate()", result["ratio"], "x", 0.97, False, detail)
+
+
+def slider(moves: int) -> Iterator[Figure]:
+    """Slider to repainted distribution at 151,936 entries."""
+    result = _child("slider", str(moves))
+    detail = f"median {result['median_ms']:.1f} ms, {moves} moves"
+    yield Figure("slider to repainted distribution (p95)", result["p95_ms"], "ms", 16, True, detail)
+
+
+def training(rounds: int) -> Iterator[Figure]:
+    """Training steps per second over the same Trainer without a window."""
+    pairs = []
+    for number in range(rounds):
+        order = ("train-window", "train-plain") if number % 2 == 0 else ("train-plain", "train-window")
+        speeds = {name: _child(name)["steps_per_second"] for name in order}
+        pairs.append((speeds["train-window"], speeds["train-plain"]))
+    ours, theirs = zip(*pairs, strict=True)
+    middle = rounds // 2
+    detail = f"{sorted(ours)[middle]:.2f} over {sorted(theirs)[middle]:.2f} steps/s, {rounds} pairs"
+    yield Figure("training steps/s over Trainer alone", median_ratio(ours, theirs), "x", 0.97, False, detail)
+
+
+def memory() -> Iterator[Figure]:
+    """Resident memory over the same script without a window."""
+    ours, plain = _child("memory-window")["mb"], _child("memory-plain")["mb"]
+    detail = f"{ours:.0f} MB over {plain:.0f} MB, SmolLM2 loaded and 64 tokens generated"
+    yield Figure("resident memory over the same script", ours - plain, "MB", 250, True, detail)
+
+
+def main() -> int:
+    """Measure, print a line a figure, write ``bench.json``.
+
+    Returns:
+        0 when every bar is met, else 1.
+    """
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", help="measure figures of this name only: " + ", ".join(_MEASURES))
+    parser.add_argument("--fast", action="store_true", help="fewer rounds")
+    parser.add_argument("--json", type=Path, default=Path("bench.json"))
+    options = parser.parse_args()
+    rounds = 3 if options.fast else 5
+    measures: dict[str, Callable[[], Iterator[Figure]]] = {
+        "first-window": lambda: first_window(rounds + 2),
+        "generation": lambda: generation(rounds),
+        "slider": lambda: slider(100 if options.fast else 400),
+        "training": lambda: training(rounds),
+        "memory": memory,
+        "tour": lambda: tour_gaps(options.fast),
+    }
+    figures: list[Figure] = []
+    for name, measure in measures.items():
+        if options.only in (None, name):
+            for figure in measure():
+                figures.append(figure)
+                print(figure.line(), flush=True)
+    document = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.system()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "figures": [figure.as_json() for figure in figures],
+    }
+    options.json.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0 if all(figure.ok for figure in figures) else 1
+
+
+_MEASURES = ("first-window", "generation", "slider", "training", "memory", "tour")
+
+if __name__ == "__main__":
+    sys.exit(main())

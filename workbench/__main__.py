@@ -1,0 +1,95 @@
+"""The command line: open the window, take the tour, check the machine or fetch the starters."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench import __version__
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="workbench",
+        description="Explore, steer and fine-tune transformers checkpoints from a desktop window.",
+    )
+    parser.add_argument("checkpoint", nargs="?", type=Path, help="a checkpoint folder to load at the start")
+    parser.add_argument("--offline", action="store_true", help="start with the network switched off")
+    parser.add_argument("--check", action="store_true", help="print the state of this machine and exit")
+    parser.add_argument("--get-starters", action="store_true", help="fetch the starter checkpoints and exit")
+    parser.add_argument(
+        "--tour",
+        metavar="DIR",
+        type=Path,
+        help="do the main job with nobody at the mouse; save a picture of each pane and report.json to DIR",
+    )
+    parser.add_argument("--fast", action="store_true", help="with --tour: fewer tokens and training steps")
+    parser.add_argument("--version", action="version", version=f"workbench {__version__}")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Returns:
+        The exit status: 0 when all went well.
+    """
+    options = _parser().parse_args(arguments)
+    if options.check:
+        from workbench import check
+
+        for line in check.lines():
+            print(line)
+        return 0
+    if options.get_starters:
+        return get_starters()
+    if options.tour is not None:
+        from workbench import tour
+
+        return tour.run(options.tour, fast=options.fast)
+    from workbench import app
+
+    return app.run(offline=options.offline, checkpoint=options.checkpoint)
+
+
+def get_starters() -> int:
+    """Fetch what is missing of the starters, with a progress line each.
+
+    Returns:
+        0 when all are there, 1 when one could not be had; the reason is printed.
+    """
+    from workbench.engine import starters
+    from workbench.engine.errors import explain
+    from workbench.engine.task import Progress, Silent
+
+    class Line(Silent):
+        """Shows progress on one line of the terminal."""
+
+        def __init__(self, title: str) -> None:
+            self.title = title
+            self.shown = ""
+
+        def report(self, progress: Progress) -> None:
+            share = f"{progress.done / progress.total:.0%}" if progress.total else ""
+            text = f"{self.title}: {progress.note or 'fetching'} {share}".rstrip()
+            if text != self.shown and (sys.stdout.isatty() or share in ("", "100%")):
+                self.shown = text
+                print(f"\r\033[K{text}" if sys.stdout.isatty() else text, end="" if sys.stdout.isatty() else "\n")
+
+    failed = 0
+    for starter in starters.STARTERS:
+        if starters.installed(starter.key):
+            continue
+        try:
+            starters.get(starter.key, task=Line(starter.name))
+            print(f"\r\033[K{starter.name}: ready" if sys.stdout.isatty() else f"{starter.name}: ready", flush=True)
+        except Exception as error:
+            failed = 1
+            print(f"\n{explain(error, f'Could not fetch {starter.name}.')}", flush=True)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

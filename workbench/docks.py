@@ -1,0 +1,127 @@
+"""Panes as docks: built when first wanted, any of them side by side, arranged in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow
+
+from workbench.widgets.pane_frame import PaneFrame
+
+
+class Docks(QObject):
+    """The docks of a window.
+
+    Args:
+        window: Takes the docks.
+        names: Of all panes there are.
+        build: Makes the pane of a name, when it is first wanted.
+
+    Signals:
+        changed(): A pane was opened or closed.
+    """
+
+    changed = Signal()
+
+    def __init__(self, window: QMainWindow, names: Sequence[str], build: Callable[[str], PaneFrame]) -> None:
+        super().__init__(window)
+        self._window = window
+        self._names = names
+        self._build = build
+        self._docks: dict[str, QDockWidget] = {}
+        window.setDockNestingEnabled(True)
+
+    def pane(self, name: str) -> PaneFrame:
+        """The pane of that name.
+
+        Raises:
+            KeyError: There is no such pane.
+        """
+        widget = self._dock(name).widget()
+        if not isinstance(widget, PaneFrame):
+            raise KeyError(name)
+        return widget
+
+    def build_next(self) -> bool:
+        """Build one more pane without showing it.
+
+        Returns:
+            Whether one was left to build.
+        """
+        name = next((name for name in self._names if name not in self._docks), None)
+        if name is not None:
+            self._dock(name).hide()
+        return name is not None
+
+    def arrange(self, columns: Sequence[Sequence[str]]) -> None:
+        """Show these panes and no others, as columns from left to right of panes from top to bottom."""
+        wanted = [[self._dock(name) for name in column] for column in columns]
+        for dock in self._docks.values():
+            self._window.removeDockWidget(dock)
+        left: QDockWidget | None = None
+        for head, *_ in wanted:
+            if left is None:
+                self._window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, head)
+            else:
+                self._window.splitDockWidget(left, head, Qt.Orientation.Horizontal)
+            left = self._open(head)
+        for column in wanted:
+            for above, below in pairwise(column):
+                self._window.splitDockWidget(above, below, Qt.Orientation.Vertical)
+                self._open(below)
+        heads = [column[0] for column in wanted]
+        self._window.resizeDocks(heads, [1000] * len(heads), Qt.Orientation.Horizontal)
+
+    def shown(self) -> tuple[str, ...]:
+        """Names of the open panes."""
+        return tuple(name for name in self._names if self.is_shown(name))
+
+    def is_shown(self, name: str) -> bool:
+        """Whether a pane is open."""
+        dock = self._docks.get(name)
+        return dock is not None and not dock.isHidden()
+
+    def columns(self) -> tuple[tuple[str, ...], ...]:
+        """The open panes as `arrange` takes them, floating ones left out."""
+        places = {name: self._docks[name].pos() for name in self.shown() if not self._docks[name].isFloating()}
+        columns: dict[int, list[str]] = {}
+        for name in sorted(places, key=lambda name: (places[name].x(), places[name].y())):
+            columns.setdefault(places[name].x(), []).append(name)
+        return tuple(tuple(column) for column in columns.values())
+
+    def focus(self, name: str) -> None:
+        """Bring an open pane to the front and give it the keyboard."""
+        self._docks[name].raise_()
+        self.pane(name).setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def current(self) -> PaneFrame | None:
+        """The pane with the keyboard focus, or else the first one open."""
+        widget: QObject | None = QApplication.focusWidget()
+        while widget is not None:
+            if isinstance(widget, PaneFrame):
+                return widget
+            widget = widget.parent()
+        shown = self.shown()
+        return self.pane(shown[0]) if shown else None
+
+    def _dock(self, name: str) -> QDockWidget:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._docks:
+            pane = self._build(name)
+            dock = QDockWidget(pane.accessibleName(), self._window)
+            dock.setObjectName(f"window.dock_{name}")
+            dock.setWidget(pane)
+            # The pane's own bar is what one drags, so that no second title takes room above it.
+            dock.setTitleBarWidget(pane.title_bar)
+            dock.visibilityChanged.connect(self.changed)
+            pane.close_requested.connect(dock.close)
+            self._docks[name] = dock
+        return self._docks[name]
+
+    def _open(self, dock: QDockWidget) -> QDockWidget:
+        dock.setFloating(False)
+        dock.show()
+        return dock

@@ -1,0 +1,603 @@
+"""The window: the flow strip, the rail, panes as docks, the status bar, menus and closing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, QKeySequence, QShowEvent, QWheelEvent
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QApplication,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QToolBar,
+    QToolButton,
+    QWidget,
+)
+
+from workbench import __version__
+from workbench.docks import Docks
+from workbench.engine import models
+from workbench.engine.values import Step
+from workbench.panes.hub import HubPane
+from workbench.panes.jobs import JobsPane
+from workbench.panes.playground import PlaygroundPane
+from workbench.panes.probabilities import ProbabilitiesPane
+from workbench.panes.tasks import TasksPane
+from workbench.panes.tokenizer import TokenizerPane
+from workbench.panes.trainer import TrainerPane
+from workbench.runtime.jobs import Job, Runner
+from workbench.runtime.session import Session
+from workbench.runtime.settings import Settings
+from workbench.widgets import theme
+from workbench.widgets.flow_strip import FlowStrip
+from workbench.widgets.icons import icon
+from workbench.widgets.job_bar import JobBar
+from workbench.widgets.naming import named
+from workbench.widgets.palette import CommandPalette
+from workbench.widgets.pane_frame import PaneFrame
+from workbench.widgets.quantities import format_bytes, format_count, format_progress, format_seconds
+
+#: Columns of panes, top to bottom; the three layouts that come with the program.
+LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "Explore": (("playground", "tokenizer"), ("probabilities",)),
+    "Teach": (("tokenizer",), ("playground",), ("probabilities",)),
+    "Train": (("trainer",), ("tasks",)),
+}
+
+#: What a click on the rail opens: the pane, with the one it is read together with.
+_OPENS: dict[str, tuple[tuple[str, ...], ...]] = {"playground": (("playground",), ("probabilities",))}
+
+#: The picture itself, while nothing is loaded.
+_PICTURE = (
+    ("hub", "no checkpoint", "load one in Hub"),
+    ("tokenizer", "tokenizer", "text → ids + mask"),
+    ("tasks", "model", "not loaded"),
+    ("probabilities", "logits", "scores of the next token"),
+    ("playground", "generate", "new token ids"),
+    ("playground", "text", "decoded"),
+)
+
+_ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+
+
+class _Entry(NamedTuple):
+    """A pane of the rail."""
+
+    name: str
+    title: str
+    tip: str
+    build: Callable[[Session, Runner], PaneFrame]
+
+
+ENTRIES = (
+    _Entry("hub", "Hub", "Find a checkpoint, fetch it, load it", HubPane),
+    _Entry("tokenizer", "Tokenizer", "See how text becomes input_ids and attention_mask", TokenizerPane),
+    _Entry("playground", "Playground", "Generate text with live knobs", PlaygroundPane),
+    _Entry("probabilities", "Probabilities", "The next-token distribution of any step", ProbabilitiesPane),
+    _Entry("tasks", "Tasks", "Run a task with each of its three steps open", TasksPane),
+    _Entry("trainer", "Trainer", "Fine-tune with a live loss curve", TrainerPane),
+    _Entry("jobs", "Jobs", "All work, now and before", JobsPane),
+)
+
+
+class MainWindow(QMainWindow):
+    """The workbench's one window.
+
+    Args:
+        session: The state the panes meet in.
+        runner: Where their work runs.
+        settings: What is remembered between starts.
+
+    Signals:
+        painted(): Once, after the window was first shown and the event loop turned.
+    """
+
+    painted = Signal()
+
+    def __init__(self, session: Session, runner: Runner, settings: Settings) -> None:
+        super().__init__()
+        self.session = session
+        self.runner = runner
+        self.settings = settings
+        self.setObjectName("window")
+        self.setWindowTitle("Transformers Workbench")
+        self.resize(1440, 900)
+        self.docks = Docks(self, tuple(entry.name for entry in ENTRIES), self._build_pane)
+        self.docks.changed.connect(self._show_rail)
+        self._presenting = False
+        self._closing = False
+        self._shown = False
+
+        self._build_strip()
+        self._build_rail()
+        self._build_status()
+        self._build_menus()
+        self._zoom_wheel = _ZoomWheel(self)
+        self._flow_timer = QTimer(self, interval=100, singleShot=True)
+        self._flow_timer.timeout.connect(self._show_flow)
+        self._memory_timer = QTimer(self, interval=2000)
+        self._memory_timer.timeout.connect(self._show_memory)
+
+        self._ahead_timer = QTimer(self, interval=150)
+        self._ahead_timer.timeout.connect(self._on_idle)
+
+        session.model_changed.connect(self._show_flow)
+        session.model_changed.connect(self._show_memory)
+        session.encoding_changed.connect(self._show_flow)
+        session.steps_reset.connect(self._show_flow)
+        session.step_added.connect(self._on_step)
+        session.offline_changed.connect(self._show_offline)
+        runner.job_added.connect(self._on_job)
+        runner.busy_changed.connect(self._on_busy_changed)
+
+        self.apply_theme()
+        session.set_prompt(settings.prompt)
+        self._restore_layout()
+        self._show_flow()
+        self._show_offline()
+
+    # Building.
+
+    def _build_strip(self) -> None:
+        self.flow_strip = named(FlowStrip(), "window.flow_strip", "Flow", "What is loaded now; a box opens its pane")
+        self.flow_strip.box_clicked.connect(self.show_pane)
+        bar = QToolBar("Flow", self)
+        bar.setObjectName("window.flow_bar")
+        bar.setMovable(False)
+        bar.addWidget(self.flow_strip)
+        bar.toggleViewAction().setVisible(False)
+        self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
+
+    def _build_rail(self) -> None:
+        self._rail = QToolBar("Panes", self)
+        self._rail.setObjectName("window.rail")
+        self._rail.setMovable(False)
+        theme.set_role(self._rail, "rail")
+        self._rail.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        self._rail.toggleViewAction().setVisible(False)
+        self._pane_actions: dict[str, QAction] = {}
+        for place, entry in enumerate(ENTRIES, 1):
+            action = QAction(entry.title, self)
+            action.setCheckable(True)
+            action.setShortcut(QKeySequence(f"Ctrl+{place}"))
+            action.setToolTip(f"{entry.tip} (Ctrl+{place}; Shift+click opens it beside)")
+            action.setData(entry.name)
+            action.triggered.connect(self._on_pane_action)
+            self._rail.addAction(action)
+            self._pane_actions[entry.name] = action
+            button = self._rail.widgetForAction(action)
+            named(button, f"window.{entry.name}", entry.title, action.toolTip())
+        self.addToolBar(Qt.ToolBarArea.LeftToolBarArea, self._rail)
+
+    def _build_status(self) -> None:
+        bar = self.statusBar()
+        bar.setSizeGripEnabled(False)
+        self._memory = named(QLabel(), "window.memory", "Memory", "Device and memory in use")
+        bar.addWidget(self._memory)
+        self._job_bar = named(JobBar(), "window.jobs_bar", "Running work", "What runs now; click for the Jobs pane")
+        self._job_bar.clicked.connect(self._on_jobs_clicked)
+        self._job_bar.cancel_requested.connect(self._on_cancel_requested)
+        bar.addWidget(self._job_bar, 1)
+        self._offline = named(
+            QToolButton(), "window.offline", "Offline", "Keep the program off the network; what is here still works"
+        )
+        self._offline.setText("Offline")
+        self._offline.setCheckable(True)
+        self._offline.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._offline.toggled.connect(self._on_offline_toggled)
+        bar.addPermanentWidget(self._offline)
+
+    def _build_menus(self) -> None:
+        file_menu = self.menuBar().addMenu("&File")
+        self._add(file_menu, "Open a checkpoint folder…", "Ctrl+O", self._on_open_folder)
+        file_menu.addSeparator()
+        self._add(file_menu, "Quit", "Ctrl+Q", self.close)
+        run_menu = self.menuBar().addMenu("&Run")
+        self._add(run_menu, "Run the pane's main action", "Ctrl+Return", self._on_run)
+        self._add(run_menu, "Stop", "Esc", self._on_stop)
+        view = self.menuBar().addMenu("&View")
+        panes = view.addMenu("Panes")
+        for action in self._pane_actions.values():
+            panes.addAction(action)
+        beside = view.addMenu("Open beside")
+        for entry in ENTRIES:
+            action = self._add(beside, entry.title, "", self._on_beside)
+            action.setData(entry.name)
+        layouts = view.addMenu("Layout")
+        for name in LAYOUTS:
+            action = self._add(layouts, name, "", self._on_layout)
+            action.setData(name)
+        view.addSeparator()
+        self._add(view, "Zoom in", "Ctrl++", self.zoom_in).setShortcuts(
+            [QKeySequence("Ctrl++"), QKeySequence("Ctrl+=")]
+        )
+        self._add(view, "Zoom out", "Ctrl+-", self.zoom_out)
+        self._add(view, "Actual size", "Ctrl+0", self.zoom_reset)
+        view.addSeparator()
+        themes = view.addMenu("Theme")
+        group = QActionGroup(self)
+        for name in ("system", "light", "dark"):
+            action = self._add(themes, name.capitalize(), "", self._on_theme)
+            action.setData(name)
+            action.setCheckable(True)
+            action.setChecked(self.settings.theme == name)
+            group.addAction(action)
+        self._present_action = self._add(view, "Present", "F11", self._on_present)
+        self._present_action.setCheckable(True)
+        help_menu = self.menuBar().addMenu("&Help")
+        self._add(help_menu, "Command palette…", "Ctrl+K", self.open_palette)
+        self._add(help_menu, "Help on this pane", "F1", self._on_help)
+        self._add(help_menu, "About", "", self._on_about)
+        self._palette = CommandPalette(self)
+        self._palette.chosen.connect(self._on_command)
+
+    def _add(self, menu: QWidget, text: str, shortcut: str, slot: Callable[[], object]) -> QAction:
+        action = QAction(text, self)
+        if shortcut:
+            action.setShortcut(QKeySequence(shortcut))
+        action.triggered.connect(slot)
+        menu.addAction(action)
+        self.addAction(action)
+        return action
+
+    # Panes and layouts.
+
+    def pane(self, name: str) -> PaneFrame:
+        """The pane of that name, built when it is first asked for; KeyError when there is none."""
+        return self.docks.pane(name)
+
+    def show_pane(self, name: str, *, beside: bool = False) -> None:
+        """Bring a pane to the front; it takes the window unless it is already there or ``beside`` is asked for."""
+        if name not in self._pane_actions:
+            return
+        if not self.docks.is_shown(name):
+            columns = self.docks.columns() if beside else ()
+            self.arrange((*columns, (name,)) if columns else _OPENS.get(name, ((name,),)))
+        self.docks.focus(name)
+        self._show_rail()
+
+    def arrange(self, columns: Sequence[Sequence[str]]) -> None:
+        """Show these panes and no others, as columns of panes from top to bottom."""
+        self.docks.arrange(columns)
+        self._show_rail()
+
+    def visible_panes(self) -> tuple[str, ...]:
+        """Names of the panes that can be seen now."""
+        return self.docks.shown()
+
+    def current_pane(self) -> PaneFrame | None:
+        """The pane with the keyboard focus, or else the first one shown."""
+        return self.docks.current()
+
+    def build_ahead(self) -> None:
+        """Build the panes not yet seen, one at a time, so that the first click on each finds it ready."""
+        self._ahead_timer.start()
+
+    def _on_idle(self) -> None:
+        if not self.docks.build_next():
+            self._ahead_timer.stop()
+
+    def _build_pane(self, name: str) -> PaneFrame:
+        entry = next(entry for entry in ENTRIES if entry.name == name)
+        pane = entry.build(self.session, self.runner)
+        if hasattr(pane, "hub_requested"):
+            pane.hub_requested.connect(self._on_hub_requested)
+        for area in pane.findChildren(QAbstractScrollArea):
+            area.viewport().installEventFilter(self._zoom_wheel)
+        return pane
+
+    def _restore_layout(self) -> None:
+        known = {entry.name for entry in ENTRIES}
+        layout = self.settings.layout()
+        if layout is not None and known.issuperset(layout[2]):
+            geometry, state, panes = layout
+            self.arrange([[name] for name in panes])
+            self.restoreGeometry(geometry)
+            self.restoreState(state)
+        if not self.visible_panes():
+            self.arrange([["hub"]])
+
+    def _show_rail(self) -> None:
+        for name, action in self._pane_actions.items():
+            action.setChecked(self.docks.is_shown(name))
+
+    def _on_pane_action(self) -> None:
+        action = self.sender()
+        if isinstance(action, QAction):
+            beside = QGuiApplication.keyboardModifiers() == Qt.KeyboardModifier.ShiftModifier
+            self.show_pane(str(action.data()), beside=beside)
+
+    def _on_beside(self) -> None:
+        action = self.sender()
+        if isinstance(action, QAction):
+            self.show_pane(str(action.data()), beside=True)
+
+    def _on_layout(self) -> None:
+        action = self.sender()
+        if isinstance(action, QAction):
+            self.arrange(LAYOUTS[str(action.data())])
+
+    def _on_hub_requested(self) -> None:
+        self.show_pane("hub")
+
+    # Looks.
+
+    def apply_theme(self) -> None:
+        """Apply the remembered theme and zoom to the whole program."""
+        app = QApplication.instance()
+        chosen = self.settings.theme
+        dark = theme.system_is_dark() if chosen == "system" else chosen == "dark"
+        zoom = max(1.5, self.settings.zoom) if self._presenting else self.settings.zoom
+        theme.apply(app, dark=dark, zoom=zoom, high_contrast=self._presenting)
+        side = self.fontMetrics().height()
+        self._rail.setIconSize(QSize(round(side * 1.3), round(side * 1.3)))
+        for name, action in self._pane_actions.items():
+            action.setIcon(icon(name))
+            self._rail.widgetForAction(action).setMinimumWidth(theme.px(self, 84))
+        self.statusBar().setContentsMargins(theme.px(self, 8), 0, theme.px(self, 8), 0)
+        self._show_offline()
+
+    def zoom_in(self) -> None:
+        """One step larger, up to 300 %."""
+        self._zoom_to(next((zoom for zoom in _ZOOMS if zoom > self.settings.zoom + 0.01), _ZOOMS[-1]))
+
+    def zoom_out(self) -> None:
+        """One step smaller, down to 60 %."""
+        self._zoom_to(next((zoom for zoom in reversed(_ZOOMS) if zoom < self.settings.zoom - 0.01), _ZOOMS[0]))
+
+    def zoom_reset(self) -> None:
+        """Back to 100 %."""
+        self._zoom_to(1.0)
+
+    def _zoom_to(self, zoom: float) -> None:
+        self.settings.zoom = zoom
+        self.apply_theme()
+        self.statusBar().showMessage(f"Zoom {zoom:.0%}", 1500)
+
+    def set_presenting(self, presenting: bool) -> None:
+        """Full screen, at least 150 %, high contrast and without menus; or back."""
+        if presenting == self._presenting:
+            return
+        self._presenting = presenting
+        self._present_action.setChecked(presenting)
+        self.menuBar().setVisible(not presenting)
+        self.setWindowState(
+            self.windowState() | Qt.WindowState.WindowFullScreen
+            if presenting
+            else self.windowState() & ~Qt.WindowState.WindowFullScreen
+        )
+        self.apply_theme()
+
+    def _on_present(self) -> None:
+        self.set_presenting(not self._presenting)
+
+    def _on_theme(self) -> None:
+        action = self.sender()
+        if isinstance(action, QAction):
+            self.settings.theme = str(action.data())
+            self.apply_theme()
+
+    # The pane's verbs from the keyboard.
+
+    def _on_run(self) -> None:
+        pane = self.current_pane()
+        if pane is not None:
+            pane.run_main_action()
+
+    def _on_stop(self) -> None:
+        pane = self.current_pane()
+        if pane is not None:
+            pane.stop_main_action()
+
+    def _on_open_folder(self) -> None:
+        self.show_pane("hub")
+        hub = self.pane("hub")
+        if isinstance(hub, HubPane):
+            hub.ask_for_folder()
+
+    def open_palette(self) -> None:
+        """List every command, to be found by typing."""
+        actions = [action for action in self.actions() if action.text() and action.isVisible()]
+        actions = [*self._pane_actions.values(), *actions]
+        self._commands = actions
+        self._palette.open_with([(self._command_name(a), a.shortcut().toString()) for a in actions])
+
+    def _command_name(self, action: QAction) -> str:
+        menus = [menu.title().replace("&", "") for menu in action.associatedObjects() if hasattr(menu, "title")]
+        return " › ".join([*menus[:1], action.text()])
+
+    def _on_command(self, index: int) -> None:
+        self._commands[index].trigger()
+
+    def _on_help(self) -> None:
+        pane = self.current_pane()
+        if pane is None:
+            return
+        entry = next(entry for entry in ENTRIES if entry.name == pane.objectName())
+        pane.show_notice(
+            f"{entry.title}: {entry.tip}.",
+            "Every control has a tooltip that says what it does and its usual range. Show code gives the Python that "
+            "does the same.",
+            "Ctrl+Enter runs the pane's main action, Esc stops it, Ctrl+1 … Ctrl+7 change panes, Ctrl+K finds every "
+            "command, Ctrl+plus and Ctrl+minus zoom, F11 presents.",
+            kind="info",
+        )
+
+    def _on_about(self) -> None:
+        pane = self.current_pane()
+        if pane is not None:
+            pane.show_notice(
+                f"Transformers Workbench {__version__}",
+                "A desktop workbench over Hugging Face transformers. Apache-2.0; Qt by LGPL.",
+                "workbench --check prints the versions and the state of this machine.",
+                kind="info",
+            )
+
+    def show_error(self, what: str, why: str, details: str) -> None:
+        """Show a failure nobody expected in the pane at hand; the window goes on."""
+        pane = self.current_pane()
+        if pane is not None:
+            pane.show_notice(what, why, "Nothing else changed. Please report it with the details.", details)
+
+    # The strip and the status bar.
+
+    def _on_step(self, _: Step) -> None:
+        if not self._flow_timer.isActive():
+            self._flow_timer.start()
+
+    def _show_flow(self) -> None:
+        session = self.session
+        model, encoding, steps = session.model, session.encoding, session.steps
+        if model is None:
+            self.flow_strip.set_boxes(_PICTURE)
+            return
+        length = len(encoding.tokens) if encoding else 0
+        boxes = [("hub", model.checkpoint.name, model.checkpoint.source)]
+        boxes.append(("tokenizer", "tokenizer", f"[1×{length}] ids + mask" if length else "text → ids + mask"))
+        boxes.append(
+            ("tasks", type(model.model).__name__, f"{format_count(model.parameters)} {model.dtype} {model.device}")
+        )
+        if model.head == "AutoModelForCausalLM":
+            vocab = model.facts.vocab_size or 0
+            boxes.append(("probabilities", "logits", f"[1×{length or '…'}×{vocab:,}]".replace(",", " ")))
+            boxes.append(("playground", "generate", f"+{len(steps)} tokens" if steps else "new token ids"))
+            boxes.append(("playground", "text", f"{sum(len(s.text) for s in steps)} characters" if steps else "…"))
+        else:
+            labels = len(model.facts.labels)
+            boxes.append(("tasks", "hidden states", f"[1×{length or '…'}×{model.facts.hidden_size}]"))
+            if model.head == "AutoModelForSequenceClassification":
+                boxes.append(("tasks", "logits", f"[1×{labels}]"))
+        self.flow_strip.set_boxes(boxes)
+
+    def _show_memory(self) -> None:
+        memory = models.memory()
+        model = self.session.model
+        device = model.device if model else "cpu"
+        text = f"{device} · RAM {format_bytes(memory.total - memory.available)} of {format_bytes(memory.total)} in use"
+        if model:
+            text += f", model {format_bytes(model.bytes)}"
+        self._memory.setText(text)
+
+    def _show_offline(self) -> None:
+        self._offline.setChecked(self.session.offline)
+        self._offline.setToolTip(
+            "Offline: the network is switched off, what is on this machine still works"
+            if self.session.offline
+            else "Online: press to keep the program off the network"
+        )
+        self._offline.setIcon(icon("offline" if self.session.offline else "online"))
+
+    def _on_offline_toggled(self, offline: bool) -> None:
+        self.session.set_offline(offline)
+
+    def _on_job(self, job: Job) -> None:
+        self._show_jobs()
+        job.progressed.connect(self._show_jobs)
+
+    def _on_busy_changed(self) -> None:
+        self._show_jobs()
+        if self._closing and not self.runner.active:
+            QTimer.singleShot(0, self.close)
+
+    def _show_jobs(self) -> None:
+        self._job_bar.set_jobs([(job.title, _job_text(job), job.stops) for job in self.runner.active])
+
+    def _on_jobs_clicked(self) -> None:
+        self.show_pane("jobs")
+
+    def _on_cancel_requested(self, index: int) -> None:
+        active = self.runner.active
+        if index < len(active):
+            active[index].cancel()
+
+    # Showing and closing.
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Announce the first paint, and start what only a visible window needs."""
+        super().showEvent(event)
+        self._memory_timer.start()
+        if not self._shown:
+            self._shown = True
+            QTimer.singleShot(0, self.painted.emit)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the system's light and dark while the theme is left to it."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ThemeChange and self.settings.theme == "system":
+            self.apply_theme()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom with Ctrl+wheel where nothing scrolls."""
+        self._zoom_wheel.zoom(event)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Ask when work runs, stop it cleanly, remember everything."""
+        active = self.runner.active
+        if active and not self._closing:
+            names = "\n".join(f"•  {job.title}" for job in active)
+            box = QMessageBox(self)
+            box.setObjectName("window.close_question")
+            box.setWindowTitle("Work is running")
+            box.setText(f"This work is still running:\n\n{names}")
+            box.setInformativeText("A fine-tune keeps its checkpoint; a download can be resumed.")
+            stop = box.addButton("Stop and close", QMessageBox.ButtonRole.AcceptRole)
+            box.addButton("Keep working", QMessageBox.ButtonRole.RejectRole)
+            box.exec()
+            if box.clickedButton() is not stop:
+                event.ignore()
+                return
+        if active:
+            self._closing = True
+            for job in active:
+                job.cancel()
+            self.statusBar().showMessage("Stopping the work, then closing…")
+            event.ignore()
+            return
+        self._memory_timer.stop()
+        self._ahead_timer.stop()
+        self._flow_timer.stop()
+        self.remember()
+        self.runner.shut_down()
+        super().closeEvent(event)
+
+    def remember(self) -> None:
+        """Write down the layout, the prompt and the switches."""
+        if not self._presenting:
+            self.settings.set_layout(self.saveGeometry(), self.saveState(), self.visible_panes())
+        self.settings.prompt = self.session.prompt
+        self.settings.offline = self.session.offline
+        self.settings.sync()
+
+
+class _ZoomWheel(QObject):
+    """Turns Ctrl+wheel over a scrolling area into zoom."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel and isinstance(event, QWheelEvent):
+            return self.zoom(event)
+        return False
+
+    def zoom(self, event: QWheelEvent) -> bool:
+        if not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            return False
+        if event.angleDelta().y() > 0:
+            self._window.zoom_in()
+        elif event.angleDelta().y() < 0:
+            self._window.zoom_out()
+        event.accept()
+        return True
+
+
+def _job_text(job: Job) -> str:
+    progress, left = job.progress, job.remaining
+    said = format_progress(progress.done, progress.total, progress.unit) if progress else ""
+    said = said or job.state.value
+    return said if left is None else f"{said}, {format_seconds(left)} left"
