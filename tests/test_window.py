@@ -173,9 +173,7 @@ def test_an_exception_nobody_expected_is_shown_and_the_window_goes_on(qtbot: QtB
     workbench.window.show_pane("hub")
     with qtbot.captureExceptions():
         workbench.window.show_error("Something failed that nobody expected.", "ZeroDivisionError", "Traceback …")
-    notice = workbench.window.findChild(QWidget, "hub.notice")
-    assert notice is not None
-    assert notice.isVisible()
+    qtbot.waitUntil(lambda: workbench.window.findChild(QWidget, "hub.notice").isVisible())
 
 
 def _endless(*, task: Task) -> None:

@@ -169,7 +169,7 @@ class Tour(Driver):
             )
         self.require(len(seen) >= 4, "the distribution followed the slider")
         self.require(len(self.workbench.runner.jobs) == jobs_before, "no model ran for it")
-        self.picture("probabilities", "playground-probabilities")
+        self.picture("playground-probabilities")
 
     def embed(self) -> None:
         """Load MiniLM and embed three sentences."""
@@ -179,7 +179,7 @@ class Tour(Driver):
         self.choose("tasks.task", "feature-extraction")
         self.find(QWidget, "tasks.text").setPlainText(f"{_POSITIVE}\n{_NEGATIVE}\nWhere is the station?")
         self._run_task()
-        self.picture("tasks", "tasks-embeddings")
+        self.picture("tasks-embeddings")
 
     def fine_tune(self) -> None:
         """Fine-tune on the reviews until the loss has fallen."""
@@ -192,7 +192,7 @@ class Tour(Driver):
         self.set_number("trainer.max_steps", steps)
         self.click("trainer.start")
         self.wait(lambda: len(self._train_points()) >= 12, 300, "twelve points of the loss curve")
-        self.picture("trainer", "trainer-running")
+        self.picture("trainer-running")
         self.wait_idle(1800)
         points = self._train_points()
         losses = [point.loss for point in points if point.loss is not None]
@@ -240,13 +240,12 @@ class Tour(Driver):
         """The dark theme, and Present."""
         self.window.settings.theme = "dark"
         self.window.apply_theme()
-        self.window.arrange((("tokenizer",), ("trainer",)))
+        self.window.show_pane("trainer")
         self.picture("dark")
         self.window.settings.theme = "light"
-        self.window.set_presenting(True)
         self.window.show_pane("tokenizer")
-        self.turn(200)
-        self.picture("tokenizer", "present", resize=False)
+        self.window.set_presenting(True)
+        self.picture("present")
         self.window.set_presenting(False)
 
     # What steps are made of.
@@ -303,13 +302,12 @@ class Tour(Driver):
             raise DriverError(f"the table has no column {header}: {names}")
         return names.index(header)
 
-    def picture(self, pane: str, name: str = "", *, resize: bool = True) -> None:
+    def picture(self, name: str) -> None:
         """Save the window as it is, once what is due has been painted. The time for it is not the program's."""
-        if resize:
-            self.window.resize(1440, 900)
+        self.window.resize(1440, 900)
         self.turn(250)
         self.heartbeat.stop()
-        self.window.grab().save(str(self.folder / f"{name or pane}.png"))
+        self.window.grab().save(str(self.folder / f"{name}.png"))
         self.heartbeat.start()
 
     # Running it.

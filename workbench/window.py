@@ -168,6 +168,7 @@ class MainWindow(QMainWindow):
             action.setData(entry.name)
             action.triggered.connect(self._on_pane_action)
             self._rail.addAction(action)
+            self.addAction(action)
             self._pane_actions[entry.name] = action
             button = self._rail.widgetForAction(action)
             named(button, f"window.{entry.name}", entry.title, action.toolTip())
@@ -185,7 +186,6 @@ class MainWindow(QMainWindow):
         self._offline = named(
             QToolButton(), "window.offline", "Offline", "Keep the program off the network; what is here still works"
         )
-        self._offline.setText("Offline")
         self._offline.setCheckable(True)
         self._offline.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._offline.toggled.connect(self._on_offline_toggled)
@@ -402,7 +402,6 @@ class MainWindow(QMainWindow):
     def open_palette(self) -> None:
         """List every command, to be found by typing."""
         actions = [action for action in self.actions() if action.text() and action.isVisible()]
-        actions = [*self._pane_actions.values(), *actions]
         self._commands = actions
         self._palette.open_with([(self._command_name(a), a.shortcut().toString()) for a in actions])
 
@@ -489,6 +488,8 @@ class MainWindow(QMainWindow):
             if self.session.offline
             else "Online: press to keep the program off the network"
         )
+        self._offline.setText("Offline" if self.session.offline else "Online")
+        self._offline.setAccessibleName(self._offline.text())
         self._offline.setIcon(icon("offline" if self.session.offline else "online"))
 
     def _on_offline_toggled(self, offline: bool) -> None:

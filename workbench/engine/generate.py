@@ -380,8 +380,7 @@ class _Recorder:
         token_id = int(input_ids[0, -1])
         count = len(self._steps) + 1
         sampling = self._processors_for or self._knobs.current
-        logit = self._raw[token_id]
-        probability = float(torch.exp(logit - torch.logsumexp(self._raw, dim=-1)))
+        probability = float(torch.softmax(self._raw[None], dim=-1)[0, token_id])
         if math.isnan(probability):
             raise _not_numbers(self._model)
         self._reason = self._why(token_id, count, ended)
@@ -394,7 +393,7 @@ class _Recorder:
             sampling=sampling,
             seconds=now - self._last,
             probability=probability,
-            rank=1 + int((self._raw > logit).sum()),
+            rank=1 + int((self._raw > self._raw[token_id]).sum()),
         )
         self._last = now
         self._steps.append(step)

@@ -115,6 +115,7 @@ def run(
         task.report(Progress(2, 3, "steps", "postprocess"))
         tensors, items = module.postprocess(request, inputs, outputs)
         ended = time.perf_counter()
+        task.report(Progress(3, 3, "steps"))
     stages = (
         Stage("preprocess", views({**inputs.tensors, **inputs.aside}), encoded - started),
         Stage("forward", views(outputs), computed - encoded),
