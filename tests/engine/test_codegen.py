@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from workbench.engine import codegen, generate, tasks
+from workbench.engine.codegen.hub import FOLDERS, PATTERNS
 from workbench.engine.codegen.script import assign, checkpoint_lines, comment, literal
 from workbench.engine.errors import NotSupported
 from workbench.engine.models import LoadedModel, load
@@ -165,6 +166,18 @@ def test_a_hub_id_is_told_in_a_comment_and_a_strange_name_is_not() -> None:
 def test_an_unknown_task_has_no_script(tiny_bert: Checkpoint) -> None:
     with pytest.raises(NotSupported):
         codegen.task(tiny_bert, "summoning", "text", TaskOptions(), "float32", "cpu")
+
+
+def test_download_takes_what_transformers_reads_and_nothing_else() -> None:
+    from huggingface_hub.utils import filter_repo_objects
+
+    source = codegen.download("author/name", "v1")
+    assert 'snapshot_download("author/name", revision="v1"' in source
+    wanted = ["config.json", "model.safetensors", "model-00001-of-00002.safetensors", "tokenizer.json", "vocab.txt",
+              "chat_template.jinja", "README.md", "model.safetensors.index.json"]  # fmt: skip
+    others = ["pytorch_model.bin", "onnx/config.json", "onnx/model.onnx", "tf_model.h5", "consolidated.safetensors"]
+    kept = filter_repo_objects([*wanted, *others], allow_patterns=list(PATTERNS), ignore_patterns=list(FOLDERS))
+    assert list(kept) == wanted
 
 
 def test_load_prints_what_was_loaded(llama: LoadedModel, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QTableView, QWidget
 from pytestqt.qtbot import QtBot
 
 from workbench.engine import models, tasks
@@ -108,10 +108,10 @@ def notice(pane: TasksPane) -> str:
 
 
 def test_without_a_model_it_says_what_to_do_and_asks_for_the_hub(qtbot: QtBot, pane: TasksPane, find) -> None:
-    assert find("empty_button").isVisible()
+    assert find("empty_action").isVisible()
     assert not find("task").isVisible()
     with qtbot.waitSignal(pane.hub_requested):
-        qtbot.mouseClick(find("empty_button"), Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(find("empty_action"), Qt.MouseButton.LeftButton)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "feature-extraction"])
@@ -240,7 +240,7 @@ def test_a_missing_head_is_named_and_loaded_on_request(
     assert find("task").currentText() == "text-classification"
     assert not find("head").isVisible()
     assert find("run").isEnabled()
-    assert "random" in notice(pane)
+    qtbot.waitUntil(lambda: "random" in notice(pane))
 
 
 def test_a_head_the_architecture_lacks_is_not_offered(session: Session, loaded, find) -> None:
@@ -257,28 +257,28 @@ def test_a_head_the_architecture_lacks_is_not_offered(session: Session, loaded, 
     ("text-generation", "film " * 400, "context"),
 ])  # fmt: skip
 def test_a_text_that_cannot_be_used_gives_a_notice_and_nothing_else(
-    run, pane: TasksPane, find, name: str, text: str, says: str
+    qtbot: QtBot, run, pane: TasksPane, find, name: str, text: str, says: str
 ) -> None:
     run(name, text)
-    assert says in notice(pane)
+    qtbot.waitUntil(lambda: says in notice(pane))
     assert find("run").isEnabled()
     run(name)
     assert notice(pane) == ""
 
 
-def test_a_text_that_was_cut_says_so(run, pane: TasksPane) -> None:
+def test_a_text_that_was_cut_says_so(qtbot: QtBot, run, pane: TasksPane) -> None:
     run("text-classification", "the film " * 200)
-    assert "128" in notice(pane)
+    qtbot.waitUntil(lambda: "128" in notice(pane))
 
 
 def test_a_checkpoint_without_a_tokenizer_gives_a_notice(
-    session: Session, pane: TasksPane, loaded, find, settle
+    qtbot: QtBot, session: Session, pane: TasksPane, loaded, find, settle
 ) -> None:
     session.set_model(replace(loaded["text-classification"], tokenizer=None))
     find("text").set_text("text")
     pane.run_main_action()
     settle()
-    assert "tokenizer" in notice(pane)
+    qtbot.waitUntil(lambda: "tokenizer" in notice(pane))
 
 
 def test_stop_ends_a_generation_within_a_token(
@@ -361,15 +361,21 @@ def test_wide_tensors_are_shown_at_once(qtbot: QtBot, find, session: Session, lo
     assert find("forward_values_grid").model().columnCount() == 151_936
 
 
-def test_zoom_and_theme_are_followed(qapp: QApplication, run, pane: TasksPane, find) -> None:
-    run("feature-extraction")
-    before = find("similarity").verticalHeader().defaultSectionSize()
-    try:
-        theme.apply(qapp, dark=True, zoom=2.0)
-        assert find("similarity").verticalHeader().defaultSectionSize() > before
+def test_zoom_and_theme_are_followed(
+    qtbot: QtBot, qapp: QApplication, session: Session, runner: Runner, loaded: dict[str, LoadedModel]
+) -> None:
+    theme.apply(qapp, dark=False, zoom=1.0)
+    pane = TasksPane(session, runner)
+    qtbot.addWidget(pane)
+    session.set_model(loaded["fill-mask"])
+    heights = []
+    for zoom in (1.0, 2.0):
+        theme.apply(qapp, dark=zoom == 2.0, zoom=zoom)
         pane.grab()
-    finally:
-        theme.apply(qapp, dark=False, zoom=1.0)
+        names = ("tasks.similarity", "tasks.embedding_grid", "tasks.forward_values_grid")
+        heights.append([pane.findChild(QTableView, name).verticalHeader().defaultSectionSize() for name in names])
+    theme.apply(qapp, dark=False, zoom=1.0)
+    assert [tall / short for short, tall in zip(*heights, strict=True)] == pytest.approx([2.0] * 3, rel=0.1)
 
 
 def test_every_control_says_what_it_is(session: Session, pane: TasksPane, loaded) -> None:
@@ -379,4 +385,6 @@ def test_every_control_says_what_it_is(session: Session, pane: TasksPane, loaded
     for control in controls:
         if control.focusPolicy() != Qt.FocusPolicy.NoFocus:
             assert control.accessibleName(), control.objectName()
-            assert control.toolTip() or "empty" in control.objectName(), control.objectName()
+            assert control.toolTip() or control.objectName() in ("tasks.empty_action", "tasks.code"), (
+                control.objectName()
+            )

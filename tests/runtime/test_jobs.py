@@ -145,3 +145,29 @@ def test_emitting_leaves_reference_counts_alone() -> None:
     for _ in range(100):
         job.started.emit()
     assert abs(sys.getrefcount(True) - before) < 50
+
+
+def test_the_newest_progress_is_shown_even_when_the_work_then_stands_still(qtbot: QtBot, runner: Runner) -> None:
+    gate = threading.Event()
+
+    def stall(*, task: Task) -> None:
+        for done in range(44):
+            task.report(Progress(done, 100, "bytes"))
+        gate.wait(10)
+
+    job = Job("Stalling", stall)
+    runner.start(job, Lane.IO)
+    qtbot.waitUntil(lambda: job.progress == Progress(43, 100, "bytes"))
+    with qtbot.waitSignal(job.finished):
+        gate.set()
+
+
+def test_a_runner_that_is_gone_is_not_called_back(qtbot: QtBot) -> None:
+    runner = Runner()
+    job = Job("Ending", lambda *, task: None, quiet=True)
+    with qtbot.waitSignal(job.finished):
+        runner.start(job, Lane.TEXT)
+    runner.shut_down()
+    runner.deleteLater()
+    del runner
+    qtbot.wait(20)

@@ -107,11 +107,14 @@ class JobsPane(PaneFrame):
             self._show_selected()
 
     def _show(self) -> None:
+        count = len(self._rows)
         self._rows = list(reversed(self._runner.jobs))
         if self._selected not in self._rows:
             self._selected = next((job for job in self._rows if job.active), self._rows[0] if self._rows else None)
             self._show_selected()
         self._table.set_rows(_COLUMNS, len(self._rows), self._row)
+        if len(self._rows) != count:
+            self._table.fit_columns()
         self._table.select_row(self._rows.index(self._selected) if self._selected else None)
         self._cancel.setEnabled(self._selected is not None and self._selected.active)
         self._clear.setEnabled(any(not job.active for job in self._rows))

@@ -152,7 +152,7 @@ class ProbabilitiesPane(PaneFrame):
         self._show_steps()
 
     def _on_scale(self) -> None:
-        self._table.set_log_scale(self._scale.currentIndex() == 1)
+        self._table.set_log(self._scale.currentIndex() == 1)
 
     # What the session says.
 

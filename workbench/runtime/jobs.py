@@ -18,6 +18,9 @@ from workbench.engine.task import Cancelled, Progress
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two announcements of a job's progress.
+_PROGRESS_PAUSE = 0.05
+
 
 class Lane(enum.Enum):
     """A queue of work with threads of its own; the value is how many."""
@@ -100,7 +103,8 @@ class Job(QObject):
         self._claim = threading.Lock()
         self._abandoned = False
         self._latest: Progress | None = None
-        self._reported_at = 0.0
+        self._progress_asked = False
+        self._progress_at = 0.0
         self._settled.connect(self._on_settled, Qt.ConnectionType.QueuedConnection)
         self._began.connect(self._on_began, Qt.ConnectionType.QueuedConnection)
         self._progress_due.connect(self._on_progress_due, Qt.ConnectionType.QueuedConnection)
@@ -115,11 +119,10 @@ class Job(QObject):
         return self._cancel.is_set()
 
     def report(self, progress: Progress) -> None:
-        """Keep the newest progress; the UI hears of it at most 20 times a second."""
+        """Keep the newest progress; the UI hears of it at most 20 times a second, and of the newest always."""
         self._latest = progress
-        now = time.monotonic()
-        if now - self._reported_at >= 0.05:
-            self._reported_at = now
+        if not self._progress_asked:
+            self._progress_asked = True
             self._progress_due.emit()
 
     def send(self, part: object) -> None:
@@ -178,13 +181,22 @@ class Job(QObject):
             self.part_ready.emit(part)
 
     def _on_progress_due(self) -> None:
+        wait = self._progress_at + _PROGRESS_PAUSE - time.monotonic()
+        if wait > 0:
+            QTimer.singleShot(round(wait * 1000) + 1, self, self._show_progress)
+        else:
+            self._show_progress()
+
+    def _show_progress(self) -> None:
+        self._progress_asked = False
+        self._progress_at = time.monotonic()
         latest = self._latest
         if latest is not None and latest is not self.progress and not self._abandoned:
             self.progress = latest
             self.progressed.emit(latest)
 
     def _on_settled(self, result: object, error: object, details: object) -> None:
-        self._on_progress_due()
+        self._show_progress()
         self.ended_at = time.monotonic()
         self._call = (_nothing, (), {})
         if self._abandoned:
@@ -231,7 +243,13 @@ def _nothing(**_: object) -> None:
 
 
 class _Worker(QThread):
-    """A thread of a lane: takes jobs until it is handed None."""
+    """A thread of a lane: takes jobs until it is handed None.
+
+    Signals:
+        let_go(Job): The thread is done with a job, whose last reference must not end on it.
+    """
+
+    let_go = Signal(object)
 
     def __init__(self, name: str, work: queue.SimpleQueue[Job | None]) -> None:
         super().__init__()
@@ -242,6 +260,7 @@ class _Worker(QThread):
         """Take jobs until None comes."""
         while (job := self._work.get()) is not None:
             job.run()
+            self.let_go.emit(job)
             del job
 
 
@@ -285,6 +304,7 @@ class Runner(QObject):
             name, threads = lane.value
             for number in range(threads):
                 worker = _Worker(f"{name}-{number}", self._queues[lane])
+                worker.let_go.connect(self._on_let_go, Qt.ConnectionType.QueuedConnection)
                 worker.start()
                 self._workers.append(worker)
         self._active[id(job)] = job
@@ -324,12 +344,10 @@ class Runner(QObject):
 
     def _on_finished(self) -> None:
         job = self.sender()
-        if isinstance(job, Job):
-            self._forget(job)
-            if not job.quiet:
-                self.job_changed.emit(job)
+        if isinstance(job, Job) and not job.quiet:
+            self.job_changed.emit(job)
+        # One turn later: the job is emitting right now, and what hears of it asks who is still busy.
+        QTimer.singleShot(0, self, self.busy_changed.emit)
 
-    def _forget(self, job: Job) -> None:
+    def _on_let_go(self, job: Job) -> None:
         self._active.pop(id(job), None)
-        # The reference goes one turn of the event loop later: the job may be emitting right now.
-        QTimer.singleShot(0, self.busy_changed.emit)

@@ -102,5 +102,6 @@ class ChipPainter:
         for part, is_mark in runs(shown):
             width = metrics.horizontalAdvance(part)
             painter.setPen(faint if is_mark else ink)
-            painter.drawText(QRectF(left, rect.top(), width + 2, rect.height()), middle | Qt.TextFlag.TextDontClip, part)
+            box = QRectF(left, rect.top(), width + 2, rect.height())
+            painter.drawText(box, middle | Qt.TextFlag.TextDontClip, part)
             left += width

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QEvent, QItemSelection, QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QAction, QFont, QGuiApplication, QKeySequence
-from PySide6.QtWidgets import QAbstractItemView, QFileDialog, QHeaderView, QTableView, QWidget
+from PySide6.QtGui import QAction, QFont, QGuiApplication, QHelpEvent, QKeySequence, QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from workbench.widgets import theme
+from workbench.widgets.saving import save
 from workbench.widgets.visible_text import drawable, one_line
 
 Row = Sequence[object]
@@ -27,6 +30,8 @@ class TableModel(QAbstractTableModel):
         self._row: Callable[[int], Row] = lambda number: ()
         self.muted: Callable[[int], bool] = lambda number: False
         self.mono: QFont | None = None
+        self.formats: dict[int, Callable[[Any], str]] = {}
+        self._numeric: dict[int, bool] = {}
 
     def set_rows(self, columns: Sequence[str], count: int, row: Callable[[int], Row]) -> None:
         """Show ``count`` rows, each asked of ``row`` when it is seen."""
@@ -34,6 +39,7 @@ class TableModel(QAbstractTableModel):
         if not same_shape:
             self.beginResetModel()
         self._columns, self._count, self._row = tuple(columns), count, row
+        self._numeric.clear()
         if same_shape:
             if count:
                 self.dataChanged.emit(self.index(0, 0), self.index(count - 1, len(columns) - 1))
@@ -72,17 +78,30 @@ class TableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.UserRole:
             return value
         if role == Qt.ItemDataRole.TextAlignmentRole:
-            side = Qt.AlignmentFlag.AlignRight if isinstance(value, int | float) else Qt.AlignmentFlag.AlignLeft
-            return side | Qt.AlignmentFlag.AlignVCenter
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return drawable(shown(value))[:2000]
-        return one_line(shown(value))
+            return _side(value) | Qt.AlignmentFlag.AlignVCenter
+        words = shown(value) if value is None else self.formats.get(index.column(), shown)(value)
+        return drawable(words)[:2000] if role == Qt.ItemDataRole.ToolTipRole else one_line(words)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Column names; rows are not numbered."""
-        if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        if role == Qt.ItemDataRole.DisplayRole:
             return self._columns[section]
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            # A header stands over its numbers; the first rows tell what a column holds.
+            if section not in self._numeric:
+                values = (self._row(number)[section] for number in range(min(self._count, 8)))
+                first = next((value for value in values if value is not None and value != ""), "")
+                self._numeric[section] = _side(first) == Qt.AlignmentFlag.AlignRight
+            side = Qt.AlignmentFlag.AlignRight if self._numeric[section] else Qt.AlignmentFlag.AlignLeft
+            return side | Qt.AlignmentFlag.AlignVCenter
         return None
+
+
+def _side(value: object) -> Qt.AlignmentFlag:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return Qt.AlignmentFlag.AlignRight if number else Qt.AlignmentFlag.AlignLeft
 
 
 def shown(value: object) -> str:
@@ -113,6 +132,7 @@ class DataTable(QTableView):
     def __init__(self, parent: QWidget | None = None, *, monospace: bool = False) -> None:
         super().__init__(parent)
         self._monospace = monospace
+        self._empty_text = "nothing here yet"
         self._model = TableModel(self)
         self.setModel(self._model)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -124,7 +144,9 @@ class DataTable(QTableView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.verticalHeader().hide()
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.horizontalHeader().setStretchLastSection(True)
+        self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self.setTabKeyNavigation(False)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
@@ -162,6 +184,16 @@ class DataTable(QTableView):
         if new_columns or (before == 0 and self._model.rowCount()):
             self.fit_columns()
 
+    def set_format(self, column: int, words: Callable[[Any], str]) -> None:
+        """Write the values of a column another way; copies of rows and CSV keep the values in full."""
+        self._model.formats[column] = words
+        self.viewport().update()
+
+    def set_empty_text(self, text: str) -> None:
+        """Say what the table is empty of, and what fills it, while it has no rows."""
+        self._empty_text = text
+        self.viewport().update()
+
     def set_muted(self, muted: Callable[[int], bool]) -> None:
         """Dim the rows for which ``muted(row)`` is true."""
         self._model.muted = muted
@@ -193,13 +225,24 @@ class DataTable(QTableView):
         return rows[0].row() if rows else None
 
     def fit_columns(self) -> None:
-        """Give each column the width of what it shows in its first rows."""
-        header = self.horizontalHeader()
+        """Give each column the width of its header and of what it shows in the rows in view.
+
+        Where that is more than there is room for, the widest columns give way, down to their headers.
+        """
+        header, letter = self.horizontalHeader(), self.fontMetrics().averageCharWidth()
         header.setResizeContentsPrecision(40)
-        self.resizeColumnsToContents()
-        limit = max(120, self.fontMetrics().averageCharWidth() * 48)
-        for column in range(self._model.columnCount()):
-            header.resizeSection(column, min(limit, header.sectionSize(column) + self.fontMetrics().averageCharWidth()))
+        columns = range(self._model.columnCount())
+        heads = [header.sectionSizeFromContents(column).width() for column in columns]
+        widths = [max(heads[column], min(letter * 48, self.sizeHintForColumn(column) + letter)) for column in columns]
+        room = self.viewport().width()
+        while (excess := sum(widths) - room) > 0:
+            widest = max(columns, key=lambda column: widths[column] - heads[column], default=None)
+            if widest is None or widths[widest] <= max(heads[widest], letter * 10):
+                break
+            least = max(heads[widest], letter * 10)
+            widths[widest] = max(least, widths[widest] - max(1, excess // 3))
+        for column in columns:
+            header.resizeSection(column, widths[column])
 
     def as_csv(self) -> str:
         """The whole table as CSV, values in full."""
@@ -210,11 +253,19 @@ class DataTable(QTableView):
             writer.writerow(["" if value is None else value for value in self._model.row(number)])
         return out.getvalue()
 
+    def export_csv(self, path: Path) -> None:
+        """Write the whole table as UTF-8 CSV.
+
+        Raises:
+            OSError: It can't be written.
+        """
+        path.write_text(self.as_csv(), encoding="utf-8", errors="backslashreplace", newline="")
+
     def copy_selection(self) -> None:
         """Copy the selected rows, columns separated by tabs."""
         rows = sorted(index.row() for index in self.selectionModel().selectedRows())
         text = "\n".join("\t".join(shown(value) for value in self._model.row(row)) for row in rows)
-        QGuiApplication.clipboard().setText(text)
+        QGuiApplication.clipboard().setText(drawable(text))
 
     def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
         """Announce the row moved to."""
@@ -222,6 +273,24 @@ class DataTable(QTableView):
         current = self.selected_row
         if current is not None:
             self.row_selected.emit(current)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the rows, or what there is none of."""
+        super().paintEvent(event)
+        if self._model.rowCount() == 0:
+            painter = QPainter(self.viewport())
+            painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
+            edge = theme.px(self, 12)
+            box = self.viewport().rect().adjusted(edge, edge, -edge, -edge)
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._empty_text)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        """Show a tooltip only for what the cell could not show."""
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            index = self.indexAt(event.pos())
+            if index.isValid() and self.sizeHintForIndex(index).width() <= self.visualRect(index).width():
+                return True
+        return super().viewportEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the zoom."""
@@ -240,7 +309,5 @@ class DataTable(QTableView):
         self.row_activated.emit(index.row())
 
     def _on_export(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Export the table", "table.csv", "CSV (*.csv)")
-        if path:
-            with open(path, "w", encoding="utf-8", newline="") as file:
-                file.write(self.as_csv())
+        name = (self.accessibleName() or "table").lower().replace(" ", "-")
+        save(self, "Export the table", f"{name}.csv", "CSV (*.csv)", ".csv", self.export_csv)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, QRectF, QSize, Qt
+from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton, QApplication
 
-from workbench.widgets import theme
 from workbench.widgets.assets import folder
+from workbench.widgets.looks import current, mix
+from workbench.widgets.measures import BASE_POINTS, px
 
+_PROPERTY = "workbench_icon"
 _SIZES = (16, 24, 32, 48, 72)
 
 
@@ -25,55 +27,45 @@ def icon(name: str, color: QColor | str | None = None) -> QIcon:
     Raises:
         FileNotFoundError: There is no such icon.
     """
-    look = theme.current()
+    look = current()
     ink = QColor(color or look.text)
-    faint = theme.mix(QColor(look.muted), QColor(look.surface), 0.45)
+    faint = mix(QColor(look.muted), QColor(look.surface), 0.45)
     return _icon(name, ink.name(), faint.name())
 
 
 def pixmap(name: str, size: int, color: QColor | str | None = None, ratio: float = 1.0) -> QPixmap:
     """An icon as a picture of ``size`` device-independent pixels."""
-    picture = _render(name, QColor(color or theme.current().text).name(), round(size * ratio))
+    picture = _render(name, QColor(color or current().text).name(), round(size * ratio))
     picture.setDevicePixelRatio(ratio)
     return picture
 
 
 def put(button: QAbstractButton, name: str, role: str = "text", size: int = 18) -> None:
-    """Give a button an icon that follows theme and zoom by itself.
+    """Give a button an icon that follows theme and zoom.
 
     Args:
         button: Any button; calling again replaces its icon.
         name: The icon.
-        role: The attribute of `theme.Theme` whose colour it takes, such as ``text``, ``muted`` or ``accent_text``.
+        role: The attribute of `looks.Theme` whose colour it takes, such as ``text``, ``muted`` or ``accent_text``.
         size: Pixels at zoom 1.
     """
-    for child in button.findChildren(_Follower, options=Qt.FindChildOption.FindDirectChildrenOnly):
-        child.name, child.role, child.size = name, role, size
-        child.tint()
-        return
-    _Follower(button, name, role, size)
+    # A property, and not an object that watches: watching costs a call into Python for every event of every button.
+    button.setProperty(_PROPERTY, f"{name} {role} {size}")
+    _tint(button)
 
 
-class _Follower(QObject):
-    """Tints its button's icon anew whenever the look changes."""
+def tint_anew(app: QApplication) -> None:
+    """Draw the icons of all buttons again, after the look of the application changed."""
+    for widget in app.allWidgets():
+        if isinstance(widget, QAbstractButton) and widget.property(_PROPERTY):
+            _tint(widget)
 
-    def __init__(self, button: QAbstractButton, name: str, role: str, size: int) -> None:
-        super().__init__(button)
-        self.name, self.role, self.size = name, role, size
-        self._button = button
-        button.installEventFilter(self)
-        self.tint()
 
-    def tint(self) -> None:
-        edge = theme.px(self._button, self.size)
-        self._button.setIcon(icon(self.name, getattr(theme.current(), self.role)))
-        self._button.setIconSize(QSize(edge, edge))
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """See the button's changes."""
-        if event.type() in theme.CHANGES and watched is self._button:
-            self.tint()
-        return False
+def _tint(button: QAbstractButton) -> None:
+    name, role, size = button.property(_PROPERTY).split()
+    edge = px(button, int(size))
+    button.setIcon(icon(name, getattr(current(), role)))
+    button.setIconSize(QSize(edge, edge))
 
 
 @lru_cache(maxsize=256)
@@ -103,5 +95,5 @@ def _source(name: str) -> str:
 
 def app_icon_size(app: QApplication) -> QSize:
     """The icon size of tool bars at the application's zoom."""
-    edge = round(20 * app.font().pointSizeF() / theme.BASE_POINTS)
+    edge = round(20 * app.font().pointSizeF() / BASE_POINTS)
     return QSize(edge, edge)

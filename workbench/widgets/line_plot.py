@@ -7,14 +7,16 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QPen
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from workbench.widgets import icons, theme
 from workbench.widgets.naming import named
+from workbench.widgets.saving import save
 
 #: Milliseconds between redraws while points arrive.
 _REDRAW = 60
@@ -60,6 +62,7 @@ class LinePlot(QWidget):
         named(self, name, label, f"{label}: wheel zooms, drag pans, right click for more")
         self._titles = (x_title, y_title)
         self._smoothing = smoothing
+        self._log = False
         self._series: dict[str, _Series] = {}
         self._timer = QTimer(self, singleShot=True, interval=_REDRAW)
         self._timer.timeout.connect(self._redraw)
@@ -138,7 +141,9 @@ class LinePlot(QWidget):
         self._mark_dirty()
 
     def set_log_y(self, log: bool) -> None:
-        """Logarithmic y axis."""
+        """Logarithmic y axis; what is not above zero has no place on it and is left out."""
+        self._log = log
+        self._redraw()
         self._item.setLogMode(y=log)
         self._item.enableAutoRange()
 
@@ -217,8 +222,9 @@ class LinePlot(QWidget):
         words = []
         for name, line in self._series.items():
             smoothed = line.smooth and self._smoothing > 0 and len(line.ys) > 2
-            line.items[0].setData(line.xs if smoothed else [], line.ys if smoothed else [])
-            line.items[1].setData(line.xs, _mean(line.ys, self._smoothing) if smoothed else line.ys)
+            ys = [y if y > 0 else math.nan for y in line.ys] if self._log else line.ys
+            line.items[0].setData(line.xs if smoothed else [], ys if smoothed else [])
+            line.items[1].setData(line.xs, _mean(ys, self._smoothing) if smoothed else ys)
             if line.ys:
                 words.append(f"{name} {_number(line.ys[-1])}")
         text = f"last: {' · '.join(words)}" if words else "no points yet"
@@ -275,12 +281,11 @@ class LinePlot(QWidget):
         self._ask("CSV (*.csv)", ".csv")
 
     def _ask(self, kinds: str, ending: str) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Export the plot", f"{self.objectName()}{ending}", kinds)
-        if path:
-            try:
-                self.export(path if path.endswith(ending) else path + ending)
-            except OSError as error:
-                self._readout.setText(f"Could not save: {error.strerror or error}")
+        name = self.objectName().replace(".", "-") + ending
+        save(self, "Export the plot", name, kinds, ending, self._export_to)
+
+    def _export_to(self, path: Path) -> None:
+        self.export(str(path))
 
 
 def _mean(values: Sequence[float], weight: float) -> list[float]:

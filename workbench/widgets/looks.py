@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QGuiApplication, QPalette
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ LIGHT_CONTRAST = replace(
     LIGHT, name="light contrast", high_contrast=True, window="#fefefe", sunken="#f4f4f4", border="#767676",
     strong_border="#3a3a3a", text="#000000", muted="#333a45", accent="#0b3fb8", accent_soft="#cfdcfa",
     error="#8f0f08", warning="#633c00", info="#0b3fb8", success="#0b4f2b",
-    code={key: ink for key, ink in zip(LIGHT.code, ("#5b1282", "#0b4f2b", "#7a3600", "#4a5362", "#0b3fb8", "#1a202c"),
-                                       strict=True)},
+    code={"keyword": "#5b1282", "string": "#0b4f2b", "number": "#7a3600", "comment": "#4a5362", "name": "#0b3fb8",
+          "operator": "#1a202c"},
 )  # fmt: skip
 
 DARK_CONTRAST = replace(
@@ -88,6 +88,13 @@ DARK_CONTRAST = replace(
 )  # fmt: skip
 
 THEMES = (LIGHT, DARK, LIGHT_CONTRAST, DARK_CONTRAST)
+_BY_WINDOW = {QColor(theme.window).rgb(): theme for theme in THEMES}
+
+
+def current() -> Theme:
+    """The theme the application's palette was dressed in; by lightness where `apply` was never called."""
+    window = QGuiApplication.palette().color(QPalette.ColorRole.Window)
+    return _BY_WINDOW.get(window.rgb()) or (DARK if window.lightness() < 128 else LIGHT)
 
 
 def mix(first: QColor, second: QColor, share: float) -> QColor:

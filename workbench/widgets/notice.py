@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from workbench.widgets import icons, theme
 from workbench.widgets.naming import named
@@ -55,7 +64,8 @@ class NoticeCard(QFrame):
         self._details_button.setVisible(bool(details))
         self._dismiss = named(QToolButton(), f"{name}_dismiss", "Dismiss", "Close this notice")
         icons.put(self._dismiss, "close", "muted", 16)
-        self._details = named(QPlainTextEdit(drawable(details)), f"{name}_details", "Details", "What the program knows about it")
+        self._details = QPlainTextEdit(drawable(details))
+        named(self._details, f"{name}_details", "Details", "What the program knows about it")
         self._details.setReadOnly(True)
         self._details.setVisible(False)
 

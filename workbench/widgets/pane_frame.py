@@ -247,7 +247,7 @@ class PaneFrame(QWidget):
         self.__empty_text = theme.set_role(QLabel(), "muted")
         self.__empty_text.setWordWrap(True)
         self.__empty_text.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.__empty_button = named(QPushButton(), f"{self.__name}.empty_action", "Start here")
+        self.__empty_button = named(QPushButton(), f"{self.__name}.empty_action", "Start here", "Do what is said here")
         theme.set_role(self.__empty_button, "primary")
         self.__empty_button.clicked.connect(self.__on_empty_clicked)
         column = QVBoxLayout(page)

@@ -13,16 +13,15 @@ from PySide6.QtCore import QEvent, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QApplication, QWidget
 
-from workbench.widgets import style_sheet
-from workbench.widgets.looks import DARK, LIGHT, THEMES, Theme, contrast, ink_on, mix
+from workbench.widgets import icons, style_sheet
+from workbench.widgets.looks import THEMES, Theme, contrast, current, ink_on, mix
+from workbench.widgets.measures import BASE_POINTS, px, zoom_of
 
 __all__ = [
     "BASE_POINTS", "CHANGES", "THEMES", "ZOOM_RANGE", "Theme", "apply", "contrast", "current", "draw_focus", "ink_on",
     "mix", "mono_font", "px", "set_role", "strength_color", "system_is_dark", "text_font", "zoom_of",
 ]  # fmt: skip
 
-#: Point size of text at zoom 1.
-BASE_POINTS = 10.0
 #: The range zoom is kept in.
 ZOOM_RANGE = (0.6, 3.0)
 #: Events after which colours and sizes have to be read again.
@@ -47,9 +46,6 @@ MONO_FAMILIES = (
     "JetBrains Mono", "Cascadia Mono", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "Noto Sans Mono",
     "Noto Sans Mono CJK SC", "WenQuanYi Micro Hei Mono",
 )  # fmt: skip
-
-
-_BY_WINDOW = {QColor(theme.window).rgb(): theme for theme in THEMES}
 
 
 def apply(app: QApplication, dark: bool, zoom: float = 1.0, high_contrast: bool = False) -> Theme:
@@ -79,28 +75,13 @@ def apply(app: QApplication, dark: bool, zoom: float = 1.0, high_contrast: bool 
         app.setPalette(palette)
     if app.styleSheet() != sheet:
         app.setStyleSheet(sheet)
+    icons.tint_anew(app)
     return theme
 
 
 def system_is_dark() -> bool:
     """Whether the system asks for a dark look."""
     return QGuiApplication.styleHints().colorScheme() == Qt.ColorScheme.Dark
-
-
-def current() -> Theme:
-    """The theme the application's palette was dressed in; by lightness where `apply` was never called."""
-    window = QGuiApplication.palette().color(QPalette.ColorRole.Window)
-    return _BY_WINDOW.get(window.rgb()) or (DARK if window.lightness() < 128 else LIGHT)
-
-
-def px(widget: QWidget, pixels: float) -> int:
-    """Scale a measure, given for zoom 1 on a screen of 96 dots an inch, by the widget's font; at least 1."""
-    return max(1, round(pixels * _factor(widget)))
-
-
-def zoom_of(widget: QWidget) -> float:
-    """The zoom in force, read back from the widget's font."""
-    return widget.font().pointSizeF() / BASE_POINTS if widget.font().pointSizeF() > 0 else _factor(widget)
 
 
 def text_font(points: float) -> QFont:
@@ -161,13 +142,6 @@ def draw_focus(painter: QPainter, rect: QRectF, radius: float, width: float) -> 
     inset = width / 2
     painter.drawRoundedRect(rect.adjusted(inset, inset, -inset, -inset), radius, radius)
     painter.restore()
-
-
-def _factor(widget: QWidget) -> float:
-    points = widget.font().pointSizeF()
-    if points <= 0:
-        return widget.font().pixelSize() / (BASE_POINTS * 96 / 72)
-    return points / BASE_POINTS * widget.logicalDpiY() / 96.0
 
 
 def _logical_dpi(app: QApplication) -> float:

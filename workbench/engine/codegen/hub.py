@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from workbench.engine.codegen.script import assign, call, literal, script
 
-PATTERNS = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.spm", "*.tiktoken")
-"""The files that transformers reads: config, weights, tokenizer and chat template."""
+PATTERNS = ("model*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.md", "LICENSE*")
+"""The files that transformers reads (weights, config, tokenizer, chat template), the card and the licence."""
+
+FOLDERS = ("*/*",)
+"""Folders hold the same weights in other formats."""
 
 
 def download(repo_id: str, revision: str = "main") -> str:
@@ -15,10 +18,10 @@ def download(repo_id: str, revision: str = "main") -> str:
         repo_id: ``author/name``.
         revision: Branch, tag or commit hash.
     """
-    arguments = [literal(repo_id), f"revision={literal(revision)}", "allow_patterns=patterns"]
+    arguments = [literal(repo_id), f"revision={literal(revision)}", "allow_patterns=files", "ignore_patterns=folders"]
     return script(
         "Download a checkpoint from the Hub into the cache, without files that transformers does not read.",
         ["from huggingface_hub import snapshot_download"],
-        assign("patterns", PATTERNS),
+        [*assign("files", PATTERNS), *assign("folders", FOLDERS)],
         [*call("folder = snapshot_download(", arguments), "print(folder)"],
     )

@@ -66,6 +66,8 @@ def call(opening: str, arguments: Iterable[str], closing: str = ")", indent: int
 
 def columns(line: str) -> int:
     """Columns that a line takes in an editor: two for wide East Asian characters, none for combining marks."""
+    if line.isascii():
+        return len(line)
     return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in line)
 
 
@@ -103,7 +105,7 @@ def script(title: str, imports: Sequence[str], *blocks: Sequence[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    body = "".join(char if char in "\"'" else repr(char)[1:-1] for char in text)
+    body = "".join(part if part in ("'", '"') else repr(part)[1:-1] for part in re.split("(['\"])", text))
     double, single = body.count('"'), body.count("'")
     if double > single:
         return "'" + body.replace("'", "\\'") + "'"

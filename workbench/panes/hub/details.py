@@ -273,6 +273,7 @@ class Details(QWidget):
                 ("Likes", format_count(listing.likes)),
                 ("Library", listing.library),
                 ("Licence", listing.licence),
+                ("Updated", listing.updated),
                 ("Access", "gated: ask its authors first" if listing.gated else "open"),
             ]
         elif facts is not None and checkpoint is not None:

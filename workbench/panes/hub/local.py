@@ -93,6 +93,7 @@ class LocalPanel(QWidget):
         before = self.selected
         self._rows = rows
         self._table.set_rows(_COLUMNS, len(rows), self._row)
+        self._table.fit_columns()
         self._total.setText(format_bytes(sum(row.size for row in rows)) if rows else "")
         self._nothing.setVisible(not rows)
         self._table.setVisible(bool(rows))

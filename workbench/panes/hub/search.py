@@ -39,7 +39,7 @@ _SORTS = (
     ("Trending", "trending_score"),
     ("Newest", "last_modified"),
 )
-_COLUMNS = ("Name", "Task", "Parameters", "Size", "Downloads", "Likes", "Licence", "Updated")
+_COLUMNS = ("Name", "Task", "Parameters", "Size", "Downloads")
 
 
 class SearchPanel(QWidget):
@@ -154,9 +154,6 @@ class SearchPanel(QWidget):
             Count(listing.parameters) if listing.parameters else None,
             Size(listing.size) if listing.size else None,
             Count(listing.downloads),
-            Count(listing.likes),
-            listing.licence,
-            listing.updated,
         )
 
     def _on_filter(self) -> None:

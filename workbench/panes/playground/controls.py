@@ -23,6 +23,9 @@ _NEUTRAL: dict[str, Any] = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p
 class Controls(QScrollArea):
     """One knob for each field of `Sampling`.
 
+    Attributes:
+        tint: Whether the output is tinted.
+
     Signals:
         sampling_edited(Sampling): The person moved a knob.
     """
@@ -87,6 +90,13 @@ class Controls(QScrollArea):
         self._defaults = named(
             QPushButton("Defaults"), "playground.defaults", "Defaults", "Put the knobs back to where they were at first"
         )
+        self.tint = named(
+            QCheckBox("Tint by surprise"),
+            "playground.tint",
+            "Tint by surprise",
+            "The stronger the tint, the less probable the token was before the knobs acted; full at 10 bits (1/1,024)",
+        )
+        self.tint.setChecked(True)
         icons.put(self._new_seed, "refresh")
         self._lay_out()
 
@@ -113,7 +123,8 @@ class Controls(QScrollArea):
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the knobs need, so that they are only ever scrolled down."""
-        width = self.widget().minimumSizeHint().width() if self.widget() is not None else 0
+        content: QWidget | None = self.widget()
+        width = content.minimumSizeHint().width() if content is not None else 0
         return QSize(width + self.verticalScrollBar().sizeHint().width(), px(self, 120))
 
     def _lay_out(self) -> None:
@@ -144,6 +155,7 @@ class Controls(QScrollArea):
         self._note.setWordWrap(True)
         set_role(self._note, "muted")
         column.addWidget(self._note)
+        column.addWidget(self.tint)
         column.addStretch(1)
         self.setWidget(content)
 

@@ -75,6 +75,7 @@ class PlaygroundPane(PaneFrame):
         self._texts.next.clicked.connect(self.score_next)
         self._texts.copy.clicked.connect(self._on_copy)
         self._texts.clear.clicked.connect(self._on_clear)
+        self._controls.tint.toggled.connect(self._texts.output.set_tinted)
         self._controls.sampling_edited.connect(session.set_sampling)
         self._clock.timeout.connect(self._show_status)
         self.code_shown.connect(self._show_code_text)

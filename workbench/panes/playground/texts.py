@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from workbench.engine.values import Sampling
 from workbench.panes.playground.output import Output
@@ -42,7 +42,7 @@ class Texts(QWidget):
     Attributes:
         prompt, generate: Of the prompt mode.
         system, chat_input, send: Of the chat mode.
-        output, stop, next, tint, copy, clear, status: Of both.
+        output, stop, next, copy, clear, status: Of both.
     """
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
@@ -74,20 +74,12 @@ class Texts(QWidget):
             "Next token",
             "Score every token that could come next, without choosing one; Probabilities shows them",
         )
-        self.tint = named(
-            QCheckBox("Tint by surprise"),
-            "playground.tint",
-            "Tint by surprise",
-            "The stronger the tint, the less probable the token was before the knobs acted; full at 10 bits (1/1,024)",
-        )
-        self.copy = named(QPushButton("Copy"), "playground.copy", "Copy", "Copy the new text")
-        self.clear = named(QPushButton("Clear"), "playground.clear", "Clear", "Clear the output or the conversation")
+        self.copy = named(QToolButton(), "playground.copy", "Copy", "Copy the new text")
+        self.clear = named(QToolButton(), "playground.clear", "Clear", "Clear the output or the conversation")
         self.status = named(
             QLabel(), "playground.status", "Status", "Tokens, speed, how it ended, and what the knobs hold"
         )
         self._lay_out()
-
-        self.tint.toggled.connect(self.output.set_tinted)
 
     def show_mode(self, *, chats: bool) -> None:
         """Show what belongs to one of the modes."""
@@ -114,7 +106,6 @@ class Texts(QWidget):
         self.chat_input.setPlaceholderText("Write a message…  Enter sends, Shift+Enter starts a new line")
         self.system.setPlaceholderText("System message (optional)")
         self.output.setPlaceholderText("The text comes here.")
-        self.tint.setChecked(True)
         set_role(self.status, "muted")
         self.status.setWordWrap(True)
 
@@ -131,16 +122,15 @@ class Texts(QWidget):
         for button in (self.generate, self.send, self.stop, self.next):
             actions.addWidget(button)
         actions.addStretch(1)
-        below = QHBoxLayout()
-        below.addWidget(self.status, 1)
-        for tool in (self.tint, self.copy, self.clear):
-            below.addWidget(tool, 0, Qt.AlignmentFlag.AlignTop)
+        for tool in (self.copy, self.clear):
+            set_role(tool, "quiet")
+            actions.addWidget(tool)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, px(self, 6), 0)
         column.addWidget(self.system)
         column.addWidget(editors, 1)
         column.addLayout(actions)
-        column.addLayout(below)
+        column.addWidget(self.status)
 
 
 def held(sampling: Sampling) -> str:

@@ -312,6 +312,7 @@ class TasksPane(PaneFrame):
         whole.addWidget(bottom)
         whole.setStretchFactor(0, 1)
         whole.setStretchFactor(1, 1)
+        whole.setSizes([480, 480])
         for splitter in (top, bottom, whole):
             splitter.setChildrenCollapsible(False)
         return whole

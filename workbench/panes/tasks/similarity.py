@@ -94,7 +94,7 @@ class SimilarityTable(QTableView):
     def changeEvent(self, event: QEvent) -> None:
         """Follow the zoom."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.FontChange and hasattr(self, "_cosines"):
+        if event.type() in theme.CHANGES and hasattr(self, "_cosines"):
             self._follow_font()
 
     def _follow_font(self) -> None:
