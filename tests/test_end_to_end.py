@@ -1,4 +1,4 @@
-"""The main job on the real starters: README's example, and the tour, which fails when a step does not do what it should."""
+"""The main job on the real starters: README's example, and the tour, which fails when a step does."""
 
 from __future__ import annotations
 

@@ -10,17 +10,14 @@ from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, Q
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
     QApplication,
-    QLabel,
     QMainWindow,
     QMessageBox,
     QToolBar,
-    QToolButton,
     QWidget,
 )
 
-from workbench import __version__
+from workbench import __version__, flow
 from workbench.docks import Docks
-from workbench.engine import models
 from workbench.engine.values import Step
 from workbench.panes.hub import HubPane
 from workbench.panes.jobs import JobsPane
@@ -29,17 +26,16 @@ from workbench.panes.probabilities import ProbabilitiesPane
 from workbench.panes.tasks import TasksPane
 from workbench.panes.tokenizer import TokenizerPane
 from workbench.panes.trainer import TrainerPane
-from workbench.runtime.jobs import Job, Runner
+from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
 from workbench.runtime.settings import Settings
+from workbench.status import StatusBar
 from workbench.widgets import theme
 from workbench.widgets.flow_strip import FlowStrip
 from workbench.widgets.icons import icon
-from workbench.widgets.job_bar import JobBar
 from workbench.widgets.naming import named
 from workbench.widgets.palette import CommandPalette
 from workbench.widgets.pane_frame import PaneFrame
-from workbench.widgets.quantities import format_bytes, format_count, format_progress, format_seconds
 
 #: Columns of panes, top to bottom; the three layouts that come with the program.
 LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -50,16 +46,6 @@ LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 #: What a click on the rail opens: the pane, with the one it is read together with.
 _OPENS: dict[str, tuple[tuple[str, ...], ...]] = {"playground": (("playground",), ("probabilities",))}
-
-#: The picture itself, while nothing is loaded.
-_PICTURE = (
-    ("hub", "no checkpoint", "load one in Hub"),
-    ("tokenizer", "tokenizer", "text → ids + mask"),
-    ("tasks", "model", "not loaded"),
-    ("probabilities", "logits", "scores of the next token"),
-    ("playground", "generate", "new token ids"),
-    ("playground", "text", "decoded"),
-)
 
 _ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
@@ -114,31 +100,28 @@ class MainWindow(QMainWindow):
 
         self._build_strip()
         self._build_rail()
-        self._build_status()
+        self._status = StatusBar(session, runner)
+        self._status.setObjectName("window.status")
+        self._status.jobs_requested.connect(self._on_jobs_requested)
+        self.setStatusBar(self._status)
         self._build_menus()
         self._zoom_wheel = _ZoomWheel(self)
         self._flow_timer = QTimer(self, interval=100, singleShot=True)
         self._flow_timer.timeout.connect(self._show_flow)
-        self._memory_timer = QTimer(self, interval=2000)
-        self._memory_timer.timeout.connect(self._show_memory)
 
         self._ahead_timer = QTimer(self, interval=150)
         self._ahead_timer.timeout.connect(self._on_idle)
 
         session.model_changed.connect(self._show_flow)
-        session.model_changed.connect(self._show_memory)
         session.encoding_changed.connect(self._show_flow)
         session.steps_reset.connect(self._show_flow)
         session.step_added.connect(self._on_step)
-        session.offline_changed.connect(self._show_offline)
-        runner.job_added.connect(self._on_job)
         runner.busy_changed.connect(self._on_busy_changed)
 
         self.apply_theme()
         session.set_prompt(settings.prompt)
         self._restore_layout()
         self._show_flow()
-        self._show_offline()
 
     # Building.
 
@@ -173,23 +156,6 @@ class MainWindow(QMainWindow):
             button = self._rail.widgetForAction(action)
             named(button, f"window.{entry.name}", entry.title, action.toolTip())
         self.addToolBar(Qt.ToolBarArea.LeftToolBarArea, self._rail)
-
-    def _build_status(self) -> None:
-        bar = self.statusBar()
-        bar.setSizeGripEnabled(False)
-        self._memory = named(QLabel(), "window.memory", "Memory", "Device and memory in use")
-        bar.addWidget(self._memory)
-        self._job_bar = named(JobBar(), "window.jobs_bar", "Running work", "What runs now; click for the Jobs pane")
-        self._job_bar.clicked.connect(self._on_jobs_clicked)
-        self._job_bar.cancel_requested.connect(self._on_cancel_requested)
-        bar.addWidget(self._job_bar, 1)
-        self._offline = named(
-            QToolButton(), "window.offline", "Offline", "Keep the program off the network; what is here still works"
-        )
-        self._offline.setCheckable(True)
-        self._offline.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._offline.toggled.connect(self._on_offline_toggled)
-        bar.addPermanentWidget(self._offline)
 
     def _build_menus(self) -> None:
         file_menu = self.menuBar().addMenu("&File")
@@ -338,8 +304,7 @@ class MainWindow(QMainWindow):
         for name, action in self._pane_actions.items():
             action.setIcon(icon(name))
             self._rail.widgetForAction(action).setMinimumWidth(theme.px(self, 84))
-        self.statusBar().setContentsMargins(theme.px(self, 8), 0, theme.px(self, 8), 0)
-        self._show_offline()
+        self._status.follow_zoom()
 
     def zoom_in(self) -> None:
         """One step larger, up to 300 %."""
@@ -442,85 +407,27 @@ class MainWindow(QMainWindow):
         if pane is not None:
             pane.show_notice(what, why, "Nothing else changed. Please report it with the details.", details)
 
-    # The strip and the status bar.
+    # The flow strip and the running work.
 
     def _on_step(self, _: Step) -> None:
         if not self._flow_timer.isActive():
             self._flow_timer.start()
 
     def _show_flow(self) -> None:
-        session = self.session
-        model, encoding, steps = session.model, session.encoding, session.steps
-        if model is None:
-            self.flow_strip.set_boxes(_PICTURE)
-            return
-        length = len(encoding.tokens) if encoding else 0
-        boxes = [("hub", model.checkpoint.name, model.checkpoint.source)]
-        boxes.append(("tokenizer", "tokenizer", f"[1×{length}] ids + mask" if length else "text → ids + mask"))
-        boxes.append(
-            ("tasks", type(model.model).__name__, f"{format_count(model.parameters)} {model.dtype} {model.device}")
-        )
-        if model.head == "AutoModelForCausalLM":
-            vocab = model.facts.vocab_size or 0
-            boxes.append(("probabilities", "logits", f"[1×{length or '…'}×{vocab:,}]".replace(",", " ")))
-            boxes.append(("playground", "generate", f"+{len(steps)} tokens" if steps else "new token ids"))
-            boxes.append(("playground", "text", f"{sum(len(s.text) for s in steps)} characters" if steps else "…"))
-        else:
-            labels = len(model.facts.labels)
-            boxes.append(("tasks", "hidden states", f"[1×{length or '…'}×{model.facts.hidden_size}]"))
-            if model.head == "AutoModelForSequenceClassification":
-                boxes.append(("tasks", "logits", f"[1×{labels}]"))
-        self.flow_strip.set_boxes(boxes)
-
-    def _show_memory(self) -> None:
-        memory = models.memory()
-        model = self.session.model
-        device = model.device if model else "cpu"
-        text = f"{device} · RAM {format_bytes(memory.total - memory.available)} of {format_bytes(memory.total)} in use"
-        if model:
-            text += f", model {format_bytes(model.bytes)}"
-        self._memory.setText(text)
-
-    def _show_offline(self) -> None:
-        self._offline.setChecked(self.session.offline)
-        self._offline.setToolTip(
-            "Offline: the network is switched off, what is on this machine still works"
-            if self.session.offline
-            else "Online: press to keep the program off the network"
-        )
-        self._offline.setText("Offline" if self.session.offline else "Online")
-        self._offline.setAccessibleName(self._offline.text())
-        self._offline.setIcon(icon("offline" if self.session.offline else "online"))
-
-    def _on_offline_toggled(self, offline: bool) -> None:
-        self.session.set_offline(offline)
-
-    def _on_job(self, job: Job) -> None:
-        self._show_jobs()
-        job.progressed.connect(self._show_jobs)
+        self.flow_strip.set_boxes(flow.boxes(self.session))
 
     def _on_busy_changed(self) -> None:
-        self._show_jobs()
         if self._closing and not self.runner.active:
-            QTimer.singleShot(0, self.close)
+            QTimer.singleShot(0, self, self.close)
 
-    def _show_jobs(self) -> None:
-        self._job_bar.set_jobs([(job.title, _job_text(job), job.stops) for job in self.runner.active])
-
-    def _on_jobs_clicked(self) -> None:
+    def _on_jobs_requested(self) -> None:
         self.show_pane("jobs")
-
-    def _on_cancel_requested(self, index: int) -> None:
-        active = self.runner.active
-        if index < len(active):
-            active[index].cancel()
 
     # Showing and closing.
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Announce the first paint, and start what only a visible window needs."""
+        """Announce the first paint."""
         super().showEvent(event)
-        self._memory_timer.start()
         if not self._shown:
             self._shown = True
             QTimer.singleShot(0, self.painted.emit)
@@ -558,7 +465,6 @@ class MainWindow(QMainWindow):
             self.statusBar().showMessage("Stopping the work, then closing…")
             event.ignore()
             return
-        self._memory_timer.stop()
         self._ahead_timer.stop()
         self._flow_timer.stop()
         self.remember()
@@ -595,10 +501,3 @@ class _ZoomWheel(QObject):
             self._window.zoom_out()
         event.accept()
         return True
-
-
-def _job_text(job: Job) -> str:
-    progress, left = job.progress, job.remaining
-    said = format_progress(progress.done, progress.total, progress.unit) if progress else ""
-    said = said or job.state.value
-    return said if left is None else f"{said}, {format_seconds(left)} left"

@@ -105,7 +105,9 @@ def run(
     """`prepare` and then `stream`; the `Encoding` is sent through ``task.send`` before the first `Step`.
 
     Args:
-        model, text, messages: As for `prepare`.
+        model: As for `prepare`.
+        text: As for `prepare`.
+        messages: As for `prepare`.
         knobs: As for `stream`.
         task: As for `stream`.
 
@@ -122,9 +124,9 @@ def stream(model: LoadedModel, encoding: Encoding, knobs: Knobs | Sampling, *, t
     """Generate, sending each new token as a `Step` through ``task.send`` while the knobs stay movable.
 
     The ids are those of ``torch.manual_seed(seed)`` followed by ``model.generate(…)`` with the same settings: it is the
-    library's loop that runs, with its own processors. Only the draw comes from a generator of its own with the same seed,
-    so that nothing else in the process (a fine-tune) disturbs it or is disturbed. Of the checkpoint's generation config
-    only special token ids and stop criteria hold: every knob is stated, so none is overridden silently.
+    library's loop that runs, with its own processors. Only the draw comes from a generator of its own with the same
+    seed, so that nothing else in the process (a fine-tune) disturbs it or is disturbed. Of the checkpoint's generation
+    config only special token ids and stop criteria hold: every knob is stated, so none is overridden silently.
 
     Args:
         model: A causal language model with a tokenizer.
@@ -177,7 +179,7 @@ def stream(model: LoadedModel, encoding: Encoding, knobs: Knobs | Sampling, *, t
 
 
 def stream_text(model: LoadedModel, encoding: Encoding, sampling: Sampling | Knobs | None = None) -> Iterator[str]:
-    """Generate text piece by piece, for scripts: ``for piece in stream_text(…): print(piece, end="")``.
+    """Generate text piece by piece, for scripts that print it as it comes.
 
     Args:
         model: A causal language model with a tokenizer.

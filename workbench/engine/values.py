@@ -347,8 +347,8 @@ class TaskOptions:
         top_k: Labels (text-classification) or alternatives for each mask (fill-mask) to give; None means all labels.
         threshold: Labels and entities that score below it are left out, in ``[0, 1]``; 0.0 keeps all.
         aggregation: How tokens become entities: ``none``, ``simple``, ``first``, ``average`` or ``max``.
-        pooling: How the hidden states of a text become one vector: ``mean`` (over attended positions), ``cls`` (the first
-            position) or ``last`` (the last attended position).
+        pooling: How the hidden states of a text become one vector: ``mean`` (over attended positions), ``cls`` (the
+            first position) or ``last`` (the last attended position).
         normalize: Scale each vector to length 1.
         max_new_tokens: Tokens to generate at most.
         do_sample: Draw the next token; False takes the most probable one.
