@@ -425,12 +425,15 @@ class MainWindow(QMainWindow):
 
     # Showing and closing.
 
+    def _on_first_turn(self) -> None:
+        self.painted.emit()
+
     def showEvent(self, event: QShowEvent) -> None:
         """Announce the first paint."""
         super().showEvent(event)
         if not self._shown:
             self._shown = True
-            QTimer.singleShot(0, self.painted.emit)
+            QTimer.singleShot(0, self, self._on_first_turn)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the system's light and dark while the theme is left to it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, QTimer
@@ -22,8 +23,10 @@ from workbench.widgets.quiet import QuietComboBox, QuietSpinBox
 from workbench.widgets.theme import set_role
 from workbench.widgets.visible_text import one_line
 
-#: Milliseconds between two redraws while text streams: the eye reads no faster, and generation needs the processor.
+#: Milliseconds between two redraws while text streams, at least; the eye reads no faster.
 FRAME = 125
+#: Share of the time that redraws may take while text streams: generation needs the processor, and the interpreter.
+_SHARE = 1 / 40
 _TOPS = (10, 50, 200)
 #: Characters of the text in front that the title quotes.
 _QUOTED = 32
@@ -90,7 +93,7 @@ class ProbabilitiesPane(PaneFrame):
         self._latest.clicked.connect(self._on_latest)
         self._count.currentIndexChanged.connect(self._show_distribution)
         self._scale.currentIndexChanged.connect(self._on_scale)
-        self._clock.timeout.connect(self._show_position)
+        self._clock.timeout.connect(self._on_frame)
         self.code_shown.connect(self._show_code_text)
         session.model_changed.connect(self._show_position)
         session.encoding_changed.connect(self._show_position)
@@ -108,6 +111,9 @@ class ProbabilitiesPane(PaneFrame):
         icons.put(self._previous, "chevron-left")
         icons.put(self._next, "chevron-right")
         self._latest.setCheckable(True)
+        sized: tuple[QWidget, ...] = (self._step, self._latest)
+        for widget in sized:
+            widget.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         for count in _TOPS:
             self._count.addItem(f"top {count}", count)
         self._count.setCurrentIndex(1)
@@ -152,13 +158,19 @@ class ProbabilitiesPane(PaneFrame):
         self._show_steps()
 
     def _on_scale(self) -> None:
-        self._table.set_log(self._scale.currentIndex() == 1)
+        self._table.set_log_scale(self._scale.currentIndex() == 1)
 
     # What the session says.
 
     def _on_step_added(self) -> None:
         if not self._clock.isActive():
             self._clock.start()
+
+    def _on_frame(self) -> None:
+        began = time.perf_counter()
+        self._show_position()
+        self._table.viewport().repaint()
+        self._clock.setInterval(max(FRAME, round(1000 * (time.perf_counter() - began) / _SHARE)))
 
     def _show_position(self) -> None:
         """Find out what is looked at."""

@@ -347,7 +347,10 @@ class Runner(QObject):
         if isinstance(job, Job) and not job.quiet:
             self.job_changed.emit(job)
         # One turn later: the job is emitting right now, and what hears of it asks who is still busy.
-        QTimer.singleShot(0, self, self.busy_changed.emit)
+        QTimer.singleShot(0, self, self._announce)
+
+    def _announce(self) -> None:
+        self.busy_changed.emit()
 
     def _on_let_go(self, job: Job) -> None:
         self._active.pop(id(job), None)

@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QEvent, QItemSelection, QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QAction, QFont, QGuiApplication, QHelpEvent, QKeySequence, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import (
+    QAction,
+    QFont,
+    QGuiApplication,
+    QHelpEvent,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from workbench.widgets import theme
@@ -133,6 +143,7 @@ class DataTable(QTableView):
         super().__init__(parent)
         self._monospace = monospace
         self._empty_text = "nothing here yet"
+        self._fitted = False
         self._model = TableModel(self)
         self.setModel(self._model)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -182,6 +193,7 @@ class DataTable(QTableView):
         else:
             self._model.set_rows(columns, len(rows), rows.__getitem__)
         if new_columns or (before == 0 and self._model.rowCount()):
+            self._fitted = self.isVisible()
             self.fit_columns()
 
     def set_format(self, column: int, words: Callable[[Any], str]) -> None:
@@ -273,6 +285,13 @@ class DataTable(QTableView):
         current = self.selected_row
         if current is not None:
             self.row_selected.emit(current)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit the columns once there is a width to fit them to."""
+        super().resizeEvent(event)
+        if not self._fitted and self._model.columnCount() and self.isVisible():
+            self._fitted = True
+            self.fit_columns()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the rows, or what there is none of."""

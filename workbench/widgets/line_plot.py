@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer
+from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from workbench.widgets import icons, theme
 from workbench.widgets.naming import named
@@ -93,10 +93,14 @@ class LinePlot(QWidget):
         top.addWidget(self._title)
         top.addWidget(self._readout, 1)
         top.addWidget(self._export)
+        card = QFrame()
+        theme.set_role(card, "card")
+        self._card = QVBoxLayout(card)
+        self._card.addWidget(self._plot)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(top)
-        layout.addWidget(self._plot, 1)
+        layout.addWidget(card, 1)
         self._follow_theme()
 
     # What it shows.
@@ -176,10 +180,26 @@ class LinePlot(QWidget):
             with open(path, "w", encoding="utf-8", newline="") as file:
                 file.write(self.as_csv())
             return
-        import pyqtgraph.exporters as exporters
+        # Drawn here and not by pyqtgraph's exporters: theirs say nothing when a picture can't be written, and fail on
+        # the paths that this Qt writes into SVG.
+        with open(path, "wb"):
+            pass
+        size = self._plot.viewport().size()
+        if path.endswith(".svg"):
+            from PySide6.QtSvg import QSvgGenerator
 
-        kind = exporters.SVGExporter if path.endswith(".svg") else exporters.ImageExporter
-        kind(self._item).export(path)
+            drawing = QSvgGenerator()
+            drawing.setFileName(path)
+            drawing.setTitle(self.accessibleName())
+            drawing.setDescription(self.accessibleDescription())
+            drawing.setSize(size)
+            drawing.setResolution(self.logicalDpiX())
+            drawing.setViewBox(QRect(QPoint(0, 0), size))
+            painter = QPainter(drawing)
+            self._plot.render(painter, QRectF(QPointF(0, 0), size), self._plot.viewport().rect())
+            painter.end()
+        elif not self._plot.grab().save(path, "PNG"):
+            raise OSError(f"Could not write {path}")
 
     def sizeHint(self) -> QSize:
         """Room for a curve."""
@@ -235,16 +255,25 @@ class LinePlot(QWidget):
         look = theme.current()
         self._plot.setBackground(QColor(look.surface))
         font = self.font()
+        edge = theme.px(self, 4)
+        self._card.setContentsMargins(edge, edge, edge, edge)
         for side, title in zip(("bottom", "left"), self._titles, strict=True):
             axis = self._item.getAxis(side)
+            # Switched off alone, pyqtgraph still scales the numbers by the range that happens to be shown.
+            axis.setSIPrefixEnableRanges(())
             axis.enableAutoSIPrefix(False)
             axis.setPen(QColor(look.strong_border))
             axis.setTextPen(QColor(look.muted))
             axis.setStyle(tickFont=font, hideOverlappingLabels=True)
             axis.setLabel(title, color=look.muted, **{"font-size": f"{font.pointSizeF():.1f}pt"})
+            if side == "bottom":
+                axis.setHeight(round(self.fontMetrics().height() * 1.9) + theme.px(self, 6))
         self._item.showGrid(x=True, y=True, alpha=0.15)
         self._legend.setLabelTextColor(QColor(look.text))
         self._legend.setLabelTextSize(f"{font.pointSizeF() * 0.95:.1f}pt")
+        for _, label in self._legend.items:
+            label.setText(label.text)
+        self._legend.updateSize()
         self._cross.setPen(QPen(QColor(look.muted), 0, Qt.PenStyle.DotLine))
         for line in self._series.values():
             self._pens(line)

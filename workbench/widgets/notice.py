@@ -78,6 +78,7 @@ class NoticeCard(QFrame):
         self._layout = QVBoxLayout(self)
         self._layout.addLayout(top)
         self._rest = QVBoxLayout()
+        self._words = (word, headline)
         for part in (why, remedy):
             if part:
                 self._rest.addWidget(_text(part))
@@ -96,6 +97,8 @@ class NoticeCard(QFrame):
     def _on_dismiss(self) -> None:
         self.hide()
         self.dismissed.emit()
+        # Nobody shall find it by its name while it waits to be deleted.
+        self.setParent(None)
         self.deleteLater()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -125,6 +128,11 @@ class NoticeCard(QFrame):
         self._icon.setPixmap(
             icons.pixmap(_ICONS[self.kind], edge, getattr(theme.current(), self.kind), self.devicePixelRatioF())
         )
+        # The words stand on the line of the buttons, which are higher.
+        above = max(0, (self._dismiss.sizeHint().height() - self.fontMetrics().height()) // 2)
+        for label in self._words:
+            label.setContentsMargins(0, above, 0, 0)
+        self._icon.setContentsMargins(0, max(0, (self._dismiss.sizeHint().height() - edge) // 2), 0, 0)
         left = theme.px(self, 14)
         self._layout.setContentsMargins(left, theme.px(self, 8), theme.px(self, 8), theme.px(self, 10))
         self._layout.setSpacing(theme.px(self, 4))

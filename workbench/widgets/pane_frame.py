@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSplitter,
     QStackedWidget,
     QToolButton,
@@ -67,7 +70,7 @@ class PaneFrame(QWidget):
         theme.set_role(self.__close_button, "quiet")
         icons.put(self.__close_button, "close", size=16)
         self.header = QHBoxLayout()
-        self.title_bar = QWidget()
+        self.title_bar = _TitleBar(self.__code_button)
         self.title_bar.setObjectName(f"{name}.title_bar")
         self.__top = QHBoxLayout(self.title_bar)
         self.__top.addWidget(self.__title)
@@ -79,8 +82,15 @@ class PaneFrame(QWidget):
         body = QWidget()
         self.body = QVBoxLayout(body)
         self.body.setContentsMargins(0, 0, 0, 0)
+        page = QScrollArea()
+        page.setFrameShape(QFrame.Shape.NoFrame)
+        page.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        page.setWidgetResizable(True)
+        page.setWidget(body)
+        page.setObjectName(f"{name}.page")
+        page.viewport().setObjectName(f"{name}.page_viewport")
         self.__pages = QStackedWidget()
-        self.__pages.addWidget(body)
+        self.__pages.addWidget(page)
         self.__pages.addWidget(self.__build_empty_page())
         left = QWidget()
         column = QVBoxLayout(left)
@@ -178,6 +188,7 @@ class PaneFrame(QWidget):
         for number, old in enumerate(self.notices, start=2):
             old.setObjectName(f"{self.__name}.notice_{number}")
         self.__notices.insertWidget(0, card)
+        card.show()
         return card
 
     @property
@@ -229,6 +240,10 @@ class PaneFrame(QWidget):
         path, _ = QFileDialog.getSaveFileName(self, "Save code", f"{self.__name}.py", "Python (*.py)")
         if path:
             self.save_code(Path(path))
+
+    def minimumSizeHint(self) -> QSize:
+        """Little: a body that needs more is scrolled."""
+        return QSize(theme.px(self, 260), theme.px(self, 200))
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the zoom."""
@@ -286,3 +301,25 @@ class PaneFrame(QWidget):
         self.__page.setContentsMargins(edge, theme.px(self, 2), edge, edge)
         for layout in (self.body, self.__notices, self.__left):
             layout.setSpacing(gap)
+
+
+class _TitleBar(QWidget):
+    """Writes "Show code" out only where there is room for it."""
+
+    def __init__(self, code_button: QToolButton) -> None:
+        super().__init__()
+        self.__code_button = code_button
+
+    def minimumSizeHint(self) -> QSize:
+        """As high as its tools, and as narrow as a pane can be."""
+        return QSize(theme.px(self, 120), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Choose between the word and the icon alone."""
+        super().resizeEvent(event)
+        beside, alone = Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly
+        is_beside = self.__code_button.toolButtonStyle() == beside
+        word = 0 if is_beside else self.__code_button.fontMetrics().horizontalAdvance(self.__code_button.text())
+        wanted = beside if super().minimumSizeHint().width() + word <= event.size().width() else alone
+        if self.__code_button.toolButtonStyle() != wanted:
+            self.__code_button.setToolButtonStyle(wanted)

@@ -14,7 +14,7 @@ from workbench.widgets import theme
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.visible_text import visible
 
-_COLUMNS = ("token", "id", "rank", "logit", "probability", "after the knobs", "cut by")
+_COLUMNS = ("token", "id", "rank", "logit", "raw p", "after p", "cut by")
 _TOKEN, _ID, _RANK, _LOGIT, _RAW, _AFTER, _CUT = range(7)
 #: Powers of ten that a logarithmic bar covers.
 _DECADES = 6
@@ -45,13 +45,40 @@ def format_percent(probability: float) -> str:
 class ProbabilityRow(Protocol):
     """A candidate: ``after`` is 0 and ``cut_by`` names the knob when it was removed."""
 
-    id: int
-    text: str
-    rank: int
-    logit: float
-    probability: float
-    after: float
-    cut_by: str | None
+    @property
+    def id(self) -> int:
+        """Vocabulary id."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """Decoded."""
+        ...
+
+    @property
+    def rank(self) -> int:
+        """1 is the most probable."""
+        ...
+
+    @property
+    def logit(self) -> float:
+        """Raw."""
+        ...
+
+    @property
+    def probability(self) -> float:
+        """Before any knob."""
+        ...
+
+    @property
+    def after(self) -> float:
+        """After every knob; 0.0 when cut."""
+        ...
+
+    @property
+    def cut_by(self) -> str | None:
+        """The knob that removed it, or None."""
+        ...
 
 
 class ProbabilityTable(DataTable):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSlider, QSpinBox, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QSlider, QSpinBox, QWidget
+
+from workbench.widgets.measures import px
 
 
 class _LeavesTheWheel:
@@ -16,6 +18,11 @@ class _LeavesTheWheel:
             super().wheelEvent(event)
         else:
             event.ignore()
+
+
+def _keep_off_the_edge(box: QAbstractSpinBox) -> None:
+    # Style sheets pad the box but not the line in it.
+    box.lineEdit().setTextMargins(px(box, 4), 0, 0, 0)
 
 
 class QuietSlider(_LeavesTheWheel, QSlider):
@@ -33,6 +40,7 @@ class QuietSpinBox(_LeavesTheWheel, QSpinBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        _keep_off_the_edge(self)
 
 
 class QuietDoubleSpinBox(_LeavesTheWheel, QDoubleSpinBox):
@@ -41,6 +49,7 @@ class QuietDoubleSpinBox(_LeavesTheWheel, QDoubleSpinBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        _keep_off_the_edge(self)
 
 
 class QuietComboBox(_LeavesTheWheel, QComboBox):

@@ -86,7 +86,7 @@ QAbstractSpinBox::down-button { subcontrol-position: bottom right; margin: 0 1px
 QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover { background: $hover; }
 QAbstractSpinBox::up-arrow { image: url("$art/chevron-up.svg"); width: ${p9}px; height: ${p9}px; }
 QAbstractSpinBox::down-arrow { image: url("$art/chevron-down.svg"); width: ${p9}px; height: ${p9}px; }
-QAbstractSpinBox::up-arrow:off, QAbstractSpinBox::down-arrow:off { width: ${p5}px; height: ${p5}px; }
+QAbstractSpinBox QLineEdit, QComboBox QLineEdit { border: none; padding: 0; min-height: 0; background: transparent; }
 
 QCheckBox, QRadioButton { spacing: ${p6}px; background: transparent; padding: ${p2}px; border: 1px solid transparent;
   border-radius: ${p4}px; }
@@ -109,7 +109,7 @@ QSlider { min-height: ${p20}px; background: transparent; }
 QSlider::groove:horizontal { height: ${p4}px; background: $track; border-radius: ${p2}px; }
 QSlider::sub-page:horizontal { background: $accent; border-radius: ${p2}px; }
 QSlider::sub-page:horizontal:disabled { background: $faint; }
-QSlider::handle:horizontal { width: ${p12}px; margin: -${p5}px 0; border: ${ring}px solid $accent;
+QSlider::handle:horizontal { width: ${handle_width}px; margin: -${p5}px 0; border: ${ring}px solid $accent;
   border-radius: ${handle}px; background: $surface; }
 QSlider::handle:horizontal:hover { background: $accent_soft; }
 QSlider::handle:horizontal:focus { background: $accent; border-color: $text; }
@@ -217,6 +217,7 @@ def build(theme: Theme, *, points: float, pixel: float) -> str:
 
     sizes = {f"p{size}": max(1, round(size * pixel)) for size in (*range(2, 25), 32)}
     ring = max(2, round(2 * pixel)) if theme.high_contrast else max(1, round(1.6 * pixel))
+    handle = sizes["p4"] + 2 * sizes["p5"]
     ground = blend(theme.surface, theme.text, 0.0)
     colors = {
         name: getattr(theme, name)
@@ -241,7 +242,8 @@ def build(theme: Theme, *, points: float, pixel: float) -> str:
         ring=ring,
         p4r=max(1, sizes["p4"] - ring + 1),
         p12r=max(1, sizes["p12"] - ring + 1),
-        handle=(sizes["p12"] + 2 * ring) // 2,
+        handle=handle // 2,
+        handle_width=handle - 2 * ring,
         pt_title=f"{points * 1.3:.2f}",
         art=(folder("theme") / ("dark" if theme.dark else "light")).as_posix(),
     )

@@ -308,6 +308,10 @@ class TokenStrip(QAbstractScrollArea):
         if number is not None and event.button() == Qt.MouseButton.LeftButton:
             self._choose(number)
 
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """End the click here."""
+        event.accept()
+
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Activate the chip under the mouse."""
         number = self._at(event.position().toPoint())

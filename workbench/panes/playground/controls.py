@@ -7,7 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from workbench.engine.values import Sampling
 from workbench.widgets import icons
@@ -80,7 +90,7 @@ class Controls(QScrollArea):
         )
         self._seed.setRange(0, _LARGEST_SEED)
         self._seed.setMinimumWidth(px(self, 84))
-        self._new_seed = named(QPushButton("New seed"), "playground.new_seed", "New seed", "Take another random seed")
+        self._new_seed = named(QToolButton(), "playground.new_seed", "New seed", "Take another random seed")
         self._neutral = named(
             QPushButton("Neutral"),
             "playground.neutral",
@@ -97,6 +107,7 @@ class Controls(QScrollArea):
             "The stronger the tint, the less probable the token was before the knobs acted; full at 10 bits (1/1,024)",
         )
         self.tint.setChecked(True)
+        set_role(self._new_seed, "quiet")
         icons.put(self._new_seed, "refresh")
         self._lay_out()
 

@@ -1,4 +1,4 @@
-"""The text as it comes: tokens of the session's steps, tinted by surprise, redrawn at most 30 times a second."""
+"""The text as it comes: tokens of the session's steps, tinted by surprise, redrawn some 15 times a second."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QWidget
 
 from workbench.engine.sampling import spell
@@ -15,8 +16,8 @@ from workbench.runtime.session import Session
 from workbench.widgets.probability_table import format_percent
 from workbench.widgets.tinted_text import Piece, TintedText
 
-#: Milliseconds between two redraws, at least.
-FRAME = 33
+#: Milliseconds between two redraws, at least; smooth enough to read, and it leaves the processor to the model.
+FRAME = 66
 #: Surprise, in bits, that gets the strongest tint: 1 in 1,024.
 STRONGEST = 10.0
 #: Characters of a prompt that are shown in front of what follows it.
@@ -70,6 +71,8 @@ class Output(TintedText):
     def flush(self) -> None:
         """Draw the steps that have come since the last time."""
         steps = self._session.steps
+        if not self.isVisible():
+            return
         if self.pieces < len(steps) and (self._answering or not self._turns):
             if self.pieces == 0 and not self._turns and self.document().isEmpty():
                 self.show_anew()
@@ -77,12 +80,17 @@ class Output(TintedText):
             began = time.perf_counter()
             self.append_pieces(self._piece(step) for step in steps[self.pieces :])
             self._show_selection()
-            # A very long paragraph takes longer to lay out; the window keeps three quarters of its time for the rest.
-            self._clock.setInterval(max(FRAME, round(4000 * (time.perf_counter() - began))))
+            # A very long paragraph takes longer to lay out; the window keeps nine tenths of its time for the rest.
+            self._clock.setInterval(max(FRAME, round(10_000 * (time.perf_counter() - began))))
 
     def _on_step(self) -> None:
         if not self._clock.isActive():
             self._clock.start(max(FRAME, self._clock.interval()))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw what came while it was not seen."""
+        super().showEvent(event)
+        self.flush()
 
     def _on_piece(self, number: int) -> None:
         if self._session.encoding is not None:

@@ -61,7 +61,7 @@ class PlaygroundPane(PaneFrame):
         )
         self._texts = Texts(session)
         self._controls = named(Controls(), "playground.controls", "Knobs")
-        self._clock = QTimer(self, interval=250)
+        self._clock = QTimer(self, interval=500)
         self._lay_out()
 
         self._modes.buttonToggled.connect(self._on_mode)

@@ -1,0 +1,135 @@
+"""Rows are asked for when they are seen, and what is exported is what was given."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from workbench.widgets import theme
+from workbench.widgets.data_table import DataTable
+from workbench.widgets.pane_frame import PaneFrame
+from workbench.widgets.saving import write_or_tell
+
+ROWS = [('a,"b"\n', 1, 0.25, None), ("你好 שלום 🙂", -3, 1 / 3, True), ("", 0, 0.0, False)]
+COLUMNS = ("text", "id", "share", "special")
+
+
+@pytest.fixture
+def table(qtbot: QtBot) -> DataTable:
+    table = DataTable()
+    qtbot.addWidget(table)
+    table.resize(500, 200)
+    table.set_rows(COLUMNS, ROWS)
+    with qtbot.waitExposed(table):
+        table.show()
+    return table
+
+
+def text(table: DataTable, row: int, column: int) -> str:
+    return table.model().index(row, column).data()
+
+
+def test_only_rows_in_view_are_asked_for(qtbot: QtBot) -> None:
+    asked: set[int] = set()
+
+    def row(number: int) -> tuple[str, int]:
+        asked.add(number)
+        return (f"row {number}", number)
+
+    table = DataTable()
+    qtbot.addWidget(table)
+    table.resize(400, 300)
+    table.set_rows(("name", "number"), 1_000_000, row)
+    table.show()
+    table.grab()
+    assert table.model().rowCount() == 1_000_000
+    assert 0 < len(asked) < 200
+    table.scrollToBottom()
+    table.grab()
+    assert 999_999 in asked
+    assert len(asked) < 400
+
+
+def test_cells_are_one_line_and_numbers_stand_right(table: DataTable) -> None:
+    assert text(table, 0, 0) == 'a,"b"⏎'
+    assert text(table, 0, 3) == ""
+    for row in range(3):
+        assert table.model().index(row, 1).data(Qt.ItemDataRole.TextAlignmentRole) & Qt.AlignmentFlag.AlignRight
+        assert table.model().index(row, 0).data(Qt.ItemDataRole.TextAlignmentRole) & Qt.AlignmentFlag.AlignLeft
+    header = table.model().headerData(1, Qt.Orientation.Horizontal, Qt.ItemDataRole.TextAlignmentRole)
+    assert header & Qt.AlignmentFlag.AlignRight
+
+
+def test_csv_gives_the_values_in_full(table: DataTable, tmp_path: Path) -> None:
+    table.export_csv(tmp_path / "rows.csv")
+    read = list(csv.reader(io.StringIO((tmp_path / "rows.csv").read_bytes().decode("utf-8"))))
+    assert read == [list(COLUMNS), *[["" if value is None else str(value) for value in row] for row in ROWS]]
+    assert float(read[2][2]) == 1 / 3
+
+
+def test_csv_of_half_a_character_is_still_utf8(table: DataTable, tmp_path: Path) -> None:
+    table.set_rows(("text",), [("\ud800",)])
+    table.export_csv(tmp_path / "half.csv")
+    assert "\\ud800" in (tmp_path / "half.csv").read_text(encoding="utf-8")
+
+
+def test_copy_takes_the_selected_rows(qtbot: QtBot, table: DataTable) -> None:
+    table.select_row(1)
+    qtbot.keyClick(table, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert QApplication.clipboard().text().startswith("你好 שלום 🙂\t-3\t")
+
+
+def test_the_person_selects_aloud_and_the_program_silently(qtbot: QtBot, table: DataTable) -> None:
+    with qtbot.assertNotEmitted(table.row_selected):
+        table.select_row(2)
+    assert table.selected_row == 2
+    with qtbot.waitSignal(table.row_selected) as heard:
+        place = table.visualRect(table.model().index(0, 0)).center()
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert heard.args == [0]
+    table.select_row(None)
+    assert table.selected_row is None
+
+
+def test_headers_are_never_cut(qtbot: QtBot, table: DataTable) -> None:
+    table.set_rows(("a rather long header", "another long header", "x"), [(1, 2, "word " * 200)])
+    header = table.horizontalHeader()
+    for column in range(3):
+        assert header.sectionSize(column) >= header.sectionSizeFromContents(column).width()
+
+
+def test_columns_fit_where_there_is_room(qtbot: QtBot, table: DataTable) -> None:
+    table.set_rows(("name", "text"), [("n" * 30, "word " * 200)])
+    assert table.horizontalScrollBar().maximum() == 0
+
+
+def test_rows_follow_the_zoom(qapp: QApplication, table: DataTable) -> None:
+    before = table.rowHeight(0)
+    theme.apply(qapp, dark=False, zoom=2.0)
+    assert table.rowHeight(0) >= 1.8 * before
+
+
+def test_an_empty_table_says_what_is_missing(table: DataTable) -> None:
+    table.set_rows(COLUMNS, [])
+    before = table.viewport().grab().toImage()
+    table.set_empty_text("no checkpoint on this machine yet")
+    assert table.viewport().grab().toImage() != before
+
+
+def test_a_file_that_cannot_be_written_is_a_notice_of_the_pane(qtbot: QtBot, table: DataTable, tmp_path: Path) -> None:
+    pane = PaneFrame("hub", "Hub")
+    qtbot.addWidget(pane)
+    inner = DataTable()
+    pane.body.addWidget(inner)
+    inner.set_rows(COLUMNS, ROWS)
+    path = tmp_path / "missing" / "rows.csv"
+    assert not write_or_tell(inner, path, inner.export_csv)
+    assert str(path) in pane.notices[0].what
+    with pytest.raises(OSError, match="missing"):
+        write_or_tell(table, path, table.export_csv)
