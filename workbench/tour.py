@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QSettings, Qt
+from PySide6.QtCore import QMessageLogContext, QSettings, Qt, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QAbstractButton, QTableView, QWidget
 
 from workbench.app import Workbench, make_application
@@ -403,4 +403,12 @@ def run(folder: Path, *, fast: bool = False) -> int:
     sys.setswitchinterval(0.001)
     app = make_application(sys.argv[:1])
     app.setQuitOnLastWindowClosed(False)
+    if app.platformName() == "offscreen":
+        qInstallMessageHandler(_pass_on)
     return Tour(folder, fast=fast).run()
+
+
+def _pass_on(_kind: QtMsgType, _context: QMessageLogContext, message: str) -> None:
+    # The offscreen platform complains of every window that it has no window manager.
+    if not message.startswith("This plugin does not support"):
+        print(message, file=sys.stderr, flush=True)

@@ -165,7 +165,8 @@ class TokenizerPane(PaneFrame):
 
         self._show_measures()
         self._show_options()
-        self._show_model()
+        self._stale = False
+        self._take_model()
         self._show_prompt()
 
     def _lay_out(self) -> None:
@@ -345,6 +346,13 @@ class TokenizerPane(PaneFrame):
     # The state changed.
 
     def _show_model(self) -> None:
+        self._stale = True
+        if self.isVisible():
+            self._take_model()
+
+    def _take_model(self) -> None:
+        # Reading a tokenizer holds the GIL: it is left until the pane is seen, so that loading a model does it once.
+        self._stale = False
         self._tokenizer = None
         self._clear()
         self.clear_notices()
@@ -479,6 +487,8 @@ class TokenizerPane(PaneFrame):
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up with what changed while nobody looked."""
         super().showEvent(event)
+        if self._stale:
+            self._take_model()
         if self._behind:
             self._behind = False
             self._show_prompt()
