@@ -121,31 +121,31 @@ def test_a_layout_shows_its_panes_and_no_others(workbench: Workbench, name: str)
     assert set(workbench.window.visible_panes()) == {pane for column in LAYOUTS[name] for pane in column}
 
 
-def test_zoom_scales_the_font_stays_in_bounds_and_is_remembered(workbench: Workbench) -> None:
+def test_zoom_scales_the_font_stays_in_bounds_and_is_remembered(qtbot: QtBot, workbench: Workbench) -> None:
     window = workbench.window
     at_100 = window.font().pointSizeF()
     for _ in range(20):
         window.zoom_in()
     assert workbench.settings.zoom == 3.0
-    assert window.font().pointSizeF() == pytest.approx(3 * at_100, rel=0.05)
+    qtbot.waitUntil(lambda: window.font().pointSizeF() == pytest.approx(3 * at_100, rel=0.05))
     for _ in range(30):
         window.zoom_out()
     assert workbench.settings.zoom == 0.6
     window.zoom_reset()
-    assert window.font().pointSizeF() == pytest.approx(at_100)
+    qtbot.waitUntil(lambda: window.font().pointSizeF() == pytest.approx(at_100) and window.updatesEnabled())
 
 
-def test_present_folds_the_menus_and_comes_back(workbench: Workbench) -> None:
+def test_present_folds_the_menus_and_comes_back(qtbot: QtBot, workbench: Workbench) -> None:
     window = workbench.window
     before = window.font().pointSizeF()
     window.set_presenting(True)
     assert window.isFullScreen()
     assert not window.menuBar().isVisible()
-    assert window.font().pointSizeF() >= 1.45 * before
+    qtbot.waitUntil(lambda: window.font().pointSizeF() >= 1.45 * before and window.updatesEnabled())
     window.set_presenting(False)
     assert not window.isFullScreen()
     assert window.menuBar().isVisible()
-    assert window.font().pointSizeF() == pytest.approx(before)
+    qtbot.waitUntil(lambda: window.font().pointSizeF() == pytest.approx(before) and window.updatesEnabled())
 
 
 def test_the_palette_finds_a_command_and_runs_it(qtbot: QtBot, workbench: Workbench) -> None:

@@ -109,6 +109,9 @@ class MainWindow(QMainWindow):
         self._flow_timer = QTimer(self, interval=100, singleShot=True)
         self._flow_timer.timeout.connect(self._show_flow)
 
+        self._looks: list[Callable[[], None]] = []
+        self._looks_timer = QTimer(self, interval=0)
+        self._looks_timer.timeout.connect(self._on_looks)
         self._ahead_timer = QTimer(self, interval=150)
         self._ahead_timer.timeout.connect(self._on_idle)
 
@@ -293,12 +296,28 @@ class MainWindow(QMainWindow):
     # Looks.
 
     def apply_theme(self) -> None:
-        """Apply the remembered theme and zoom to the whole program."""
+        """Apply the remembered theme and zoom to the whole program; a shown window changes within a few turns."""
         app = QApplication.instance()
         chosen = self.settings.theme
         dark = theme.system_is_dark() if chosen == "system" else chosen == "dark"
         zoom = max(1.5, self.settings.zoom) if self._presenting else self.settings.zoom
-        theme.apply(app, dark=dark, zoom=zoom, high_contrast=self._presenting)
+        self._looks = [*theme.steps(app, dark, zoom, self._presenting), self._follow_theme]
+        if self.isVisible():
+            # A part a turn of the event loop, so that running work and typing get theirs in between.
+            self.setUpdatesEnabled(False)
+            self._looks_timer.start()
+        else:
+            while self._looks:
+                self._looks.pop(0)()
+
+    def _on_looks(self) -> None:
+        if self._looks:
+            self._looks.pop(0)()
+        if not self._looks:
+            self._looks_timer.stop()
+            self.setUpdatesEnabled(True)
+
+    def _follow_theme(self) -> None:
         side = self.fontMetrics().height()
         self._rail.setIconSize(QSize(round(side * 1.3), round(side * 1.3)))
         for name, action in self._pane_actions.items():
@@ -469,6 +488,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self._ahead_timer.stop()
+        self._looks_timer.stop()
         self._flow_timer.stop()
         self.remember()
         self.runner.shut_down()
