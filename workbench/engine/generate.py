@@ -167,14 +167,16 @@ def stream(model: LoadedModel, encoding: Encoding, knobs: Knobs | Sampling, *, t
         return_dict_in_generate=False,
         **{name: most if name == "max_new_tokens" else len(ids) + most},
     )
-    # The loop takes the largest score: the draw has been made by then, in the recorder.
-    model.model.generate(
-        torch.tensor([ids], device=model.model.device),
-        attention_mask=torch.tensor([mask], device=model.model.device),
-        generation_config=settings,
-        custom_generate=recorder.run,
-        tokenizer=tokenizer,
-    )
+    # The loop takes the largest score: the draw has been made by then, in the recorder. Inference mode spares torch the
+    # book-keeping that generate()'s own no_grad leaves on, and pays for the recording.
+    with torch.inference_mode():
+        model.model.generate(
+            torch.tensor([ids], device=model.model.device),
+            attention_mask=torch.tensor([mask], device=model.model.device),
+            generation_config=settings,
+            custom_generate=recorder.run,
+            tokenizer=tokenizer,
+        )
     return recorder.generation()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from workbench.runtime.jobs import Job, Runner, State
@@ -98,6 +99,9 @@ class JobsPane(PaneFrame):
         self._show()
 
     def _on_changed(self, job: Job) -> None:
+        # A pane nobody sees keeps its hands off the cores that work; it catches up when it is shown.
+        if not self.isVisible():
+            return
         self._show()
         if job is self._selected:
             self._show_selected()
@@ -122,9 +126,20 @@ class JobsPane(PaneFrame):
             self.show_empty("Nothing has been started yet. Loading, generating, training and fetching appear here.")
         else:
             self.show_body()
-        busy = bool(self._runner.active)
+        busy = bool(self._runner.active) and self.isVisible()
         if busy != self._clock.isActive():
             self._clock.start() if busy else self._clock.stop()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what changed while nobody looked."""
+        super().showEvent(event)
+        self._show()
+        self._show_selected()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Stop counting seconds that nobody sees."""
+        super().hideEvent(event)
+        self._clock.stop()
 
     def _row(self, number: int) -> tuple[str, ...]:
         job = self._rows[number]

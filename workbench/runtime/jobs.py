@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +19,9 @@ from workbench.engine.task import Cancelled, Progress
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two announcements of a job's progress.
-_PROGRESS_PAUSE = 0.05
+#: Seconds between two deliveries of parts, and of progress: each wakes the window, which takes the GIL from the work.
+_PARTS_PAUSE = 0.05
+_PROGRESS_PAUSE = 0.2
 
 
 class Lane(enum.Enum):
@@ -53,8 +55,8 @@ class Job(QObject):
         quiet: Leave it out of the Jobs pane and the status bar (live encoding as one types).
 
     Signals:
-        progressed(Progress): At most 20 times a second, and the last one always.
-        part_ready(object): A part of the result.
+        progressed(Progress): At most five times a second, and the newest always.
+        part_ready(object): A part of the result; every one, in order, at most 50 ms after it was sent.
         logged(str): A line of the log.
         started(): The work began.
         succeeded(object): The result.
@@ -73,8 +75,7 @@ class Job(QObject):
     finished = Signal()
     _settled = Signal(object, object, object)
     _began = Signal()
-    _progress_due = Signal()
-    _part = Signal(object)
+    _news = Signal()
 
     def __init__(
         self,
@@ -103,12 +104,13 @@ class Job(QObject):
         self._claim = threading.Lock()
         self._abandoned = False
         self._latest: Progress | None = None
-        self._progress_asked = False
+        self._parts: deque[object] = deque()
+        self._asked = False
+        self._delivered_at = 0.0
         self._progress_at = 0.0
         self._settled.connect(self._on_settled, Qt.ConnectionType.QueuedConnection)
         self._began.connect(self._on_began, Qt.ConnectionType.QueuedConnection)
-        self._progress_due.connect(self._on_progress_due, Qt.ConnectionType.QueuedConnection)
-        self._part.connect(self._on_part, Qt.ConnectionType.QueuedConnection)
+        self._news.connect(self._on_news, Qt.ConnectionType.QueuedConnection)
         self.logged.connect(self.lines.append, Qt.ConnectionType.QueuedConnection)
 
     # The Task protocol: any thread.
@@ -119,15 +121,19 @@ class Job(QObject):
         return self._cancel.is_set()
 
     def report(self, progress: Progress) -> None:
-        """Keep the newest progress; the UI hears of it at most 20 times a second, and of the newest always."""
+        """Keep the newest progress; the UI hears of it at most five times a second, and of the newest always."""
         self._latest = progress
-        if not self._progress_asked:
-            self._progress_asked = True
-            self._progress_due.emit()
+        self._ask()
 
     def send(self, part: object) -> None:
         """Hand a part of the result to the UI thread."""
-        self._part.emit(part)
+        self._parts.append(part)
+        self._ask()
+
+    def _ask(self) -> None:
+        if not self._asked:
+            self._asked = True
+            self._news.emit()
 
     def log(self, line: str) -> None:
         """Add a line to the log."""
@@ -176,27 +182,34 @@ class Job(QObject):
         self.started_at = time.monotonic()
         self.started.emit()
 
-    def _on_part(self, part: object) -> None:
-        if not self._abandoned:
-            self.part_ready.emit(part)
-
-    def _on_progress_due(self) -> None:
-        wait = self._progress_at + _PROGRESS_PAUSE - time.monotonic()
+    def _on_news(self) -> None:
+        wait = self._delivered_at + _PARTS_PAUSE - time.monotonic()
         if wait > 0:
-            QTimer.singleShot(round(wait * 1000) + 1, self, self._show_progress)
+            QTimer.singleShot(round(wait * 1000) + 1, self, self._deliver)
         else:
-            self._show_progress()
+            self._deliver()
 
-    def _show_progress(self) -> None:
-        self._progress_asked = False
-        self._progress_at = time.monotonic()
+    def _deliver(self, last: bool = False) -> None:
+        self._asked = False
+        self._delivered_at = now = time.monotonic()
+        while self._parts:
+            part = self._parts.popleft()
+            if not self._abandoned:
+                self.part_ready.emit(part)
         latest = self._latest
-        if latest is not None and latest is not self.progress and not self._abandoned:
-            self.progress = latest
-            self.progressed.emit(latest)
+        if latest is None or latest is self.progress or self._abandoned:
+            return
+        wait = self._progress_at + _PROGRESS_PAUSE - now
+        if wait > 0 and not last:
+            self._asked = True
+            QTimer.singleShot(round(min(wait, _PARTS_PAUSE) * 1000) + 1, self, self._deliver)
+            return
+        self._progress_at = now
+        self.progress = latest
+        self.progressed.emit(latest)
 
     def _on_settled(self, result: object, error: object, details: object) -> None:
-        self._show_progress()
+        self._deliver(last=True)
         self.ended_at = time.monotonic()
         self._call = (_nothing, (), {})
         if self._abandoned:
