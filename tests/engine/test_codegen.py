@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from workbench.engine import codegen, generate, tasks
 from workbench.engine.codegen.hub import FOLDERS, PATTERNS
@@ -254,6 +255,20 @@ CASES = [
     ("tiny_bert", "feature-extraction", TaskOptions(pooling="cls", normalize=False, max_length=8)),
     ("tiny_llama", "feature-extraction", TaskOptions(pooling="last")),
 ]  # fmt: skip
+
+
+def test_an_untrained_head_is_the_same_in_the_script(tiny_bert: Checkpoint, capsys) -> None:
+    text = "What a film"
+    states, items = [], []
+    for _ in range(2):
+        states.append(torch.random.get_rng_state())
+        model = load(tiny_bert, head="AutoModelForSequenceClassification", device="cpu")
+        assert model.missing
+        items.append([(item.label, item.score) for item in tasks.run(model, "text-classification", text).items])
+    assert torch.equal(*states), "loading leaves everybody else's random numbers alone"
+    names = run(codegen.task(tiny_bert, "text-classification", text, TaskOptions(), model.dtype, "cpu"))
+    assert capsys.readouterr().out
+    assert items[0] == items[1] == names["result"]
 
 
 @pytest.mark.parametrize(("fixture", "name", "options"), CASES)

@@ -147,7 +147,7 @@ def load(
     tokenizer, notes = _tokenizer(checkpoint)
     task.check()
     task.report(Progress(0, None, "steps", "reading the weights"))
-    with _locked(task):
+    with _locked(task), _seeded():
         model, info = _from_pretrained(
             checkpoint.path, head, dtype, attn_implementation, list(labels) if labels else None, num_labels, what
         )
@@ -280,6 +280,20 @@ def _tokenizer(checkpoint: Checkpoint) -> tuple[PreTrainedTokenizerBase | None, 
         # Whatever is wrong with it, the model itself can still be looked at.
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return None, (f"Its tokenizer could not be read: {lines[0][:200]}",)
+
+
+@contextlib.contextmanager
+def _seeded() -> Iterator[None]:
+    # A head that the checkpoint lacks is drawn; with a seed of its own it is the same each time, and the same in the
+    # script that Show code gives. Nobody else's random numbers change for it.
+    import torch
+
+    state = torch.random.get_rng_state()
+    torch.default_generator.manual_seed(0)
+    try:
+        yield
+    finally:
+        torch.random.set_rng_state(state)
 
 
 def _from_pretrained(

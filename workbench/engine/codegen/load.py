@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.engine.codegen.script import checkpoint_lines, model_lines, script, tokenizer_lines
+from workbench.engine.codegen.script import checkpoint_lines, model_lines, script, seed_lines, tokenizer_lines
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint
@@ -19,11 +19,12 @@ def load(checkpoint: Checkpoint, head: str, dtype: str, device: str) -> str:
         dtype: As torch spells it, such as ``bfloat16``, or ``auto`` for the dtype the weights are stored in.
         device: As torch spells it, such as ``cpu`` or ``cuda:0``.
     """
+    seed = seed_lines(head)
     return script(
         "Load a checkpoint and its tokenizer.",
-        [f"from transformers import {head}, AutoTokenizer"],
+        [*(["import torch"] if seed else []), f"from transformers import {head}, AutoTokenizer"],
         checkpoint_lines(checkpoint),
-        [*tokenizer_lines(), *model_lines(head, dtype, device)],
+        [*seed, *tokenizer_lines(), *model_lines(head, dtype, device)],
         [
             'print(f"{type(model).__name__}: {model.num_parameters():,} parameters, {model.dtype}, {model.device}")',
             'print(f"{type(tokenizer).__name__}: {len(tokenizer):,} tokens")',

@@ -98,6 +98,11 @@ def model_lines(head: str, dtype: str, device: str) -> list[str]:
     return lines if device == "cpu" else [*lines, f"model.to({literal(device)})"]
 
 
+def seed_lines(head: str) -> list[str]:
+    """Seeds torch as `models.load` does, for the heads that a checkpoint may lack."""
+    return [] if head == "AutoModelForCausalLM" else ["torch.manual_seed(0)  # weights the checkpoint lacks are drawn"]
+
+
 def script(title: str, imports: Sequence[str], *blocks: Sequence[str]) -> str:
     """Put a script together: docstring, imports, and blocks with an empty line between them."""
     parts = [f'"""{title}"""', "\n".join(imports), *("\n".join(block) for block in blocks if block)]

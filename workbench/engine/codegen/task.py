@@ -11,6 +11,7 @@ from workbench.engine.codegen.script import (
     literal,
     model_lines,
     script,
+    seed_lines,
     tokenizer_lines,
 )
 from workbench.engine.errors import NotSupported
@@ -63,14 +64,14 @@ def task(checkpoint: Checkpoint, name: str, text: str, options: TaskOptions, dty
     imports = [f"from transformers import {head}, AutoTokenizer" + (", pipeline" if entities else "")]
     if name == "feature-extraction":
         imports.insert(0, "from torch.nn.functional import normalize")
-    if not entities and (name != "text-generation" or options.do_sample):
+    if name != "text-generation" or options.do_sample:
         imports.insert(0, "import torch")
     given = assign("texts", _lines(text)) if name == "feature-extraction" else assign("text", text)
     return script(
         title,
         imports,
         checkpoint_lines(checkpoint),
-        [*tokenizer_lines(), *model_lines(head, dtype, device)],
+        [*seed_lines(head), *tokenizer_lines(), *model_lines(head, dtype, device)],
         given,
         *blocks[name](options),
     )
