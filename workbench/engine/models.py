@@ -143,9 +143,6 @@ def load(
     device = devices()[0] if device == "auto" else device
     task.check()
     _check_memory(facts, dtype, device, what)
-    task.report(Progress(0, None, "steps", "reading the tokenizer"))
-    tokenizer, notes = _tokenizer(checkpoint)
-    task.check()
     task.report(Progress(0, None, "steps", "reading the weights"))
     with _locked(task), _seeded():
         model, info = _from_pretrained(
@@ -159,6 +156,10 @@ def load(
         raise
     except Exception as error:
         raise _worded(error, what) from error
+    # The tokenizer after the weights: parsing tokenizer.json holds the GIL at a stretch, and a window that was just
+    # asked to load has something to paint first.
+    task.report(Progress(0, None, "steps", "reading the tokenizer"))
+    tokenizer, notes = _tokenizer(checkpoint)
     missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
     notes = (*notes, *_about_missing(model, missing))
     weights: dict[str, int] = {}

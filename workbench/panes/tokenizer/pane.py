@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -347,7 +347,12 @@ class TokenizerPane(PaneFrame):
 
     def _show_model(self) -> None:
         self._stale = True
+        self._tokenizer = None
         if self.isVisible():
+            self._take_model()
+
+    def _on_seen(self) -> None:
+        if self._stale and self.isVisible():
             self._take_model()
 
     def _take_model(self) -> None:
@@ -488,7 +493,8 @@ class TokenizerPane(PaneFrame):
         """Catch up with what changed while nobody looked."""
         super().showEvent(event)
         if self._stale:
-            self._take_model()
+            # The pane is painted first, then the parser takes the GIL.
+            QTimer.singleShot(60, self, self._on_seen)
         if self._behind:
             self._behind = False
             self._show_prompt()
