@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QAbstractButton, QTableView, QWidget
 
 from workbench.app import Workbench, make_application
 from workbench.driver import Driver, DriverError
-from workbench.engine import models, starters
+from workbench.engine import hub, models, starters
 from workbench.runtime.heartbeat import Heartbeat
 from workbench.runtime.jobs import Job, Lane, State
 from workbench.runtime.settings import Settings
@@ -336,7 +336,11 @@ class Tour(Driver):
                 f"{outcome:<6} {seconds:7.1f} s  {name}  {self.report['failures'].get(name, '')}".rstrip(), flush=True
             )
         self.heartbeat.stop()
+        trainer: Any = self.window.pane("trainer")
         self._close()
+        if trainer.result is not None:
+            # The tour leaves nothing behind but its pictures and its report.
+            hub.delete(trainer.result.checkpoint)
         self._finish_report()
         return 1 if self.report["failures"] else 0
 

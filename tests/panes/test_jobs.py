@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QPlainTextEdit, QPushButton, QTableView
+from PySide6.QtWidgets import QPlainTextEdit, QPushButton, QTableView
 from pytestqt.qtbot import QtBot
 
 from workbench.engine.errors import CheckpointError
@@ -15,13 +14,6 @@ from workbench.engine.task import Progress, Task
 from workbench.panes.jobs import JobsPane
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
-
-
-@pytest.fixture
-def runner(qapp: QApplication) -> Iterator[Runner]:
-    runner = Runner()
-    yield runner
-    runner.shut_down()
 
 
 @pytest.fixture

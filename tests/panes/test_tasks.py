@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -36,18 +36,6 @@ def loaded(
         "text-generation": models.load(tiny_llama, device="cpu"),
         "feature-extraction": masked,
     }
-
-
-@pytest.fixture
-def session(qapp: QApplication) -> Session:
-    return Session()
-
-
-@pytest.fixture
-def runner(qapp: QApplication) -> Iterator[Runner]:
-    runner = Runner()
-    yield runner
-    runner.shut_down()
 
 
 @pytest.fixture

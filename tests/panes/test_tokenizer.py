@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,18 +32,6 @@ def llama(tiny_llama: Checkpoint) -> LoadedModel:
 @pytest.fixture(scope="module")
 def bert(tiny_bert: Checkpoint) -> LoadedModel:
     return models.load(tiny_bert)
-
-
-@pytest.fixture
-def session(qapp: QApplication) -> Session:
-    return Session()
-
-
-@pytest.fixture
-def runner(qapp: QApplication) -> Iterator[Runner]:
-    runner = Runner()
-    yield runner
-    runner.shut_down()
 
 
 @pytest.fixture

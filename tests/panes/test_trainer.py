@@ -7,7 +7,7 @@ import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,18 +38,6 @@ def reviews(tmp_path: Path) -> Path:
     ]
     path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
     return path
-
-
-@pytest.fixture
-def session(qapp: QApplication) -> Session:
-    return Session()
-
-
-@pytest.fixture
-def runner(qapp: QApplication) -> Iterator[Runner]:
-    runner = Runner()
-    yield runner
-    runner.shut_down()
 
 
 @pytest.fixture

@@ -46,3 +46,9 @@ def new_run_dir(name: str) -> Path:
     while (path := runs_dir() / (stem if number == 1 else f"{stem}-{number}")).exists():
         number += 1
     return path
+
+
+def shown(path: Path) -> str:
+    """A path as a person reads it: their home folder is ``~``."""
+    home = Path.home()
+    return f"~{os.sep}{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

@@ -20,7 +20,7 @@ from workbench.engine.task import Cancelled, Progress
 log = logging.getLogger(__name__)
 
 #: Seconds between two deliveries of parts, and of progress: each wakes the window, which takes the GIL from the work.
-_PARTS_PAUSE = 0.05
+_PARTS_PAUSE = 0.08
 _PROGRESS_PAUSE = 0.2
 
 
@@ -56,7 +56,7 @@ class Job(QObject):
 
     Signals:
         progressed(Progress): At most five times a second, and the newest always.
-        part_ready(object): A part of the result; every one, in order, at most 50 ms after it was sent.
+        part_ready(object): A part of the result; every one, in order, at most 80 ms after it was sent.
         logged(str): A line of the log.
         started(): The work began.
         succeeded(object): The result.

@@ -19,7 +19,7 @@ from workbench.widgets.naming import named
 from workbench.widgets.saving import save
 
 #: Milliseconds between redraws while points arrive.
-_REDRAW = 300
+_REDRAW = 500
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ class LinePlot(QWidget):
             self._make_items(name)
 
     def add_point(self, series: str, x: float, y: float) -> None:
-        """Add a point; a value that is no number leaves a gap. Redraws at most three times a second."""
+        """Add a point; a value that is no number leaves a gap. Redraws at most twice a second."""
         self.add_series(series)
         line = self._series[series]
         line.xs.append(x)

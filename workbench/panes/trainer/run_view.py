@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSplitter, QVBoxLayout, QWidget
 
+from workbench.engine import paths
 from workbench.engine.task import Progress
 from workbench.engine.values import TrainPoint, TrainResult
 from workbench.widgets.data_table import DataTable
@@ -136,7 +137,7 @@ class RunView(QWidget):
         parts = [f"{result.train_rows:,} rows trained on, {result.eval_rows:,} held out"]
         if self._evaluations:
             parts += [f"{_TITLES.get(n, n).lower()} {shown(n, v)}" for n, v in self._evaluations[-1].metrics.items()]
-        parts.append(f"kept in {result.checkpoint.path}")
+        parts.append(f"kept in {paths.shown(result.checkpoint.path)}")
         self._note.setText(" · ".join(parts))
         self._settle()
         self._use.setVisible(True)
