@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -124,12 +125,16 @@ def test_the_prompt_is_the_sessions_both_ways(pane, session):
     assert session.prompt == "نص \x00 👩‍👩‍👧 \u2028 end"
 
 
-def test_a_moved_slider_acts_on_the_next_token_of_a_running_generation(pane, session, finished):
+def test_a_moved_slider_acts_on_the_next_token_of_a_running_generation(pane, session, finished, llama):
     session.set_sampling(replace(HOT, max_new_tokens=200))
     after_steps(session, 5, lambda: spin(pane, "temperature").setValue(0.25))
     after_steps(session, 10, lambda: spin(pane, "max_new_tokens").setValue(100))
+    # A model as slow as real ones: the tiny one is done before a hand could reach the slider.
+    pace = threading.Event()
+    slow = llama.model.register_forward_pre_hook(lambda *_: pace.wait(0.005) and None)
     button(pane, "generate").click()
     finished()
+    slow.remove()
     temperatures = [step.sampling.temperature for step in session.steps]
     turned = temperatures.index(0.25)
     assert turned >= 5

@@ -100,6 +100,7 @@ def load(
     attn_implementation: str | None = None,
     num_labels: int | None = None,
     labels: Sequence[str] | None = None,
+    seed: int | None = 0,
     task: Task | None = None,
 ) -> LoadedModel:
     """Load model and tokenizer by local path; no request is sent and no code of the checkpoint runs.
@@ -112,6 +113,7 @@ def load(
         attn_implementation: ``sdpa``, ``eager`` (needed for attention maps), …; None takes sdpa where the model has it.
         num_labels: Labels of a classification head; another number than the stored one makes the head a fresh one.
         labels: Their names, in order of id; implies ``num_labels``.
+        seed: Of the weights that the checkpoint lacks; None draws them from torch's generator as it stands.
         task: Where to report; a stop takes effect before or after the weights are read.
 
     Raises:
@@ -144,7 +146,7 @@ def load(
     task.check()
     _check_memory(facts, dtype, device, what)
     task.report(Progress(0, None, "steps", "reading the weights"))
-    with _locked(task), _seeded():
+    with _locked(task), _seeded(seed):
         model, info = _from_pretrained(
             checkpoint.path, head, dtype, attn_implementation, list(labels) if labels else None, num_labels, what
         )
@@ -284,13 +286,16 @@ def _tokenizer(checkpoint: Checkpoint) -> tuple[PreTrainedTokenizerBase | None, 
 
 
 @contextlib.contextmanager
-def _seeded() -> Iterator[None]:
+def _seeded(seed: int | None) -> Iterator[None]:
     # A head that the checkpoint lacks is drawn; with a seed of its own it is the same each time, and the same in the
     # script that Show code gives. Nobody else's random numbers change for it.
     import torch
 
+    if seed is None:
+        yield
+        return
     state = torch.random.get_rng_state()
-    torch.default_generator.manual_seed(0)
+    torch.default_generator.manual_seed(seed)
     try:
         yield
     finally:

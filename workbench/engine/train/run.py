@@ -117,6 +117,7 @@ def _load(spec: TrainSpec, rows: Split, task: Task) -> tuple[PreTrainedModel, Pr
         dtype="float32",
         device="cpu",
         labels=rows.labels or None,
+        seed=None,
         task=task,
     )
     tokenizer = loaded.tokenizer
