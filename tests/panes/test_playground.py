@@ -131,7 +131,11 @@ def test_a_moved_slider_acts_on_the_next_token_of_a_running_generation(pane, ses
     after_steps(session, 10, lambda: spin(pane, "max_new_tokens").setValue(100))
     # A model as slow as real ones: the tiny one is done before a hand could reach the slider.
     pace = threading.Event()
-    slow = llama.model.register_forward_pre_hook(lambda *_: pace.wait(0.005) and None)
+
+    def wait(*_: object) -> None:
+        pace.wait(0.005)
+
+    slow = llama.model.register_forward_pre_hook(wait)
     button(pane, "generate").click()
     finished()
     slow.remove()
