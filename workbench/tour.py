@@ -305,7 +305,7 @@ class Tour(Driver):
     def picture(self, name: str) -> None:
         """Save the window as it is, once what is due has been painted. The time for it is not the program's."""
         self.window.resize(1440, 900)
-        self.turn(250)
+        self.turn(600)
         self.heartbeat.stop()
         self.window.grab().save(str(self.folder / f"{name}.png"))
         self.heartbeat.start()
