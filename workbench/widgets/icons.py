@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication
 
 from workbench.widgets.assets import folder
 from workbench.widgets.looks import current, mix
-from workbench.widgets.measures import BASE_POINTS, px
+from workbench.widgets.measures import px
 
 _PROPERTY = "workbench_icon"
 _SIZES = (16, 24, 32, 48, 72)
@@ -91,9 +91,3 @@ def _render(name: str, ink: str, pixels: int) -> QPixmap:
 @lru_cache(maxsize=128)
 def _source(name: str) -> str:
     return (folder("icons") / f"{name}.svg").read_text(encoding="utf-8")
-
-
-def app_icon_size(app: QApplication) -> QSize:
-    """The icon size of tool bars at the application's zoom."""
-    edge = round(20 * app.font().pointSizeF() / BASE_POINTS)
-    return QSize(edge, edge)
