@@ -21,6 +21,7 @@ from transformers import (
 from workbench.engine import models, sampling
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.sampling import Distribution, Knobs
+from workbench.engine.tokens.vocabulary import Vocabulary
 from workbench.engine.values import Checkpoint, Logits, Sampling
 
 OFF = Sampling(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, repetition_penalty=1.0)
@@ -195,11 +196,11 @@ def test_small_probabilities_stay_what_they_are():
 def test_spellings_read_as_in_a_text(tiny_llama: Checkpoint):
     tokenizer = models.load(tiny_llama).tokenizer
     ids = tokenizer(" fox é", add_special_tokens=False)["input_ids"]
-    parts = sampling.spell(tokenizer, ids)
+    parts = Vocabulary(tokenizer).spell(ids)
     assert parts[0].startswith(" ")
     assert "Ġ" not in "".join(parts)
     assert parts[-2:] == ["<0xC3>", "<0xA9>"]
-    assert sampling.spell(tokenizer, [2, 999_999]) == ["<|im_end|>", ""]
+    assert Vocabulary(tokenizer).spell([2, 999_999]) == ["<|im_end|>", ""]
 
 
 @pytest.mark.parametrize("value", [torch.nan, -torch.inf])

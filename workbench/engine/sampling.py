@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from workbench.engine.values import Candidate, Logits, Sampling
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
+
+    from workbench.engine.tokens.vocabulary import Vocabulary
 
 #: What can remove a token, in the order the library applies it; `Trace.cut` holds 1 + the index here.
 CUTS = ("top_k", "top_p", "min_p", "greedy")
@@ -163,20 +164,20 @@ class Distribution:
             self._trace = self._apply(check(sampling))
         return self._trace
 
-    def top(self, count: int, sampling: Sampling, tokenizer: PreTrainedTokenizerBase | None) -> tuple[Candidate, ...]:
+    def top(self, count: int, sampling: Sampling, vocabulary: Vocabulary | None) -> tuple[Candidate, ...]:
         """The foremost candidates, by falling logit after the repetition penalty (the other knobs keep that order).
 
         Args:
             count: How many.
             sampling: The knobs whose effect the candidates show.
-            tokenizer: Spells the candidates; without one their text is empty.
+            vocabulary: Spells the candidates; without one their text is empty.
         """
         trace = self.trace(sampling)
         scores, order = self._after_penalty(trace.sampling.repetition_penalty)
         head = order[::-1][:count]
         head = head[np.lexsort((head, -scores[head]))]
         ranks = self.logits.size - np.searchsorted(self._raw_sorted, self.logits[head], side="right") + 1
-        texts = spell(tokenizer, head.tolist()) if tokenizer is not None else [""] * len(head)
+        texts = vocabulary.spell(head.tolist()) if vocabulary is not None else [""] * len(head)
         return tuple(
             Candidate(
                 id=token_id,
@@ -300,41 +301,6 @@ def keep(row: torch.Tensor, dtype: str) -> Logits:
         if torch.equal(narrow.to(row.dtype), row):
             return Logits(narrow.view(torch.int16).cpu().numpy().view(np.uint16).copy(), dtype)
     return Logits(row.to(torch.float32).cpu().numpy().copy(), "float32")
-
-
-def spell(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> list[str]:
-    """Each id decoded by itself, as it would read inside a text; bytes of an unfinished character as ``<0xE4>``.
-
-    The spellings are kept on the tokenizer, so the second request for an id costs nothing.
-    """
-    known: dict[int, str] = tokenizer.__dict__.setdefault("_workbench_spellings", {})
-    for token_id in ids:
-        if token_id not in known:
-            known[token_id] = _spell_one(tokenizer, token_id)
-    return [known[token_id] for token_id in ids]
-
-
-def _spell_one(tokenizer: Any, token_id: int) -> str:
-    if token_id >= len(tokenizer):
-        return ""
-    text = str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False))
-    piece = str(tokenizer.convert_ids_to_tokens(token_id))
-    if piece.startswith("▁") and not text.startswith(" "):
-        return f" {text}"
-    if "�" in text and token_id not in tokenizer.all_special_ids:
-        return "".join(f"<0x{_BYTES[letter]:02X}>" if letter in _BYTES else letter for letter in piece)
-    return text
-
-
-def _byte_letters() -> dict[str, int]:
-    """The letter by which a byte-level vocabulary writes each byte (GPT-2's table), turned round."""
-    shown = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    letters = {chr(byte): byte for byte in shown}
-    hidden = [byte for byte in range(256) if byte not in shown]
-    return letters | {chr(256 + place): byte for place, byte in enumerate(hidden)}
-
-
-_BYTES = _byte_letters()
 
 
 # Softmax and running sum are torch's own: numpy's differ in the last bits, and in a flat distribution over 150,000

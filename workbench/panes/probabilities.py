@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QTo
 
 from workbench.engine import codegen
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.sampling import Distribution, Trace, spell
+from workbench.engine.sampling import Distribution, Trace
 from workbench.engine.values import Candidate, Logits, Step
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
@@ -259,11 +259,11 @@ class ProbabilitiesPane(PaneFrame):
             self._dirty = True
             return
         sampling = self._session.sampling
-        rows = list(distribution.top(self._count.currentData(), sampling, model.tokenizer))
+        rows = list(distribution.top(self._count.currentData(), sampling, self._session.vocabulary))
         trace = distribution.trace(sampling)
         chosen = shown.step.token_id if shown.step is not None else None
-        if chosen is not None and all(row.id != chosen for row in rows) and model.tokenizer is not None:
-            rows.append(_candidate(distribution, trace, chosen, spell(model.tokenizer, [chosen])[0]))
+        if chosen is not None and all(row.id != chosen for row in rows) and self._session.vocabulary is not None:
+            rows.append(_candidate(distribution, trace, chosen, self._session.vocabulary.spell([chosen])[0]))
         self._table.set_candidates(rows)
         self._table.set_chosen(chosen)
         self._summary.setText(_summarise(distribution, trace, shown.step))

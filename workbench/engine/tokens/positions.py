@@ -20,7 +20,7 @@ _LONGEST_CHARACTER = 8
 
 
 @functools.cache
-def _byte_alphabet() -> dict[str, int]:
+def byte_alphabet() -> dict[str, int]:
     """The letters in which byte-level vocabularies spell bytes: printable Latin-1 as it is, the rest from U+0100 on."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(256) if byte not in printable]
@@ -69,7 +69,7 @@ class Pieces:
         if id_ in self._added or id_ in self.special:
             return None
         if self._byte_level:
-            alphabet = _byte_alphabet()
+            alphabet = byte_alphabet()
             return bytes(alphabet[letter] for letter in piece) if all(letter in alphabet for letter in piece) else None
         if self._byte_fallback and len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
             return bytes.fromhex(piece[3:5])

@@ -10,7 +10,6 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QWidget
 
-from workbench.engine.sampling import spell
 from workbench.engine.values import Message, Step
 from workbench.runtime.session import Session
 from workbench.widgets.probability_table import format_percent
@@ -103,10 +102,10 @@ class Output(TintedText):
     def _piece(self, step: Step) -> Piece:
         bits = -math.log2(step.probability) if step.probability > 0 else math.inf
         text, special = step.text, False
-        model = self._session.model
-        if not text and model is not None and model.tokenizer is not None:
-            special = step.token_id in model.tokenizer.all_special_ids
-            text = spell(model.tokenizer, [step.token_id])[0] if special else ""
+        vocabulary = self._session.vocabulary
+        if not text and vocabulary is not None:
+            special = step.token_id in vocabulary.special
+            text = vocabulary.spell([step.token_id])[0] if special else ""
         tip = (
             f"step {step.index + 1} · id {step.token_id} · {format_percent(step.probability)} before the knobs, "
             f"rank {step.rank:,}, {bits:.1f} bits"

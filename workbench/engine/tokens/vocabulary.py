@@ -1,0 +1,60 @@
+"""How each id of a vocabulary reads by itself, with a tokenizer at hand or from a saved list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from workbench.engine.tokens.positions import byte_alphabet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Vocabulary:
+    """Spells ids, each as it would read inside a text.
+
+    Args:
+        tokenizer: Decodes an id the first time it is asked for; None leaves what ``texts`` says.
+        texts: Known spellings by id, such as those of a session file.
+        special: Ids of special tokens; not needed beside a tokenizer.
+
+    Attributes:
+        special: Ids of special tokens.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        texts: Sequence[str] = (),
+        special: Iterable[int] = (),
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._known = dict(enumerate(texts))
+        self.special = frozenset(tokenizer.all_special_ids if tokenizer is not None else special)
+
+    def __len__(self) -> int:
+        return len(self._tokenizer) if self._tokenizer is not None else len(self._known)
+
+    def spell(self, ids: Iterable[int]) -> list[str]:
+        """Each id decoded by itself; bytes of an unfinished character as ``<0xE4>``, unknown ids as empty text."""
+        known = self._known
+        spelled = []
+        for token_id in ids:
+            if token_id not in known:
+                known[token_id] = self._spell(token_id)
+            spelled.append(known[token_id])
+        return spelled
+
+    def _spell(self, token_id: int) -> str:
+        tokenizer = self._tokenizer
+        if tokenizer is None or not 0 <= token_id < len(tokenizer):
+            return ""
+        text = str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False))
+        piece = str(tokenizer.convert_ids_to_tokens(token_id))
+        if piece.startswith("▁") and not text.startswith(" "):
+            return f" {text}"
+        if "�" in text and token_id not in self.special:
+            letters = byte_alphabet()
+            return "".join(f"<0x{letters[letter]:02X}>" if letter in letters else letter for letter in piece)
+        return text

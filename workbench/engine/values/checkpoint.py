@@ -1,0 +1,95 @@
+"""Checkpoints: where they lie and what they say of themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A folder of weights, config and tokenizer on this machine; loading is always by ``path``.
+
+    Attributes:
+        name: Hub id, starter name, run name or folder name, as shown to people.
+        path: The folder (a Hub snapshot, a starter, a run's result or any local folder).
+        source: ``hub``, ``starter``, ``run`` or ``folder``.
+        revision: Commit hash when it came from the Hub.
+        size: Bytes on disk, 0 when not measured.
+        last_used: Seconds since the epoch, 0.0 when unknown.
+        complete: Whether config and weights are all there.
+    """
+
+    name: str
+    path: Path
+    source: str = "folder"
+    revision: str | None = None
+    size: int = 0
+    last_used: float = 0.0
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What config.json and the folder say about a checkpoint, read without torch.
+
+    Attributes:
+        architectures: ``config.architectures``.
+        model_type: ``config.model_type``.
+        heads: Auto classes that fit, best first, such as ``AutoModelForCausalLM``; always ends in ``AutoModel``.
+        trained_head: The Auto class the weights were saved with, or None.
+        dtype: The dtype the weights are stored in, as torch spells it, or None.
+        layers, hidden_size, attention_heads, kv_heads, vocab_size, context: Sizes, or None where the config is silent.
+        labels: ``id2label`` in order of id, empty without one.
+        weights: ``safetensors``, ``pickle``, ``gguf`` or ``none``.
+        weight_bytes: Bytes of the weight files.
+        remote_code: Whether the config asks for code of its own (``auto_map``).
+        has_tokenizer: Whether tokenizer files are there.
+        has_chat_template: Whether a chat template is there.
+    """
+
+    architectures: tuple[str, ...]
+    model_type: str
+    heads: tuple[str, ...]
+    trained_head: str | None
+    dtype: str | None
+    layers: int | None
+    hidden_size: int | None
+    attention_heads: int | None
+    kv_heads: int | None
+    vocab_size: int | None
+    context: int | None
+    labels: tuple[str, ...]
+    weights: str
+    weight_bytes: int
+    remote_code: bool
+    has_tokenizer: bool
+    has_chat_template: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One row of a Hub search.
+
+    Attributes:
+        repo_id: ``author/name``.
+        task: ``pipeline_tag``, empty when the repository names none.
+        parameters: Number of weights from the safetensors header, or None.
+        size: Bytes of the files, or None when the listing has none.
+        downloads, likes: Counts of the last 30 days and of all time.
+        updated: ISO date of the last change, empty when unknown.
+        gated: Whether access has to be asked for.
+        library: ``library_name``.
+        licence: From the ``license:`` tag, empty when there is none.
+    """
+
+    repo_id: str
+    task: str
+    parameters: int | None
+    size: int | None
+    downloads: int
+    likes: int
+    updated: str
+    gated: bool
+    library: str
+    licence: str
