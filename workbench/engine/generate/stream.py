@@ -8,10 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate.result import Generation
 from workbench.engine.sampling import Knobs, keep
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.tokens import encode, encode_chat
@@ -31,36 +31,6 @@ if TYPE_CHECKING:
 
 #: Room for new tokens where the architecture names no longest context.
 _NO_CONTEXT = 1_000_000
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Generation:
-    """What a generation gave.
-
-    Attributes:
-        text: The new text: the texts of all steps, joined.
-        steps: One per new token.
-        reason: Why it ended: ``eos``, ``length`` (max_new_tokens), ``context`` (the model's longest input is full),
-            ``stop`` (another criterion of the checkpoint, such as its stop strings) or ``stopped`` by the person.
-        prompt_tokens: Tokens in front of the first step.
-        seconds: From the start to the last token.
-    """
-
-    text: str
-    steps: tuple[Step, ...]
-    reason: str
-    prompt_tokens: int
-    seconds: float
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the person stopped it."""
-        return self.reason == "stopped"
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """The new ids, of shape ``(new,)``."""
-        return tuple(step.token_id for step in self.steps)
 
 
 def context_of(model: LoadedModel) -> int | None:
