@@ -21,9 +21,11 @@ class Docks(QObject):
 
     Signals:
         changed(): A pane was opened or closed.
+        built(QDockWidget): A dock with its pane was made.
     """
 
     changed = Signal()
+    built = Signal(object)
 
     def __init__(self, window: QMainWindow, names: Sequence[str], build: Callable[[str], PaneFrame]) -> None:
         super().__init__(window)
@@ -119,6 +121,7 @@ class Docks(QObject):
             dock.visibilityChanged.connect(self.changed)
             pane.close_requested.connect(dock.close)
             self._docks[name] = dock
+            self.built.emit(dock)
         return self._docks[name]
 
     def _open(self, dock: QDockWidget) -> QDockWidget:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QChildEvent, QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, QKeySequence, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
@@ -47,6 +47,11 @@ LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
 #: What a click on the rail opens: the pane, with the one it is read together with.
 _OPENS: dict[str, tuple[tuple[str, ...], ...]] = {"playground": (("playground",), ("probabilities",))}
 
+_DIRECT = Qt.FindChildOption.FindDirectChildrenOnly
+#: Drawn by the window itself. Its colours come from the palette and never change, as a change would dress all anew.
+_SEPARATORS = """QMainWindow::separator { background: transparent; width: 6px; height: 6px; }
+QMainWindow::separator:hover { background: palette(midlight); }"""
+
 _ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
 
@@ -83,6 +88,8 @@ class MainWindow(QMainWindow):
     """
 
     painted = Signal()
+    # Children are announced before the constructor has come to it.
+    _sheet = ""
 
     def __init__(self, session: Session, runner: Runner, settings: Settings) -> None:
         super().__init__()
@@ -92,8 +99,10 @@ class MainWindow(QMainWindow):
         self.setObjectName("window")
         self.setWindowTitle("Transformers Workbench")
         self.resize(1440, 900)
+        self.setStyleSheet(_SEPARATORS)
         self.docks = Docks(self, tuple(entry.name for entry in ENTRIES), self._build_pane)
         self.docks.changed.connect(self._show_rail)
+        self.docks.built.connect(self._dress)
         self._presenting = False
         self._closing = False
         self._shown = False
@@ -301,14 +310,28 @@ class MainWindow(QMainWindow):
         chosen = self.settings.theme
         dark = theme.system_is_dark() if chosen == "system" else chosen == "dark"
         zoom = max(1.5, self.settings.zoom) if self._presenting else self.settings.zoom
-        self._looks = [*theme.steps(app, dark, zoom, self._presenting), self._follow_theme]
+        self._sheet = theme.sheet(app, dark, zoom, self._presenting)
+        # What is seen first; each of them carries the sheet itself, because all at once hold the window up.
+        parts = sorted(self.findChildren(QWidget, options=_DIRECT), key=QWidget.isHidden)
+        self._looks = [*theme.steps(app, dark, zoom, self._presenting, parts), self._follow_theme]
         if self.isVisible():
-            # A part a turn of the event loop, so that running work and typing get theirs in between.
+            # A step a turn of the event loop, so that running work and typing get theirs in between.
             self.setUpdatesEnabled(False)
             self._looks_timer.start()
         else:
             while self._looks:
                 self._looks.pop(0)()
+
+    def _dress(self, part: QWidget) -> None:
+        if part.styleSheet() != self._sheet:
+            part.setStyleSheet(self._sheet)
+
+    def childEvent(self, event: QChildEvent) -> None:
+        """Dress dialogs as they are about to be shown."""
+        super().childEvent(event)
+        child = event.child()
+        if event.type() == QEvent.Type.ChildPolished and isinstance(child, QWidget):
+            self._dress(child)
 
     def _on_looks(self) -> None:
         if self._looks:

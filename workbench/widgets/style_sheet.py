@@ -189,8 +189,6 @@ QDockWidget::title { background: $window; padding: ${p6}px ${p8}px; border-botto
 QDockWidget::close-button, QDockWidget::float-button { border: none; border-radius: ${p4}px; padding: ${p2}px;
   icon-size: ${p14}px; }
 QDockWidget::close-button:hover, QDockWidget::float-button:hover { background: $hover; }
-QMainWindow::separator { background: transparent; width: ${p6}px; height: ${p6}px; }
-QMainWindow::separator:hover { background: $accent_soft; }
 QSplitter::handle { background: transparent; }
 QSplitter::handle:horizontal { width: ${p8}px; }
 QSplitter::handle:vertical { height: ${p8}px; }

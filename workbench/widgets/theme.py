@@ -7,9 +7,10 @@ has to be told. Widgets repaint by themselves; those that keep colours or sizes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 
+import shiboken6
 from PySide6.QtCore import QEvent, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPainter, QPalette, QPen
 from PySide6.QtWidgets import QApplication, QWidget
@@ -20,7 +21,7 @@ from workbench.widgets.measures import BASE_POINTS, px, zoom_of
 
 __all__ = [
     "BASE_POINTS", "CHANGES", "THEMES", "ZOOM_RANGE", "Theme", "apply", "contrast", "current", "draw_focus", "ink_on",
-    "mix", "mono_font", "px", "set_role", "strength_color", "system_is_dark", "text_font", "zoom_of",
+    "mix", "mono_font", "px", "set_role", "sheet", "steps", "strength_color", "system_is_dark", "text_font", "zoom_of",
 ]  # fmt: skip
 
 #: The range zoom is kept in.
@@ -66,39 +67,61 @@ def apply(app: QApplication, dark: bool, zoom: float = 1.0, high_contrast: bool 
     return current()
 
 
-def steps(
-    app: QApplication, dark: bool, zoom: float = 1.0, high_contrast: bool = False
-) -> tuple[Callable[[], None], ...]:
-    """What `apply` does, in parts to be called in this order: with many widgets each takes tens of milliseconds."""
-    theme = next(each for each in THEMES if (each.dark, each.high_contrast) == (dark, high_contrast))
+def sheet(app: QApplication, dark: bool, zoom: float = 1.0, high_contrast: bool = False) -> str:
+    """The style sheet that `apply` puts on the application, for parts of it that are dressed one by one."""
     zoom = min(max(zoom, ZOOM_RANGE[0]), ZOOM_RANGE[1])
-    font = text_font(BASE_POINTS * zoom)
-    palette = _palette(theme)
-    sheet = style_sheet.build(theme, points=BASE_POINTS * zoom, pixel=zoom * _logical_dpi(app) / 96.0)
+    pixel = zoom * _logical_dpi(app) / 96.0
+    return style_sheet.build(_theme(dark, high_contrast), points=BASE_POINTS * zoom, pixel=pixel)
 
-    def undress() -> None:
-        if app.style().name().lower() != "fusion" and not app.styleSheet():
-            app.setStyle("Fusion")
-        if app.styleSheet() != sheet:
-            # Qt takes five times as long to replace a sheet as to take it off and put another on.
-            app.setStyleSheet("")
+
+def steps(
+    app: QApplication, dark: bool, zoom: float = 1.0, high_contrast: bool = False, parts: Sequence[QWidget] = ()
+) -> tuple[Callable[[], None], ...]:
+    """What `apply` does, in steps to be called in this order.
+
+    Args:
+        app: The application.
+        dark: As for `apply`.
+        zoom: As for `apply`.
+        high_contrast: As for `apply`.
+        parts: Widgets that carry the style sheet, each dressed in a step of its own, in this order. Without any the
+            application carries it, which takes one long step once it has many widgets.
+    """
+    font = text_font(BASE_POINTS * min(max(zoom, ZOOM_RANGE[0]), ZOOM_RANGE[1]))
+    palette = _palette(_theme(dark, high_contrast))
+    dress = sheet(app, dark, zoom, high_contrast)
 
     def set_font() -> None:
         if app.font() != font:
             app.setFont(font)
 
     def set_palette() -> None:
+        if app.style().name().lower() != "fusion" and not app.styleSheet():
+            app.setStyle("Fusion")
         if app.palette() != palette:
             app.setPalette(palette)
-
-    def dress() -> None:
-        if app.styleSheet() != sheet:
-            app.setStyleSheet(sheet)
 
     def tint() -> None:
         icons.tint_anew(app)
 
-    return undress, set_font, set_palette, dress, tint
+    wearers: Sequence[QApplication | QWidget] = parts or (app,)
+    return (
+        # Qt takes five times as long to replace a sheet as to take it off and put another on.
+        *(partial(_wear, wearer, "", dress) for wearer in wearers),
+        set_font,
+        set_palette,
+        *(partial(_wear, wearer, dress, dress) for wearer in wearers),
+        tint,
+    )
+
+
+def _wear(wearer: QApplication | QWidget, put_on: str, wanted: str) -> None:
+    if shiboken6.isValid(wearer) and wearer.styleSheet() not in (wanted, put_on):
+        wearer.setStyleSheet(put_on)
+
+
+def _theme(dark: bool, high_contrast: bool) -> Theme:
+    return next(each for each in THEMES if (each.dark, each.high_contrast) == (dark, high_contrast))
 
 
 def system_is_dark() -> bool:
