@@ -45,6 +45,7 @@ class StatusBar(QStatusBar):
         self._jobs.cancel_requested.connect(self._on_cancel_requested)
         self._offline.toggled.connect(session.set_offline)
         session.model_changed.connect(self._show_memory)
+        session.second_changed.connect(self._show_memory)
         session.offline_changed.connect(self._show_offline)
         runner.job_added.connect(self._on_job_added)
         runner.busy_changed.connect(self._show_jobs)
@@ -68,10 +69,11 @@ class StatusBar(QStatusBar):
         self._jobs.set_jobs([(job.title, _how_far(job), job.stops) for job in self._runner.active])
 
     def _show_memory(self) -> None:
-        memory, model = models.memory(), self._session.model
+        memory, model, second = models.memory(), self._session.model, self._session.second
         device = model.device if model else "cpu"
         text = f"{device} · RAM {format_bytes(memory.total - memory.available)} of {format_bytes(memory.total)} in use"
-        self._memory.setText(f"{text}, model {format_bytes(model.bytes)}" if model else text)
+        loaded = " + ".join(format_bytes(each.bytes) for each in (model, second) if each is not None)
+        self._memory.setText(f"{text}, model {loaded}" if loaded else text)
 
     def _show_offline(self) -> None:
         offline = self._session.offline

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
-from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QLineEdit, QProgressBar, QPushButton, QTableView, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QTableView,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from tests import hub_server
@@ -200,6 +210,28 @@ def test_a_new_model_frees_the_one_before(
     with qtbot.waitSignal(session.model_changed, timeout=60_000):
         pane.load(tiny_bert)
     qtbot.waitUntil(lambda: older() is None, timeout=10_000)
+
+
+def test_two_models_stand_side_by_side_change_places_and_are_unloaded(
+    pane: HubPane, session: Session, tiny_bert: Checkpoint, tiny_llama: Checkpoint, qtbot: QtBot
+) -> None:
+    import weakref
+
+    with qtbot.waitSignal(session.model_changed, timeout=60_000):
+        pane.load(tiny_llama)
+    with qtbot.waitSignal(session.second_changed, timeout=60_000):
+        pane.load(tiny_bert, second=True)
+    assert session.model is not None and session.second is not None
+    assert (session.model.checkpoint, session.second.checkpoint) == (tiny_llama, tiny_bert)
+    qtbot.mouseClick(find(pane, QToolButton, "hub.swap"), Qt.MouseButton.LeftButton)
+    assert (session.model.checkpoint, session.second.checkpoint) == (tiny_bert, tiny_llama)
+    gone = [weakref.ref(session.model.model), weakref.ref(session.second.model)]
+    for name in ("hub.unload", "hub.unload_second"):
+        pane.clear_notices()
+        qtbot.mouseClick(find(pane, QPushButton, name), Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: "given back" in notice(pane), timeout=10_000)
+    assert session.model is None and session.second is None
+    assert [each() for each in gone] == [None, None], "the weights are out of memory"
 
 
 def test_delete_asks_and_frees(pane: HubPane, server: HubServer, session: Session, qtbot: QtBot) -> None:

@@ -19,7 +19,7 @@ from workbench.engine.warmup import warm_up
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["LOAD_LOCK", "LoadedModel", "Memory", "describe", "devices", "load", "memory", "warm_up"]
+__all__ = ["LOAD_LOCK", "LoadedModel", "Memory", "describe", "devices", "empty_caches", "load", "memory", "warm_up"]
 
 #: Loading changes torch's process-wide default dtype while it lasts, so every from_pretrained and every train step
 #: holds this lock; without it a step that creates a tensor meanwhile gets it in the other model's dtype.
@@ -79,6 +79,14 @@ def memory() -> Memory:
 
     machine = psutil.virtual_memory()
     return Memory(psutil.Process().memory_info().rss, machine.total, machine.available)
+
+
+def empty_caches() -> None:
+    """Hand the memory that torch keeps for later back to the accelerator; does nothing without one. Imports torch."""
+    import torch
+
+    if torch.accelerator.is_available():
+        torch.accelerator.empty_cache()
 
 
 def devices() -> tuple[str, ...]:

@@ -90,7 +90,7 @@ class Session(QObject):
         self._last_key = 0
         self._steps: list[Step] = []
         self._bytes = 0
-        self._model_vocabulary: tuple[LoadedModel, Vocabulary] | None = None
+        self._model_vocabulary: Vocabulary | None = None
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -127,6 +127,7 @@ class Session(QObject):
         if model is self.model:
             return
         self.model = model
+        self._model_vocabulary = None
         self.set_encoding(None)
         self.vocabulary = self._own_vocabulary()
         self.model_changed.emit()
@@ -320,9 +321,9 @@ class Session(QObject):
         model = self.model
         if model is None or model.tokenizer is None:
             return None
-        if self._model_vocabulary is None or self._model_vocabulary[0] is not model:
-            self._model_vocabulary = (model, Vocabulary(model.tokenizer))
-        return self._model_vocabulary[1]
+        if self._model_vocabulary is None:
+            self._model_vocabulary = Vocabulary(model.tokenizer)
+        return self._model_vocabulary
 
     def _measure(self) -> int:
         """Bytes of all logits that are kept; branches share steps, and what is shared counts once."""

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -36,13 +37,14 @@ class Details(QWidget):
     Signals:
         download_requested(str): Fetch this repository.
         cancel_requested(str): Stop fetching it.
-        load_requested(Checkpoint): Load it as the controls say.
+        load_requested(Checkpoint), load_second_requested(Checkpoint): Load it as the controls say.
         choices_changed(): Head, dtype or device was chosen, or another checkpoint is shown.
     """
 
     download_requested = Signal(str)
     cancel_requested = Signal(str)
     load_requested = Signal(object)
+    load_second_requested = Signal(object)
     choices_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -121,6 +123,12 @@ class Details(QWidget):
         self._device = named(QuietComboBox(), "hub.device", "Device", "Where it computes; auto takes the fastest")
         self._device.addItem("auto", "auto")
         self._load = named(QPushButton("Load"), "hub.load", "Load", "Load it with these choices (Ctrl+Enter)")
+        self._second = named(
+            QPushButton("Load as second"),
+            "hub.load_second",
+            "Load as second",
+            "Load it beside the first model: to compare the two, to score a text with both, or to guess ahead",
+        )
         set_role(self._load, "primary")
         icons.put(self._load, "play", "accent_text")
         self._needs = named(QLabel(), "hub.needs", "Memory", "What the weights take once loaded")
@@ -140,11 +148,15 @@ class Details(QWidget):
             grid.addWidget(words, line, column)
             grid.addWidget(control, line, column + 1, 1, 4 if control is self._head else 1)
             control.currentIndexChanged.connect(self._on_choice)
-        grid.addWidget(self._load, 1, 4)
-        grid.addWidget(self._needs, 2, 0, 1, 5)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._second)
+        buttons.addWidget(self._load)
+        grid.addWidget(self._needs, 2, 0, 1, 3)
+        grid.addLayout(buttons, 2, 3, 1, 2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop)
         grid.setColumnStretch(1, 1)
         grid.setColumnStretch(3, 1)
         self._load.clicked.connect(self._on_load)
+        self._second.clicked.connect(self._on_load_second)
         return self._load_row
 
     # What the pane says.
@@ -327,7 +339,8 @@ class Details(QWidget):
             else "Config, safetensors and tokenizer go into the Hub cache; pickles and code stay away."
         )
         self._load_row.setVisible(here and not self._fetching)
-        self._load.setEnabled(self.facts is not None and not self._loading)
+        for button in (self._load, self._second):
+            button.setEnabled(self.facts is not None and not self._loading)
         words = "Loading…" if self._loading else "Load"
         self._load.setText(words)
         self._load.setAccessibleName(words)
@@ -370,3 +383,7 @@ class Details(QWidget):
     def _on_load(self) -> None:
         if self.checkpoint is not None:
             self.load_requested.emit(self.checkpoint)
+
+    def _on_load_second(self) -> None:
+        if self.checkpoint is not None:
+            self.load_second_requested.emit(self.checkpoint)

@@ -18,6 +18,7 @@ from workbench.engine.values import Checkpoint, Listing
 from workbench.panes.hub import work
 from workbench.panes.hub.consent import ask_to_delete
 from workbench.panes.hub.details import Details
+from workbench.panes.hub.loaded import Loaded
 from workbench.panes.hub.local import LocalPanel
 from workbench.panes.hub.search import SearchPanel
 from workbench.panes.hub.shelf import Shelf
@@ -53,6 +54,7 @@ class HubPane(PaneFrame):
         self._search = SearchPanel()
         self._shelf = named(Shelf(), "hub.shelf", "Starters")
         self._local = LocalPanel()
+        self._loaded = Loaded(session)
         self._details = Details()
         self._lay_out()
 
@@ -70,6 +72,9 @@ class HubPane(PaneFrame):
         self._details.download_requested.connect(self.download)
         self._details.cancel_requested.connect(self._on_cancel_download)
         self._details.load_requested.connect(self._on_load_requested)
+        self._details.load_second_requested.connect(self._on_load_second_requested)
+        self._loaded.unload_requested.connect(self._on_unload)
+        self._loaded.swap_requested.connect(self._on_swap)
         self._details.choices_changed.connect(self._show_code_text)
         self.code_shown.connect(self._show_code_text)
         session.offline_changed.connect(self._show_offline)
@@ -97,7 +102,12 @@ class HubPane(PaneFrame):
         both = QSplitter(Qt.Orientation.Horizontal)
         both.setChildrenCollapsible(False)
         both.addWidget(left)
-        both.addWidget(self._details)
+        right = QWidget()
+        about = QVBoxLayout(right)
+        about.setContentsMargins(0, 0, 0, 0)
+        about.addWidget(self._details, 1)
+        about.addWidget(self._loaded)
+        both.addWidget(right)
         both.setStretchFactor(0, 3)
         both.setStretchFactor(1, 2)
         both.setSizes([700, 480])
@@ -141,8 +151,24 @@ class HubPane(PaneFrame):
         self._runner.start(job, Lane.IO)
         self._show_download()
 
-    def load(self, checkpoint: Checkpoint, head: str | None = None, dtype: str = "auto", device: str = "auto") -> None:
-        """Load a checkpoint into the session; the one before is freed once the new one stands."""
+    def load(
+        self,
+        checkpoint: Checkpoint,
+        head: str | None = None,
+        dtype: str = "auto",
+        device: str = "auto",
+        *,
+        second: bool = False,
+    ) -> None:
+        """Load a checkpoint into the session; the one before is freed once the new one stands.
+
+        Args:
+            checkpoint: A whole one of this machine.
+            head: Auto class; None takes the trained one.
+            dtype: As `models.load` takes it.
+            device: As `models.load` takes it.
+            second: Beside the model there is, not in its place.
+        """
         job = Job(
             f"Load {checkpoint.name}",
             models.load,
@@ -153,7 +179,7 @@ class HubPane(PaneFrame):
             pane="hub",
             stops="when the weights are read",
         )
-        job.succeeded.connect(self._on_loaded)
+        job.succeeded.connect(self._on_second_loaded if second else self._on_loaded)
         job.failed.connect(self._on_job_failed)
         job.finished.connect(self._on_load_finished)
         self._load_job = job
@@ -242,6 +268,11 @@ class HubPane(PaneFrame):
         if self._load_job is None or not self._load_job.active:
             self.load(checkpoint, self._details.head, self._details.dtype, self._details.device)
 
+    def _on_load_second_requested(self, checkpoint: Checkpoint) -> None:
+        if self._load_job is None or not self._load_job.active:
+            details = self._details
+            self.load(checkpoint, details.head, details.dtype, details.device, second=True)
+
     def _on_load_starter(self, key: str) -> None:
         checkpoint = self._installed.get(key)
         if checkpoint is not None:
@@ -319,11 +350,12 @@ class HubPane(PaneFrame):
         self.load(checkpoint)
 
     def _on_delete_requested(self, checkpoint: Checkpoint) -> None:
-        if self._session.checkpoint is not None and self._session.checkpoint.path == checkpoint.path:
+        loaded = [model.checkpoint.path for model in (self._session.model, self._session.second) if model is not None]
+        if checkpoint.path in loaded:
             self.show_notice(
                 f"{checkpoint.name} is loaded.",
                 "Its weights are in use.",
-                "Load another checkpoint first, then delete it.",
+                "Unload it first, then delete it.",
                 kind="warning",
             )
             return
@@ -343,13 +375,43 @@ class HubPane(PaneFrame):
         self._session.local_changed.emit()
 
     def _on_loaded(self, model: LoadedModel) -> None:
-        had_one = self._session.model is not None
+        had_one, before = self._session.model is not None, models.memory().process
         self._session.set_model(model)
         self._show_load_report(model)
         self._session.local_changed.emit()
         if had_one:
-            job = Job("Freeing the model before", work.free_memory, pane="hub", quiet=True)
-            self._runner.start(job, Lane.MODEL)
+            self._free(before)
+
+    def _on_second_loaded(self, model: LoadedModel) -> None:
+        had_one, before = self._session.second is not None, models.memory().process
+        self._session.set_second(model)
+        self._show_load_report(model)
+        if had_one:
+            self._free(before)
+
+    def _on_unload(self, second: bool) -> None:
+        model = self._session.second if second else self._session.model
+        if model is None:
+            return
+        name, before = model.checkpoint.name, models.memory().process
+        del model
+        self.clear_notices()
+        if second:
+            self._session.set_second(None)
+        else:
+            self._session.set_model(None)
+        self._free(before).succeeded.connect(partial(self._show_freed, name))
+
+    def _on_swap(self) -> None:
+        first, second = self._session.model, self._session.second
+        self._session.set_second(first)
+        self._session.set_model(second)
+
+    def _free(self, before: int) -> Job:
+        """Collect what nobody holds any more, where it holds up no window."""
+        job = Job("Freeing a model", work.free_memory, before, pane="hub", quiet=True)
+        self._runner.start(job, Lane.MODEL)
+        return job
 
     def _on_load_finished(self) -> None:
         if self._load_job is not None and not self._load_job.active:
@@ -375,6 +437,9 @@ class HubPane(PaneFrame):
             self.show_notice(f"{model.checkpoint.name} is loaded.", report, " ".join(model.notes), kind="warning")
         else:
             self.show_notice(f"{model.checkpoint.name} is loaded.", report, kind="info")
+
+    def _show_freed(self, name: str, freed: int) -> None:
+        self.show_notice(f"{name} is unloaded.", f"{format_bytes(freed)} of memory were given back.", kind="info")
 
     def _show_offline(self) -> None:
         self._offline.setChecked(self._session.offline)

@@ -47,7 +47,17 @@ def find_devices(*, task: Task) -> tuple[str, ...]:
     return models.devices()
 
 
-def free_memory(*, task: Task) -> None:
-    """Give back what the model before this one took, cycles included."""
+def free_memory(before: int, *, task: Task) -> int:
+    """Give back what a model took that nobody holds any more, cycles included.
+
+    Args:
+        before: Resident bytes of this process while it was there.
+        task: Asked whether to stop.
+
+    Returns:
+        Resident bytes freed, at least 0.
+    """
     task.check()
     gc.collect()
+    models.empty_caches()
+    return max(0, before - models.memory().process)
