@@ -322,6 +322,25 @@ def test_loading_gives_a_tokenizer_of_ones_own(tiny_llama: Checkpoint) -> None:
     assert first.get_vocab() == second.get_vocab()
 
 
+@pytest.mark.parametrize("which", ["llama", "bert", "fallback", "slow"])
+def test_a_tokenizer_of_ones_own_does_the_same_and_keeps_its_padding_to_itself(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    theirs = request.getfixturevalue(which)
+    own = tokens.own_tokenizer(theirs)
+    for text in ("The quick brown fox", "naïve 🙂‍↔️ 語 <|im_start|>x[MASK]", ""):
+        assert own(text)["input_ids"] == theirs(text)["input_ids"]
+        assert own.decode(own(text)["input_ids"]) == theirs.decode(theirs(text)["input_ids"])
+    if theirs.is_fast:
+        assert own.backend_tokenizer.to_str() == theirs.backend_tokenizer.to_str()
+        own.backend_tokenizer.enable_truncation(2)
+        assert (
+            len(own.backend_tokenizer.encode("The quick brown fox"))
+            == 2
+            < len(theirs.backend_tokenizer.encode("The quick brown fox"))
+        )
+
+
 def copied(checkpoint: Checkpoint, folder: Path, **changed: str | None) -> Checkpoint:
     shutil.copytree(checkpoint.path, folder, dirs_exist_ok=True)
     for name, content in changed.items():

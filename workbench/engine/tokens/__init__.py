@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,6 +108,36 @@ def load_tokenizer(checkpoint: Checkpoint, *, task: Task | None = None) -> PreTr
 
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "tekken.json",
                  "sentencepiece.bpe.model", "merges.txt", "tiktoken.model")  # fmt: skip
+
+
+def own_tokenizer(tokenizer: PreTrainedTokenizerBase, *, task: Task | None = None) -> PreTrainedTokenizerBase:
+    """A tokenizer of one's own that does what another one does, for use on another thread.
+
+    Truncation and padding are kept in a fast tokenizer while it encodes, so two threads can't share one. The vocabulary
+    can be shared: nothing is read or parsed again, which would hold the interpreter up for 60 ms and more.
+
+    Args:
+        tokenizer: Fast or slow.
+        task: Asked whether to stop.
+    """
+    (task or Silent()).check()
+    if not tokenizer.is_fast:
+        return copy.deepcopy(tokenizer)
+    from tokenizers import Tokenizer as Backend
+
+    old = tokenizer.backend_tokenizer
+    backend = Backend(old.model)
+    for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
+        if (value := getattr(old, part)) is not None:
+            setattr(backend, part, value)
+    backend.add_tokens([token for _, token in sorted(old.get_added_tokens_decoder().items())])
+    if old.truncation is not None:
+        backend.enable_truncation(**old.truncation)
+    if old.padding is not None:
+        backend.enable_padding(**old.padding)
+    own = copy.copy(tokenizer)
+    own._tokenizer = backend
+    return own
 
 
 def encode(

@@ -356,7 +356,6 @@ class TokenizerPane(PaneFrame):
             self._take_model()
 
     def _take_model(self) -> None:
-        # Reading a tokenizer holds the GIL: it is left until the pane is seen, so that loading a model does it once.
         self._stale = False
         self._tokenizer = None
         self._clear()
@@ -372,9 +371,9 @@ class TokenizerPane(PaneFrame):
             )
         else:
             self.show_body()
-            _say(self._summary, f"Loading the tokenizer of {model.checkpoint.name} …")
-            title = f"Load the tokenizer of {model.checkpoint.name}"
-            job = Job(title, tokens.load_tokenizer, model.checkpoint, pane="tokenizer", stops="after loading")
+            _say(self._summary, f"Taking the tokenizer of {model.checkpoint.name} …")
+            title = f"Take the tokenizer of {model.checkpoint.name}"
+            job = Job(title, tokens.own_tokenizer, model.tokenizer, pane="tokenizer", quiet=True)
             job.succeeded.connect(self._on_loaded)
             job.failed.connect(self._on_load_failed)
             self._job = self._runner.start(job, Lane.TEXT, slot="tokenizer.load")
