@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow
+from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
 from workbench.widgets.pane_frame import PaneFrame
 
@@ -18,20 +18,26 @@ class Docks(QObject):
         window: Takes the docks.
         names: Of all panes there are.
         build: Makes the pane of a name, when it is first wanted.
+        dress: Told of a dock that is about to be shown.
 
     Signals:
         changed(): A pane was opened or closed.
-        built(QDockWidget): A dock with its pane was made.
     """
 
     changed = Signal()
-    built = Signal(object)
 
-    def __init__(self, window: QMainWindow, names: Sequence[str], build: Callable[[str], PaneFrame]) -> None:
+    def __init__(
+        self,
+        window: QMainWindow,
+        names: Sequence[str],
+        build: Callable[[str], PaneFrame],
+        dress: Callable[[QWidget], None],
+    ) -> None:
         super().__init__(window)
         self._window = window
         self._names = names
         self._build = build
+        self._dress = dress
         self._docks: dict[str, QDockWidget] = {}
         window.setDockNestingEnabled(True)
 
@@ -121,10 +127,10 @@ class Docks(QObject):
             dock.visibilityChanged.connect(self.changed)
             pane.close_requested.connect(dock.close)
             self._docks[name] = dock
-            self.built.emit(dock)
         return self._docks[name]
 
     def _open(self, dock: QDockWidget) -> QDockWidget:
+        self._dress(dock)
         dock.setFloating(False)
         dock.show()
         return dock

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, Q
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
     QApplication,
+    QDockWidget,
     QMainWindow,
     QMessageBox,
     QToolBar,
@@ -100,9 +101,8 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Transformers Workbench")
         self.resize(1440, 900)
         self.setStyleSheet(_SEPARATORS)
-        self.docks = Docks(self, tuple(entry.name for entry in ENTRIES), self._build_pane)
+        self.docks = Docks(self, tuple(entry.name for entry in ENTRIES), self._build_pane, self._dress)
         self.docks.changed.connect(self._show_rail)
-        self.docks.built.connect(self._dress)
         self._presenting = False
         self._closing = False
         self._shown = False
@@ -256,7 +256,11 @@ class MainWindow(QMainWindow):
         self._ahead_timer.start()
 
     def _on_idle(self) -> None:
-        if not self.docks.build_next():
+        # What was built last is dressed in a turn of its own: both at once are felt.
+        bare = [dock for dock in self.findChildren(QDockWidget, options=_DIRECT) if dock.styleSheet() != self._sheet]
+        if bare:
+            self._dress(bare[0])
+        elif not self.docks.build_next():
             self._ahead_timer.stop()
 
     def _build_pane(self, name: str) -> PaneFrame:
@@ -330,7 +334,8 @@ class MainWindow(QMainWindow):
         """Dress dialogs as they are about to be shown."""
         super().childEvent(event)
         child = event.child()
-        if event.type() == QEvent.Type.ChildPolished and isinstance(child, QWidget):
+        dialog = isinstance(child, QWidget) and not isinstance(child, QDockWidget)
+        if dialog and event.type() == QEvent.Type.ChildPolished:
             self._dress(child)
 
     def _on_looks(self) -> None:
