@@ -41,7 +41,7 @@ BREAKS = [
     pytest.param(
         "engine-order", "engine/sampling.py", "from workbench.engine import generate", id="order turned round"
     ),
-    pytest.param("engine-order", "engine/forward.py", "from workbench.engine import generate", id="siblings meet"),
+    pytest.param("engine-order", "engine/forward.py", "from workbench.engine import tasks", id="siblings meet"),
     pytest.param("engine-order", "engine/attic.py", "", id="an engine module without a place"),
     pytest.param("engine-without-qt", "engine/paths.py", "from PySide6.QtCore import QObject", id="Qt at the top"),
     pytest.param(

@@ -32,10 +32,12 @@ from workbench.runtime.settings import Settings
 from workbench.window import ENTRIES, LAYOUTS
 
 PUBLIC = (
-    "playground.prompt", "playground.generate", "playground.stop", "playground.temperature", "playground.top_k",
+    "playground.files", "playground.prompt", "playground.generate", "playground.stop", "playground.temperature", "playground.top_k",
     "playground.top_p", "playground.min_p", "playground.repetition_penalty", "playground.max_new_tokens",
     "playground.seed", "playground.output", "probabilities.table", "tokenizer.text", "tokenizer.table", "hub.search",
     "hub.results", "hub.local", "hub.download", "hub.load", "tasks.task", "tasks.run", "tasks.result",
+    "compare.prompt", "compare.run", "compare.stop", "compare.what", "compare.table", "compare.step", "compare.chat",
+    "score.text", "score.run", "score.stop", "score.strip", "score.table", "score.alternatives",
     "trainer.dataset", "trainer.start", "trainer.stop", "trainer.loss_plot", "jobs.table",
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from workbench.engine.values import Checkpoint
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
-    from transformers import BertConfig
+    from transformers import BertConfig, PreTrainedTokenizerFast
 
 SENTENCES = (
     "The quick brown fox jumps over the lazy dog.",
@@ -53,28 +53,9 @@ def build_tiny_llama(folder: Path, *, chat: bool = True) -> Checkpoint:
         The checkpoint: config, generation config, safetensors weights and tokenizer.
     """
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-    bpe = Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
-    bpe.post_processor = processors.ByteLevel(trim_offsets=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=384,
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    bpe.train_from_iterator(SENTENCES, trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
-        bos_token="<|im_start|>",
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        model_max_length=256,
-        clean_up_tokenization_spaces=False,
-    )
+    tokenizer = byte_level_tokenizer()
     if chat:
         tokenizer.chat_template = CHATML
     tokenizer.save_pretrained(folder)
@@ -97,6 +78,39 @@ def build_tiny_llama(folder: Path, *, chat: bool = True) -> Checkpoint:
     model.generation_config = GenerationConfig(**ids)
     model.save_pretrained(folder)
     return Checkpoint(name="tiny-llama", path=folder)
+
+
+def byte_level_tokenizer(*more: str) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer of 384 ids: pad 0, bos 1, end 2, then the bytes and what `SENTENCES` taught it.
+
+    Args:
+        more: Further special tokens, from id 384 on.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    bpe.post_processor = processors.ByteLevel(trim_offsets=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=384,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(SENTENCES, trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        model_max_length=256,
+        clean_up_tokenization_spaces=False,
+    )
+    if more:
+        tokenizer.add_tokens(list(more), special_tokens=True)
+    return tokenizer
 
 
 def build_tiny_bert(folder: Path, head: str = "AutoModelForMaskedLM") -> Checkpoint:

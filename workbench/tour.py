@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QMessageLogContext, QSettings, Qt, QtMsgType, qInstallMessageHandler
-from PySide6.QtWidgets import QAbstractButton, QTableView, QWidget
+from PySide6.QtWidgets import QAbstractButton, QLabel, QTableView, QWidget
 
 from workbench.app import Workbench, make_application
 from workbench.driver import Driver, DriverError
@@ -27,6 +29,7 @@ from workbench.runtime.settings import Settings
 _TEXT = "The quick brown fox jumps over the lazy dog. 你好, שלום, café 👩‍🚀!"
 _PROMPT = "The capital of France is"
 _QUESTION = "Name three colours of the rainbow."
+_SCORED = "The capital of France is Paris, and the capital of Italy is Rome. Colourless green ideas sleep furiously."
 _POSITIVE = "A warm, funny and beautifully acted film."
 _NEGATIVE = "A dull, lifeless mess that wastes its cast."
 
@@ -66,8 +69,12 @@ class Tour(Driver):
             ("load SmolLM2", self.load_chat_model),
             ("tokenize", self.tokenize),
             ("generate greedily", self.generate_greedily),
+            ("branch at a token", self.grow_branch),
+            ("search with beams", self.search_with_beams),
             ("chat while moving sliders", self.sample_live),
             ("see the probabilities", self.see_probabilities),
+            ("score a sentence", self.see_score),
+            ("compare two settings", self.compare_settings),
             ("embed with MiniLM", self.embed),
             ("fine-tune MiniLM on the reviews", self.fine_tune),
             ("use the result", self.use_result),
@@ -123,12 +130,41 @@ class Tour(Driver):
         self.knob("playground.max_new_tokens", tokens)
         self._generate("playground.generate", tokens)
         shown = [step.token_id for step in self.session.steps]
-        expected = self._plain_greedy(tokens)
+        expected = self._plain(max_new_tokens=tokens)
         self.require(shown == expected, f"ids equal generate()'s: {shown} against {expected}")
         seconds = sum(step.seconds for step in self.session.steps[1:])
         self.report["tokens_per_second"] = round((len(shown) - 1) / seconds, 2) if seconds else None
         self.report["greedy_text"] = "".join(step.text for step in self.session.steps)
         self.picture("playground")
+
+    def grow_branch(self) -> None:
+        """Take another token than the model did, and hold what follows against plain ``generate()``."""
+        place, tokens = 3, 12
+        pane: Any = self.window.pane("playground")
+        step = self.session.steps[place]
+        self.require(step.logits is not None, "the step kept its logits")
+        order = step.logits.float32().argsort()[::-1]
+        other = next(int(token_id) for token_id in order if token_id != step.token_id)
+        kept = [each.token_id for each in self.session.steps[:place]]
+        self.knob("playground.max_new_tokens", tokens)
+        pane.branch_at(place, other)
+        self.wait_idle()
+        shown = [each.token_id for each in self.session.steps]
+        expected = [*kept, other, *self._plain([*kept, other], max_new_tokens=tokens)]
+        self.require(shown == expected, f"the branch's ids equal generate()'s: {shown} against {expected}")
+        self.require(len(self.session.branches) == 2, "the first text is still there")
+        self.picture("playground-branches")
+
+    def search_with_beams(self) -> None:
+        """Search with four beams, and hold the best one against plain ``generate()``."""
+        self.knob("playground.num_beams", 4)
+        self.click("playground.generate")
+        self.wait_idle()
+        shown = [step.token_id for step in self.session.steps]
+        expected = self._plain(max_new_tokens=12, num_beams=4)
+        self.require(shown == expected, f"the best beam equals generate()'s: {shown} against {expected}")
+        self.picture("playground-beams")
+        self.knob("playground.num_beams", 1)
 
     def sample_live(self) -> None:
         """Chat; the sliders act on the running generation."""
@@ -170,6 +206,46 @@ class Tour(Driver):
         self.require(len(seen) >= 4, "the distribution followed the slider")
         self.require(len(self.workbench.runner.jobs) == jobs_before, "no model ran for it")
         self.picture("playground-probabilities")
+
+    def see_score(self) -> None:
+        """Score a sentence, and hold the perplexity against the loss of the library."""
+        self.window.show_pane("score")
+        self.find(QWidget, "score.text").setPlainText(_SCORED)
+        self.click("score.run")
+        pane: Any = self.window.pane("score")
+        self.wait(lambda: pane.reading is not None, 120, "a score")
+        self.wait_idle()
+        shown = pane.reading.scores[0]
+        expected = self._plain_loss(_SCORED)
+        self.require(
+            abs(math.log(shown.perplexity) - expected) < 1e-3,
+            f"the perplexity is that of the loss: {math.log(shown.perplexity)} against {expected}",
+        )
+        self.report["perplexity"] = round(shown.perplexity, 3)
+        self.report["bits_per_byte"] = round(shown.bits_per_byte, 4)
+        table = self.find(QTableView, "score.table")
+        self.require(table.model().rowCount() == len(shown.tokens), "a row for each token")
+        pane.select(len(shown.tokens) - 2)
+        self.picture("score")
+
+    def compare_settings(self) -> None:
+        """Let SmolLM2 write greedily and by sampling, and see where the texts part."""
+        self.window.show_pane("compare")
+        self.find(QWidget, "compare.prompt").setPlainText(_PROMPT)
+        self.choose("compare.what", "Two settings")
+        held = self.session.sampling
+        greedy = replace(held, do_sample=False, max_new_tokens=24)
+        self.session.set_sampling(greedy)
+        self.click("compare.take_a")
+        self.session.set_sampling(replace(held, temperature=1.0, max_new_tokens=24))
+        self.click("compare.take_b")
+        self.click("compare.run")
+        self.wait_idle()
+        verdict = self.find(QLabel, "compare.verdict").text()
+        self.require("part at token" in verdict, f"it says where they part: {verdict}")
+        self.report["compare"] = verdict
+        self.picture("compare")
+        self.session.set_sampling(held)
 
     def embed(self) -> None:
         """Load MiniLM and embed three sentences."""
@@ -262,20 +338,36 @@ class Tour(Driver):
         self.wait_idle()
         self.require(0 < len(self.session.steps) <= tokens, f"{len(self.session.steps)} tokens of at most {tokens}")
 
-    def _plain_greedy(self, tokens: int) -> list[int]:
+    def _plain(self, behind: Sequence[int] = (), **settings: Any) -> list[int]:
+        """What plain ``generate()`` writes greedily behind the prompt and some more ids."""
         model = self._model()
 
         def generate(**_: object) -> list[int]:
-            inputs = model.tokenizer(_PROMPT, return_tensors="pt").to(model.device)
-            output = model.model.generate(**inputs, do_sample=False, max_new_tokens=tokens)
-            return output[0, inputs["input_ids"].shape[1] :].tolist()
+            ids = model.tokenizer(_PROMPT, return_tensors="pt")["input_ids"].to(model.device)
+            ids = ids.new_tensor([[*ids[0].tolist(), *behind]])
+            output = model.model.generate(ids, attention_mask=ids.new_ones(ids.shape), do_sample=False, **settings)
+            return output[0, ids.shape[1] :].tolist()
 
-        results: list[list[int]] = []
-        job = Job("Checking against generate()", generate)
+        results = self._on_model("Checking against generate()", generate)
+        return results[0] if results else []
+
+    def _plain_loss(self, text: str) -> float:
+        model = self._model()
+
+        def loss(**_: object) -> float:
+            inputs = model.tokenizer(text, return_tensors="pt").to(model.device)
+            return model.model(**inputs, labels=inputs["input_ids"]).loss.item()
+
+        results = self._on_model("Checking against the loss", loss)
+        return results[0] if results else math.nan
+
+    def _on_model(self, title: str, work: Callable[..., Any]) -> list[Any]:
+        results: list[Any] = []
+        job = Job(title, work)
         job.succeeded.connect(results.append)
         self.workbench.runner.start(job, Lane.MODEL)
-        self.wait(lambda: not job.active, 300, "plain generate()")
-        return results[0] if results else []
+        self.wait(lambda: not job.active, 300, title)
+        return results
 
     def _run_task(self) -> None:
         before = self._tasks().result

@@ -20,10 +20,12 @@ from PySide6.QtWidgets import (
 from workbench import __version__, flow
 from workbench.docks import Docks
 from workbench.engine.values import Step
+from workbench.panes.compare import ComparePane
 from workbench.panes.hub import HubPane
 from workbench.panes.jobs import JobsPane
 from workbench.panes.playground import PlaygroundPane
 from workbench.panes.probabilities import ProbabilitiesPane
+from workbench.panes.score import ScorePane
 from workbench.panes.tasks import TasksPane
 from workbench.panes.tokenizer import TokenizerPane
 from workbench.panes.trainer import TrainerPane
@@ -70,6 +72,10 @@ ENTRIES = (
     _Entry("tokenizer", "Tokenizer", "See how text becomes input_ids and attention_mask", TokenizerPane),
     _Entry("playground", "Playground", "Generate text with live knobs", PlaygroundPane),
     _Entry("probabilities", "Probabilities", "The next-token distribution of any step", ProbabilitiesPane),
+    _Entry(
+        "score", "Score", "Read a text as the model reads it: probability, rank and surprise of every token", ScorePane
+    ),
+    _Entry("compare", "Compare", "Two checkpoints or two settings on one prompt", ComparePane),
     _Entry("tasks", "Tasks", "Run a task with each of its three steps open", TasksPane),
     _Entry("trainer", "Trainer", "Fine-tune with a live loss curve", TrainerPane),
     _Entry("jobs", "Jobs", "All work, now and before", JobsPane),
@@ -268,6 +274,8 @@ class MainWindow(QMainWindow):
         pane = entry.build(self.session, self.runner)
         if hasattr(pane, "hub_requested"):
             pane.hub_requested.connect(self._on_hub_requested)
+        if isinstance(pane, ProbabilitiesPane):
+            pane.branch_requested.connect(self._on_branch_requested)
         for area in pane.findChildren(QAbstractScrollArea):
             area.viewport().installEventFilter(self._zoom_wheel)
         return pane
@@ -305,6 +313,12 @@ class MainWindow(QMainWindow):
 
     def _on_hub_requested(self) -> None:
         self.show_pane("hub")
+
+    def _on_branch_requested(self, index: int, token_id: int) -> None:
+        self.show_pane("playground", beside=True)
+        playground = self.pane("playground")
+        if isinstance(playground, PlaygroundPane):
+            playground.branch_at(index, token_id)
 
     # Looks.
 
@@ -433,7 +447,7 @@ class MainWindow(QMainWindow):
             f"{entry.title}: {entry.tip}.",
             "Every control has a tooltip that says what it does and its usual range. Show code gives the Python that "
             "does the same.",
-            "Ctrl+Enter runs the pane's main action, Esc stops it, Ctrl+1 … Ctrl+7 change panes, Ctrl+K finds every "
+            "Ctrl+Enter runs the pane's main action, Esc stops it, Ctrl+1 … Ctrl+9 change panes, Ctrl+K finds every "
             "command, Ctrl+plus and Ctrl+minus zoom, F11 presents.",
             kind="info",
         )

@@ -64,10 +64,28 @@ def generation(rounds: int) -> Iterator[Figure]:
 
 
 def slider(moves: int) -> Iterator[Figure]:
-    """Slider to repainted distribution at 151,936 entries."""
+    """Slider to repainted trace at 151,936 entries, all processors on."""
     result = _child("slider", str(moves))
-    detail = f"median {result['median_ms']:.1f} ms, {moves} moves"
-    yield Figure("slider to repainted distribution (p95)", result["p95_ms"], "ms", 16, True, detail)
+    detail = f"median {result['median_ms']:.1f} ms, {moves} moves, {result['acts']:.0f} processors on"
+    yield Figure("slider to repainted trace (p95)", result["p95_ms"], "ms", 16, True, detail)
+
+
+def writing(rounds: int) -> Iterator[Figure]:
+    """Recording at a large vocabulary, branching, the first token, Stop, and scrolling."""
+    result = _child("large-vocabulary", str(rounds))
+    detail = f"{result['ours']:.1f} over {result['plain']:.1f} tokens/s, {rounds} pairs, equal text"
+    yield Figure("tokens/s recorded over plain, 151,936 entries", result["ratio"], "x", 0.97, False, detail)
+    result = _child("branching", str(rounds))
+    detail = f"{result['reused_ms']:.0f} over {result['anew_ms']:.0f} ms, {result['tokens']:.0f} tokens in, equal text"
+    yield Figure("first token of a branch, anew over reused", result["gain"], "x", 2.0, False, detail)
+    result = _child("first-token", str(2 * rounds))
+    detail = f"{result['ours_ms']:.0f} over {result['plain_ms']:.0f} ms from the click, {2 * rounds} pairs"
+    yield Figure("first token after Generate over plain generate()", result["extra_ms"], "ms", 20, True, detail)
+    result = _child("stopping", str(rounds))
+    yield Figure("tokens that come after Stop", result["tokens"], "tokens", 1, True, f"worst of {rounds}")
+    result = _child("scrolling")
+    detail = f"median {result['median_ms']:.1f} ms, 300 frames"
+    yield Figure("frame while scrolling 20,000 tokens (p95)", result["p95_ms"], "ms", 16, True, detail)
 
 
 def training(rounds: int) -> Iterator[Figure]:
@@ -106,6 +124,7 @@ def main() -> int:
         "first-window": lambda: first_window(rounds + 2),
         "generation": lambda: generation(rounds),
         "slider": lambda: slider(100 if options.fast else 400),
+        "writing": lambda: writing(rounds),
         "training": lambda: training(rounds),
         "memory": memory,
         "tour": lambda: tour_gaps(options.fast),
@@ -125,7 +144,7 @@ def main() -> int:
     return 0 if all(figure.ok for figure in figures) else 1
 
 
-_MEASURES = ("first-window", "generation", "slider", "training", "memory", "tour")
+_MEASURES = ("first-window", "generation", "slider", "writing", "training", "memory", "tour")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,9 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks import writing
+
 _PROMPT = "The history of the printing press begins"
 _TOKENS = 64
 _VOCABULARY = 151_936
+#: Every knob that acts on the scores of a decoder, at a value where it has something to do.
+_ALL_ON: dict[str, Any] = {
+    "do_sample": True, "temperature": 0.9, "top_h": 0.9, "top_k": 200, "top_p": 0.95, "min_p": 0.01, "typical_p": 0.98,
+    "epsilon_cutoff": 1e-4, "eta_cutoff": 1e-4, "repetition_penalty": 1.1, "no_repeat_ngram_size": 3,
+    "min_new_tokens": 8, "bad_words_ids": ((7,), (8, 9)), "sequence_bias": (((11,), 2.0),), "suppress_tokens": (3, 4),
+    "begin_suppress_tokens": (5,), "exponential_decay_length_penalty": (1, 1.1), "remove_invalid_values": True,
+    "renormalize_logits": True,
+}  # fmt: skip
 
 
 def _since_start() -> float:
@@ -79,9 +89,9 @@ def generation(rounds: int) -> dict[str, float]:
 
 
 def slider(moves: int) -> dict[str, float]:
-    """Moves of the temperature, top_k and top_p sliders until the distribution is repainted."""
+    """Moves of sliders, all processors on, until the whole trace is repainted: its columns and its funnel."""
     import numpy
-    from PySide6.QtWidgets import QTableView
+    from PySide6.QtWidgets import QTableView, QWidget
 
     from workbench.engine.values import Logits, Sampling, Step
 
@@ -98,9 +108,13 @@ def slider(moves: int) -> dict[str, float]:
     session.set_selection(len(session.encoding.tokens) + len(session.steps) - 1)
     driver.tour.turn(200)
     table = pane.findChild(QTableView, "probabilities.table")
-    knobs = (("playground.temperature", 0.2, 1.8), ("playground.top_k", 0, 200), ("playground.top_p", 0.1, 1.0))
+    funnel = pane.findChild(QWidget, "probabilities.funnel")
+    knobs = (("playground.temperature", 0.2, 1.8), ("playground.top_k", 1, 200), ("playground.top_p", 0.1, 0.99))
     times = []
     driver.tour.check("playground.do_sample", True)
+    session.set_sampling(replace(session.sampling, **_ALL_ON))
+    for shown in (False, True):
+        driver.tour.check("probabilities.trace", shown)
     for number in range(moves):
         name, low, high = knobs[number % 3]
         value = low + (high - low) * ((number * 37) % 100) / 100
@@ -108,10 +122,14 @@ def slider(moves: int) -> dict[str, float]:
         begun = time.perf_counter()
         driver.tour.knob(name, value)
         table.viewport().repaint()
+        funnel.repaint()
         times.append((time.perf_counter() - begun) * 1000)
+    acts = len(table.acts)
     driver.close()
+    if acts < len(_ALL_ON) - 3:
+        raise SystemExit(f"only {acts} processors were on")
     times.sort()
-    return {"p95_ms": times[int(0.95 * len(times))], "median_ms": statistics.median(times)}
+    return {"p95_ms": times[int(0.95 * len(times))], "median_ms": statistics.median(times), "acts": acts}
 
 
 def train_window() -> dict[str, float]:
@@ -270,4 +288,5 @@ if __name__ == "__main__":
         "memory-window": memory_window,
         "memory-plain": memory_plain,
     }
-    print(json.dumps(sides[verb]()))
+    of_writing = writing.sides(_Driver)
+    print(json.dumps(of_writing[verb](*rest) if verb in of_writing else sides[verb]()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -16,10 +17,12 @@ from transformers import GenerationConfig
 
 from workbench.engine import generate, models, tokens
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate.text import Text
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import Distribution, Knobs
 from workbench.engine.task import Silent
-from workbench.engine.values import Checkpoint, Encoding, Message, Sampling, Step
+from workbench.engine.tokens.positions import byte_alphabet
+from workbench.engine.values import Checkpoint, Encoding, Message, Sampling, Start, Step
 
 PROMPT = "The quick brown"
 SETTINGS = {
@@ -39,11 +42,18 @@ class Watch(Silent):
     """Keeps the steps and does something after each."""
 
     def __init__(self, after: Callable[[Step], None] = lambda step: None) -> None:
+        self.start: Start | None = None
         self.steps: list[Step] = []
         self.after = after
 
     def send(self, part: object) -> None:
+        if isinstance(part, Start):
+            assert self.start is None
+            assert not self.steps
+            self.start = part
+            return
         assert isinstance(part, Step)
+        assert self.start is not None
         self.steps.append(part)
         self.after(part)
 
@@ -189,7 +199,8 @@ def test_texts_of_the_steps_make_the_decoded_text(llama: LoadedModel, prompt: En
             llama, prompt, Sampling(temperature=3.0, top_k=0, top_p=1.0, max_new_tokens=60, seed=seed)
         )
         assert "".join(step.text for step in made.steps) == made.text
-        assert made.text == llama.tokenizer.decode(made.ids, skip_special_tokens=True)
+        decoded = llama.tokenizer.decode(made.ids, skip_special_tokens=True)
+        assert re.fullmatch(re.escape(decoded).replace("\N{REPLACEMENT CHARACTER}", "(<0x[0-9A-F]{2}>)+"), made.text)
 
 
 @pytest.mark.parametrize(
@@ -197,17 +208,27 @@ def test_texts_of_the_steps_make_the_decoded_text(llama: LoadedModel, prompt: En
 )
 def test_characters_of_several_tokens_come_whole(llama: LoadedModel, text: str):
     ids = llama.tokenizer(text, add_special_tokens=False)["input_ids"]
-    reader = generate._Text(llama.tokenizer)
+    reader = Text(llama.tokenizer)
     parts = [reader.add(token_id, last=index == len(ids) - 1) for index, token_id in enumerate(ids)]
     assert "".join(parts) == text
     assert not any("\N{REPLACEMENT CHARACTER}" in part for part in parts)
 
 
-def test_a_character_cut_off_by_the_end_is_shown_as_one(llama: LoadedModel):
-    ids = llama.tokenizer("中", add_special_tokens=False)["input_ids"][:-1]
-    reader = generate._Text(llama.tokenizer)
-    parts = [reader.add(token_id, last=index == len(ids) - 1) for index, token_id in enumerate(ids)]
-    assert "".join(parts) == llama.tokenizer.decode(ids)
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        (b"\xe4\xb8", "<0xE4><0xB8>"),
+        (b"\xe4 dog", "<0xE4> dog"),
+        (b"\x80\xe4\xb8\xad\xff.", "<0x80>中<0xFF>."),
+        (b"\xed\xa0\x80", "<0xED><0xA0><0x80>"),
+        ("a\N{REPLACEMENT CHARACTER}".encode(), "a\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_bytes_that_make_no_character_are_shown_as_bytes(llama: LoadedModel, raw: bytes, shown: str):
+    letters = {byte: letter for letter, byte in byte_alphabet().items()}
+    ids = llama.tokenizer.convert_tokens_to_ids([letters[byte] for byte in raw])
+    reader = Text(llama.tokenizer)
+    assert "".join(reader.add(token_id, last=index == len(ids) - 1) for index, token_id in enumerate(ids)) == shown
 
 
 def with_config(checkpoint: Checkpoint, folder: Path, **settings: object) -> LoadedModel:

@@ -366,13 +366,11 @@ def test_a_value_no_knob_can_show_survives_the_move_of_another(pane, session):
     assert session.sampling == Sampling(top_k=40_000, temperature=0.4)
 
 
-def test_new_seed_neutral_and_defaults(pane, session):
+def test_new_seed_and_neutral(pane, session):
     button(pane, "new_seed").click()
     assert session.sampling.seed != 0
     button(pane, "neutral").click()
     assert replace(session.sampling, seed=0) == Sampling(temperature=1.0, top_k=0, top_p=1.0)
-    button(pane, "defaults").click()
-    assert replace(session.sampling, seed=0) == Sampling()
 
 
 def test_greedy_greys_out_the_knobs_that_do_not_act(pane, session):

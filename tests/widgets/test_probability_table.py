@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import math
 import time
 from dataclasses import dataclass
 
 import pytest
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import theme
@@ -21,6 +24,8 @@ class Row:
     probability: float
     after: float
     cut_by: str | None
+    scores: tuple[float, ...] = ()
+    why: str = ""
 
 
 ROWS = [
@@ -121,3 +126,71 @@ def test_widths_do_not_jump_while_a_knob_moves(table: ProbabilityTable) -> None:
     before = [table.columnWidth(column) for column in range(6)]
     table.set_candidates([Row(151_000, " a very long token indeed", 1, -100.0, 1.0, 1.0, None)])
     assert [table.columnWidth(column) for column in range(6)] == before
+
+
+ACTS = ("repetition_penalty", "temperature", "top_k", "top_p")
+TRACED = [
+    Row(7, " jumps", 1, 18.21, 0.713, 1.0, None, (18.21, 26.01, 26.01, 26.01)),
+    Row(8, " leaps", 2, 16.02, 0.129, 0.0, "top_k", (16.02, 22.89, -math.inf, -math.inf), "rank 2, and only 1 is kept"),
+    Row(9, "!", 3, -math.inf, 0.0, 0.0, None, (-math.inf,) * 4, "ruled out by the model itself"),
+]
+
+
+def test_each_processor_has_a_column_and_a_cut_says_where(table: ProbabilityTable) -> None:
+    table.set_candidates(TRACED, ACTS)
+    assert table.acts == ACTS
+    assert words(table, 0)[4:8] == ["18.210", "26.010", "26.010", "26.010"]
+    assert words(table, 1)[4:8] == ["16.020", "22.890", "cut", ""]
+    assert words(table, 2)[3:8] == ["−∞", "−∞", "−∞", "−∞", "−∞"]
+    assert table.tip(1) == "rank 2, and only 1 is kept"
+    assert table.tip(0) == ""
+    headings = [table.model().headerData(n, Qt.Orientation.Horizontal) for n in range(4, 8)]
+    assert headings == ["repetition_\npenalty", "temperature", "top_k", "top_p"]
+
+
+def test_columns_come_and_go_without_moving_rows_or_losing_the_selection(table: ProbabilityTable) -> None:
+    rows = [Row(n, f" w{n}", n + 1, -float(n), 0.005, 0.005, None, (1.0, 2.0)) for n in range(100)]
+    table.set_candidates(rows)
+    table.selectRow(40)
+    table.verticalScrollBar().setValue(500)
+    top = table.rowViewportPosition(40)
+    table.set_candidates(rows, ("temperature", "no_repeat_ngram_size"))
+    assert table.rowViewportPosition(40) == top
+    assert table.selected_candidate is rows[40]
+    table.set_candidates([rows[40], *rows[:40], *rows[41:]], ())
+    assert table.selected_candidate is rows[40], "the selection goes with its token"
+
+
+def test_every_heading_and_number_is_seen_whole_where_there_is_room(table: ProbabilityTable, qtbot: QtBot) -> None:
+    table.resize(1100, 240)
+    table.set_candidates(TRACED, ACTS)
+    assert table.has_room_for(ACTS)
+    qtbot.waitUntil(lambda: table.horizontalScrollBar().maximum() == 0)
+    header = table.horizontalHeader()
+    for column in range(10):
+        assert header.sectionSize(column) >= header.sectionSizeFromContents(column).width(), column
+    table.resize(500, 240)
+    assert not table.has_room_for(ACTS)
+
+
+def test_the_csv_holds_every_score(table: ProbabilityTable) -> None:
+    table.set_candidates(TRACED, ACTS)
+    lines = list(csv.reader(table.as_csv().splitlines()))
+    assert lines[0] == ["token", "id", "rank", "logit", *ACTS, "raw p", "after p", "cut by"]
+    assert lines[2] == [" leaps", "8", "2", "16.02", "16.02", "22.89", "-inf", "-inf", "0.129", "0.0", "cut by top_k"]
+
+
+def test_only_candidates_in_view_are_asked_for(table: ProbabilityTable) -> None:
+    class Lazy(list[Row]):
+        asked: set[int] = set()  # noqa: RUF012 - of this class alone
+
+        def __getitem__(self, index: int) -> Row:  # type: ignore[override]
+            self.asked.add(index)
+            return Row(index, "w", 1, 0.0, 0.1, 0.1, None)
+
+        def __len__(self) -> int:
+            return 1000
+
+    table.set_candidates(Lazy())
+    table.viewport().repaint()
+    assert max(Lazy.asked) < 30

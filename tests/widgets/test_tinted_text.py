@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -91,3 +92,23 @@ def test_headings_and_a_fresh_start(view):
     view.clear_text()
     view.append_pieces([Piece("again")])
     assert (view.toPlainText(), view.pieces) == ("again", 1)
+
+
+def test_a_selected_piece_is_opened_by_another_click_by_key_and_by_the_right_button(view, qtbot):
+    view.append_pieces([Piece("some"), Piece(" words")])
+    with qtbot.assertNotEmitted(view.piece_opened):
+        qtbot.keyClick(view, Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
+    view.set_selected(1)
+    with qtbot.waitSignal(view.piece_opened) as opened:
+        qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=centre(view, 7))
+    assert opened.args == [1]
+    with qtbot.waitSignal(view.piece_opened) as opened:
+        qtbot.keyClick(view, Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
+    assert opened.args == [1]
+    place = centre(view, 2)
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, place, view.viewport().mapToGlobal(place))
+    with qtbot.waitSignal(view.piece_opened) as opened:
+        QApplication.sendEvent(view.viewport(), event)
+    assert opened.args == [0]
+    assert view.selected == 0
+    assert view.rect().contains(view.viewport().mapFromGlobal(view.place_of(1).center()))

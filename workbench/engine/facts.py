@@ -62,6 +62,7 @@ _TOKENIZER_FILES = (
     "vocab.json",
     "tekken.json",
 )
+_PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 
 def describe(checkpoint: Checkpoint) -> Facts:
@@ -77,6 +78,7 @@ def describe(checkpoint: Checkpoint) -> Facts:
     named = config.get("architectures")
     architectures = tuple(str(name) for name in named) if isinstance(named, list) else ()
     trained = _trained_head(architectures, model_type)
+    heads = _heads(model_type, trained)
     text = config.get("text_config")
     sizes = {**config, **text} if isinstance(text, dict) else config
     heads_count = _whole(sizes, "num_attention_heads", "n_head", "n_heads")
@@ -86,7 +88,7 @@ def describe(checkpoint: Checkpoint) -> Facts:
     return Facts(
         architectures=architectures,
         model_type=model_type,
-        heads=_heads(model_type, trained),
+        heads=heads,
         trained_head=trained,
         dtype=stored or (declared if isinstance(declared, str) else None),
         layers=_whole(sizes, "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
@@ -101,6 +103,8 @@ def describe(checkpoint: Checkpoint) -> Facts:
         remote_code="auto_map" in config,
         has_tokenizer=has_tokenizer(path),
         has_chat_template=_has_chat_template(path),
+        encoder_decoder=_encoder_decoder(config, heads, trained),
+        takes_images=_takes_images(config, heads, path),
     )
 
 
@@ -257,13 +261,29 @@ def _trained_head(architectures: tuple[str, ...], model_type: str) -> str | None
     if not architectures:
         return None
     tables = _tables()
-    for head, table in HEADS:
+    # Some classes stand in the table of causal language models too; with pictures they do all they can.
+    for head, table in sorted(HEADS, key=lambda entry: entry[0] != "AutoModelForImageTextToText"):
         if tables[table].get(model_type) == architectures[0]:
             return head
     for suffix, head in _SUFFIXES.items():
         if architectures[0].endswith(suffix):
             return head
     return None
+
+
+def _encoder_decoder(config: dict[str, Any], heads: tuple[str, ...], trained: str | None) -> bool:
+    # Written only where it differs from what the architecture has by itself.
+    stated = config.get("is_encoder_decoder")
+    if isinstance(stated, bool):
+        return stated
+    return "AutoModelForSeq2SeqLM" in (trained, heads[0])
+
+
+def _takes_images(config: dict[str, Any], heads: tuple[str, ...], path: Path) -> bool:
+    # The table of transformers lists text models as well, under the type of a family that has both.
+    if "AutoModelForImageTextToText" not in heads:
+        return False
+    return "vision_config" in config or any((path / name).is_file() for name in _PROCESSOR_FILES)
 
 
 def _stored_dtype(files: tuple[Path, ...]) -> str | None:

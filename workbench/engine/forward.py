@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate.inputs import inputs, start_of
 from workbench.engine.sampling import keep
 from workbench.engine.task import Silent, Task
-from workbench.engine.values import Encoding, Logits
+from workbench.engine.values import Encoding, Logits, Start
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,52 +17,68 @@ if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
 
 
-def next_token(model: LoadedModel, encoding: Encoding, *, at: int = -1, task: Task | None = None) -> Logits:
+def next_token(model: LoadedModel, start: Start | Encoding, *, at: int = -1, task: Task | None = None) -> Logits:
     """Score every token of the vocabulary as the successor of one position.
 
     Args:
-        model: A causal language model.
-        encoding: Ids of shape ``(seq,)``; the pass runs over them up to and with ``at``, as generation would.
-        at: Position whose successor is asked for, in ``[-seq, seq)``.
+        model: A loaded model that generates.
+        start: The prompt, or the encoder's input, with ids of shape ``(seq,)``; what an encoding lacks of a `Start` is
+            as generation would have it.
+        at: Position whose successor is asked for, in ``[-seq, seq)`` of the sequence that is written: the prompt, or
+            what the decoder starts with. The pass runs over it up to and with that position, as generation would. With
+            pictures only the last one can be asked for.
         task: Asked before the pass whether to stop; the pass itself can't be interrupted.
 
     Returns:
         Raw logits of shape ``(vocab,)``.
 
     Raises:
-        NotSupported: The model was not loaded as a causal language model.
-        InputError: The encoding is empty.
-        IndexError: ``at`` is outside the encoding.
+        NotSupported: The model's head predicts no next token.
+        InputError: The encoding is empty, a picture can't be read, or there are pictures and ``at`` is not the end.
+        IndexError: ``at`` is outside the sequence.
 
     References:
-        transformers, Model outputs: CausalLMOutputWithPast.logits
+        transformers, Model outputs: CausalLMOutputWithPast.logits, Seq2SeqLMOutput.logits
     """
     import torch
 
-    if model.head != "AutoModelForCausalLM":
+    if not model.generates:
         raise NotSupported(
             f"{model.checkpoint.name} gives no next-token distribution.",
-            why=f"It was loaded as {model.head}, and only a causal language model predicts the next token.",
-            remedy="Load a checkpoint whose architecture ends in ForCausalLM.",
+            why=f"It was loaded as {model.head}, which predicts no next token.",
+            remedy="Load a checkpoint whose architecture ends in ForCausalLM or ForConditionalGeneration.",
         )
-    count = len(encoding.tokens)
-    if not count:
+    encoding = start if isinstance(start, Encoding) else start.encoding
+    if not encoding.tokens:
         raise InputError(
             "There is no token to look behind.", why="The text is empty.", remedy="Write at least one word."
         )
+    start = start_of(model, start) if isinstance(start, Encoding) else start
+    count = len(start.context_ids)
     if not -count <= at < count:
-        raise IndexError(f"position {at} is outside an encoding of {count} tokens")
-    (task or Silent()).check()
+        raise IndexError(f"position {at} is outside a sequence of {count} tokens")
     end = at % count + 1
-    inputs = {"input_ids": torch.tensor([encoding.input_ids[:end]], device=model.model.device)}
-    mask = encoding.attention_mask[:end]
-    # generate() leaves out a mask of ones too; with it some models take another attention kernel and other last bits.
-    if not all(mask):
-        inputs["attention_mask"] = torch.tensor([mask], device=model.model.device)
+    if start.images and end < count:
+        raise InputError(
+            "Only what follows the whole prompt can be scored.",
+            why="It shows pictures, and part of one means nothing.",
+            remedy="Ask for the token after the last one.",
+        )
+    (task or Silent()).check()
+    given = dict(inputs(model, start).kwargs)
+    if model.encoder_decoder:
+        given["decoder_input_ids"] = given["decoder_input_ids"][:, :end]
+    else:
+        if not start.images:
+            given = {name: tensor[:, :end] for name, tensor in given.items()}
+        # generate() leaves a mask of ones out too; with it some models take another attention kernel and other last
+        # bits.
+        if bool(given["attention_mask"].all()):
+            del given["attention_mask"]
     # Without it the logits of all positions are computed: gigabytes for a long text and a large vocabulary.
     kept = {"logits_to_keep": 1} if model.model._supports_logits_to_keep() else {}
     with torch.inference_mode():
-        row = model.model(**inputs, **kept, use_cache=False).logits[0, -1]
+        row = model.model(**given, **kept, use_cache=False).logits[0, -1]
     return keep(row, model.dtype)
 
 

@@ -17,13 +17,27 @@ from workbench.engine.values import Checkpoint, Facts
 from workbench.engine.warmup import warm_up
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
-__all__ = ["LOAD_LOCK", "LoadedModel", "Memory", "describe", "devices", "empty_caches", "load", "memory", "warm_up"]
+__all__ = [
+    "GENERATING_HEADS",
+    "LOAD_LOCK",
+    "LoadedModel",
+    "Memory",
+    "describe",
+    "devices",
+    "empty_caches",
+    "load",
+    "memory",
+    "warm_up",
+]
 
 #: Loading changes torch's process-wide default dtype while it lasts, so every from_pretrained and every train step
 #: holds this lock; without it a step that creates a tensor meanwhile gets it in the other model's dtype.
 LOAD_LOCK = threading.RLock()
+
+#: Auto classes whose models write text.
+GENERATING_HEADS = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForImageTextToText")
 
 _WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1, "int8": 1,
           "uint8": 1}  # fmt: skip
@@ -47,6 +61,7 @@ class LoadedModel:
         unexpected: Names of weights in the checkpoint that this head has no use for.
         seconds: Time the load took, imports included.
         notes: What a person should know about this load, each a sentence.
+        processor: Makes inputs of pictures and text; None where the head takes no pictures or it can't be had.
     """
 
     checkpoint: Checkpoint
@@ -62,6 +77,22 @@ class LoadedModel:
     unexpected: tuple[str, ...]
     seconds: float
     notes: tuple[str, ...] = ()
+    processor: ProcessorMixin | None = None
+
+    @property
+    def generates(self) -> bool:
+        """Whether its head writes text."""
+        return self.head in GENERATING_HEADS
+
+    @property
+    def encoder_decoder(self) -> bool:
+        """Whether an encoder reads the input and a decoder writes a sequence of its own."""
+        return bool(getattr(self.model.config, "is_encoder_decoder", False))
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether pictures can be given to it."""
+        return self.processor is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +201,9 @@ def load(
     # asked to load has something to paint first.
     task.report(Progress(0, None, "steps", "reading the tokenizer"))
     tokenizer, notes = _tokenizer(checkpoint)
+    processor, about_processor = _processor(checkpoint, facts, head, model.config)
     missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
-    notes = (*notes, *_about_missing(model, missing))
+    notes = (*notes, *about_processor, *_about_missing(model, missing))
     weights: dict[str, int] = {}
     for weight in model.parameters():
         weights[str(weight.dtype)] = weights.get(str(weight.dtype), 0) + weight.numel()
@@ -189,6 +221,7 @@ def load(
         unexpected=tuple(sorted(info["unexpected_keys"])),
         seconds=time.perf_counter() - began,
         notes=notes,
+        processor=processor,
     )
     size = f"{loaded.parameters:,} weights, {loaded.bytes:,} bytes"
     task.log(f"{type(model).__name__}: {size}, {loaded.dtype} on {loaded.device}.")
@@ -291,6 +324,56 @@ def _tokenizer(checkpoint: Checkpoint) -> tuple[PreTrainedTokenizerBase | None, 
         # Whatever is wrong with it, the model itself can still be looked at.
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return None, (f"Its tokenizer could not be read: {lines[0][:200]}",)
+
+
+def _processor(
+    checkpoint: Checkpoint, facts: Facts, head: str, config: PreTrainedConfig
+) -> tuple[ProcessorMixin | None, tuple[str, ...]]:
+    from transformers import AutoProcessor
+
+    if head != "AutoModelForImageTextToText" or not facts.takes_images:
+        return None, ()
+    try:
+        try:
+            processor = AutoProcessor.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
+        except ImportError as error:
+            if "VideoProcessor" not in str(error):
+                raise
+            processor = _for_stills(checkpoint, config)
+    except Exception as error:
+        said = _first_line(error).split(". ")[0].rstrip(".")
+        return None, (f"Its processor could not be read, so it takes no pictures here: {said[:200]}.",)
+    if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
+        return None, ("The folder has no processor for pictures with text, so it takes no pictures here.",)
+    return processor, ()
+
+
+def _for_stills(checkpoint: Checkpoint, config: PreTrainedConfig) -> ProcessorMixin:
+    """A processor without its part for videos, which needs torchvision; pictures and text need Pillow alone."""
+    from transformers import PROCESSOR_MAPPING, AutoImageProcessor, AutoTokenizer
+
+    kind: Any = PROCESSOR_MAPPING[type(config)]
+    path = checkpoint.path
+    parts = {
+        "tokenizer": AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True),
+        "image_processor": AutoImageProcessor.from_pretrained(path, trust_remote_code=False, local_files_only=True),
+        "video_processor": None,
+    }
+
+    class Stills(kind):
+        @classmethod
+        def _get_arguments_from_pretrained(cls, *_: Any, **__: Any) -> list[Any]:
+            return [parts[name] for name in kind.get_attributes()]
+
+        def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
+            if argument_name != "video_processor":
+                return super().check_argument_for_proper_class(argument_name, argument)
+            return None
+
+    # The library looks at the names of such classes here and there.
+    Stills.__name__ = kind.__name__
+    processor: ProcessorMixin = Stills.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+    return processor
 
 
 @contextlib.contextmanager

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 #: Seconds between two deliveries of parts, and of progress: each wakes the window, which takes the GIL from the work.
 _PARTS_PAUSE = 0.08
 _PROGRESS_PAUSE = 0.2
+#: Deliveries of a job that need not wait: whoever pressed a button sees the beginning at once.
+_AT_ONCE = 4
 
 
 class Lane(enum.Enum):
@@ -56,7 +58,8 @@ class Job(QObject):
 
     Signals:
         progressed(Progress): At most five times a second, and the newest always.
-        part_ready(object): A part of the result; every one, in order, at most 80 ms after it was sent.
+        part_ready(object): A part of the result; every one, in order, the first few at once, later ones at most 80 ms
+            after they were sent.
         logged(str): A line of the log.
         started(): The work began.
         succeeded(object): The result.
@@ -107,6 +110,7 @@ class Job(QObject):
         self._parts: deque[object] = deque()
         self._asked = False
         self._delivered_at = 0.0
+        self._deliveries = 0
         self._progress_at = 0.0
         self._settled.connect(self._on_settled, Qt.ConnectionType.QueuedConnection)
         self._began.connect(self._on_began, Qt.ConnectionType.QueuedConnection)
@@ -184,7 +188,7 @@ class Job(QObject):
 
     def _on_news(self) -> None:
         wait = self._delivered_at + _PARTS_PAUSE - time.monotonic()
-        if wait > 0:
+        if wait > 0 and self._deliveries >= _AT_ONCE:
             QTimer.singleShot(round(wait * 1000) + 1, self, self._deliver)
         else:
             self._deliver()
@@ -192,6 +196,7 @@ class Job(QObject):
     def _deliver(self, last: bool = False) -> None:
         self._asked = False
         self._delivered_at = now = time.monotonic()
+        self._deliveries += 1
         while self._parts:
             part = self._parts.popleft()
             if not self._abandoned:

@@ -277,6 +277,7 @@ class Session(QObject):
             self._key = None
         for each in gone:
             del self._branches[each], self._vocabularies[each]
+        self._bytes = self._measure()
         if looked_at and parent is not None:
             self.walk(parent)
             return
@@ -298,7 +299,7 @@ class Session(QObject):
     @property
     def logits_kept(self) -> tuple[int, int]:
         """How many steps of the branch that is looked at still have their logits, and the bytes of all branches'."""
-        return sum(step.logits is not None for step in self._steps), self._measure()
+        return sum(step.logits is not None for step in self._steps), self._bytes
 
     def _leave(self) -> bool:
         """Put the steps of the branch that was looked at back into it."""

@@ -25,6 +25,8 @@ from PySide6.QtWidgets import (
 
 from workbench.widgets import icons, theme
 from workbench.widgets.bar_chart import LabelBars
+from workbench.widgets.beam_view import BeamRow, BeamView
+from workbench.widgets.branch_tree import BranchRow, BranchTree
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.entity_text import EntityText, Span
 from workbench.widgets.flow_strip import FlowStrip
@@ -36,6 +38,7 @@ from workbench.widgets.probability_table import ProbabilityTable, format_percent
 from workbench.widgets.quiet import QuietComboBox, QuietSpinBox
 from workbench.widgets.tensor_grid import TensorGrid
 from workbench.widgets.token_strip import Chip, TokenStrip
+from workbench.widgets.trace_bar import Stage, TraceBar
 
 _CODE = """from transformers import AutoTokenizer
 
@@ -54,6 +57,8 @@ class _Row:
     probability: float
     after: float
     cut_by: str | None
+    scores: tuple[float, ...] = ()
+    why: str = ""
 
 
 def _chips(strength: bool) -> list[Chip]:
@@ -84,6 +89,18 @@ def _tokens() -> QWidget:
     table.set_rows(("#", "token", "id", "share", "special"), rows)
     table.select_row(2)
     column.addWidget(table, 1)
+    tree = named(BranchTree(), "gallery.branches", "Branches")
+    fox = ("a", "The quick brown fox")
+    tree.set_rows(
+        [
+            BranchRow(1, *fox, None, "run 1", None, "", 128, "max_new_tokens"),
+            BranchRow(2, *fox, 1, "leaps", 1, " leaps", 34, "end token"),
+            BranchRow(3, *fox, 2, "⏎", 12, "\n", 60, "stopped"),
+            BranchRow(4, "b", "Once upon a time", None, "run 4", None, "", 7, "writing…"),
+        ],
+        current=2,
+    )
+    column.addWidget(tree, 1)
     return page
 
 
@@ -94,23 +111,38 @@ def _numbers() -> QWidget:
     shares = [0.713, 0.129, 0.06, 0.02, 0.0004, 0.00003]
     table.set_candidates(
         [
-            _Row(4000 + n, text, n + 1, 18.2 - n, p, p / 0.9 if n < 3 else 0.0, None if n < 3 else "top_p")
+            _Row(4000 + n, text, n + 1, 18.2 - n, p, p / 0.9, None, (26.0 - n / 0.7,) * 2)
+            if n < 3
+            else _Row(
+                4000 + n, text, n + 1, 18.2 - n, p, 0.0, "top_p", (26.0 - n / 0.7, -math.inf), "90.2 % stand above"
+            )
             for n, (text, p) in enumerate(zip((" jumps", " leaps", " runs", " hops", "\n", " 跳"), shares, strict=True))
-        ]
+        ],
+        ("temperature", "top_p"),
     )
     table.set_chosen(4001)
     table.select_row(2)
-    grid.addWidget(table, 0, 0, 1, 2)
+    funnel = named(TraceBar(), "gallery.funnel", "What each knob removed")
+    funnel.set_stages(
+        [
+            Stage("all", "49,152 · 2.70 bits", 1.0),
+            Stage("temperature", "reshapes", 1.0),
+            Stage("top_p", "−49,149 · 9.80 %", 0.902, "−49,152 · > 99.99 %"),
+            Stage("kept", "3 · 1.10 bits", 0.902),
+        ]
+    )
+    grid.addWidget(funnel, 0, 0, 1, 2)
+    grid.addWidget(table, 1, 0, 1, 2)
     bars = LabelBars()
     bars.set_bars([(label, score, format_percent(score)) for label, score in (("POSITIVE", 0.98), ("NEGATIVE", 0.02))])
-    grid.addWidget(bars, 1, 0)
+    grid.addWidget(bars, 2, 0)
     entities = EntityText()
     text = "Hugging Face is a company based in New York City."
     entities.set_spans(text, [Span(0, 12, "ORG"), Span(35, 48, "LOC"), Span(35, 43, "GPE")])
-    grid.addWidget(entities, 1, 1)
+    grid.addWidget(entities, 2, 1)
     tensor = TensorGrid("gallery.tensor")
     tensor.set_tensor("logits", "float32", np.random.default_rng(0).normal(size=(2, 12, 49152)).astype(np.float32))
-    grid.addWidget(tensor, 2, 0, 1, 2)
+    grid.addWidget(tensor, 3, 0, 1, 2)
     return page
 
 
@@ -123,6 +155,23 @@ def _plot() -> QWidget:
     plot.set_series("train", steps, [3 * math.exp(-n / 90) + 0.4 + 0.1 * float(noise[n]) for n in steps])
     plot.set_series("evaluation", steps[50::50], [3 * math.exp(-n / 90) + 0.5 for n in steps[50::50]])
     return plot
+
+
+def _beams() -> QWidget:
+    view = named(BeamView(), "gallery.beams", "Beams")
+    steps = [
+        [(" jumps", -0.4, 0), (" leaps", -1.9, 0), (" runs", -2.6, 0)],
+        [(" over", -0.7, 0), (" across", -2.2, 0), (" over", -2.4, 1)],
+        [(" the", -0.9, 0), (" a", -2.6, 0), (" the", -2.7, 2)],
+        [(" lazy", -1.2, 0), (" fence", -3.1, 0), (" wall", -3.3, 1), ("<|im_end|>", -1.4, 2, True)],
+        [(" dog", -1.3, 0), (" cat", -3.2, 0), ("\n", -3.9, 1)],
+        [(" and", -3.0, 0), (",", -3.2, 0), (" 跳", -4.0, 1), (".", -0.35, 0, True)],
+    ]
+    whole = "The quick brown fox"
+    view.set_steps([[BeamRow(row[0], row[1], row[2], len(row) > 3, whole + row[0]) for row in rows] for rows in steps])
+    view.set_winner((5, 3))
+    view.set_selected((4, 1))
+    return view
 
 
 def _controls() -> QWidget:
@@ -195,7 +244,10 @@ class _Gallery(PaneFrame):
         row.addWidget(_numbers(), 1)
         self.body.addLayout(row, 1)
         row = QHBoxLayout()
-        row.addWidget(_plot(), 1)
+        column = QVBoxLayout()
+        column.addWidget(_plot(), 3)
+        column.addWidget(_beams(), 2)
+        row.addLayout(column, 1)
         row.addWidget(_controls(), 1)
         self.body.addLayout(row, 1)
 

@@ -21,6 +21,8 @@ class Chip:
         strength: Its place on the sequential scale, in ``[0, 1]``; None when it was not computed.
         tip: Tooltip.
         muted: Drawn faintly, as padding is.
+        lean: Its place between two sides, from -1 to 1, in the colour of that side instead of the scale's; what is
+            written has to name the side too. None where there are no sides.
     """
 
     text: str
@@ -28,6 +30,7 @@ class Chip:
     strength: float | None = None
     tip: str = ""
     muted: bool = False
+    lean: float | None = None
 
 
 class ChipPainter:
@@ -82,6 +85,10 @@ class ChipPainter:
             return self._surface, QColor(self._look.muted)
         if tint is not None:
             return QColor(self._look.sunken) if chip.special else self._tints[tint % len(self._tints)], self._ink
+        if chip.lean is not None:
+            side = QColor(self._look.series[0 if chip.lean > 0 else 1])
+            fill = theme.mix(self._surface, side, 0.7 * min(1.0, abs(chip.lean)))
+            return fill, theme.ink_on(fill)
         if chip.strength is None:
             # What was not computed stays plain: it is absent, not zero.
             return self._surface, self._ink

@@ -1,4 +1,4 @@
-"""Python to read and to take away, in colours."""
+"""Code to read and to take away, in colours."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from workbench.widgets.visible_text import drawable, utf16_offsets
 
 
 class CodeView(QPlainTextEdit):
-    """Read-only Python, highlighted by Pygments once it is first seen."""
+    """Read-only code, Python if nothing else is said, highlighted by Pygments once it is first seen."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._code = ""
+        self._language = "python"
         self._ink = _Ink(self.document())
         self.setReadOnly(True)
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
@@ -27,6 +28,10 @@ class CodeView(QPlainTextEdit):
         """The code shown."""
         return self._code
 
+    def set_language(self, language: str) -> None:
+        """Colour what is set from now on as another language; an unknown one is not coloured."""
+        self._language = language
+
     def set_code(self, code: str) -> None:
         """Show code; the place read stays where it is, so that it can follow a moving slider."""
         if code == self._code:
@@ -34,7 +39,7 @@ class CodeView(QPlainTextEdit):
         self._code = code
         across, down = self.horizontalScrollBar().value(), self.verticalScrollBar().value()
         shown = drawable(code)
-        self._ink.spans = _spans(shown) if self.isVisible() else None
+        self._ink.spans = _spans(shown, self._language) if self.isVisible() else None
         self.setPlainText(shown)
         self.horizontalScrollBar().setValue(across)
         self.verticalScrollBar().setValue(down)
@@ -47,7 +52,7 @@ class CodeView(QPlainTextEdit):
         """Colour what was set while hidden."""
         super().showEvent(event)
         if self._ink.spans is None:
-            self._ink.spans = _spans(self.toPlainText())
+            self._ink.spans = _spans(self.toPlainText(), self._language)
             self._ink.rehighlight()
 
     def changeEvent(self, event: QEvent) -> None:
@@ -94,13 +99,18 @@ class _Ink(QSyntaxHighlighter):
                 self.setFormat(start, length, self._formats[kind])
 
 
-def _spans(code: str) -> list[list[tuple[int, int, str]]]:
+def _spans(code: str, language: str) -> list[list[tuple[int, int, str]]]:
     """Find the coloured spans of each line, in UTF-16 units."""
-    from pygments.lexers.python import PythonLexer
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
 
     lines: list[list[tuple[int, int, str]]] = [[]]
     column = 0
-    for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens(code):
+    try:
+        lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return lines
+    for kind, value in lexer.get_tokens(code):
         name = _kind(str(kind))
         for index, piece in enumerate(value.split("\n")):
             if index:

@@ -1,23 +1,30 @@
-"""The distribution of one step: raw beside filtered, with bars."""
+"""The distribution of one step: logit, the score after each processor, raw beside filtered, with bars."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Sequence
 from typing import Protocol
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QResizeEvent
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtCore import QEvent, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QToolTip, QWidget
 
 from workbench.widgets import theme
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.visible_text import visible
 
-_COLUMNS = ("token", "id", "rank", "logit", "raw p", "after p", "cut by")
-_TOKEN, _ID, _RANK, _LOGIT, _RAW, _AFTER, _CUT = range(7)
+_FRONT = ("token", "id", "rank", "logit")
+_TOKEN, _ID, _RANK, _LOGIT = range(4)
+_BACK = ("raw p", "after p", "cut by")
 #: Powers of ten that a logarithmic bar covers.
 _DECADES = 6
+#: Longer names of processors stand on two lines.
+_ONE_LINE = 9
+#: Rows among which the selected token is looked for after the order changed.
+_SEARCHED = 256
 
 
 def format_percent(probability: float) -> str:
@@ -40,6 +47,13 @@ def format_percent(probability: float) -> str:
     if percent > 99.99:
         return "> 99.99 %"
     return f"{percent:.2f} %"
+
+
+def bar_share(probability: float, log_scale: bool) -> float:
+    """Length of a probability's bar, in ``[0, 1]``; logarithmic ones begin at 1e-6."""
+    if probability <= 0:
+        return 0.0
+    return max(0.0, 1 + math.log10(probability) / _DECADES) if log_scale else min(1.0, probability)
 
 
 class ProbabilityRow(Protocol):
@@ -80,44 +94,79 @@ class ProbabilityRow(Protocol):
         """The knob that removed it, or None."""
         ...
 
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """After each processor; -inf from where it was cut."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """Why it was cut, in words; empty when it is kept."""
+        ...
+
 
 class ProbabilityTable(DataTable):
-    """Candidates by falling probability: what the model said, and what the knobs made of it.
+    """Candidates with what the model said, the score after each processor, and what they are drawn with.
 
-    What a knob cut is dimmed and says so where its bar would be.
+    What a knob cut is dimmed, says so in the column of that knob and where its bar would be, and says why in its
+    tooltip. All cells are painted in one go: a slider is followed within a frame.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._candidates: Sequence[ProbabilityRow] = ()
+        self._cells: dict[int, tuple[object, ...]] = {}
+        self._acts: tuple[str, ...] = ()
         self._chosen: int | None = None
         self.log_scale = False
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.set_empty_text("no distribution yet")
         self.set_muted(self._is_cut)
-        self.set_format(_LOGIT, _logit)
-        self.set_format(_RAW, format_percent)
-        self.set_format(_AFTER, format_percent)
-        self._bars = _Bars(self)
-        self.setItemDelegateForColumn(_RAW, self._bars)
-        self.setItemDelegateForColumn(_AFTER, self._bars)
-        self.set_rows(_COLUMNS, 0, self._row)
-        # The bars say it; the column is there for copies and exports.
-        self.setColumnHidden(_CUT, True)
+        self._set_columns()
+        self._follow_font()
 
     @property
     def candidates(self) -> Sequence[ProbabilityRow]:
         """What is shown."""
         return self._candidates
 
-    def set_candidates(self, rows: Sequence[ProbabilityRow]) -> None:
-        """Show these candidates."""
+    @property
+    def acts(self) -> tuple[str, ...]:
+        """The processors that have a column, in their order."""
+        return self._acts
+
+    def set_candidates(self, rows: Sequence[ProbabilityRow], acts: Sequence[str] = ()) -> None:
+        """Show these candidates.
+
+        Args:
+            rows: Asked for when they are seen; one may be made anew each time.
+            acts: Names of the processors to show columns of, as many as a row has scores; none hides them.
+        """
+        selected, bars = self._selected_id(), (self.horizontalScrollBar(), self.verticalScrollBar())
+        places = [bar.value() for bar in bars]
         self._candidates = rows
-        self.set_rows(_COLUMNS, len(rows), self._row)
+        self._cells.clear()
+        if tuple(acts) != self._acts:
+            self._acts = tuple(acts)
+            self._set_columns()
+        else:
+            self.set_rows(self.columns, len(rows), self._row)
+        self._keep_selected(selected)
+        for bar, place in zip(bars, places, strict=True):
+            bar.setValue(place)
+
+    @property
+    def selected_candidate(self) -> ProbabilityRow | None:
+        """The candidate whose row is selected."""
+        row = self.selected_row
+        return self._candidates[row] if row is not None and row < len(self._candidates) else None
 
     def set_chosen(self, token_id: int | None) -> None:
         """Mark the token that was taken."""
         if token_id != self._chosen:
             self._chosen = token_id
+            self._cells.clear()
             self.viewport().update()
 
     def set_log_scale(self, log_scale: bool) -> None:
@@ -127,31 +176,140 @@ class ProbabilityTable(DataTable):
 
     def share(self, probability: float) -> float:
         """Length of a bar, in ``[0, 1]``."""
-        if probability <= 0:
-            return 0.0
-        return max(0.0, 1 + math.log10(probability) / _DECADES) if self.log_scale else min(1.0, probability)
+        return bar_share(probability, self.log_scale)
 
     def cut_words(self, number: int) -> str:
         """Why a row is cut, such as ``cut by top_p``; empty when it is kept."""
         cut = self._candidates[number].cut_by
         return f"cut by {cut}" if cut else ""
 
+    def tip(self, number: int) -> str:
+        """What the tooltip of a row says: why it was cut, with numbers."""
+        row = self._candidates[number]
+        return row.why or self.cut_words(number)
+
+    def has_room_for(self, acts: Sequence[str]) -> bool:
+        """Whether the columns of these processors would fit beside the others."""
+        return sum(self._least(tuple(acts))) <= self.viewport().width()
+
+    def as_csv(self) -> str:
+        """What is listed as CSV, values in full."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerow([*_FRONT, *self._acts, *_BACK])
+        for row in self._candidates:
+            scores = row.scores[: len(self._acts)]
+            cut = f"cut by {row.cut_by}" if row.cut_by else ""
+            writer.writerow([row.text, row.id, row.rank, row.logit, *scores, row.probability, row.after, cut])
+        return out.getvalue()
+
     def fit_columns(self) -> None:
         """Widths by the room there is, not by the content, so that nothing jumps while a slider moves."""
-        metrics, header, gap = self.fontMetrics(), self.horizontalHeader(), theme.px(self, 18)
-        widths = {
-            _ID: max(metrics.horizontalAdvance("888888") + gap, header.sectionSizeFromContents(_ID).width()),
-            _RANK: max(metrics.horizontalAdvance("88888") + gap, header.sectionSizeFromContents(_RANK).width()),
-            _LOGIT: max(metrics.horizontalAdvance("-88.888") + gap, header.sectionSizeFromContents(_LOGIT).width()),
-        }
-        room = self.viewport().width() - sum(widths.values())
-        letter = metrics.averageCharWidth()
-        widths[_TOKEN] = min(letter * 26, max(letter * 9, room // 4))
-        least = metrics.horizontalAdvance("> 99.99 %") + theme.px(self, 40)
-        widths[_RAW] = widths[_AFTER] = max(least, (room - widths[_TOKEN]) // 2)
-        for column, width in widths.items():
+        if not hasattr(self, "_acts"):
+            return
+        widths = self._least(self._acts)
+        spare = max(0, self.viewport().width() - sum(widths))
+        letter = self.fontMetrics().averageCharWidth()
+        more = min(spare // 4, letter * 17)
+        widths[_TOKEN] += more
+        raw, after = len(_FRONT) + len(self._acts), len(_FRONT) + len(self._acts) + 1
+        widths[raw] += (spare - more) // 2
+        widths[after] += spare - more - (spare - more) // 2
+        header = self.horizontalHeader()
+        for column, width in enumerate(widths):
             if header.sectionSize(column) != width:
                 header.resizeSection(column, width)
+
+    def _least(self, acts: tuple[str, ...]) -> list[int]:
+        """The narrowest widths at which every cell and every heading can be read."""
+        metrics, gap = self.fontMetrics(), theme.px(self, 16)
+        bold = QFont(self.font())
+        bold.setWeight(QFont.Weight.DemiBold)
+        headings, margin = QFontMetrics(bold), theme.px(self, 22)
+
+        def wide(words: str, heading: str) -> int:
+            lines = (headings.horizontalAdvance(line) for line in heading.split("\n"))
+            return max(metrics.horizontalAdvance(words) + gap, max(lines) + margin)
+
+        percent = "> 99.99 %"
+        return [
+            wide("n" * 8, "token"),
+            wide("88888", "id"),
+            wide("88,888", "rank"),
+            wide("-88.888", "logit"),
+            *(wide("-88.888", _heading(act)) for act in acts),
+            wide(percent, "raw p") + theme.px(self, 8),
+            max(wide(percent, "after p") + theme.px(self, 8), wide("cut by min_p", "")),
+        ]
+
+    def _set_columns(self) -> None:
+        columns = (*_FRONT, *map(_heading, self._acts), *_BACK)
+        raw = len(_FRONT) + len(self._acts)
+        self._model.formats = dict.fromkeys(range(_LOGIT, raw), _score)
+        self._model.formats |= {_RANK: _rank, raw: format_percent, raw + 1: format_percent}
+        for column in range(len(columns)):
+            self.setColumnHidden(column, False)
+        self.set_rows(columns, len(self._candidates), self._row)
+        # The bars say it; the column is there for copies.
+        self.setColumnHidden(raw + 2, True)
+        self.fit_columns()
+
+    def _row(self, number: int) -> Sequence[object]:
+        cells = self._cells.get(number)
+        if cells is None:
+            row = self._candidates[number]
+            name = f"▶ {visible(row.text)}" if row.id == self._chosen else visible(row.text)
+            cut = f"cut by {row.cut_by}" if row.cut_by else ""
+            scores = _scores(row, len(self._acts))
+            cells = (name, row.id, row.rank, row.logit, *scores, row.probability, row.after, cut)
+            self._cells[number] = cells
+        return cells
+
+    def _is_cut(self, number: int) -> bool:
+        return number < len(self._candidates) and self._candidates[number].cut_by is not None
+
+    def _selected_id(self) -> int | None:
+        selected = self.selected_candidate
+        return selected.id if selected is not None else None
+
+    def _keep_selected(self, token_id: int | None) -> None:
+        """Let the selection stay on its token, wherever its row has gone."""
+        if token_id is None or token_id == self._selected_id():
+            return
+        searched = range(min(len(self._candidates), _SEARCHED))
+        self.select_row(next((row for row in searched if self._candidates[row].id == token_id), None))
+
+    # Qt.
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the rows in view."""
+        count = len(self._candidates)
+        if not count:
+            super().paintEvent(event)
+            return
+        painter = QPainter(self.viewport())
+        pencil = _Pencil(self, painter)
+        selected = {index.row() for index in self.selectionModel().selectedRows()}
+        columns = [
+            (column, self.columnViewportPosition(column), self.columnWidth(column))
+            for column in range(len(_FRONT) + len(self._acts) + 2)
+        ]
+        columns = [each for each in columns if each[1] + each[2] > 0 and each[1] < self.viewport().width()]
+        first, last = max(0, self.rowAt(event.rect().top())), self.rowAt(event.rect().bottom())
+        for number in range(first, count if last < 0 else last + 1):
+            top, height = self.rowViewportPosition(number), self.rowHeight(number)
+            pencil.draw(number, self._row(number), columns, top, height, number in selected)
+        painter.end()
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        """Say in the tooltip why a row was cut."""
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            index = self.indexAt(event.pos())
+            words = self.tip(index.row()) if index.isValid() else ""
+            if words:
+                QToolTip.showText(event.globalPos(), words, self.viewport(), self.visualRect(index))
+                return True
+        return super().viewportEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Share the room anew."""
@@ -159,51 +317,121 @@ class ProbabilityTable(DataTable):
         if event.size().width() != event.oldSize().width():
             self.fit_columns()
 
-    def _row(self, number: int) -> Sequence[object]:
-        row = self._candidates[number]
-        name = f"▶ {visible(row.text)}" if row.id == self._chosen else visible(row.text)
-        return (name, row.id, row.rank, row.logit, row.probability, row.after, self.cut_words(number))
-
-    def _is_cut(self, number: int) -> bool:
-        return number < len(self._candidates) and self._candidates[number].cut_by is not None
+    def _follow_font(self) -> None:
+        super()._follow_font()
+        # Two lines from the start: a processor's heading that comes and goes moves no row.
+        self.horizontalHeader().setFixedHeight(round(self.fontMetrics().height() * 2.5))
 
 
-def _logit(value: float) -> str:
-    return f"{value:.3f}"
+class _Pencil:
+    """Draws rows in the current theme.
 
+    Args:
+        table: Whose rows.
+        painter: On its viewport.
+    """
 
-class _Bars(QStyledItemDelegate):
-    """A bar with its per cent."""
+    def __init__(self, table: ProbabilityTable, painter: QPainter) -> None:
+        look = theme.current()
+        self._table, self._painter = table, painter
+        self._text, self._muted, self._accent = QColor(look.text), QColor(look.muted), QColor(look.accent)
+        self._soft, self._sunken = QColor(look.accent_soft), QColor(look.sunken)
+        surface = QColor(look.surface)
+        self._raw, self._faint = theme.mix(self._muted, surface, 0.4), theme.mix(self._muted, surface, 0.65)
+        self._edge = theme.px(table, 6)
+        self._radius = theme.px(table, 3)
+        self._metrics = table.fontMetrics()
+        self._numbers = self._metrics.horizontalAdvance("> 99.99 %") + self._edge
+        self._left = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self._right = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._raw_column = len(_FRONT) + len(table.acts)
+        self._focused = table.currentIndex().row() if table.hasFocus() else -1
 
-    def __init__(self, table: ProbabilityTable) -> None:
-        super().__init__(table)
-        self._table = table
-
-    def paint(
-        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    def draw(
+        self,
+        number: int,
+        cells: Sequence[object],
+        columns: Sequence[tuple[int, int, int]],
+        top: int,
+        height: int,
+        selected: bool,
     ) -> None:
-        """Draw the cell's ground, its bar and its words."""
-        table, look, after = self._table, theme.current(), index.column() == _AFTER
-        probability = index.data(Qt.ItemDataRole.UserRole)
-        cut = table.cut_words(index.row())
-        ground = QStyleOptionViewItem(option)
-        table.style().drawPrimitive(QStyle.PrimitiveElement.PE_PanelItemViewItem, ground, painter, table)
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        edge = theme.px(table, 6)
-        box = QRectF(option.rect).adjusted(edge, 0, -edge, 0)
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        painter.setPen(QColor(look.muted if cut else look.text))
-        if after and cut:
-            painter.drawText(box, right, cut)
-        else:
-            numbers = option.fontMetrics.horizontalAdvance("> 99.99 %") + edge
-            room = box.adjusted(0, box.height() * 0.24, -numbers, -box.height() * 0.24)
-            painter.drawText(box, right, format_percent(probability))
-            painter.setPen(Qt.PenStyle.NoPen)
-            radius = min(room.height() / 2, theme.px(table, 3))
-            bar = QRectF(room.left(), room.top(), room.width() * table.share(probability), room.height())
-            faded = theme.mix(QColor(look.muted), QColor(look.surface), 0.65 if cut else 0.4)
-            painter.setBrush(QColor(look.accent) if after else faded)
-            painter.drawRoundedRect(bar, min(radius, bar.width() / 2), radius)
-        painter.restore()
+        """Draw a row: its ground, its texts and its bars."""
+        painter, edge = self._painter, self._edge
+        cut = str(cells[-1])
+        if selected or number % 2:
+            ground = QRect(0, top, self._table.viewport().width(), height)
+            painter.fillRect(ground, self._soft if selected else self._sunken)
+        ink = self._muted if cut else self._text
+        painter.setPen(ink)
+        for column, left, width in columns:
+            value = cells[column]
+            box = QRect(left + edge, top, width - 2 * edge, height)
+            if column == _TOKEN:
+                words = self._metrics.elidedText(str(value), Qt.TextElideMode.ElideRight, box.width())
+                painter.drawText(box, self._left, words)
+            elif column < self._raw_column:
+                if isinstance(value, str):
+                    painter.setPen(self._muted)
+                    painter.drawText(box, self._right, value)
+                    painter.setPen(ink)
+                else:
+                    painter.drawText(
+                        box,
+                        self._right,
+                        _score(value) if column >= _LOGIT else _rank(value) if column == _RANK else str(value),
+                    )
+            elif cut and column > self._raw_column:
+                painter.drawText(box, self._right, self._shorten(cut, box.width()))
+            else:
+                painter.drawText(box, self._right, format_percent(value))
+                self._bar(box, value, self._accent if column > self._raw_column else self._faint if cut else self._raw)
+        if number == self._focused:
+            ring = QRectF(0, top, self._table.viewport().width(), height)
+            theme.draw_focus(painter, ring, self._radius, theme.px(self._table, 1))
+
+    def _shorten(self, cut: str, width: int) -> str:
+        """The whole of why it was cut, or the name of the knob, or the beginning of that."""
+        if self._metrics.horizontalAdvance(cut) > width:
+            cut = cut.removeprefix("cut by ")
+        return self._metrics.elidedText(cut, Qt.TextElideMode.ElideRight, width)
+
+    def _bar(self, box: QRect, probability: float, color: QColor) -> None:
+        room = box.width() - self._numbers
+        width = room * self._table.share(probability)
+        if width <= 0:
+            return
+        bar = QRectF(box.left(), box.top() + box.height() * 0.24, width, box.height() * 0.52)
+        self._painter.fillRect(bar, color)
+
+
+def _heading(act: str) -> str:
+    """A processor's name over its column, on two lines of about one length when it is long."""
+    places = [place + 1 for place, letter in enumerate(act) if letter == "_"]
+    if len(act) <= _ONE_LINE or not places:
+        return act
+    place = min(places, key=lambda each: max(each, len(act) - each))
+    return f"{act[:place]}\n{act[place:]}"
+
+
+def _scores(row: ProbabilityRow, count: int) -> list[object]:
+    """The score after each processor: ``cut`` where it was cut, nothing behind that."""
+    cells: list[object] = []
+    before = row.logit
+    for score in row.scores[:count]:
+        gone = score == -math.inf
+        cells.append(score if not gone else "cut" if before != -math.inf else "" if row.cut_by else score)
+        before = score
+    return cells + [""] * (count - len(cells))
+
+
+def _rank(value: int) -> str:
+    return f"{value:,}"
+
+
+def _score(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    return f"{value:.3f}" if abs(value) < 1e4 else f"{value:.3g}"

@@ -52,6 +52,7 @@ QToolButton:pressed { background: $pressed; }
 QToolButton:checked { background: $accent_soft; border-color: $accent; }
 QToolButton:focus { border-color: $accent; }
 QToolButton:disabled { color: $faint; }
+QToolButton[role="fold"] { font-weight: 600; border-radius: ${p4}px; padding: ${p3}px 0; }
 QToolButton::menu-indicator { image: none; }
 QToolButton[popupMode="2"] { padding-right: ${p16}px; }
 QToolButton[popupMode="2"]::menu-indicator { image: url("$art/chevron-down.svg"); width: ${p10}px; height: ${p10}px;
@@ -62,6 +63,8 @@ QLineEdit, QPlainTextEdit, QTextEdit, QTextBrowser, QAbstractSpinBox, QComboBox 
   selection-color: $accent_text; }
 QLineEdit, QAbstractSpinBox, QComboBox { padding: ${p3}px ${p6}px; min-height: ${p20}px; }
 QPlainTextEdit, QTextEdit { padding: ${p4}px; }
+QPlainTextEdit[role="bare"], QTextEdit[role="bare"] { background: transparent; border: none; border-radius: 0;
+  padding: 0; }
 QLineEdit:hover, QAbstractSpinBox:hover, QComboBox:hover { border-color: $strong_border; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus,
 QComboBox:on { border-color: $accent; }
@@ -148,8 +151,8 @@ QAbstractScrollArea::corner { background: transparent; border: none; }
 QScrollArea { background: transparent; border: none; }
 QScrollArea > QWidget > QWidget { background: transparent; }
 
-TokenStrip { background: $surface; border: 1px solid $border; border-radius: ${p8}px; }
-TokenStrip:focus { border-color: $accent; }
+TokenStrip, BeamView { background: $surface; border: 1px solid $border; border-radius: ${p8}px; }
+TokenStrip:focus, BeamView:focus { border-color: $accent; }
 
 QTableView, QTreeView, QListView { background: $surface; alternate-background-color: $sunken; color: $text;
   border: 1px solid $border; border-radius: ${p8}px; gridline-color: $border; outline: none;

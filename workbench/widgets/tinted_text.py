@@ -7,9 +7,10 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt, Signal
 from PySide6.QtGui import (
     QColor,
+    QContextMenuEvent,
     QHelpEvent,
     QKeyEvent,
     QMouseEvent,
@@ -47,9 +48,12 @@ class TintedText(QTextEdit):
 
     Signals:
         piece_clicked(int): A piece was clicked, or moved to with the left and right arrow keys.
+        piece_opened(int): More is wanted about a piece: it was clicked once more, clicked with the right button, or
+            Alt+Down was pressed.
     """
 
     piece_clicked = Signal(int)
+    piece_opened = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -142,6 +146,14 @@ class TintedText(QTextEdit):
             if self._starts[number] != self._ends[number]:
                 self._bring_into_view(number)
 
+    def place_of(self, number: int) -> QRect:
+        """Where a piece stands on the screen: the rectangle of its first line."""
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(self._starts[number])
+        rect = self.cursorRect(cursor)
+        rect.moveTopLeft(self.viewport().mapToGlobal(rect.topLeft()))
+        return rect
+
     # How it looks.
 
     def _format(self, piece: Piece) -> QTextCharFormat:
@@ -224,8 +236,7 @@ class TintedText(QTextEdit):
             number -= 1
         return number if number >= 0 and self._starts[number] <= position < self._ends[number] else None
 
-    def _at_point(self, event: QMouseEvent | QHelpEvent) -> int | None:
-        point = event.position().toPoint() if isinstance(event, QMouseEvent) else event.pos()
+    def _at_point(self, point: QPoint) -> int | None:
         position = (
             self.document().documentLayout().hitTest(point.toPointF() + self._scrolled(), Qt.HitTestAccuracy.ExactHit)
         )
@@ -237,15 +248,35 @@ class TintedText(QTextEdit):
     # Qt.
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Select the piece under the mouse, unless text was marked by dragging."""
+        """Select the piece under the mouse, unless text was marked by dragging; open it when it is selected already."""
         super().mouseReleaseEvent(event)
-        if event.button() == Qt.MouseButton.LeftButton and not self.textCursor().hasSelection():
-            number = self._at_point(event)
-            if number is not None:
-                self._choose(number)
+        if event.button() != Qt.MouseButton.LeftButton or self.textCursor().hasSelection():
+            return
+        number = self._at_point(event.position().toPoint())
+        if number is None:
+            return
+        if number == self._selected:
+            self.piece_opened.emit(number)
+        else:
+            self._choose(number)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Open the piece under the mouse (or the selected one, from the keyboard); marked text has its usual menu."""
+        asked_by_key = event.reason() == QContextMenuEvent.Reason.Keyboard
+        number = self._selected if asked_by_key else self._at_point(event.pos())
+        if number is None or self.textCursor().hasSelection():
+            super().contextMenuEvent(event)
+            return
+        if number != self._selected:
+            self._choose(number)
+        self.piece_opened.emit(number)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Move between pieces with the left and right arrow keys."""
+        """Move between pieces with the left and right arrow keys; open the selected one with Alt+Down."""
+        if event.key() == Qt.Key.Key_Down and event.modifiers() & Qt.KeyboardModifier.AltModifier:
+            if self._selected is not None:
+                self.piece_opened.emit(self._selected)
+            return
         step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()))
         if step is None or not self._pieces or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
             super().keyPressEvent(event)
@@ -257,7 +288,7 @@ class TintedText(QTextEdit):
     def viewportEvent(self, event: QEvent) -> bool:
         """Show the tooltip of the piece under the mouse."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            number = self._at_point(event)
+            number = self._at_point(event.pos())
             QToolTip.showText(event.globalPos(), self._pieces[number].tip if number is not None else "", self)
             return True
         return super().viewportEvent(event)

@@ -6,11 +6,14 @@ the pane gives on the same machine. Each function takes values and returns the t
 
 from __future__ import annotations
 
-from workbench.engine.codegen.generate import generate, probabilities
+from workbench.engine.codegen.compare import compare
+from workbench.engine.codegen.generate import generate
 from workbench.engine.codegen.hub import download
 from workbench.engine.codegen.load import load
+from workbench.engine.codegen.probabilities import probabilities
+from workbench.engine.codegen.score import score
 from workbench.engine.codegen.task import task
 from workbench.engine.codegen.tokenizer import tokenizer
 from workbench.engine.codegen.train import train
 
-__all__ = ["download", "generate", "load", "probabilities", "task", "tokenizer", "train"]
+__all__ = ["compare", "download", "generate", "load", "probabilities", "score", "task", "tokenizer", "train"]

@@ -1,30 +1,33 @@
-"""The scripts that generate text and that look at the next token."""
+"""The scripts that generate text."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.engine.codegen import knobs
 from workbench.engine.codegen.script import (
     WIDTH,
     assign,
     call,
     checkpoint_lines,
     columns,
+    imported,
     literal,
     model_lines,
+    numbers,
     script,
     tokenizer_lines,
 )
+from workbench.engine.generate.pictures import attach
+from workbench.engine.values import Strategy
 
 if TYPE_CHECKING:
-    from workbench.engine.values import Checkpoint, Message, Sampling
+    from workbench.engine.values import Checkpoint, Message, Sampling, Step
 
 HEAD = "AutoModelForCausalLM"
-
-# Without sampling the most probable token is taken, whatever its probability was.
-_CERTAIN = "after = torch.nn.functional.one_hot(scores.argmax(dim=-1), scores.shape[-1]).float()[0]"
+_SPECIAL = ("eos_token_id", "pad_token_id")
 
 
 def generate(
@@ -34,129 +37,332 @@ def generate(
     sampling: Sampling,
     dtype: str,
     device: str,
+    *,
+    head: str = HEAD,
+    strategy: Strategy | None = None,
+    second: Checkpoint | None = None,
+    steps: Sequence[Step] = (),
+    prefix: Sequence[int] = (),
+    images: Sequence[Path] = (),
+    dropped: int = 0,
 ) -> str:
     """A script that continues a text, or answers a chat, and prints the new text while it comes.
 
+    With ``steps`` it writes that very text again: their knobs hold instead of ``sampling``, each from the step at which
+    it was moved, and a run that was stopped ends where it ended. (With sampling, guesses of a second model and knobs
+    moved meanwhile, all at once, the second model's draws are others.)
+
     Args:
         checkpoint: Loaded by its folder.
-        text: The prompt; not used when there are messages.
+        text: The prompt, or the encoder's input; not used when there are messages. With images, it marks their places:
+            the text of ``Start.encoding``.
         messages: Turns of a chat for the checkpoint's own template, or None (or empty) for the plain text.
-        sampling: The knobs; they are given to ``generate()`` under their own names.
+        sampling: The knobs; those that are on are given to ``generate()`` under their own names.
         dtype: As torch spells it, or ``auto``.
         device: As torch spells it.
+        head: Auto class of the model.
+        strategy: Beams and the rest; what is on is given to ``generate()``.
+        second: The checkpoint that guesses ahead when the strategy is assisted.
+        steps: The run's own steps, from its first new token on.
+        prefix: Ids behind the prompt that were taken over from another branch, of shape ``(kept,)``.
+        images: Pictures; with messages, of the last turn of the user.
+        dropped: Tokens that were cut off the beginning of the prompt so that it fits: ``Start.dropped``.
 
     References:
         transformers, Generation: GenerationConfig
     """
-    if messages:
-        prompt = _messages(messages)
-        encode = [
-            "prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)",
-            'inputs = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(model.device)',
-        ]
-    else:
-        prompt = assign("prompt", text)
-        encode = ['inputs = tokenizer(prompt, return_tensors="pt").to(model.device)']
-        if not text:
-            encode.insert(0, 'prompt = prompt if tokenizer(prompt)["input_ids"] else tokenizer.bos_token')
-    mask = 'attention_mask=inputs["attention_mask"]'
-    arguments = [
-        'inputs["input_ids"]',
-        mask,
-        f"max_new_tokens={sampling.max_new_tokens}",
-        f"do_sample={sampling.do_sample}",
-    ]
-    if sampling.do_sample:
-        names = ("temperature", "top_k", "top_p", "min_p")
-        arguments += [f"{name}={getattr(sampling, name)!r}" for name in names]
-    arguments += [f"repetition_penalty={sampling.repetition_penalty!r}", "streamer=streamer"]
+    strategy = strategy or Strategy()
+    turns = attach(messages, images) if messages else ()
+    pictures = [path for turn in turns for path in turn.images] if turns else list(images)
+    writer = _Writer(head, strategy, knobs.moves(steps) or {0: sampling}, device, prefix, pictures)
+    if strategy.assisted and second is not None:
+        writer.second = second
     return script(
         "Answer a chat." if messages else "Continue a text.",
-        ["import torch", f"from transformers import {HEAD}, AutoTokenizer, GenerationConfig, TextStreamer"],
+        writer.imports(),
         checkpoint_lines(checkpoint),
-        [*tokenizer_lines(), *model_lines(HEAD, dtype, device)],
-        [*prompt, *encode],
-        [
-            "# Of the checkpoint's own generation settings only the tokens that end and fill a text are kept.",
-            "own = model.generation_config",
-            *call(
-                "model.generation_config = GenerationConfig(",
-                ["eos_token_id=own.eos_token_id", "pad_token_id=own.pad_token_id"],
-            ),
-        ],
-        [
-            "streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)",
-            f"torch.manual_seed({sampling.seed})",
-            *call("output = model.generate(", arguments),
-            'new_ids = output[0, inputs["input_ids"].shape[1] :].tolist()',
-            "print(new_ids)",
-        ],
+        [*writer.readers(), *model_lines(head, dtype, device)],
+        writer.assistant(dtype),
+        [*(_messages(turns) if turns else assign("prompt", text)), *writer.encode(_way(turns), text, dropped)],
+        writer.own(),
+        writer.schedule(),
+        writer.run(steps, sampling),
     )
 
 
-def probabilities(checkpoint: Checkpoint, ids: Sequence[int], sampling: Sampling, dtype: str, device: str) -> str:
-    """A script that prints the most probable next tokens, before and after the knobs acted.
+class _Writer:
+    """Writes the parts of a script that generates.
 
     Args:
-        checkpoint: Loaded by its folder.
-        ids: Everything before the token that is asked for, of shape ``(seq,)``.
-        sampling: The knobs, in the order in which ``generate()`` applies them; those that are off are left out.
-        dtype: As torch spells it, or ``auto``.
+        head: Auto class of the model.
+        strategy: How it generates.
+        moved: Knobs by the step from which they hold.
         device: As torch spells it.
-
-    References:
-        transformers, Utilities for Generation: LogitsProcessorList
+        prefix: Ids that were taken over.
+        pictures: Files of pictures.
     """
-    processors = []
-    if sampling.repetition_penalty != 1.0:
-        processors.append(f"RepetitionPenaltyLogitsProcessor({sampling.repetition_penalty!r})")
-    if sampling.do_sample:
-        if sampling.temperature != 1.0:
-            processors.append(f"TemperatureLogitsWarper({sampling.temperature!r})")
-        if sampling.top_k:
-            processors.append(f"TopKLogitsWarper({sampling.top_k})")
-        if sampling.top_p < 1.0:
-            processors.append(f"TopPLogitsWarper({sampling.top_p!r})")
-        if sampling.min_p > 0.0:
-            processors.append(f"MinPLogitsWarper({sampling.min_p!r})")
-    names = sorted([HEAD, "AutoTokenizer", "LogitsProcessorList", *(entry.partition("(")[0] for entry in processors)])
-    return script(
-        "The next token: how probable each one is, before and after the knobs.",
-        ["import torch", *_imported(names)],
-        checkpoint_lines(checkpoint),
-        [*tokenizer_lines(), *model_lines(HEAD, dtype, device)],
-        [
-            *_numbers("ids", ids),
-            "input_ids = torch.tensor([ids], device=model.device)",
-            "with torch.inference_mode():",
-            "    logits = model(input_ids).logits[:, -1].float()",
-        ],
-        [
-            *call("processors = [", processors, "]"),
-            "knobs = LogitsProcessorList(processors)",
-            "before = logits.softmax(dim=-1)[0]",
-            "scores = knobs(input_ids, logits)",
-            "after = scores.softmax(dim=-1)[0]" if sampling.do_sample else _CERTAIN,
-        ],
-        [
-            "for token_id in logits[0].topk(10).indices.tolist():",
-            "    token = tokenizer.decode([token_id])",
-            '    print(f"{token_id:8} {before[token_id]:10.6f} {after[token_id]:10.6f} {token!r}")',
-        ],
-    )
 
+    def __init__(
+        self,
+        head: str,
+        strategy: Strategy,
+        moved: dict[int, Sampling],
+        device: str,
+        prefix: Sequence[int],
+        pictures: Sequence[Path],
+    ) -> None:
+        self._head = head
+        self._strategy = strategy
+        self._moved = moved
+        self._first = moved[0]
+        self._prefix = prefix
+        self._pictures = pictures
+        self._scheduled = len(moved) > 1
+        self._drawing = len({each.do_sample for each in moved.values()}) > 1
+        self._beams = strategy.num_beams > 1
+        self._encoder = head == "AutoModelForSeq2SeqLM"
+        self._streams = not self._beams and strategy.num_return_sequences == 1
+        self._names = knobs.Names(
+            length="length",
+            eos="" if strategy.eos_token_ids == () else "model.generation_config.eos_token_id",
+            encoder_ids='inputs["input_ids"]' if self._encoder else "",
+            device="" if device == "cpu" else "model.device",
+            # Beams that draw keep one token more than there are end tokens, which are one in nearly all checkpoints.
+            keep=str(1 + len(strategy.eos_token_ids or (0,))) if self._beams and self._first.do_sample else "",
+        )
+        self.second: Checkpoint | None = None
 
-def _numbers(name: str, values: Sequence[int]) -> list[str]:
-    lines = assign(name, list(values))
-    if len(lines) == 1:
+    def imports(self) -> list[str]:
+        """The imports."""
+        names = [self._head, "GenerationConfig", "AutoProcessor" if self._pictures else "AutoTokenizer"]
+        if self._streams:
+            names.append("TextStreamer")
+        if self.second is not None:
+            names.append("AutoTokenizer")
+        if self._scheduled:
+            values = knobs.Values()
+            made = [knobs.processors(sampling, self._names, values) for sampling in self._moved.values()]
+            calls = [each for calls in made for each in calls]
+            names += ["LogitsProcessor", "LogitsProcessorList", *knobs.classes(calls)]
+        pillow = ["from PIL import Image, ImageOps"] if self._pictures else []
+        return ["import torch", *pillow, *imported(sorted(set(names)))]
+
+    def readers(self) -> list[str]:
+        """Tokenizer or processor."""
+        if not self._pictures:
+            return tokenizer_lines()
+        return [
+            "processor = AutoProcessor.from_pretrained(checkpoint, trust_remote_code=False)",
+            "tokenizer = processor.tokenizer",
+        ]
+
+    def assistant(self, dtype: str) -> list[str]:
+        """The second model."""
+        if self.second is None:
+            return []
+        given = ["second", f"dtype={literal(dtype)}", "use_safetensors=True", "trust_remote_code=False"]
+        return [
+            *(line.replace("checkpoint = ", "second = ", 1) for line in checkpoint_lines(self.second)),
+            *call(f"assistant = {self._head}.from_pretrained(", given),
+            *(["assistant.to(model.device)"] if self._names.device else []),
+            "theirs = assistant.generation_config",
+            *call(
+                "assistant.generation_config = GenerationConfig(",
+                [
+                    *(f"{name}=theirs.{name}" for name in (*_SPECIAL, "bos_token_id", "decoder_start_token_id")),
+                    f"num_assistant_tokens={self._strategy.num_assistant_tokens}",
+                ],
+            ),
+            "guessing = {}",
+            "if assistant.config.get_text_config().vocab_size != model.config.get_text_config().vocab_size:",
+            "    other = AutoTokenizer.from_pretrained(second, trust_remote_code=False)",
+            '    guessing = {"tokenizer": tokenizer, "assistant_tokenizer": other}',
+        ]
+
+    def encode(self, way: str, text: str, dropped: int) -> list[str]:
+        """From the prompt to tensors; ``way`` is how a chat goes on, empty without one."""
+        if self._pictures:
+            lines = self._encode_pictures(way)
+        elif way:
+            lines = [
+                f"prompt = tokenizer.apply_chat_template(messages, {way}=True, tokenize=False)",
+                'inputs = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(model.device)',
+            ]
+        else:
+            lines = ['inputs = tokenizer(prompt, return_tensors="pt").to(model.device)']
+            if not text:
+                lines.insert(0, 'prompt = prompt if tokenizer(prompt)["input_ids"] else tokenizer.bos_token')
+        if dropped:
+            lines += [
+                "# The beginning was cut off so that it fits; a token that begins every text stayed.",
+                'head = int(inputs["input_ids"][0, 0] == tokenizer.bos_token_id)',
+                "for name, value in inputs.items():",
+                f"    inputs[name] = torch.cat([value[:, :head], value[:, head + {dropped} :]], dim=1)",
+            ]
+        if self._strategy.guidance_scale != 1.0 and self._strategy.negative_prompt:
+            lines += assign("negative_prompt", self._strategy.negative_prompt)
+            lines.append('against = tokenizer(negative_prompt, return_tensors="pt")["input_ids"].to(model.device)')
+        return [*lines, *self._extend()]
+
+    def _encode_pictures(self, way: str) -> list[str]:
+        lines = []
+        if way:
+            lines.append(f"prompt = processor.apply_chat_template(messages, {way}=True, tokenize=False)")
+        return [
+            *lines,
+            *assign("files", [str(path) for path in self._pictures]),
+            'pictures = [ImageOps.exif_transpose(Image.open(file)).convert("RGB") for file in files]',
+            "bos = tokenizer.bos_token",
+            "special = bos is None or not prompt.startswith(bos)",
+            *call(
+                "inputs = processor(",
+                ["text=[prompt]", "images=[pictures]", "add_special_tokens=special", 'return_tensors="pt"'],
+            ),
+            "inputs = inputs.to(model.device, dtype=model.dtype)",
+        ]
+
+    def _extend(self) -> list[str]:
+        """Put the ids behind the prompt that were taken over."""
+        if not self._prefix:
+            return []
+        said = "# Ids that were written before, and from which this text goes on."
+        lines = ["", said, *numbers("kept", self._prefix)]
+        if self._encoder:
+            return [
+                *lines,
+                "own = model.generation_config",
+                "start = own.bos_token_id if own.decoder_start_token_id is None else own.decoder_start_token_id",
+                "decoder_input_ids = torch.tensor([[start, *kept]], device=model.device)",
+            ]
+        lines.append("tail = torch.tensor([kept], device=model.device)")
+        if not self._pictures:
+            return [
+                *lines,
+                'inputs["input_ids"] = torch.cat([inputs["input_ids"], tail], dim=1)',
+                'inputs["attention_mask"] = torch.cat([inputs["attention_mask"], torch.ones_like(tail)], dim=1)',
+            ]
+        return [
+            *lines,
+            'shape = inputs["input_ids"].shape',
+            'more = {"input_ids": tail, "attention_mask": torch.ones_like(tail)}',
+            "for name, value in inputs.items():",
+            "    if value.shape == shape:",
+            "        inputs[name] = torch.cat([value, more.get(name, torch.zeros_like(tail)).to(value.dtype)], dim=1)",
+        ]
+
+    def own(self) -> list[str]:
+        """The checkpoint's own generation config, cut down."""
+        given = [f"{name}=own.{name}" for name in _SPECIAL]
+        if self._strategy.eos_token_ids:
+            given[0] = f"eos_token_id={literal(self._strategy.eos_token_ids)}"
+        elif self._strategy.eos_token_ids is not None:
+            del given[0]
+        if self._head != HEAD:
+            given += ["bos_token_id=own.bos_token_id", "decoder_start_token_id=own.decoder_start_token_id"]
+        return [
+            "# Of the checkpoint's own generation settings only the tokens that end and fill a text are kept."
+            if self._head == HEAD
+            else "# Of the checkpoint's own generation settings only the special tokens are kept.",
+            "own = model.generation_config",
+            *call("model.generation_config = GenerationConfig(", given),
+        ]
+
+    def schedule(self) -> list[str]:
+        """The knobs that were moved while it ran."""
+        if not self._scheduled:
+            return []
+        lines = knobs.schedule(self._moved, self._names, knobs.Values(), drawing=self._drawing)
+        return [f"length = {self._length()}", *lines]
+
+    def _length(self) -> str:
+        if self._encoder:
+            return "decoder_input_ids.shape[1]" if self._prefix else "1"
+        return 'inputs["input_ids"].shape[1]'
+
+    def run(self, steps: Sequence[Step], sampling: Sampling) -> list[str]:
+        """The call of ``generate()`` and what is printed of it."""
+        several = self._strategy.num_return_sequences > 1
+        if self._pictures:
+            arguments = ["**inputs"]
+        else:
+            arguments = ['inputs["input_ids"]', 'attention_mask=inputs["attention_mask"]']
+        if self._encoder and self._prefix:
+            arguments.append("decoder_input_ids=decoder_input_ids")
+        values = knobs.Values()
+        arguments += [f"max_new_tokens={self._most(steps)}", *self._knobs(values), *self._ways(values)]
+        if self._streams:
+            arguments.append("streamer=streamer")
+        length = "length" if self._scheduled else self._length()
+        lines = [f"torch.manual_seed({self._first.seed})"]
+        if self._streams:
+            lines.insert(0, "streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)")
+        lines = [*values.lines, *lines, *call("output = model.generate(", arguments)]
+        if several:
+            lines += [
+                f"sequences = output[:, {length}{' ' if '[' in length else ''}:].tolist()",
+                "for new_ids in sequences:",
+                "    print(new_ids)",
+                "    print(tokenizer.decode(new_ids, skip_special_tokens=True))",
+            ]
+            return lines
+        lines += [f"new_ids = output[0, {length}{' ' if '[' in length else ''}:].tolist()", "print(new_ids)"]
+        if not self._streams:
+            lines.append("print(tokenizer.decode(new_ids, skip_special_tokens=True))")
         return lines
-    # One number a line is what a formatter makes of a long list; nobody wants to scroll past that.
-    body = textwrap.wrap(", ".join(map(str, values)), WIDTH - 4)
-    return ["# fmt: off", f"{name} = [", *(f"    {line}" for line in body), "]", "# fmt: on"]
+
+    def _most(self, steps: Sequence[Step]) -> int:
+        """New tokens: as many as were asked for, or as many as there were when that ended it before its time."""
+        plain = not (self._beams or self._guesses) and self._strategy.num_return_sequences == 1
+        forced = not self._scheduled and self._first.forced_eos_token_id is not None
+        return len(steps) if steps and plain and not forced else self._first.max_new_tokens
+
+    @property
+    def _guesses(self) -> bool:
+        return self.second is not None or self._strategy.prompt_lookup_num_tokens > 0
+
+    def _knobs(self, values: knobs.Values) -> list[str]:
+        if not self._scheduled:
+            return knobs.arguments(self._first, values)
+        if self._drawing:
+            return ["do_sample=False", "logits_processor=LogitsProcessorList([Scheduled()])"]
+        drawn = ["do_sample=True", "top_k=0"] if self._first.do_sample else ["do_sample=False"]
+        return [*drawn, "logits_processor=LogitsProcessorList([Scheduled()])"]
+
+    def _ways(self, values: knobs.Values) -> list[str]:
+        strategy = self._strategy
+        given = []
+        if self._beams:
+            given.append(f"num_beams={strategy.num_beams}")
+            if strategy.length_penalty != 1.0:
+                given.append(f"length_penalty={float(strategy.length_penalty)!r}")
+            if strategy.early_stopping is not False:
+                given.append(f"early_stopping={literal(strategy.early_stopping)}")
+        if strategy.num_return_sequences > 1:
+            given.append(f"num_return_sequences={strategy.num_return_sequences}")
+        if self.second is not None:
+            given += ["assistant_model=assistant", "**guessing"]
+        elif strategy.prompt_lookup_num_tokens:
+            given.append(f"prompt_lookup_num_tokens={strategy.prompt_lookup_num_tokens}")
+        if strategy.guidance_scale != 1.0:
+            given.append(f"guidance_scale={float(strategy.guidance_scale)!r}")
+            if strategy.negative_prompt:
+                given.append("negative_prompt_ids=against")
+        if strategy.stop_strings:
+            given.append(f"stop_strings={values.spell('stop_strings', list(strategy.stop_strings))}")
+            if self.second is None:
+                given.append("tokenizer=tokenizer")
+        return given
+
+
+def _way(turns: Sequence[Message]) -> str:
+    """How the template ends: a turn of the assistant is gone on with, behind any other one its own is opened."""
+    if not turns:
+        return ""
+    return "continue_final_message" if turns[-1].role == "assistant" else "add_generation_prompt"
 
 
 def _messages(messages: Sequence[Message]) -> list[str]:
-    turns = [f'{{"role": {literal(turn.role)}, "content": {literal(turn.content)}}}' for turn in messages]
+    turns = [f'{{"role": {literal(turn.role)}, "content": {_content(turn)}}}' for turn in messages]
     line = f"messages = [{', '.join(turns)}]"
     if columns(line) <= WIDTH:
         return [line]
@@ -165,13 +371,24 @@ def _messages(messages: Sequence[Message]) -> list[str]:
         if columns(turn) + 5 <= WIDTH:
             lines.append(f"    {turn},")
         else:
-            role, content = literal(message.role), literal(message.content)
-            lines += ["    {", f'        "role": {role},', f'        "content": {content},', "    },"]
+            lines += ["    {", f'        "role": {literal(message.role)},', *_content_lines(message), "    },"]
     return [*lines, "]"]
 
 
-def _imported(names: Sequence[str]) -> list[str]:
-    line = f"from transformers import {', '.join(names)}"
-    if len(line) <= WIDTH:
+def _content(message: Message) -> str:
+    if not message.images:
+        return literal(message.content)
+    parts = [*(['{"type": "image"}'] * len(message.images)), f'{{"type": "text", "text": {literal(message.content)}}}']
+    return f"[{', '.join(parts)}]"
+
+
+def _content_lines(message: Message) -> list[str]:
+    """The lines of a turn's content inside a turn that has several."""
+    line = f'        "content": {_content(message)},'
+    if columns(line) <= WIDTH or not message.images:
         return [line]
-    return ["from transformers import (", *(f"    {name}," for name in names), ")"]
+    said = f'            {{"type": "text", "text": {literal(message.content)}}},'
+    if columns(said) > WIDTH:
+        text = f'                "text": {literal(message.content)},'
+        said = "\n".join(["            {", '                "type": "text",', text, "            },"])
+    return ['        "content": [', *(['            {"type": "image"},'] * len(message.images)), said, "        ],"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -101,6 +102,24 @@ def model_lines(head: str, dtype: str, device: str) -> list[str]:
 def seed_lines(head: str) -> list[str]:
     """Seeds torch as `models.load` does, for the heads that a checkpoint may lack."""
     return [] if head == "AutoModelForCausalLM" else ["torch.manual_seed(0)  # weights the checkpoint lacks are drawn"]
+
+
+def numbers(name: str, values: Sequence[object]) -> list[str]:
+    """The lines of ``name = [...]`` for many ids, or lists of ids, as many on a line as fit."""
+    lines = assign(name, list(values))
+    if len(lines) == 1:
+        return lines
+    # One number a line is what a formatter makes of a long list; nobody wants to scroll past that.
+    body = textwrap.wrap(", ".join(map(literal, values)), WIDTH - 4)
+    return ["# fmt: off", f"{name} = [", *(f"    {line}" for line in body), "]", "# fmt: on"]
+
+
+def imported(names: Sequence[str]) -> list[str]:
+    """The lines of an import from transformers."""
+    line = f"from transformers import {', '.join(names)}"
+    if len(line) <= WIDTH:
+        return [line]
+    return ["from transformers import (", *(f"    {name}," for name in names), ")"]
 
 
 def script(title: str, imports: Sequence[str], *blocks: Sequence[str]) -> str:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from workbench.engine.generate.branch import branch, forced_step
+from workbench.engine.generate.cache import KeptCache
+from workbench.engine.generate.recorder import context_of
 from workbench.engine.generate.result import Generation
-from workbench.engine.generate.stream import context_of, prepare, run, stream, stream_text
+from workbench.engine.generate.stream import prepare, run, stream, stream_text
 
-__all__ = ["Generation", "context_of", "prepare", "run", "stream", "stream_text"]
+__all__ = [
+    "Generation",
+    "KeptCache",
+    "branch",
+    "context_of",
+    "forced_step",
+    "prepare",
+    "run",
+    "stream",
+    "stream_text",
+]

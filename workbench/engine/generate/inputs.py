@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.values import Start
+from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate import pictures
+from workbench.engine.task import Silent, Task
+from workbench.engine.tokens import encode, encode_chat
+from workbench.engine.values import Encoding, Message, Start
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from workbench.engine.models import LoadedModel
 
 
@@ -28,21 +36,277 @@ class Inputs:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most tokens a model can attend to; None where it names no limit.
+
+    Attributes:
+        encoder: In an encoder's input; None without an encoder too.
+        decoder: In the sequence that is written: prompt and new tokens, or the decoder's own.
+    """
+
+    encoder: int | None
+    decoder: int | None
+
+
+def limits(model: LoadedModel) -> Limits:
+    """The longest sequences a model can attend to, encoder and decoder apart."""
+    config = model.model.config
+    if not model.encoder_decoder:
+        return Limits(
+            None, _whole(config.get_text_config(decoder=True), "max_position_embeddings") or model.facts.context
+        )
+    return Limits(_limit(config, "encoder"), _limit(config, "decoder"))
+
+
+def _limit(config: Any, side: str) -> int | None:
+    own = getattr(config, side, None)
+    if own is None:
+        own = config
+    elif getattr(own, "text_config", None) is not None:
+        own = own.text_config
+    # T5 and its kin know only how far apart two tokens are; the n_positions in their files limits nothing.
+    if getattr(own, "relative_attention_num_buckets", None):
+        return None
+    return _whole(own, f"max_{side}_position_embeddings", "max_position_embeddings", "n_positions")
+
+
+def _whole(config: Any, *names: str) -> int | None:
+    for name in names:
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
+
+
+def tokenizer_of(model: LoadedModel) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model that writes text with the library's own loop.
+
+    Raises:
+        NotSupported: Its head writes no text, it has no tokenizer, or it goes about generation in its own way.
+    """
+    what = f"{model.checkpoint.name} can't generate text."
+    if not model.generates:
+        raise NotSupported(
+            what,
+            why=f"It was loaded as {model.head}, and only a causal, sequence-to-sequence or image-text-to-text model "
+            "writes text.",
+            remedy="Load a checkpoint whose architecture ends in ForCausalLM or ForConditionalGeneration.",
+        )
+    if model.tokenizer is None:
+        raise NotSupported(
+            f"{model.checkpoint.name} can't read a prompt.",
+            why="There is no tokenizer in its folder.",
+            remedy="Load a checkpoint that has one.",
+        )
+    from transformers import GenerationMixin
+
+    kind = type(model.model)
+    if getattr(kind, "generate", None) is not GenerationMixin.generate:
+        raise NotSupported(
+            what,
+            why=f"{kind.__name__} has a way of generating of its own, which can't be watched step by step.",
+            remedy="Choose a checkpoint of another architecture.",
+        )
+    if model.encoder_decoder and model.model.main_input_name != "input_ids":
+        raise NotSupported(
+            what,
+            why=f"Its encoder reads {model.model.main_input_name.replace('_', ' ')} instead of text.",
+            remedy="Choose a checkpoint whose encoder reads text.",
+        )
+    return model.tokenizer
+
+
+def prepare_start(
+    model: LoadedModel,
+    text: str,
+    messages: Sequence[Message] = (),
+    images: Sequence[Path] = (),
+    *,
+    truncate: bool = False,
+    reserve: int = 1,
+    task: Task | None = None,
+) -> Start:
+    """Encode what a generation starts from and check that the model can go on from there.
+
+    Args:
+        model: A loaded model that generates.
+        text: A plain prompt, or an encoder's input. An empty one starts from the tokenizer's bos token, where it has
+            one.
+        messages: The turns of a chat instead, written by the checkpoint's own template.
+        images: Pictures for the plain prompt, put in front of it unless it says where; with messages, for the last
+            turn of the user.
+        truncate: Cut the oldest tokens off a text that is too long, instead of refusing it. A bos token stays.
+        reserve: New tokens to leave room for when something is cut; at most half the context is kept free.
+        task: Asked whether to stop.
+
+    Raises:
+        NotSupported: The model writes no text, has no tokenizer or takes no pictures, or there are messages without a
+            chat template.
+        InputError: The prompt is empty and there is no bos token, it fills the context, or a picture can't be used.
+
+    References:
+        transformers, Generation: generate; Processors: ProcessorMixin
+    """
+    task = task or Silent()
+    tokenizer = tokenizer_of(model)
+    turns = pictures.attach(messages, images) if messages else ()
+    shown = tuple(path for turn in turns for path in turn.images) if turns else tuple(images)
+    if shown or model.processor is not None:
+        encoding = pictures.encode_shown(model, text, turns, shown, task=task)
+    elif turns:
+        encoding = encode_chat(tokenizer, turns, task=task)
+    else:
+        encoding = encode(tokenizer, text, task=task)
+    start = start_of(model, encoding, shown)
+    if truncate:
+        start = _truncated(model, start, reserve)
+    if model.encoder_decoder:
+        _check_encoder(model, start)
+    room(model, len(start.context_ids))
+    return start
+
+
+def start_of(model: LoadedModel, encoding: Encoding, images: Sequence[Path] = ()) -> Start:
+    """What a run starts from, with the decoder's start and the end tokens that ``generate()`` takes.
+
+    Args:
+        model: A loaded model that generates.
+        encoding: The prompt, or the encoder's input. An empty prompt becomes the tokenizer's bos token, where it has
+            one.
+        images: Pictures whose tokens are in the encoding.
+
+    Raises:
+        NotSupported: The decoder's start is named nowhere.
+
+    References:
+        transformers, Generation: GenerationConfig.decoder_start_token_id
+    """
+    tokenizer = model.tokenizer
+    if not encoding.tokens and tokenizer is not None and tokenizer.bos_token is not None:
+        encoding = encode(tokenizer, str(tokenizer.bos_token))
+    # The library writes tensors into the config it prepares.
+    config = copy.deepcopy(model.model.generation_config)
+    decoder_start: tuple[int, ...] = ()
+    if model.encoder_decoder:
+        try:
+            model.model._prepare_special_tokens(config, device="cpu")
+        except ValueError as error:
+            raise NotSupported(
+                f"{model.checkpoint.name} can't begin a text.",
+                why="Its files name no token that the decoder starts with (decoder_start_token_id or bos_token_id).",
+                remedy="Add decoder_start_token_id to its generation_config.json.",
+            ) from error
+        ids, _ = model.model._prepare_decoder_input_ids_for_generation(
+            1, "input_ids", {}, decoder_start_token_id=config._decoder_start_token_tensor, device="cpu"
+        )
+        decoder_start = tuple(ids[0].tolist())
+    ends = config.eos_token_id
+    eos = () if ends is None else tuple(ends) if isinstance(ends, list | tuple) else (ends,)
+    return Start(encoding, decoder_start, tuple(int(end) for end in eos), images=tuple(images))
+
+
 def inputs(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> Inputs:
     """Make tensors of a start.
 
     Args:
         model: A loaded model that generates.
-        start: What the run starts from.
+        start: What the run starts from; where an encoder-decoder's lacks the decoder's start, that of the library is
+            filled in.
         more: Ids that were written after it and are taken over, of shape ``(new,)``.
+
+    Raises:
+        InputError: A picture can't be read any more, or is another one now.
+        NotSupported: There are pictures and the model takes none.
     """
     import torch
 
+    if model.encoder_decoder and not start.decoder_start:
+        start = replace(start, decoder_start=start_of(model, start.encoding).decoder_start)
     device = model.model.device
-    ids = [*start.encoding.input_ids, *more]
-    mask = [*start.encoding.attention_mask, *(1 for _ in more)]
-    tensors = {
+    written = [*start.context_ids, *more]
+    if start.images:
+        return Inputs(start, pictures.tensors(model, start, more), len(written))
+    if start.decoder_start:
+        ids, mask = list(start.encoding.input_ids), list(start.encoding.attention_mask)
+    else:
+        ids, mask = written, [*start.encoding.attention_mask, *(1 for _ in more)]
+    kwargs = {
         "input_ids": torch.tensor([ids], device=device),
         "attention_mask": torch.tensor([mask], device=device),
     }
-    return Inputs(start, tensors, len(ids))
+    if start.decoder_start:
+        kwargs["decoder_input_ids"] = torch.tensor([written], device=device)
+    return Inputs(start, kwargs, len(written))
+
+
+def room(model: LoadedModel, length: int) -> int | None:
+    """New tokens that fit behind as many in the sequence that is written, or None without a limit.
+
+    Raises:
+        InputError: There is nothing to continue, or none fits.
+    """
+    if not length:
+        raise InputError(
+            "There is nothing to continue.",
+            why="The prompt is empty, and this tokenizer has no token for the beginning of a text.",
+            remedy="Write at least one word.",
+        )
+    context = limits(model).decoder
+    if context is None:
+        return None
+    if length >= context:
+        raise _too_long(
+            length - context + 1,
+            f"It has {length:,} tokens; {model.checkpoint.name} attends to {context:,} at most, and one of them has "
+            "to be left for the next token.",
+        )
+    return context - length
+
+
+def _check_encoder(model: LoadedModel, start: Start) -> None:
+    count = len(start.encoding.tokens)
+    if not count:
+        raise InputError(
+            "There is nothing to read.",
+            why="The encoder's input is empty, and this tokenizer adds no token of its own.",
+            remedy="Write at least one word.",
+        )
+    longest = limits(model).encoder
+    if longest is not None and count > longest:
+        raise _too_long(
+            count - longest, f"It has {count:,} tokens, and the encoder of {model.checkpoint.name} reads {longest:,}."
+        )
+
+
+def _too_long(over: int, why: str) -> InputError:
+    return InputError(
+        f"The prompt is {over:,} {'token' if over == 1 else 'tokens'} too long.",
+        why=why,
+        remedy="Shorten the prompt or the conversation, let its beginning be cut off, or load a checkpoint with a "
+        "longer context.",
+    )
+
+
+def _truncated(model: LoadedModel, start: Start, reserve: int) -> Start:
+    bounds = limits(model)
+    if model.encoder_decoder:
+        longest = bounds.encoder
+    else:
+        longest = bounds.decoder and bounds.decoder - max(1, min(reserve, bounds.decoder // 2))
+    tokens = start.encoding.tokens
+    if longest is None or len(tokens) <= longest:
+        return start
+    if start.images:
+        # What would go is as likely as not a picture, and half of one means nothing.
+        raise _too_long(
+            len(tokens) - longest, f"It has {len(tokens):,} tokens with its pictures, which can't be cut in parts."
+        )
+    bos = model.tokenizer.bos_token_id if model.tokenizer is not None else None
+    head = tokens[:1] if tokens[0].id == bos else ()
+    cut = (*head, *tokens[len(tokens) - longest + len(head) :])
+    dropped = len(tokens) - len(cut)
+    numbered = tuple(replace(token, position=position) for position, token in enumerate(cut))
+    return replace(
+        start, encoding=replace(start.encoding, tokens=numbered, truncated=dropped), dropped=start.dropped + dropped
+    )

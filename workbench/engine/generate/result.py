@@ -21,6 +21,8 @@ class Generation:
         start: What the run started from.
         sequences: All sequences that were asked for, the best (or first) one first; `steps` is the first of them.
         beams: What beam search did at each step, empty without it.
+        guesses: Tokens that were guessed ahead (prompt lookup, assisted decoding) and checked.
+        guessed: How many of them were right, and so among the new tokens.
     """
 
     text: str
@@ -31,6 +33,8 @@ class Generation:
     start: Start | None = None
     sequences: tuple[tuple[Step, ...], ...] = ()
     beams: tuple[BeamStep, ...] = ()
+    guesses: int = 0
+    guessed: int = 0
 
     @property
     def stopped(self) -> bool:

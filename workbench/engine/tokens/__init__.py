@@ -238,7 +238,8 @@ def render_chat(
     Args:
         tokenizer: One with a chat template.
         messages: The turns so far.
-        add_generation_prompt: End with the opening of the assistant's next turn.
+        add_generation_prompt: End with the opening of the assistant's next turn. Where the assistant has the last word
+            already, that turn is left open instead, to be gone on with (``continue_final_message``).
 
     Raises:
         NotSupported: The tokenizer has no chat template.
@@ -256,9 +257,17 @@ def render_chat(
     from jinja2 import TemplateError
 
     turns = [{"role": message.role, "content": message.content} for message in messages]
+    goes_on = add_generation_prompt and bool(turns) and turns[-1]["role"] == "assistant"
     try:
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt))
-    except TemplateError as error:
+        return str(
+            tokenizer.apply_chat_template(
+                turns,
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt and not goes_on,
+                continue_final_message=goes_on,
+            )
+        )
+    except (TemplateError, TypeError, ValueError) as error:
         raise InputError(
             "The chat template refused this conversation.",
             why=f"It says: {error}",

@@ -46,6 +46,8 @@ class Facts:
         remote_code: Whether the config asks for code of its own (``auto_map``).
         has_tokenizer: Whether tokenizer files are there.
         has_chat_template: Whether a chat template is there.
+        encoder_decoder: Whether an encoder reads the input and a decoder writes a sequence of its own.
+        takes_images: Whether it reads pictures along with text.
     """
 
     architectures: tuple[str, ...]
@@ -65,6 +67,8 @@ class Facts:
     remote_code: bool
     has_tokenizer: bool
     has_chat_template: bool
+    encoder_decoder: bool = False
+    takes_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.engine.values.knobs import Sampling, Strategy
@@ -81,6 +82,19 @@ class Step:
         return -math.log2(self.probability) if self.probability > 0 else math.inf
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Sequenced:
+    """A step of one of several sequences that are written side by side.
+
+    Attributes:
+        index: Which sequence, 0 for the first.
+        step: Its step.
+    """
+
+    index: int
+    step: Step
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What the processors look at besides the scores of a step.
@@ -108,6 +122,8 @@ class Start:
         eos: Ids that end the run.
         kept: Steps taken over from the branch this one grows out of, the one the person forced included.
         dropped: Tokens that were cut off the left end of the prompt so that it fits the context.
+        images: Pictures the prompt shows, in its order; their tokens are among those of the encoding, whose text has
+            one mark for each.
     """
 
     encoding: Encoding
@@ -115,6 +131,7 @@ class Start:
     eos: tuple[int, ...] = ()
     kept: int = 0
     dropped: int = 0
+    images: tuple[Path, ...] = ()
 
     @property
     def context_ids(self) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,14 @@ class TokenizerOptions:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A turn of a chat: role ``system``, ``user`` or ``assistant``, and what was said."""
+    """A turn of a chat.
+
+    Attributes:
+        role: ``system``, ``user`` or ``assistant``.
+        content: What was said.
+        images: Pictures shown with it, for models that take some.
+    """
 
     role: str
     content: str
+    images: tuple[Path, ...] = ()

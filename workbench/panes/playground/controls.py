@@ -1,105 +1,84 @@
-"""The knobs of generate(), in step with the session."""
+"""The knobs of generate(), in step with the session: always at hand the usual ones, folded away the others."""
 
 from __future__ import annotations
 
-import random
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QScrollArea,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from workbench.engine.errors import InputError
+from workbench.engine.generate.strategies import conflicts, supports
+from workbench.engine.presets import of_checkpoint
+from workbench.engine.sampling import check
+from workbench.engine.values import Sampling, Strategy
+from workbench.panes.playground.knobs import (
+    Control,
+    Form,
+    Reason,
+    encoder_knobs,
+    is_off,
+    more_sampling,
+    repetition_and_length,
+    usual_knobs,
 )
-
-from workbench.engine.values import Sampling
-from workbench.widgets import icons
-from workbench.widgets.knob import Knob
+from workbench.panes.playground.presets import PresetBar
+from workbench.panes.playground.strategy_form import strategy_controls, strategy_reasons
+from workbench.panes.playground.words import Lines, Reader, word_knobs
+from workbench.runtime.presets import Presets
+from workbench.widgets import theme
+from workbench.widgets.foldable import Foldable
 from workbench.widgets.naming import named
-from workbench.widgets.quiet import QuietSpinBox
 from workbench.widgets.theme import px, set_role
 
-_LARGEST_SEED = 2**31 - 1
-_NEUTRAL: dict[str, Any] = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0}
+if TYPE_CHECKING:
+    from workbench.engine.models import LoadedModel
 
 
-class Controls(QScrollArea):
-    """One knob for each field of `Sampling`.
+class Controls(QWidget):
+    """One control for each field of `Sampling` and of `Strategy`, and the presets.
+
+    Args:
+        presets: The saved presets; those of the person's data folder when None.
 
     Attributes:
         tint: Whether the output is tinted.
 
     Signals:
-        sampling_edited(Sampling): The person moved a knob.
+        sampling_edited(Sampling), strategy_edited(Strategy): The person moved a control, or chose a preset.
     """
 
     sampling_edited = Signal(object)
+    strategy_edited = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, presets: Presets | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._sampling = Sampling()
-        self._shown: dict[str, float] = {}
-        self._showing = False
-
-        self._do_sample = named(
-            QCheckBox("do_sample"),
-            "playground.do_sample",
-            "do_sample",
-            "Draws the next token from the distribution; switched off, the most probable one is taken (greedy)",
-        )
-        # In the order in which the library applies them.
-        self._knobs = {
-            "repetition_penalty": Knob(
-                "playground.repetition_penalty", "repetition_penalty", 0.5, 2.0, 1.0, step=0.05, decimals=2, off=1.0,
-                tip="Makes tokens that were there already less likely (above 1) or more likely (below 1), in greedy "
-                "decoding too; usually 1.0 to 1.3",
-            ),
-            "temperature": Knob(
-                "playground.temperature", "temperature", 0.05, 3.0, 0.7, step=0.05, decimals=2, off=1.0,
-                tip="Divides the logits: below 1 sharpens the distribution, above 1 flattens it; usually 0.2 to 1.5",
-            ),
-            "top_k": Knob(
-                "playground.top_k", "top_k", 0, 500, 50, step=1, decimals=0, off=0,
-                tip="Keeps the k most probable tokens; usually 20 to 100",
-            ),
-            "top_p": Knob(
-                "playground.top_p", "top_p", 0.0, 1.0, 0.95, step=0.01, decimals=3, off=1.0,
-                tip="Keeps the smallest set of tokens whose probabilities reach p; usually 0.8 to 0.95",
-            ),
-            "min_p": Knob(
-                "playground.min_p", "min_p", 0.0, 1.0, 0.0, step=0.01, decimals=3, off=0.0,
-                tip="Drops what is less probable than min_p times the most probable token; usually 0.02 to 0.1",
-            ),
-            "max_new_tokens": Knob(
-                "playground.max_new_tokens", "max_new_tokens", 1, 4096, 128, decimals=0, log=True,
-                tip="Stops after as many new tokens; may be moved while text comes; usually 50 to 500",
-            ),
-        }  # fmt: skip
-        self._seed = named(
-            QuietSpinBox(),
-            "playground.seed",
-            "seed",
-            "The same seed, prompt and knobs give the same tokens; read when a generation starts; any whole number",
-        )
-        self._seed.setRange(0, _LARGEST_SEED)
-        self._seed.setMinimumWidth(px(self, 84))
-        self._new_seed = named(QToolButton(), "playground.new_seed", "New seed", "Take another random seed")
-        self._neutral = named(
-            QPushButton("Neutral"),
-            "playground.neutral",
-            "Neutral",
-            "Switch every knob off: the distribution as the model gives it",
-        )
-        self._defaults = named(
-            QPushButton("Defaults"), "playground.defaults", "Defaults", "Put the knobs back to where they were at first"
-        )
+        self._offers: Mapping[str, str] = {}
+        self._vocabulary: int | None = None
+        self._refused = ""
+        self._taken = Sampling()
+        usual, strategy = usual_knobs(), strategy_controls()
+        folds = {
+            "more": more_sampling(),
+            "repetition": repetition_and_length(),
+            "words": word_knobs(),
+            "encoder": encoder_knobs(),
+        }
+        self._sampling: Form[Sampling] = Form(Sampling(), [*usual, *chain(*folds.values())], self)
+        self._strategy: Form[Strategy] = Form(Strategy(), strategy, self)
+        self._groups = [
+            _Group("", "", usual),
+            _Group("more", "More sampling", folds["more"]),
+            _Group("repetition", "Repetition and length", folds["repetition"]),
+            _Group("words", "Words", folds["words"]),
+            _Group("encoder", "Encoder", folds["encoder"]),
+            _Group("strategy", "Strategy", strategy),
+        ]
+        self._ends = next(control.editor for control in strategy if control.field == "eos_token_ids")
+        self._bar = PresetBar(presets or Presets(parent=self))
+        self._area = QScrollArea()
         self.tint = named(
             QCheckBox("Tint by surprise"),
             "playground.tint",
@@ -107,94 +86,183 @@ class Controls(QScrollArea):
             "The stronger the tint, the less probable the token was before the knobs acted; full at 10 bits (1/1,024)",
         )
         self.tint.setChecked(True)
-        set_role(self._new_seed, "quiet")
-        icons.put(self._new_seed, "refresh")
         self._lay_out()
 
-        self._do_sample.toggled.connect(self._on_edited)
-        self._seed.valueChanged.connect(self._on_edited)
-        self._new_seed.clicked.connect(self._on_new_seed)
-        self._neutral.clicked.connect(self._on_neutral)
-        self._defaults.clicked.connect(self._on_defaults)
-        for knob in self._knobs.values():
-            knob.value_changed.connect(self._on_edited)
-        self.show_sampling(self._sampling)
+        self._sampling.edited.connect(self._on_sampling)
+        self._strategy.edited.connect(self._on_strategy)
+        self._bar.chosen.connect(self._on_preset)
+        self._show_what_acts()
 
     def show_sampling(self, sampling: Sampling) -> None:
         """Show where the knobs stand, without announcing it."""
-        self._sampling = sampling
-        self._showing = True
-        self._do_sample.setChecked(sampling.do_sample)
-        self._seed.setValue(min(sampling.seed, _LARGEST_SEED))
-        for name, knob in self._knobs.items():
-            knob.set_value(getattr(sampling, name))
-        self._shown = {"seed": self._seed.value()} | {name: knob.value for name, knob in self._knobs.items()}
-        self._showing = False
+        # What was refused may still be typed at, while the session holds what stood before it.
+        if sampling == self._taken:
+            return
+        self._taken, self._refused = sampling, ""
+        self._sampling.show_value(sampling)
+        self._show_what_acts()
+
+    def show_strategy(self, strategy: Strategy) -> None:
+        """Show what stands for a run, without announcing it."""
+        if strategy != self._strategy.value:
+            self._strategy.show_value(strategy)
+            self._show_what_acts()
+
+    def show_model(self, model: LoadedModel | None, second: LoadedModel | None = None) -> None:
+        """Offer what a loaded model (and a second one) supports, and read typed words with its tokenizer.
+
+        Words that are ids of another checkpoint's become this one's, and that is announced. A model that writes no text
+        is as good as none.
+        """
+        if model is not None and not model.generates:
+            model = None
+        self._offers = supports(model, second) if model is not None else {}
+        self._bar.show_own(of_checkpoint(model) if model is not None else None)
+        self._vocabulary = model.model.config.get_text_config(decoder=True).vocab_size if model is not None else None
+        if model is not None:
+            reader = Reader(model.tokenizer, self._vocabulary)
+            self._ends.setPlaceholderText(_own_ends(model, reader))
+            for control in (*self._sampling.controls.values(), *self._strategy.controls.values()):
+                if isinstance(control, Lines):
+                    control.show_reader(reader)
         self._show_what_acts()
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the knobs need, so that they are only ever scrolled down."""
-        content: QWidget | None = self.widget()
+        content: QWidget | None = self._area.widget()
         width = content.minimumSizeHint().width() if content is not None else 0
-        return QSize(width + self.verticalScrollBar().sizeHint().width(), px(self, 120))
+        return QSize(width + self._area.verticalScrollBar().sizeHint().width(), px(self, 160))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the zoom."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES and hasattr(self, "_column"):
+            self._space()
 
     def _lay_out(self) -> None:
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(px(self, 4), 0, px(self, 8), 0)
-        column.setSpacing(px(self, 8))
-        column.addWidget(self._do_sample)
-        for knob in self._knobs.values():
-            column.addWidget(knob)
-        label = QLabel("seed")
-        label.setToolTip(self._seed.toolTip())
-        label.setBuddy(self._seed)
-        seed = QHBoxLayout()
-        seed.addWidget(label)
-        seed.addWidget(self._seed, 1)
-        seed.addWidget(self._new_seed)
-        column.addLayout(seed)
-        presets = QHBoxLayout()
-        presets.addWidget(self._neutral)
-        presets.addWidget(self._defaults)
-        presets.addStretch(1)
-        column.addLayout(presets)
+        self._column = QVBoxLayout(content)
+        for group in self._groups:
+            self._column.addWidget(group)
         self._note = QLabel("Knobs act on the next token, while text comes, and on the distribution at once.")
         self._note.setWordWrap(True)
         set_role(self._note, "muted")
-        column.addWidget(self._note)
-        column.addWidget(self.tint)
-        column.addStretch(1)
-        self.setWidget(content)
+        self._column.addWidget(self._note)
+        self._column.addWidget(self.tint)
+        self._column.addStretch(1)
+        self._area.setWidget(content)
+        self._outside = QVBoxLayout(self)
+        self._outside.addWidget(self._bar)
+        self._outside.addWidget(self._area, 1)
+        self._space()
 
-    def _on_edited(self) -> None:
-        if self._showing:
-            return
-        # What a knob can't show (a value beyond its range, set elsewhere) stays as it was until that knob is moved.
-        now: dict[str, float] = {"seed": self._seed.value()} | {name: knob.value for name, knob in self._knobs.items()}
-        moved: dict[str, Any] = {
-            name: type(getattr(self._sampling, name))(value)
-            for name, value in now.items()
-            if value != self._shown[name]
-        }
-        self._take(replace(self._sampling, **moved, do_sample=self._do_sample.isChecked()))
+    def _space(self) -> None:
+        self._column.setContentsMargins(px(self, 4), 0, px(self, 8), 0)
+        self._column.setSpacing(px(self, 4))
+        self._outside.setContentsMargins(0, 0, 0, 0)
+        self._outside.setSpacing(px(self, 8))
 
-    def _on_new_seed(self) -> None:
-        self._seed.setValue(random.randrange(_LARGEST_SEED))
+    def _on_sampling(self) -> None:
+        sampling = self._sampling.value
+        try:
+            check(sampling, self._vocabulary)
+        except InputError as error:
+            self._refused = f"Not taken: {error}"
+        else:
+            self._refused = ""
+        self._show_what_acts()
+        if not self._refused:
+            self._taken = sampling
+            self.sampling_edited.emit(sampling)
 
-    def _on_neutral(self) -> None:
-        self._take(replace(self._sampling, do_sample=True, **_NEUTRAL))
+    def _on_strategy(self) -> None:
+        self._show_what_acts()
+        self.strategy_edited.emit(self._strategy.value)
 
-    def _on_defaults(self) -> None:
-        self._take(replace(Sampling(), seed=self._sampling.seed))
-
-    def _take(self, sampling: Sampling) -> None:
-        self.show_sampling(sampling)
+    def _on_preset(self, sampling: Sampling, strategy: Strategy) -> None:
+        self._sampling.show_value(sampling)
+        self._strategy.show_value(strategy)
+        self._taken, self._refused = sampling, ""
+        self._show_what_acts()
         self.sampling_edited.emit(sampling)
+        self.strategy_edited.emit(strategy)
 
     def _show_what_acts(self) -> None:
-        for name in ("temperature", "top_k", "top_p", "min_p"):
-            self._knobs[name].setEnabled(self._do_sample.isChecked())
+        sampling, strategy = self._sampling.value, self._strategy.value
+        knobs, clashes = self._sampling.controls, conflicts(sampling, strategy)
+        reasons = {field: Reason(clashes[field], inert=True) for field in knobs if field in clashes}
+        reasons |= {field: Reason(self._offers[field]) for field in knobs if self._offers.get(field)}
+        reasons |= strategy_reasons(sampling, strategy, self._offers)
+        for group in self._groups:
+            group.show_what_acts(sampling if group.key != "strategy" else strategy, reasons, self._refused)
+        self._bar.show_knobs(sampling, strategy)
+
+
+class _Group(QWidget):
+    """Controls that stand together, foldable under a title, with what is to be said about them.
+
+    Args:
+        key: Last part of the heading's object name, ``playground.fold_<key>``.
+        title: Of the heading; empty for one that is always open.
+        controls: In their order.
+    """
+
+    def __init__(self, key: str, title: str, controls: Sequence[Control]) -> None:
+        super().__init__()
+        self.key, self._controls = key, controls
+        self._said = QLabel()
+        self._said.setWordWrap(True)
+        set_role(self._said, "muted")
+        self._said.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(px(self, 8))
+        self._fold = None
+        inside = column
+        if title:
+            names = ", ".join(control.field for control in controls)
+            self._fold = Foldable(f"playground.fold_{key}", title, f"Opens and closes: {names}")
+            column.addWidget(self._fold)
+            inside = self._fold.body
+        for control in controls:
+            inside.addWidget(control)
+        inside.addWidget(self._said)
+
+    def show_what_acts(self, value: Sampling | Strategy, reasons: Mapping[str, Reason], refused: str) -> None:
+        """Enable what can act, say why the others can't, and count those that do.
+
+        Args:
+            value: What the controls show.
+            reasons: By field, why it does not act.
+            refused: Why what was typed can't be taken; said where words are.
+        """
+        said: dict[str, list[str]] = {}
+        acting = 0
+        for control in self._controls:
+            reason, off = reasons.get(control.field), is_off(value, control.field)
+            if reason is None:
+                control.tell("", True)
+                acting += not off
+                continue
+            control.tell(reason.sentence, not reason.inert and not off)
+            if reason.told:
+                said.setdefault(reason.sentence, []).append(control.label)
+        sentences = [f"{', '.join(labels)}: {sentence[:1].lower()}{sentence[1:]}" for sentence, labels in said.items()]
+        if refused and self.key == "words":
+            sentences.append(refused)
+        self._said.setText("\n".join(sentences))
+        self._said.setVisible(bool(sentences))
+        if self._fold is not None:
+            self._fold.set_note(f"{acting} on" if acting else "")
+
+
+def _own_ends(model: LoadedModel, reader: Reader) -> str:
+    """What ends a run when nothing else is said."""
+    config = model.model.generation_config
+    own = config.eos_token_id if config is not None else None
+    ids = own if isinstance(own, list) else [] if own is None else [own]
+    return "\n".join(f"the checkpoint's own: {reader.spell((each,))} {each}" for each in ids) or "none of its own"

@@ -10,6 +10,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QWidget
 
+from workbench.engine.tokens.vocabulary import Vocabulary
 from workbench.engine.values import Message, Step
 from workbench.runtime.session import Session
 from workbench.widgets.probability_table import format_percent
@@ -17,6 +18,8 @@ from workbench.widgets.tinted_text import Piece, TintedText
 
 #: Milliseconds between two redraws, at least; smooth enough to read, and it leaves the processor to the model.
 FRAME = 66
+#: Tokens that are drawn in one go.
+_AT_ONCE = 2000
 #: Surprise, in bits, that gets the strongest tint: 1 in 1,024.
 STRONGEST = 10.0
 #: Characters of a prompt that are shown in front of what follows it.
@@ -64,7 +67,16 @@ class Output(TintedText):
             self.add_heading(_ROLES["assistant"])
         elif not self._turns and self._session.steps and self._session.encoding is not None:
             text = self._session.encoding.text
-            self.add_plain(text if len(text) <= _TAIL else f"…{text[-_TAIL:]}", muted=True)
+            shown = text if len(text) <= _TAIL else f"…{text[-_TAIL:]}"
+            start = self._session.start
+            if start is not None and start.decoder_start:
+                self.add_heading("Encoder reads")
+                self.add_plain(shown, muted=True)
+                self.add_heading("Decoder writes")
+                spelled = self._session.vocabulary.spell(start.decoder_start) if self._session.vocabulary else ()
+                self.add_plain("".join(spelled), muted=True)
+            else:
+                self.add_plain(shown, muted=True)
         self.flush()
 
     def flush(self) -> None:
@@ -77,8 +89,13 @@ class Output(TintedText):
                 self.show_anew()
                 return
             began = time.perf_counter()
-            self.append_pieces(self._piece(step) for step in steps[self.pieces :])
+            more = steps[self.pieces : self.pieces + _AT_ONCE]
+            self.append_pieces(piece_of(step, self._session.vocabulary) for step in more)
             self._show_selection()
+            if self.pieces < len(steps):
+                # A long branch is walked to; the window stays usable while it is drawn.
+                self._clock.start(FRAME)
+                return
             # A very long paragraph takes longer to lay out; the window keeps nine tenths of its time for the rest.
             self._clock.setInterval(max(FRAME, round(10_000 * (time.perf_counter() - began))))
 
@@ -99,15 +116,24 @@ class Output(TintedText):
         step = self._session.selected_step
         self.set_selected(step.index if step is not None else None)
 
-    def _piece(self, step: Step) -> Piece:
-        bits = -math.log2(step.probability) if step.probability > 0 else math.inf
-        text, special = step.text, False
-        vocabulary = self._session.vocabulary
-        if not text and vocabulary is not None:
-            special = step.token_id in vocabulary.special
-            text = vocabulary.spell([step.token_id])[0] if special else ""
-        tip = (
-            f"step {step.index + 1} · id {step.token_id} · {format_percent(step.probability)} before the knobs, "
-            f"rank {step.rank:,}, {bits:.1f} bits"
-        )
-        return Piece(text, min(1.0, bits / STRONGEST), tip, special)
+
+def piece_of(step: Step, vocabulary: Vocabulary | None) -> Piece:
+    """A step as a piece of text.
+
+    Args:
+        step: A generated token.
+        vocabulary: Spells special tokens, which have no text of their own.
+    """
+    bits = step.surprise
+    text, special = step.text, False
+    if not text and vocabulary is not None:
+        special = step.token_id in vocabulary.special
+        text = vocabulary.spell([step.token_id])[0] if special else ""
+    if math.isnan(step.probability):
+        tip = f"step {step.index + 1} · id {step.token_id}"
+        return Piece(text, None, tip, special)
+    tip = (
+        f"step {step.index + 1} · id {step.token_id} · {format_percent(step.probability)} before the knobs, "
+        f"rank {step.rank:,}, {bits:.1f} bits"
+    )
+    return Piece(text, min(1.0, bits / STRONGEST), tip + " · chosen by you" if step.forced else tip, special)

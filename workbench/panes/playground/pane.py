@@ -1,39 +1,49 @@
-"""The Playground: a prompt or a chat goes in, text comes out, and the knobs stay movable meanwhile."""
+"""The Playground: a prompt or a chat goes in, text comes out and branches, and the knobs stay movable meanwhile."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QButtonGroup, QPushButton, QSizePolicy, QSplitter, QWidget
 
-from workbench.engine import codegen, forward, generate
+from workbench.engine import generate
 from workbench.engine.errors import InputError, WorkbenchError
-from workbench.engine.generate import Generation
 from workbench.engine.models import LoadedModel
-from workbench.engine.sampling import Knobs
-from workbench.engine.task import Task
-from workbench.engine.values import Encoding, Logits, Message, Step
+from workbench.engine.values import Branch, Message, Step
+from workbench.panes.playground.alternatives import Alternatives
+from workbench.panes.playground.beams import rows_of, winner
+from workbench.panes.playground.branches import grown, name_of
+from workbench.panes.playground.code import code_of
 from workbench.panes.playground.controls import Controls
+from workbench.panes.playground.files import Files
+from workbench.panes.playground.runs import Runs, TooLong
+from workbench.panes.playground.side_by_side import SideBySide
 from workbench.panes.playground.texts import Texts, held
-from workbench.runtime.jobs import Job, Lane, Runner
-from workbench.runtime.session import Session
+from workbench.runtime.jobs import Runner
+from workbench.runtime.session import LOGITS_BUDGET, Session
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
+from workbench.widgets.quantities import format_bytes
 
 _ENDS = {
     "eos": "ended by the model's end token",
     "length": "ended at max_new_tokens",
     "context": "ended because the model's context is full",
-    "stop": "ended by a stop criterion of the checkpoint",
+    "stop": "ended by a stop criterion",
     "stopped": "stopped",
+    "failed": "failed",
 }
+#: Characters of what would be cut off that the notice shows.
+_SHOWN = 160
 
 
 class PlaygroundPane(PaneFrame):
     """Prompt or chat on the left, knobs on the right.
 
     Args:
-        session: Gives model, prompt and knobs; takes the encoding and the steps.
+        session: Gives model, prompt and knobs; takes the branches.
         runner: Runs generation on the model lane.
 
     Signals:
@@ -44,14 +54,12 @@ class PlaygroundPane(PaneFrame):
 
     def __init__(self, session: Session, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__("playground", "Playground", parent)
-        self._session, self._runner = session, runner
-        self._job: Job | None = None
-        self._knobs: Knobs | None = None
-        self._streams = False
-        self._announcing = False
+        self._session = session
+        self._runs = Runs(session, runner, self)
         self._turns: list[Message] = []
         self._asked: tuple[Message, ...] = ()
-        self._ended = ""
+        self._looked_at: int | None = None
+        self._waiting: tuple[int, int] | None = None
 
         self._plain_mode = named(
             QPushButton("Prompt"), "playground.plain_mode", "Prompt", "Continue a plain text, as it stands"
@@ -60,33 +68,62 @@ class PlaygroundPane(PaneFrame):
             QPushButton("Chat"), "playground.chat_mode", "Chat", "Talk through the checkpoint's own chat template"
         )
         self._texts = Texts(session)
+        self._side_by_side = SideBySide(session, self._runs, self._texts)
         self._controls = named(Controls(), "playground.controls", "Knobs")
+        self._alternatives = Alternatives(session, self)
+        self._files = Files(session, runner, self)
         self._clock = QTimer(self, interval=500)
         self._lay_out()
 
+        texts, branches = self._texts, self._texts.branches
         self._modes.buttonToggled.connect(self._on_mode)
-        self._texts.prompt.textChanged.connect(self._on_prompt_edited)
-        self._texts.system.textChanged.connect(self._show_code_text)
-        self._texts.chat_input.textChanged.connect(self._show_code_text)
-        self._texts.chat_input.submitted.connect(self.run_main_action)
-        self._texts.generate.clicked.connect(self.run_main_action)
-        self._texts.send.clicked.connect(self.run_main_action)
-        self._texts.stop.clicked.connect(self.stop_main_action)
-        self._texts.next.clicked.connect(self.score_next)
-        self._texts.copy.clicked.connect(self._on_copy)
-        self._texts.clear.clicked.connect(self._on_clear)
-        self._controls.tint.toggled.connect(self._texts.output.set_tinted)
+        texts.prompt.textChanged.connect(self._on_prompt_edited)
+        texts.system.textChanged.connect(self._show_code_text)
+        texts.chat_input.textChanged.connect(self._show_code_text)
+        texts.chat_input.submitted.connect(self.run_main_action)
+        texts.generate.clicked.connect(self.run_main_action)
+        texts.send.clicked.connect(self.run_main_action)
+        texts.stop.clicked.connect(self.stop_main_action)
+        texts.next.clicked.connect(self.score_next)
+        texts.copy.clicked.connect(self._on_copy)
+        texts.clear.clicked.connect(self._on_clear)
+        texts.output.piece_opened.connect(self.open_alternatives)
+        texts.images.refused.connect(self._on_image_refused)
+        texts.images.images_changed.connect(self._show_code_text)
+        texts.columns.column_chosen.connect(self._on_walked)
+        texts.columns.closed.connect(self._on_columns_closed)
+        branches.walked.connect(self._on_walked)
+        branches.renamed.connect(session.rename)
+        branches.prune_requested.connect(self.prune)
+        branches.compare_requested.connect(self.compare)
+        branches.continue_requested.connect(self.go_on)
+        self._alternatives.chosen.connect(self.branch_at)
+        self._controls.tint.toggled.connect(texts.output.set_tinted)
+        self._controls.tint.toggled.connect(texts.columns.set_tinted)
         self._controls.sampling_edited.connect(session.set_sampling)
+        self._controls.strategy_edited.connect(session.set_strategy)
+        self._runs.changed.connect(self._on_runs_changed)
+        self._runs.began_branch.connect(self._on_began)
+        self._runs.beams_grew.connect(self._on_beams_grew)
+        self._runs.failed.connect(self._on_failed)
+        self._runs.refused.connect(self._on_refused)
+        self._runs.cancelled_.connect(self._take_back)
+        self._runs.ended.connect(self._on_ended)
         self._clock.timeout.connect(self._show_status)
         self.code_shown.connect(self._show_code_text)
         session.model_changed.connect(self._on_model_changed)
         session.prompt_changed.connect(self._show_prompt)
         session.sampling_changed.connect(self._show_sampling)
-        session.encoding_changed.connect(self._on_encoding_changed)
+        session.strategy_changed.connect(self._show_strategy)
+        session.second_changed.connect(self._show_offers)
+        session.encoding_changed.connect(self._show_turns)
+        session.branches_changed.connect(self._on_branches_changed)
         session.steps_reset.connect(self._show_status)
 
         self._show_prompt()
         self._show_sampling()
+        self._show_strategy()
+        self._show_offers()
         self._show_mode()
 
     # What can be asked of it.
@@ -101,36 +138,30 @@ class PlaygroundPane(PaneFrame):
         """The conversation, without the system message and without an answer that is still coming."""
         return tuple(self._turns)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a generation runs or waits for one to stop."""
+        return self._runs.active or self._waiting is not None
+
     def run_main_action(self) -> None:
         """Continue the prompt, or send the message."""
         if not self._ready():
             return
+        images = self._texts.images.paths
         if self.chats:
             said = self._texts.chat_input.text().strip("\n")
             if not said.strip():
                 self._texts.chat_input.setFocus()
                 return
-            self._turns.append(Message("user", said))
+            self._turns.append(Message("user", said, images))
             self._texts.chat_input.clear()
         self._asked = self._messages()
-        self._knobs = Knobs(self._session.sampling)
-        job = Job(
-            f"Generate with {self._session.checkpoint.name if self._session.checkpoint else 'a model'}",
-            generate.run,
-            self._session.model,
-            self._session.prompt,
-            self._asked,
-            self._knobs,
-            pane="playground",
-            stops="within a token; the text is kept",
-        )
-        job.succeeded.connect(self._on_generated)
-        self._watch(job)
+        self._generate(truncate=False)
 
     def stop_main_action(self) -> None:
         """Stop within a token; what there is stays."""
-        if self._job is not None:
-            self._job.cancel()
+        self._waiting = None
+        self._runs.stop()
 
     def score_next(self) -> None:
         """Score the token after the prompt or the conversation, without choosing one."""
@@ -141,11 +172,78 @@ class PlaygroundPane(PaneFrame):
         if self.chats and not self._asked:
             self._texts.chat_input.setFocus()
             return
-        job = Job(
-            "Score the next token", _score, self._session.model, self._session.prompt, self._asked, pane="playground"
+        self.clear_notices()
+        self._side_by_side.close()
+        self._runs.score(self._session.prompt, self._asked, () if self._asked else self._texts.images.paths)
+
+    def branch_at(self, index: int, token_id: int) -> None:
+        """Continue with another token at a step of the branch that is looked at; what runs is stopped first.
+
+        Args:
+            index: Of the step that gets another token.
+            token_id: Any id of the vocabulary.
+        """
+        if self._runs.active:
+            self._waiting = (index, token_id)
+            self._runs.stop()
+            return
+        session, branch = self._session, self._session.branch
+        if not self._can_go_on(branch):
+            return
+        steps = branch.steps if branch is not None else ()
+        start, vocabulary = session.start, session.vocabulary
+        if index < len(steps):
+            step = steps[index]
+        elif index == 0 and session.next_logits is not None:
+            step = Step(0, token_id, "", session.next_logits, session.sampling, 0.0, 0.0, 0)
+        else:
+            return
+        if start is None or vocabulary is None or not 0 <= token_id < len(vocabulary):
+            return
+        before = tuple(steps[:index])
+        forced = generate.forced_step(
+            step,
+            token_id,
+            vocabulary,
+            before=before,
+            situation=branch.situation(index) if branch is not None else None,
         )
-        job.succeeded.connect(self._session.set_next_logits)
-        self._watch(job)
+        name = name_of(vocabulary.spell([token_id])[0], token_id)
+        self._start(lambda: self._runs.grow(start, before, forced, parent=branch, name=name))
+
+    def go_on(self) -> None:
+        """Go on from the end of the branch that is looked at, as many new tokens as ``max_new_tokens`` says."""
+        branch = self._session.branch
+        if branch is None or self._runs.active or not self._can_go_on(branch):
+            return
+        self._start(
+            lambda: self._runs.grow(branch.start, branch.steps, None, parent=branch, name=f"{branch.name} continued")
+        )
+
+    def open_alternatives(self, index: int) -> None:
+        """Show what else could have come at a step of the branch that is looked at."""
+        if 0 <= index < self._texts.output.pieces:
+            self._alternatives.open_step(index, self._texts.output.place_of(index))
+
+    def prune(self, key: int) -> None:
+        """Delete a branch and all that grew out of it, unless one of them is being written."""
+        branches = self._session.branches
+        gone = grown(branches, key)
+        name = next((branch.name for branch in branches if branch.key == key), "")
+        self.clear_notices()
+        if set(gone) & set(self._runs.keys):
+            self.show_notice(f"“{name}” is being written.", remedy="Stop it first (Esc).", kind="info")
+            return
+        if set(gone) & set(self._side_by_side.keys):
+            self._side_by_side.close()
+        self._session.prune(key)
+        more = len(gone) - 1
+        grew_out = f" and {more} {'branch' if more == 1 else 'branches'} that grew out of it" if more else ""
+        self.show_notice(f"Deleted “{name}”{grew_out}.", kind="info")
+
+    def compare(self, keys: Sequence[int]) -> None:
+        """Show branches side by side, the first token in which they differ marked."""
+        self._side_by_side.compare(keys)
 
     # Building.
 
@@ -156,6 +254,7 @@ class PlaygroundPane(PaneFrame):
             button.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
             self._modes.addButton(button)
             self.header.addWidget(button)
+        self.header.addWidget(self._files)
         self._plain_mode.setChecked(True)
         across = QSplitter(Qt.Orientation.Horizontal)
         across.setChildrenCollapsible(False)
@@ -179,23 +278,64 @@ class PlaygroundPane(PaneFrame):
         QGuiApplication.clipboard().setText("".join(step.text for step in self._session.steps))
 
     def _on_clear(self) -> None:
-        self._abandon()
+        self._waiting = None
+        self._runs.abandon()
         self._turns.clear()
-        self._asked, self._ended = (), ""
+        self._asked = ()
         self.clear_notices()
+        self._side_by_side.close()
         self._session.clear_steps()
         self._session.set_next_logits(None)
         self._show_mode()
+
+    def _on_image_refused(self, words: str) -> None:
+        self.show_notice("This file was not taken.", words, "Choose a PNG, JPEG or WebP picture.", kind="warning")
+
+    def _on_walked(self, key: int) -> None:
+        session = self._session
+        session.walk(key)
+        if key not in self._side_by_side.keys:
+            self._side_by_side.close()
+            self._side_by_side.show_run()
+        self._side_by_side.mark()
+        branch = session.branch
+        if branch is None or branch.messages or branch.start.images:
+            return
+        # An edited prompt that nothing has been made of yet is not thrown away.
+        encoding = branch.start.encoding
+        known = {each.start.encoding.text for each in session.branches}
+        if (not session.prompt or session.prompt in known) and not all(token.special for token in encoding.tokens):
+            session.set_prompt(encoding.text)
+
+    def _on_columns_closed(self) -> None:
+        self._side_by_side.close()
+        self._texts.output.setFocus()
 
     # The work.
 
     def _ready(self) -> bool:
         """Whether something can be started; says why not."""
         model = self._session.model
-        if model is None or model.tokenizer is None or self.is_empty or self._job is not None:
+        if model is None or model.tokenizer is None or self.is_empty or self._runs.active:
             return False
         if self.chats and not model.tokenizer.chat_template:
             self._say_no_template()
+            return False
+        return True
+
+    def _can_go_on(self, branch: Branch | None) -> bool:
+        """Whether the loaded model can go on with a branch; says why not."""
+        model = self._session.model
+        if model is None or self.is_empty:
+            return False
+        if branch is not None and branch.checkpoint != model.checkpoint.name:
+            self.clear_notices()
+            self.show_notice(
+                f"“{branch.name}” was written by another checkpoint.",
+                f"That was {branch.checkpoint or 'none that is known'}, and {model.checkpoint.name} is loaded.",
+                "Load that one again to go on here.",
+                kind="info",
+            )
             return False
         return True
 
@@ -205,47 +345,48 @@ class PlaygroundPane(PaneFrame):
         system = self._texts.system.text().strip()
         return (*((Message("system", system),) if system else ()), *self._turns)
 
-    def _watch(self, job: Job) -> None:
+    def _generate(self, *, truncate: bool) -> None:
+        images = () if self._asked else self._texts.images.paths
+        self._start(lambda: self._runs.generate(self._session.prompt, self._asked, truncate=truncate, images=images))
+
+    def _start(self, begin: Callable[[], None]) -> None:
         self.clear_notices()
-        self._ended, self._streams = "", False
-        job.part_ready.connect(self._on_part)
-        job.failed.connect(self._on_failed)
-        job.cancelled_.connect(self._take_back)
-        job.finished.connect(self._on_finished)
-        self._job = job
-        self._session.clear_steps()
-        self._session.set_next_logits(None)
-        self._show_turns()
-        self._show_running()
-        self._runner.start(job, Lane.MODEL, slot="playground.generate")
+        self._side_by_side.close()
+        try:
+            begin()
+        except InputError as error:
+            self._on_failed(error, "")
 
-    def _abandon(self) -> None:
-        if self._job is not None:
-            self._job.abandon()
-            self._job = self._knobs = None
-            self._show_running()
+    def _on_ended(self) -> None:
+        self._read_turns()
+        if not self._side_by_side.keys:
+            # Beam search has its sequences only now.
+            self._side_by_side.show_run()
+        self._show_beams()
 
-    def _on_part(self, part: object) -> None:
-        if self.sender() is not self._job:
-            return
-        if isinstance(part, Encoding):
-            self._announcing = True
-            self._session.set_encoding(part)
-            self._announcing = False
-            self._streams = True
-        elif isinstance(part, Step):
-            self._session.add_step(part)
-
-    def _on_generated(self, result: Generation) -> None:
-        self._ended = _ENDS[result.reason]
-        if self._asked:
-            self._turns.append(Message("assistant", result.text))
-
-    def _on_failed(self, error: WorkbenchError) -> None:
-        job = self.sender()
-        details = job.details if isinstance(job, Job) and not isinstance(error, InputError) else ""
-        self.show_notice(error.what, error.why, error.remedy, details)
+    def _on_failed(self, error: WorkbenchError, details: str) -> None:
+        action = None
+        why, remedy = error.why, error.remedy
+        if isinstance(error, TooLong):
+            action = ("Truncate left", self._on_truncate)
+            beginning = error.beginning if len(error.beginning) <= _SHOWN else f"{error.beginning[:_SHOWN]}…"
+            start = f": “{beginning}”" if beginning else ""
+            remedy = f"{remedy} Truncate left cuts off the first {error.dropped:,} tokens{start}."
+        self.show_notice(error.what, why, remedy, details, action=action)
         self._take_back()
+
+    def _on_refused(self, error: WorkbenchError) -> None:
+        self.show_notice(error.what, error.why, error.remedy, kind="warning")
+
+    def _on_truncate(self) -> None:
+        if self._ready():
+            if self.chats:
+                said = self._texts.chat_input.text().strip("\n")
+                if said.strip():
+                    self._turns.append(Message("user", said, self._texts.images.paths))
+                    self._texts.chat_input.clear()
+                self._asked = self._messages()
+            self._generate(truncate=True)
 
     def _take_back(self) -> None:
         """Put an unanswered message back to where it was written."""
@@ -255,34 +396,67 @@ class PlaygroundPane(PaneFrame):
                 self._texts.chat_input.set_text(message.content)
         self._asked = ()
 
-    def _on_finished(self) -> None:
-        if self.sender() is self._job:
-            self._job = self._knobs = None
-            self._texts.output.flush()
-            if not self._session.steps:
-                self._show_turns()
-            self._show_running()
-            self._show_code_text()
-
     # What the session says.
 
     def _on_model_changed(self) -> None:
-        self._abandon()
+        self._waiting = None
+        self._runs.abandon()
+        self._runs.kept.clear()
+        self._show_offers()
         self._turns.clear()
-        self._asked, self._ended = (), ""
+        self._asked = ()
         self.clear_notices()
+        self._side_by_side.close()
         self._show_mode()
 
-    def _on_encoding_changed(self) -> None:
-        if self._streams and not self._announcing:
-            # Another text is being looked at; what still comes does not follow it.
-            self._abandon()
-            self._asked = ()
+    def _on_branches_changed(self) -> None:
+        branch = self._session.branch
+        key = branch.key if branch is not None else None
+        if key == self._looked_at:
+            self._show_status()
+            return
+        self._looked_at = key
+        if branch is not None:
+            self._asked = branch.messages
+            mode = self._chat_mode if branch.messages else self._plain_mode
+            if not mode.isChecked():
+                mode.click()
+            self._read_turns()
         self._show_turns()
+        self._show_beams()
+        self._show_running()
+        self._show_code_text()
+
+    def _on_began(self) -> None:
+        self._show_turns()
+        self._side_by_side.show_sequences(self._runs.keys)
+
+    def _on_runs_changed(self) -> None:
+        if not self._runs.active:
+            self._texts.output.flush()
+            self._side_by_side.flush()
+            if not self._session.steps:
+                self._show_turns()
+            self._show_code_text()
+        self._show_running()
+        if self._waiting is not None and not self._runs.active:
+            waiting, self._waiting = self._waiting, None
+            self.branch_at(*waiting)
+
+    def _read_turns(self) -> None:
+        """Take the conversation from the branch that is looked at."""
+        branch = self._session.branch
+        if branch is None or not branch.messages:
+            return
+        self._turns = [turn for turn in branch.messages if turn.role != "system"]
+        if branch.key not in self._runs.keys:
+            self._turns.append(Message("assistant", branch.text))
+
+    # What is shown.
 
     def _show_mode(self) -> None:
         model = self._session.model
-        if model is None or model.head != "AutoModelForCausalLM" or model.tokenizer is None:
+        if model is None or not model.generates or model.tokenizer is None:
             self.show_empty(_missing(model), "Open Hub", self.hub_requested.emit)
         else:
             self.show_body()
@@ -291,6 +465,7 @@ class PlaygroundPane(PaneFrame):
             else:
                 self.clear_notices()
         self._texts.show_mode(chats=self.chats)
+        self._texts.images.setVisible(model is not None and model.takes_images)
         self._show_turns()
         self._show_running()
         self._show_code_text()
@@ -305,9 +480,27 @@ class PlaygroundPane(PaneFrame):
         )
 
     def _show_turns(self) -> None:
-        answering = bool(self._asked) and (self._job is not None or bool(self._session.steps))
+        answering = bool(self._asked) and (self._runs.active or bool(self._session.steps))
         turns = tuple(turn for turn in self._asked if turn.role != "system") if answering else tuple(self._turns)
         self._texts.output.show_turns(turns if self.chats else (), answering=self.chats and answering)
+
+    def _show_beams(self) -> None:
+        branch = self._session.branch
+        writing = branch is not None and branch.key in self._runs.keys
+        steps = tuple(self._runs.beams) if writing else branch.beams if branch is not None else ()
+        taken = [step.token_id for step in branch.steps[branch.start.kept :]] if branch is not None else []
+        vocabulary = self._session.vocabulary
+        rows = [rows_of(steps, index, vocabulary) for index in range(len(steps))]
+        self._texts.show_beams(rows, None if writing else winner(steps, taken))
+
+    def _on_beams_grew(self) -> None:
+        branch, steps = self._session.branch, self._runs.beams
+        if branch is None or branch.key not in self._runs.keys:
+            return
+        if len(self._texts.beams.steps) == len(steps) - 1 > 0:
+            self._texts.beams.append(rows_of(steps, len(steps) - 1, self._session.vocabulary))
+        else:
+            self._show_beams()
 
     def _show_prompt(self) -> None:
         if self._texts.prompt.text() != self._session.prompt:
@@ -315,14 +508,21 @@ class PlaygroundPane(PaneFrame):
 
     def _show_sampling(self) -> None:
         self._controls.show_sampling(self._session.sampling)
-        if self._knobs is not None:
-            self._knobs.current = self._session.sampling
         self._show_status()
         self._show_code_text()
 
+    def _show_strategy(self) -> None:
+        self._controls.show_strategy(self._session.strategy)
+        self._show_code_text()
+
+    def _show_offers(self) -> None:
+        self._controls.show_model(self._session.model, self._session.second)
+
     def _show_running(self) -> None:
-        runs = self._job is not None
+        runs = self._runs.active
         self._texts.show_running(runs)
+        branch = self._session.branch
+        self._texts.branches.allow_continue(not runs and branch is not None and bool(branch.steps))
         if runs:
             self._clock.start()
         else:
@@ -330,9 +530,10 @@ class PlaygroundPane(PaneFrame):
         self._show_status()
 
     def _show_status(self) -> None:
-        steps = self._session.steps
+        session, steps = self._session, self._session.steps
+        writing = self._looked_at in self._runs.keys
         parts = []
-        if self._job is not None and not steps:
+        if self._runs.active and not steps:
             parts.append("reading the prompt…")
         if steps:
             parts.append(f"{len(steps):,} {'token' if len(steps) == 1 else 'tokens'}")
@@ -340,10 +541,17 @@ class PlaygroundPane(PaneFrame):
             seconds = sum(step.seconds for step in recent)
             if seconds > 0:
                 parts.append(f"{len(recent) / seconds:.1f} tokens/s")
-        if self._ended and steps:
-            parts.append(self._ended)
+            branch = session.branch
+            reason = branch.reason if branch is not None and not writing else ""
+            if reason:
+                parts.append(_ENDS.get(reason, reason))
+            kept, size = session.logits_kept
+            lost = f" ({kept:,} of {len(steps):,} steps)" if kept < len(steps) else ""
+            parts.append(f"logits {format_bytes(size)} of {format_bytes(LOGITS_BUDGET)}{lost}")
+            if self._runs.kept.nbytes:
+                parts.append(f"cache {format_bytes(self._runs.kept.nbytes)}")
         now = " · ".join(parts)
-        self._texts.status.setText(f"{now}\n{held(self._session.sampling)}" if now else held(self._session.sampling))
+        self._texts.status.setText(f"{now}\n{held(session.sampling)}" if now else held(session.sampling))
         self._texts.copy.setEnabled(bool(steps))
 
     def _show_code_text(self) -> None:
@@ -354,26 +562,8 @@ class PlaygroundPane(PaneFrame):
         if self.chats and not messages:
             said = self._texts.chat_input.text().strip("\n")
             messages = (*self._messages(), Message("user", said or "Hello!"))
-        text = self._session.prompt
-        if not text and not model.tokenizer("")["input_ids"]:
-            text = model.tokenizer.bos_token or ""
-        self.set_code(
-            codegen.generate(
-                model.checkpoint,
-                text,
-                messages if self.chats else None,
-                self._session.sampling,
-                model.dtype,
-                model.device,
-            )
-        )
-
-
-def _score(model: LoadedModel, text: str, messages: tuple[Message, ...], *, task: Task) -> Logits:
-    """Encode, announce the encoding, and score what could follow it."""
-    encoding = generate.prepare(model, text, messages, task=task)
-    task.send(encoding)
-    return forward.next_token(model, encoding, task=task)
+        images = self._texts.images.paths
+        self.set_code(code_of(self._session, model, messages if self.chats else (), images, writing=self._runs.active))
 
 
 def _missing(model: LoadedModel | None) -> str:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSplitter, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSplitter,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
+from workbench.engine.sampling import acting
 from workbench.engine.values import Sampling
+from workbench.panes.playground.branches import Branches
+from workbench.panes.playground.images import Images
 from workbench.panes.playground.output import Output
+from workbench.panes.playground.sequences import Columns
 from workbench.runtime.session import Session
 from workbench.widgets import icons
+from workbench.widgets.beam_view import BeamRow, BeamView
 from workbench.widgets.exact_text import ExactTextEdit
 from workbench.widgets.naming import named
 from workbench.widgets.theme import px, set_role
@@ -42,7 +59,11 @@ class Texts(QWidget):
     Attributes:
         prompt, generate: Of the prompt mode.
         system, chat_input, send: Of the chat mode.
-        output, stop, next, copy, clear, status: Of both.
+        images: For checkpoints that take pictures.
+        output, stop, next, copy, clear, status: Of both modes.
+        columns: Takes the place of the output while several texts are shown.
+        beams: Below the output while beams are shown.
+        branches: Below them.
     """
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
@@ -63,6 +84,10 @@ class Texts(QWidget):
         self.chat_input = named(
             ChatInput(), "playground.chat_input", "Message", "Enter sends, Shift+Enter starts a new line"
         )
+        self.images = named(Images(), "playground.images", "Images", "Pictures that go in with the prompt")
+        self.columns = Columns()
+        self.beams = named(BeamView(), "playground.beams", "Beams", "The texts that beam search keeps, step by step")
+        self.branches = Branches(session)
         self.generate = named(
             QPushButton("Generate"), "playground.generate", "Generate", "Continue the prompt (Ctrl+Enter)"
         )
@@ -88,6 +113,38 @@ class Texts(QWidget):
         for widget in (*of_chat, *of_prompt):
             widget.setVisible((widget in of_chat) == chats)
 
+    def show_columns(self, shown: bool) -> None:
+        """Show several texts instead of one, or one again."""
+        self._area.setCurrentWidget(self.columns if shown else self.output)
+
+    @property
+    def shows_columns(self) -> bool:
+        """Whether several texts are shown."""
+        return self._area.currentWidget() is self.columns
+
+    def show_beams(self, steps: Sequence[Sequence[BeamRow]], winner: tuple[int, int] | None) -> None:
+        """Show what beam search did below the output; no steps hide it."""
+        if not steps and self.beams.isHidden():
+            return
+        appears = self.beams.isHidden()
+        self.beams.set_steps(steps)
+        self.beams.set_winner(winner)
+        self.beams.setVisible(bool(steps))
+        if appears:
+            self._give(self.beams, self.beams.sizeHint().height())
+
+    def _fit_branches(self) -> None:
+        self._give(self.branches, min(self.branches.wanted_height, px(self, 170)))
+
+    def _give(self, part: QWidget, wanted: int) -> None:
+        """Give a part the room it wants, and the output the rest: a splitter heeds no maximum."""
+        sizes = self._editors.sizes()
+        mine, others = self._editors.indexOf(part), self._editors.indexOf(self._area)
+        wanted = wanted if not part.isHidden() else 0
+        sizes[others] += sizes[mine] - wanted
+        sizes[mine] = wanted
+        self._editors.setSizes(sizes)
+
     def show_running(self, runs: bool) -> None:
         """Allow what can be done now."""
         for button in (self.generate, self.send, self.next):
@@ -109,15 +166,24 @@ class Texts(QWidget):
         set_role(self.status, "muted")
         self.status.setWordWrap(True)
 
-        editors = QSplitter(Qt.Orientation.Vertical)
-        editors.setChildrenCollapsible(False)
-        for editor in (self.prompt, self.output, self.chat_input):
-            editor.setMinimumHeight(px(self, 44))
-            editors.addWidget(editor)
+        self._editors = QSplitter(Qt.Orientation.Vertical)
+        self._editors.setChildrenCollapsible(False)
+        self._area = QStackedWidget()
+        self._area.addWidget(self.output)
+        self._area.addWidget(self.columns)
+        for editor in (self.prompt, self._area, self.beams, self.branches, self.chat_input):
+            if editor is not self.branches:
+                editor.setMinimumHeight(px(self, 44))
+            self._editors.addWidget(editor)
+        self.beams.hide()
+        self.images.hide()
+        self.images.accept_drops_on(self.prompt.viewport())
+        self.images.accept_drops_on(self.chat_input.viewport())
         line = px(self, 18)
-        editors.setSizes([5 * line, 14 * line, 3 * line])
-        for place, share in enumerate((0, 1, 0)):
-            editors.setStretchFactor(place, share)
+        self._editors.setSizes([5 * line, 14 * line, 9 * line, 10 * line, 3 * line])
+        for place, share in enumerate((0, 1, 0, 0, 0)):
+            self._editors.setStretchFactor(place, share)
+        self.branches.height_changed.connect(self._fit_branches)
         actions = QHBoxLayout()
         for button in (self.generate, self.send, self.stop, self.next):
             actions.addWidget(button)
@@ -128,17 +194,19 @@ class Texts(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, px(self, 6), 0)
         column.addWidget(self.system)
-        column.addWidget(editors, 1)
+        column.addWidget(self.images)
+        column.addWidget(self._editors, 1)
         column.addLayout(actions)
         column.addWidget(self.status)
 
 
 def held(sampling: Sampling) -> str:
     """What acts on the next token, in the order in which it acts."""
-    parts = [] if sampling.repetition_penalty == 1.0 else [f"repetition_penalty {sampling.repetition_penalty:g}"]
+    parts = []
+    for name in acting(sampling):
+        value = getattr(sampling, name)
+        plain = isinstance(value, int | float) and not isinstance(value, bool)
+        parts.append(f"{name} {value:g}" if plain else name)
     if not sampling.do_sample:
         return " · ".join(["greedy", *parts])
-    for name, off in (("temperature", 1.0), ("top_k", 0), ("top_p", 1.0), ("min_p", 0.0)):
-        if getattr(sampling, name) != off:
-            parts.append(f"{name} {getattr(sampling, name):g}")
     return " · ".join(["sampling", *parts, f"seed {sampling.seed}"])

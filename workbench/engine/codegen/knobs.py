@@ -1,0 +1,179 @@
+"""Knobs in scripts: as arguments of ``generate()``, and as the library's processors one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.engine.codegen.script import assign, call, columns, literal, numbers
+from workbench.engine.sampling.library import LAST, PROCESSORS, WARPERS, acting
+
+if TYPE_CHECKING:
+    from workbench.engine.values import Sampling, Step
+
+#: Columns of a value that stands inside a call.
+_SHORT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the processors of a script refer to, as Python expressions.
+
+    Attributes:
+        length: Ids in front of the first new token.
+        eos: The id or ids that end a text, or an empty text where there are none.
+        encoder_ids: The encoder's input of shape ``(1, seq)``, or an empty text without an encoder.
+        device: Where the scores are, or an empty text for the CPU.
+        keep: How many tokens warpers leave at least, or an empty text for one.
+    """
+
+    length: str
+    eos: str = ""
+    encoder_ids: str = ""
+    device: str = ""
+    keep: str = ""
+
+
+class Values:
+    """Spells the values of knobs, and gives long ones a line of their own and a name.
+
+    Attributes:
+        lines: ``name = [...]`` for each long value so far; to be written in front of what uses it.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._known: dict[tuple[str, str], str] = {}
+
+    def spell(self, name: str, value: object) -> str:
+        """A Python expression for the value of knob ``name``."""
+        text = literal(value)
+        if columns(text) <= _SHORT:
+            return text
+        if (name, text) not in self._known:
+            count = sum(1 for other, _ in self._known if other == name)
+            variable = f"{name}_{count + 1}" if count else name
+            self.lines += numbers(variable, value) if isinstance(value, tuple) else assign(variable, value)
+            self._known[name, text] = variable
+        return self._known[name, text]
+
+
+def arguments(sampling: Sampling, values: Values | None = None) -> list[str]:
+    """The knobs that are on, as arguments of ``generate()``, which takes 50 for the top_k that it is not given."""
+    spell = values.spell if values is not None else lambda _, value: literal(value)
+    names = [name for name in acting(sampling) if name != "top_k"]
+    given = [f"do_sample={sampling.do_sample}"]
+    if sampling.do_sample:
+        given.append(f"top_k={sampling.top_k}")
+    return [*given, *(f"{name}={spell(name, getattr(sampling, name))}" for name in names)]
+
+
+def processors(sampling: Sampling, names: Names, values: Values) -> list[str]:
+    """The processors that act, in the library's order, each as the call that makes it.
+
+    Args:
+        sampling: The knobs.
+        names: What the calls refer to; knobs on what is not there are left out, as the library leaves them out.
+        values: Spells their values.
+    """
+    device = f", device={names.device}" if names.device else ""
+    keep = f", min_tokens_to_keep={names.keep}" if names.keep else ""
+    found = []
+    for name in acting(sampling):
+        kind = (PROCESSORS | WARPERS | LAST)[name]
+        value = values.spell(name, getattr(sampling, name))
+        if name.startswith("encoder_"):
+            given = f"{value}, {names.encoder_ids}" if names.encoder_ids else ""
+        elif name == "min_new_tokens":
+            given = f"{names.length}, {value}, {names.eos}{device}" if names.eos else ""
+        elif name == "exponential_decay_length_penalty":
+            given = f"{value}, {names.eos}, {names.length}" if names.eos else ""
+        elif name == "bad_words_ids":
+            given = f"{value}, {names.eos or None}"
+        elif name == "forced_eos_token_id":
+            given = f"{names.length} + {sampling.max_new_tokens}, {value}{device}"
+        elif name == "suppress_tokens":
+            given = f"{value}{device}"
+        elif name == "begin_suppress_tokens":
+            # A forced first token leaves the beginning to the one behind it.
+            later = "" if sampling.forced_bos_token_id is None else f" + ({names.length} == 1)"
+            given = f"{value}, {names.length}{later}{device}"
+        elif name == "eta_cutoff":
+            given = f"{value}{keep}{device}"
+        elif name in WARPERS and name not in ("temperature", "top_h"):
+            given = f"{value}{keep}"
+        elif name in ("remove_invalid_values", "renormalize_logits"):
+            found.append(f"{kind}()")
+            continue
+        else:
+            given = value
+        if given:
+            found.append(f"{kind}({given})")
+    return found
+
+
+def classes(calls: Sequence[str]) -> list[str]:
+    """The classes that processor calls name, each once."""
+    return list(dict.fromkeys(each.partition("(")[0] for each in calls))
+
+
+def moves(steps: Sequence[Step]) -> dict[int, Sampling]:
+    """The knobs of the first step, and of every step before which one of those that act on scores was moved.
+
+    Args:
+        steps: Of one run, from its first new token on.
+
+    Returns:
+        By the place among these steps; one entry when nothing was moved, none without steps.
+    """
+    found: dict[int, Sampling] = {}
+    last = None
+    for place, step in enumerate(steps):
+        acts = (step.sampling.do_sample, *((name, getattr(step.sampling, name)) for name in acting(step.sampling)))
+        if step.sampling.forced_eos_token_id is not None:
+            acts = (*acts, step.sampling.max_new_tokens)
+        if acts != last:
+            found[place] = step.sampling
+        last = acts
+    return found
+
+
+def schedule(moved: dict[int, Sampling], names: Names, values: Values, *, drawing: bool) -> list[str]:
+    """The lines of ``schedule`` and of the processor that follows it.
+
+    Args:
+        moved: As from `moves`.
+        names: What the processors refer to.
+        values: Spells their values.
+        drawing: Whether sampling itself was switched, so that the processor has to draw.
+    """
+    lines = ["# The knobs that held from each of these steps on.", "schedule = {"]
+    for place, sampling in moved.items():
+        calls = processors(sampling, names, values)
+        if drawing:
+            lines += [f"    {place}: (", f"        {sampling.do_sample},"]
+            lines += [*_listed("        ", calls), "    ),"]
+        else:
+            lines += _listed(f"    {place}: ", calls)
+    lines = [*values.lines, *lines, "}", "", ""]
+    take = "drawing, processors" if drawing else "processors"
+    lines += [
+        "class Scheduled(LogitsProcessor):",
+        "    def __call__(self, input_ids, scores):",
+        f"        step = input_ids.shape[1] - {names.length}",
+        f"        {take} = schedule[max(start for start in schedule if start <= step)]",
+        "        scores = LogitsProcessorList(processors)(input_ids, scores)",
+    ]
+    if drawing:
+        lines += [
+            "        if drawing:",
+            "            chosen = torch.multinomial(scores.softmax(dim=-1), num_samples=1)",
+            "            scores = scores.scatter(1, chosen, torch.inf)",
+        ]
+    return [*lines, "        return scores", ""]
+
+
+def _listed(opening: str, calls: Sequence[str]) -> list[str]:
+    indent = len(opening) - len(opening.lstrip())
+    return call(f"{opening.lstrip()}[", calls, "],", indent)

@@ -1,0 +1,93 @@
+"""The script that looks at the next token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from workbench.engine.codegen import knobs
+from workbench.engine.codegen.script import (
+    call,
+    checkpoint_lines,
+    imported,
+    literal,
+    model_lines,
+    numbers,
+    script,
+    tokenizer_lines,
+)
+from workbench.engine.values import Situation
+
+if TYPE_CHECKING:
+    from workbench.engine.values import Checkpoint, Sampling
+
+# Without sampling the most probable token is taken, whatever its probability was.
+_CERTAIN = "after = torch.nn.functional.one_hot(scores.argmax(dim=-1), scores.shape[-1]).float()[0]"
+
+
+def probabilities(
+    checkpoint: Checkpoint,
+    ids: Sequence[int] | Situation,
+    sampling: Sampling,
+    dtype: str,
+    device: str,
+    *,
+    head: str = "AutoModelForCausalLM",
+) -> str:
+    """A script that prints the most probable next tokens, before and after the knobs acted.
+
+    Args:
+        checkpoint: Loaded by its folder.
+        ids: Everything before the token that is asked for, of shape ``(seq,)``, or the situation at that step.
+        sampling: The knobs, in the order in which ``generate()`` applies them; those that are off are left out.
+        dtype: As torch spells it, or ``auto``.
+        device: As torch spells it.
+        head: Auto class of the model.
+
+    References:
+        transformers, Utilities for Generation: LogitsProcessorList
+    """
+    situation = ids if isinstance(ids, Situation) else Situation(tuple(ids), len(ids))
+    names = knobs.Names(
+        length=str(situation.prompt_length),
+        eos=literal(situation.eos) if situation.eos else "",
+        encoder_ids="encoder_ids" if situation.encoder_ids else "",
+        device="" if device == "cpu" else "model.device",
+    )
+    values = knobs.Values()
+    calls = knobs.processors(sampling, names, values)
+    needed = sorted([head, "AutoTokenizer", "LogitsProcessorList", *knobs.classes(calls)])
+    inputs: list[str] = []
+    fed = "input_ids"
+    if situation.encoder_ids:
+        inputs = [
+            *numbers("encoder", situation.encoder_ids),
+            "encoder_ids = torch.tensor([encoder], device=model.device)",
+        ]
+        fed = "input_ids=encoder_ids, decoder_input_ids=input_ids"
+    return script(
+        "The next token: how probable each one is, before and after the knobs.",
+        ["import torch", *imported(needed)],
+        checkpoint_lines(checkpoint),
+        [*tokenizer_lines(), *model_lines(head, dtype, device)],
+        [
+            *inputs,
+            *numbers("ids", situation.before),
+            "input_ids = torch.tensor([ids], device=model.device)",
+            "with torch.inference_mode():",
+            f"    logits = model({fed}).logits[:, -1].float()",
+        ],
+        [
+            *values.lines,
+            *call("processors = [", calls, "]"),
+            "knobs = LogitsProcessorList(processors)",
+            "before = logits.softmax(dim=-1)[0]",
+            "scores = knobs(input_ids, logits)",
+            "after = scores.softmax(dim=-1)[0]" if sampling.do_sample else _CERTAIN,
+        ],
+        [
+            "for token_id in logits[0].topk(10).indices.tolist():",
+            "    token = tokenizer.decode([token_id])",
+            '    print(f"{token_id:8} {before[token_id]:10.6f} {after[token_id]:10.6f} {token!r}")',
+        ],
+    )

@@ -1,0 +1,273 @@
+"""Pictures for a prompt: opened with care, placed by the checkpoint's template, made tensors by its processor."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.task import Task
+from workbench.engine.tokens import encode
+from workbench.engine.tokens.positions import Pieces, slow_tokens
+from workbench.engine.values import Encoding, Message, Start, TokenizerOptions
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from transformers import BatchFeature, ProcessorMixin
+
+    from workbench.engine.models import LoadedModel
+
+#: What is opened; other formats of Pillow start programs (EPS) or are read by code that few look at.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+#: Pixels of the largest picture that is opened; decoded it takes three bytes each.
+_PIXELS = 50_000_000
+_FILE_BYTES = 200_000_000
+
+
+def attach(messages: Sequence[Message], images: Sequence[Path]) -> tuple[Message, ...]:
+    """Show pictures with the last turn of the user.
+
+    Raises:
+        InputError: There is no such turn.
+    """
+    turns = list(messages)
+    if not images:
+        return tuple(turns)
+    for index in range(len(turns) - 1, -1, -1):
+        if turns[index].role == "user":
+            turns[index] = replace(turns[index], images=(*turns[index].images, *images))
+            return tuple(turns)
+    raise InputError(
+        "The picture belongs to no turn.",
+        why="The conversation has no turn of the user to show it with.",
+        remedy="Write a turn of the user first.",
+    )
+
+
+def encode_shown(
+    model: LoadedModel, text: str, messages: Sequence[Message], images: Sequence[Path], *, task: Task
+) -> Encoding:
+    """Encode a prompt for a model that takes pictures, with or without some.
+
+    Args:
+        model: An image-text-to-text model.
+        text: A plain prompt; unless it marks the places of the pictures itself, they come first.
+        messages: The turns of a chat instead, with their pictures.
+        images: All pictures, in order.
+        task: Asked whether to stop.
+
+    Returns:
+        The text with one mark for each picture, and all tokens, those the picture becomes included.
+
+    Raises:
+        NotSupported: The model takes no pictures, or there are messages without a chat template.
+        InputError: A picture can't be read, or the text marks another number of them.
+    """
+    processor = _processor(model)
+    mark = _mark(processor)
+    marked = sum(turn.content.count(mark) for turn in messages) if messages else text.count(mark)
+    if marked not in (0, len(images)):
+        raise InputError(
+            f"The text has {mark} {marked} times, for {_count(len(images))}.",
+            why=f"Each {mark} stands for one picture.",
+            remedy=f"Remove {mark} from the text, or give a picture for each.",
+        )
+    if messages:
+        text = _render(processor, messages, marked == 0)
+    elif images and not marked:
+        text = _placeholders(processor, len(images)) + text
+    if not images:
+        return encode(
+            processor.tokenizer, text, TokenizerOptions(add_special_tokens=_adds_special(processor, text)), task=task
+        )
+    task.check()
+    made = _run(processor, text, images)
+    ids, mask = made["input_ids"][0].tolist(), made["attention_mask"][0].tolist()
+    # The processor tokenizes a text in which each mark became many, so the places in this one are not known.
+    return Encoding(text, slow_tokens(Pieces(processor.tokenizer), ids, mask, None, task))
+
+
+def tensors(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> dict[str, Any]:
+    """The arguments of ``generate`` for a start with pictures.
+
+    Args:
+        model: An image-text-to-text model.
+        start: With at least one picture.
+        more: Ids that were written after it, of shape ``(new,)``.
+
+    Raises:
+        NotSupported: The model takes no pictures.
+        InputError: A picture can't be read any more, or is another one now.
+    """
+    import torch
+
+    made = _run(_processor(model), start.encoding.text, start.images)
+    if tuple(made["input_ids"][0].tolist()) != start.encoding.input_ids:
+        raise InputError(
+            "The pictures are no longer those of the prompt.",
+            why="They became another number of tokens, so a file was changed since.",
+            remedy="Prepare the prompt again.",
+        )
+    kwargs = dict(made.to(device=model.model.device, dtype=model.model.dtype))
+    written = start.decoder_start or start.encoding.input_ids
+    if start.decoder_start:
+        kwargs["decoder_input_ids"] = torch.tensor([[*written, *more]], device=model.model.device)
+    elif more:
+        along = made["input_ids"].shape
+        tail = torch.tensor([list(more)], device=model.model.device)
+        for name, value in kwargs.items():
+            if getattr(value, "shape", None) == along and name.endswith(("_ids", "_mask")):
+                fill = {"input_ids": tail, "attention_mask": torch.ones_like(tail)}.get(name, torch.zeros_like(tail))
+                kwargs[name] = torch.cat([value, fill.to(value.dtype)], dim=1)
+    return kwargs
+
+
+def read(path: Path) -> Image:
+    """Open a picture as transformers does: turned upright, in RGB.
+
+    Args:
+        path: A PNG, JPEG, WebP, BMP, GIF (its first frame) or TIFF of at most 50 million pixels.
+
+    Raises:
+        InputError: There is no such file, it is no picture of these formats, it is damaged, or it is too large.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    what = f"The picture {path.name} can't be used."
+    if not path.is_file():
+        raise InputError(what, why=f"There is no file {path}.", remedy="Choose it again.")
+    large = InputError(
+        what,
+        why=f"It is larger than {_PIXELS // 1_000_000} million pixels or {_FILE_BYTES // 1_000_000} MB.",
+        remedy="Make it smaller; models look at a few hundred pixels a side.",
+    )
+    if path.stat().st_size > _FILE_BYTES:
+        raise large
+    # Pillow only warns of what unpacks to far more than it should; nobody here wants to go on from there.
+    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+    try:
+        with Image.open(path, formats=FORMATS) as picture:
+            if picture.width * picture.height > _PIXELS:
+                raise large
+            return ImageOps.exif_transpose(picture).convert("RGB")
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise large from error
+    except UnidentifiedImageError as error:
+        raise InputError(
+            what, why="It is no PNG, JPEG, WebP, BMP, GIF or TIFF.", remedy="Save it as PNG or JPEG."
+        ) from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise InputError(
+            what,
+            why=f"The file is damaged or can't be read: {error}.",
+            remedy="Open and save it again, or take another.",
+        ) from error
+
+
+def _processor(model: LoadedModel) -> ProcessorMixin:
+    if model.processor is not None:
+        return model.processor
+    if model.head != "AutoModelForImageTextToText":
+        why = f"It was loaded as {model.head}, which reads text alone."
+        remedy = "Remove the picture, or load an image-text-to-text checkpoint."
+    else:
+        why = next((note for note in model.notes if "processor" in note), "Its folder has no processor.")
+        remedy = "Remove the picture, or download the checkpoint again with its preprocessor_config.json."
+    raise NotSupported(f"{model.checkpoint.name} takes no pictures.", why=why, remedy=remedy)
+
+
+def _mark(processor: ProcessorMixin) -> str:
+    # Gemma's texts name the beginning of a picture, and the token in between is the processor's business.
+    return str(getattr(processor, "boi_token", None) or getattr(processor, "image_token", None) or "<image>")
+
+
+def _placeholders(processor: ProcessorMixin, count: int) -> str:
+    """What the checkpoint's template writes for so many pictures, or bare marks without a template."""
+    mark = _mark(processor)
+    if _template(processor) is not None:
+        said = "·picture·"
+        shown = _render(processor, (Message("user", said, (Path(),)),), True).split(said)[0]
+        plain = _render(processor, (Message("user", said),), True).split(said)[0]
+        start = next((i for i, (a, b) in enumerate(zip(shown, plain, strict=False)) if a != b), len(plain))
+        added = shown[start : len(shown) - (len(plain) - start)]
+        if mark in added:
+            return added * count
+    # Apart, since some models take marks in a row for one picture.
+    return "\n".join([mark] * count)
+
+
+def _template(processor: ProcessorMixin) -> str | None:
+    # Older checkpoints have it with the tokenizer alone, where the processor does not look.
+    for owner in (processor, processor.tokenizer):
+        found = getattr(owner, "chat_template", None)
+        found = found.get("default") if isinstance(found, dict) else found
+        if found:
+            return str(found)
+    return None
+
+
+def _render(processor: ProcessorMixin, messages: Sequence[Message], with_images: bool) -> str:
+    template = _template(processor)
+    if template is None:
+        raise NotSupported(
+            "This checkpoint has no chat template.",
+            why="It was not trained on conversations, or its template was not saved with it.",
+            remedy="Write a plain prompt instead, or load a checkpoint whose name says Instruct or Chat.",
+        )
+    from jinja2 import TemplateError
+
+    turns = [
+        {
+            "role": turn.role,
+            "content": [
+                *({"type": "image"} for _ in (turn.images if with_images else ())),
+                {"type": "text", "text": turn.content},
+            ],
+        }
+        for turn in messages
+    ]
+    goes_on = bool(turns) and turns[-1]["role"] == "assistant"
+    try:
+        return str(
+            processor.apply_chat_template(
+                turns,
+                chat_template=template,
+                tokenize=False,
+                add_generation_prompt=not goes_on,
+                continue_final_message=goes_on,
+            )
+        )
+    except (TemplateError, TypeError, ValueError) as error:
+        raise InputError(
+            "The chat template refused this conversation.",
+            why=f"It says: {error}",
+            remedy="Many templates want user and assistant to alternate, and allow one system message at the start.",
+        ) from error
+
+
+def _adds_special(processor: ProcessorMixin, text: str) -> bool:
+    # As apply_chat_template decides: a template may have written the bos token already.
+    bos = processor.tokenizer.bos_token
+    return bos is None or not text.startswith(str(bos))
+
+
+def _run(processor: ProcessorMixin, text: str, images: Sequence[Path]) -> BatchFeature:
+    opened = [read(path) for path in images]
+    try:
+        return processor(
+            text=[text], images=[opened], add_special_tokens=_adds_special(processor, text), return_tensors="pt"
+        )
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise InputError(
+            "The pictures and the text could not be prepared together.",
+            why=f"The checkpoint's processor says: {lines[0][:300]}",
+            remedy="Try another picture, or fewer of them.",
+        ) from error
+
+
+def _count(number: int) -> str:
+    return "one picture" if number == 1 else f"{number or 'no'} pictures"

@@ -1,0 +1,143 @@
+"""One side of the comparison: who writes and how, the text as it comes, and the token that is looked at."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from workbench.engine.models import LoadedModel
+from workbench.engine.sampling import acting
+from workbench.engine.tokens.vocabulary import Vocabulary
+from workbench.engine.values import Sampling, Start, Step
+from workbench.widgets.naming import named
+from workbench.widgets.probability_table import format_percent
+from workbench.widgets.theme import px, set_role
+from workbench.widgets.tinted_text import Piece, TintedText
+
+#: Surprise, in bits, that gets the strongest tint: 1 in 1,024.
+_STRONGEST = 10.0
+
+
+class Column(QWidget):
+    """A side.
+
+    Args:
+        side: ``a`` or ``b``.
+        title: ``A`` or ``B``.
+
+    Attributes:
+        model, sampling: Who writes, and how.
+        start, steps: What was written.
+
+    Signals:
+        step_chosen(int): A token was clicked.
+        knobs_requested(): This side shall take the knobs as they stand in Playground.
+    """
+
+    step_chosen = Signal(int)
+    knobs_requested = Signal()
+
+    def __init__(self, side: str, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.title = title
+        self.model: LoadedModel | None = None
+        self.vocabulary: Vocabulary | None = None
+        self.sampling = Sampling()
+        self.start: Start | None = None
+        self.steps: list[Step] = []
+        self._name, self._knobs, self._status = QLabel(), QLabel(), QLabel()
+        self._take = named(
+            QPushButton("Take the knobs"),
+            f"compare.take_{side}",
+            "Take the knobs",
+            f"Let side {title} use the knobs as they stand in Playground now",
+        )
+        self.output = named(
+            TintedText(), f"compare.output_{side}", f"Text of {title}", "A click looks at the token on both sides"
+        )
+        set_role(self._name, "heading")
+        for label in (self._knobs, self._status):
+            set_role(label, "muted")
+            label.setWordWrap(True)
+        self._name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.output.setPlaceholderText("The text comes here.")
+        self.output.setMinimumHeight(px(self, 60))
+        head = QHBoxLayout()
+        head.addWidget(self._name, 1)
+        head.addWidget(self._take)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(head)
+        column.addWidget(self._knobs)
+        column.addWidget(self.output, 1)
+        column.addWidget(self._status)
+        self._take.clicked.connect(self.knobs_requested)
+        self.output.piece_clicked.connect(self.step_chosen)
+
+    def set_side(self, model: LoadedModel | None, sampling: Sampling, *, own_knobs: bool) -> None:
+        """Say who writes and how.
+
+        Args:
+            model: Who, or None while there is none.
+            sampling: How.
+            own_knobs: Whether this side keeps knobs of its own.
+        """
+        if model is not self.model:
+            self.vocabulary = Vocabulary(model.tokenizer) if model is not None and model.tokenizer else None
+        self.model, self.sampling = model, sampling
+        self._take.setVisible(own_knobs)
+        self._name.setText(f"{self.title} · {model.checkpoint.name if model is not None else 'no model'}")
+        self._name.setToolTip(self._name.text())
+        self._knobs.setText(describe(sampling))
+
+    def begin(self) -> None:
+        """Start empty."""
+        self.start = None
+        self.steps = []
+        self.output.clear_text()
+        self._status.clear()
+
+    def take(self, part: Start | Step) -> None:
+        """Show one more part of the run."""
+        if isinstance(part, Start):
+            self.start = part
+            return
+        self.steps.append(part)
+        self.output.append_pieces([self._piece(part)])
+
+    def show_end(self, words: str) -> None:
+        """Say how it ended."""
+        seconds = sum(step.seconds for step in self.steps[1:])
+        speed = f" · {(len(self.steps) - 1) / seconds:.1f} tokens/s" if seconds > 0 else ""
+        tokens = "token" if len(self.steps) == 1 else "tokens"
+        self._status.setText(f"{len(self.steps):,} {tokens}{speed}{f' · {words}' if words else ''}")
+
+    def _piece(self, step: Step) -> Piece:
+        text, special = step.text, False
+        if not text and self.vocabulary is not None and step.token_id in self.vocabulary.special:
+            text, special = self.vocabulary.spell([step.token_id])[0], True
+        strength = None if math.isnan(step.surprise) else min(1.0, step.surprise / _STRONGEST)
+        tip = f"step {step.index + 1} · id {step.token_id} · {format_percent(step.probability)}, rank {step.rank:,}"
+        return Piece(text, strength, tip, special)
+
+
+def describe(sampling: Sampling) -> str:
+    """The knobs that act, in the order in which they do."""
+    parts = [f"{name} {_short(getattr(sampling, name))}" for name in acting(sampling)]
+    kind = "sampling" if sampling.do_sample else "greedy"
+    tail = [f"seed {sampling.seed}"] if sampling.do_sample else []
+    return " · ".join([kind, *parts, *tail, f"at most {sampling.max_new_tokens:,} tokens"])
+
+
+def with_seed(sampling: Sampling, seed: int) -> Sampling:
+    """The same knobs with another seed, because two sides are only comparable under one."""
+    return replace(sampling, seed=seed)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"({len(value)})"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,119 @@
+"""The controls over the table: what is listed, how it is drawn, and what can be done with it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
+
+from workbench.widgets import icons, theme
+from workbench.widgets.naming import named
+from workbench.widgets.quiet import QuietComboBox
+
+_TOPS = (10, 50, 200)
+
+
+class Controls(QWidget):
+    """Find, candidates, scale, trace, as it was, branch, export; on two lines where one is too narrow.
+
+    Attributes:
+        find, count, scale, trace, held, branch, export: The controls; the data of ``count`` is how many, 0 for kept.
+        csv, png, svg: What can be exported.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.find = named(
+            QLineEdit(), "probabilities.find", "Find a token", "Lists every token that reads like this, or has this id"
+        )
+        self.find.setPlaceholderText("Find a token by text or id")
+        self.find.setClearButtonEnabled(True)
+        self.find.setMaxLength(200)
+        self.count = named(
+            QuietComboBox(), "probabilities.top", "Candidates", "Which candidates are listed; kept: all that are left"
+        )
+        for count in _TOPS:
+            self.count.addItem(f"top {count}", count)
+        self.count.addItem("kept", 0)
+        self.count.setCurrentIndex(1)
+        self.scale = named(
+            QuietComboBox(),
+            "probabilities.scale",
+            "Scale",
+            "Linear bars show what is likely; logarithmic ones also show what is rare",
+        )
+        self.scale.addItems(["linear", "logarithmic"])
+        self.trace = self._button("trace", "Trace", "Show the score after each processor, in its true order")
+        self.trace.setCheckable(True)
+        self.held = self._button(
+            "knobs_held", "As it was", "Show what the step's own knobs did, instead of the knobs as they stand now"
+        )
+        self.held.setCheckable(True)
+        self.branch = self._button(
+            "branch", "Branch here", "Continue the text with the selected candidate (double click and Enter do it too)"
+        )
+        icons.put(self.branch, "branch", size=16)
+        self.branch.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.export = self._button("export", "Export", "Save the whole distribution, or a picture of what is listed")
+        icons.put(self.export, "export", size=16)
+        self.export.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.export)
+        self.csv, self.png, self.svg = (
+            QAction(words, menu) for words in ("The whole distribution as CSV…", "The bars as PNG…", "The bars as SVG…")
+        )
+        for name, action in (("csv", self.csv), ("png", self.png), ("svg", self.svg)):
+            action.setObjectName(f"probabilities.export_{name}")
+            menu.addAction(action)
+        self.export.setMenu(menu)
+
+        self._listing, self._doing = QWidget(), QWidget()
+        for holder, widgets in (
+            (self._listing, (self.find, self.count, self.scale)),
+            (self._doing, (self.trace, self.held, self.branch, self.export)),
+        ):
+            row = QHBoxLayout(holder)
+            row.setContentsMargins(0, 0, 0, 0)
+            for widget in widgets:
+                row.addWidget(widget, 1 if widget is self.find else 0)
+        self._doing.layout().addStretch(1)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._narrow: bool | None = None
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
+        self._arrange()
+
+    def show_trace(self, shown: bool) -> None:
+        """Show whether the trace is shown; nobody is told."""
+        self.trace.blockSignals(True)
+        self.trace.setChecked(shown)
+        self.trace.blockSignals(False)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Choose between one line and two."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the zoom."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES and hasattr(self, "_grid"):
+            self._arrange()
+
+    def _button(self, name: str, text: str, tip: str) -> QToolButton:
+        button = named(QToolButton(), f"probabilities.{name}", text, tip)
+        button.setText(text)
+        return button
+
+    def _arrange(self) -> None:
+        gap = theme.px(self, 8)
+        wanted = self._listing.minimumSizeHint().width() + self._doing.sizeHint().width() + theme.px(self, 120)
+        narrow = wanted > self.width()
+        for layout in (self._grid, self._listing.layout(), self._doing.layout()):
+            layout.setSpacing(gap)
+        if narrow == self._narrow:
+            return
+        self._narrow = narrow
+        self._grid.addWidget(self._listing, 0, 0)
+        self._grid.addWidget(self._doing, 1 if narrow else 0, 0 if narrow else 1)
+        self._grid.setColumnStretch(0, 1)
