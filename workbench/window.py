@@ -121,7 +121,7 @@ class MainWindow(QMainWindow):
         self.setStatusBar(self._status)
         self._build_menus()
         self._zoom_wheel = _ZoomWheel(self)
-        self._flow_timer = QTimer(self, interval=250, singleShot=True)
+        self._flow_timer = QTimer(self, interval=500, singleShot=True)
         self._flow_timer.timeout.connect(self._show_flow)
 
         self._looks: list[Callable[[], None]] = []

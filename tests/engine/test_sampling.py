@@ -22,7 +22,7 @@ from workbench.engine import models, sampling
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.sampling import Distribution, Knobs
 from workbench.engine.tokens.vocabulary import Vocabulary
-from workbench.engine.values import Checkpoint, Logits, Sampling
+from workbench.engine.values import Checkpoint, Logits, Sampling, Situation
 
 OFF = Sampling(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, repetition_penalty=1.0)
 BEFORE = [3, 5, 5, 900, 41, 7]
@@ -260,3 +260,12 @@ def test_a_slider_move_over_151_936_entries_takes_milliseconds():
         traced.top(50, knobs, None)
         took.append(time.perf_counter() - began)
     assert sorted(took)[15] < 0.02
+
+
+def test_in_beam_search_no_step_is_greedy_by_itself() -> None:
+    values = np.random.default_rng(0).standard_normal(200).astype(np.float32)
+    greedy = Sampling(do_sample=False, repetition_penalty=1.2)
+    made = Distribution(Logits(values, "float32"), Situation((1, 2), 2, beams=4)).trace(greedy)
+    assert [act.name for act in made.acts] == ["repetition_penalty"]
+    assert made.kept == values.size
+    np.testing.assert_allclose(made.probabilities.sum(), 1, rtol=1e-5)

@@ -20,7 +20,7 @@ from workbench.engine.task import Cancelled, Progress
 log = logging.getLogger(__name__)
 
 #: Seconds between two deliveries of parts, and of progress: each wakes the window, which takes the GIL from the work.
-_PARTS_PAUSE = 0.08
+_PARTS_PAUSE = 0.1
 _PROGRESS_PAUSE = 0.2
 #: Deliveries of a job that need not wait: whoever pressed a button sees the beginning at once.
 _AT_ONCE = 4
@@ -58,7 +58,7 @@ class Job(QObject):
 
     Signals:
         progressed(Progress): At most five times a second, and the newest always.
-        part_ready(object): A part of the result; every one, in order, the first few at once, later ones at most 80 ms
+        part_ready(object): A part of the result; every one, in order, the first few at once, later ones at most 100 ms
             after they were sent.
         logged(str): A line of the log.
         started(): The work began.

@@ -54,15 +54,18 @@ class Distribution:
         self._trace: Trace | None = None
         self._standing: tuple[Link | None, np.ndarray] | None = None
 
-    @property
+    @cached_property
     def probabilities(self) -> np.ndarray:
         """Softmax of the raw logits, float32 of shape ``(vocab,)``; NaN when they hold NaN."""
-        return self._raw.chances
+        with one_thread():
+            return self._raw.chances
 
     @cached_property
     def entropy(self) -> float:
         """Of the raw distribution, in bits."""
-        return entropy(self.probabilities)
+        chances = self.probabilities
+        with one_thread():
+            return entropy(chances)
 
     def rank(self, token_id: int) -> int:
         """Rank among the raw logits: 1 + how many are strictly larger."""
@@ -173,7 +176,7 @@ class Distribution:
             encoder_ids=self.situation.encoder_ids,
         )
         plan += [(name_of(processor), processor) for processor in made]
-        if not sampling.do_sample:
+        if not sampling.do_sample and self.situation.beams == 1:
             plan.append(("greedy", None))
         chain: list[Link] = []
         kept = True

@@ -104,12 +104,14 @@ class Situation:
         prompt_length: How many of them were there before the first new token.
         eos: Ids that end a text.
         encoder_ids: The encoder's input, empty without an encoder.
+        beams: How many sequences beam search keeps; with more than 1 no step takes the most probable token by itself.
     """
 
     before: tuple[int, ...]
     prompt_length: int
     eos: tuple[int, ...] = ()
     encoder_ids: tuple[int, ...] = ()
+    beams: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ class Branch:
         before = (*context, *(step.token_id for step in self.steps[:index]))
         handed = (self.steps[index].prompt_length if index < len(self.steps) else 0) or len(context)
         encoder = self.start.encoding.input_ids if self.start.decoder_start else ()
-        return Situation(before, handed, self.start.eos, encoder)
+        return Situation(before, handed, self.start.eos, encoder, self.strategy.num_beams)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from workbench.engine import codegen, compare
@@ -94,7 +95,7 @@ class ComparePane(PaneFrame):
         self._note = named(QLabel(), "compare.note", "Note", "Whether both sides had read the same")
         self._lay_out()
 
-        self._what.currentIndexChanged.connect(self._show_sides)
+        self._what.currentIndexChanged.connect(self._show_offers)
         self._chat.toggled.connect(self._show_code_text)
         self._prompt.textChanged.connect(self._on_prompt_edited)
         self._run.clicked.connect(self.run_main_action)
@@ -107,7 +108,7 @@ class ComparePane(PaneFrame):
         session.model_changed.connect(self._on_models_changed)
         session.second_changed.connect(self._on_models_changed)
         session.prompt_changed.connect(self._show_prompt)
-        session.sampling_changed.connect(self._show_sides)
+        session.sampling_changed.connect(self._on_sampling_changed)
         self._show_prompt()
         self._on_models_changed()
 
@@ -246,12 +247,17 @@ class ComparePane(PaneFrame):
         for column in self._columns:
             column.begin()
         self._parting, self._looked_at = None, None
-        self.clear_notices()
-        self._show_sides()
+        self._show_offers()
         self._show_difference()
         self._show_running()
 
-    def _show_sides(self) -> None:
+    def _on_sampling_changed(self) -> None:
+        # While a slider moves, a pane that nobody sees keeps still; it catches up when it is shown.
+        if self.isVisible():
+            self._show_sides()
+
+    def _show_offers(self) -> None:
+        """Say what is missing, or show both sides."""
         session, settings = self._session, self._what.currentIndex() == _SETTINGS
         missing = _missing(session.model, session.second, settings=settings)
         if session.model is None:
@@ -267,12 +273,16 @@ class ComparePane(PaneFrame):
                 kind="info",
                 action=("Open Hub", self.hub_requested.emit),
             )
+        self._show_sides()
+        self._run.setEnabled(not missing and self._job is None)
+
+    def _show_sides(self) -> None:
+        session, settings = self._session, self._what.currentIndex() == _SETTINGS
         models = (session.model, session.model if settings else session.second)
         for place, (column, model) in enumerate(zip(self._columns, models, strict=True)):
             own = self._settings[place] if settings else None
             sampling = session.sampling if own is None else with_seed(own, session.sampling.seed)
             column.set_side(model, sampling, own_knobs=settings)
-        self._run.setEnabled(not missing and self._job is None)
         self._show_code_text()
 
     def _show_prompt(self) -> None:
@@ -359,6 +369,13 @@ class ComparePane(PaneFrame):
         if not self.code_is_shown or sides is None:
             return
         self.set_code(codegen.compare(sides, self._session.prompt, chat=self._chat.isChecked()))
+
+    # Qt.
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with the knobs."""
+        super().showEvent(event)
+        self._show_sides()
 
 
 def _run(sides: tuple[Side, Side], text: str, messages: tuple[Message, ...], *, task: Task) -> tuple[Generation, ...]:
