@@ -64,7 +64,7 @@ class Loaded(QWidget):
         first, second = self._session.model, self._session.second
         for label, model, none in (
             (self._first, first, "no model"),
-            (self._second, second, "none; select a checkpoint and press Load as second to compare two"),
+            (self._second, second, "none: Load as second puts one here"),
         ):
             words = none if model is None else _words(model)
             label.setText(words)
