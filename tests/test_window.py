@@ -32,7 +32,8 @@ from workbench.runtime.settings import Settings
 from workbench.window import ENTRIES, LAYOUTS
 
 PUBLIC = (
-    "playground.files", "playground.prompt", "playground.generate", "playground.stop", "playground.temperature", "playground.top_k",
+    "playground.files", "playground.num_beams",
+    "playground.prompt", "playground.generate", "playground.stop", "playground.temperature", "playground.top_k",
     "playground.top_p", "playground.min_p", "playground.repetition_penalty", "playground.max_new_tokens",
     "playground.seed", "playground.output", "probabilities.table", "tokenizer.text", "tokenizer.table", "hub.search",
     "hub.results", "hub.local", "hub.download", "hub.load", "tasks.task", "tasks.run", "tasks.result",

@@ -217,6 +217,7 @@ def test_a_chat_goes_through_the_template_and_remembers_what_was_said(pane, sess
     finished()
     asked = [*pane.turns[:3]]
     assert ids(session) == generate.run(llama, "", asked, session.sampling).ids
+    button(pane, "chat_tokens").click()
     shown = output(pane).toPlainText()
     assert [shown.index(text) for text in ("Who are you?", "And the fox?")] == sorted(
         [shown.index("Who are you?"), shown.index("And the fox?")]

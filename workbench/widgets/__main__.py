@@ -27,6 +27,7 @@ from workbench.widgets import icons, theme
 from workbench.widgets.bar_chart import LabelBars
 from workbench.widgets.beam_view import BeamRow, BeamView
 from workbench.widgets.branch_tree import BranchRow, BranchTree
+from workbench.widgets.chat_view import ChatView
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.entity_text import EntityText, Span
 from workbench.widgets.flow_strip import FlowStrip
@@ -39,6 +40,7 @@ from workbench.widgets.quiet import QuietComboBox, QuietSpinBox
 from workbench.widgets.tensor_grid import TensorGrid
 from workbench.widgets.token_strip import Chip, TokenStrip
 from workbench.widgets.trace_bar import Stage, TraceBar
+from workbench.widgets.turn_view import Passage, ShownTurn
 
 _CODE = """from transformers import AutoTokenizer
 
@@ -146,6 +148,44 @@ def _numbers() -> QWidget:
     return page
 
 
+_ANSWER = """It **jumps** over `lazy` dogs, see [the story](https://example.org/fox):
+
+```python
+fox.jump(over=dog)  # 1.2 m
+```
+
+| animal | speed |
+|---|---|
+| fox | 50 km/h |
+| dog | 30 km/h |
+"""
+
+
+def _chat() -> QWidget:
+    view = named(ChatView("gallery.chat"), "gallery.chat", "Conversation")
+    asked = "What does the <b>quick</b> brown fox do?"
+    view.set_turns(
+        [
+            ShownTurn(
+                1, "You", True, asked, (Passage("plain", asked),), 2, 3, "edited by you", ("edit", "copy", "delete")
+            ),
+            ShownTurn(
+                2,
+                "Assistant",
+                False,
+                _ANSWER,
+                (Passage("thinking", "A fox. It *jumps*.", 34), Passage("markdown", _ANSWER)),
+                1,
+                2,
+                "128 tokens · seed 6",
+                ("regenerate", "edit", "tokens", "copy", "delete"),
+            ),
+        ]
+    )
+    view.set_current(2)
+    return view
+
+
 def _plot() -> QWidget:
     plot = LinePlot("gallery.loss", "Loss", "optimizer step", "loss (nats)")
     plot.add_series("train", smooth=True)
@@ -248,6 +288,7 @@ class _Gallery(PaneFrame):
         column.addWidget(_plot(), 3)
         column.addWidget(_beams(), 2)
         row.addLayout(column, 1)
+        row.addWidget(_chat(), 1)
         row.addWidget(_controls(), 1)
         self.body.addLayout(row, 1)
 

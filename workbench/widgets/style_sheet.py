@@ -145,6 +145,7 @@ QScrollBar::handle { background: $scroll; border-radius: ${p3}px; margin: ${p3}p
 QScrollBar::handle:vertical { min-height: ${p32}px; }
 QScrollBar::handle:horizontal { min-width: ${p32}px; }
 QScrollBar::handle:hover { background: $strong_border; }
+QScrollBar::handle:disabled { background: transparent; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; border: none; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QAbstractScrollArea::corner { background: transparent; border: none; }
@@ -152,7 +153,8 @@ QScrollArea { background: transparent; border: none; }
 QScrollArea > QWidget > QWidget { background: transparent; }
 
 TokenStrip, BeamView { background: $surface; border: 1px solid $border; border-radius: ${p8}px; }
-TokenStrip:focus, BeamView:focus { border-color: $accent; }
+TokenStrip:focus, BeamView:focus, ChatView:focus { border-color: $accent; }
+ChatView { background: $surface; border: 1px solid $control; border-radius: ${p6}px; }
 
 QTableView, QTreeView, QListView { background: $surface; alternate-background-color: $sunken; color: $text;
   border: 1px solid $border; border-radius: ${p8}px; gridline-color: $border; outline: none;

@@ -24,7 +24,7 @@ _AT_ONCE = 2000
 STRONGEST = 10.0
 #: Characters of a prompt that are shown in front of what follows it.
 _TAIL = 600
-_ROLES = {"system": "System", "user": "You", "assistant": "Assistant"}
+_ROLES = {"system": "System", "user": "You", "assistant": "Assistant", "tool": "Tool result"}
 
 
 class Output(TintedText):
@@ -39,6 +39,7 @@ class Output(TintedText):
         self._session = session
         self._turns: tuple[Message, ...] = ()
         self._answering = False
+        self._behind = False
         self._clock = QTimer(self, singleShot=True)
         self._clock.timeout.connect(self.flush)
         self.piece_clicked.connect(self._on_piece)
@@ -57,13 +58,16 @@ class Output(TintedText):
         self.show_anew()
 
     def show_anew(self) -> None:
-        """Write everything again."""
+        """Write everything again; a conversation nobody sees is written once it is seen."""
         self._clock.stop()
         self.clear_text()
+        self._behind = bool(self._turns) and not self.isVisible()
+        if self._behind:
+            return
         for turn in self._turns:
             self.add_heading(_ROLES.get(turn.role, turn.role))
             self.add_plain(turn.content)
-        if self._turns and self._answering:
+        if self._turns and self._answering and self._turns[-1].role != "assistant":
             self.add_heading(_ROLES["assistant"])
         elif not self._turns and self._session.steps and self._session.encoding is not None:
             text = self._session.encoding.text
@@ -106,6 +110,8 @@ class Output(TintedText):
     def showEvent(self, event: QShowEvent) -> None:
         """Draw what came while it was not seen."""
         super().showEvent(event)
+        if self._behind:
+            self.show_anew()
         self.flush()
 
     def _on_piece(self, number: int) -> None:

@@ -15,6 +15,7 @@ from workbench.engine.values import Branch, Message, Step
 from workbench.panes.playground.alternatives import Alternatives
 from workbench.panes.playground.beams import rows_of, winner
 from workbench.panes.playground.branches import grown, name_of
+from workbench.panes.playground.chat import Chat
 from workbench.panes.playground.code import code_of
 from workbench.panes.playground.controls import Controls
 from workbench.panes.playground.files import Files
@@ -56,7 +57,6 @@ class PlaygroundPane(PaneFrame):
         super().__init__("playground", "Playground", parent)
         self._session = session
         self._runs = Runs(session, runner, self)
-        self._turns: list[Message] = []
         self._asked: tuple[Message, ...] = ()
         self._looked_at: int | None = None
         self._waiting: tuple[int, int] | None = None
@@ -69,6 +69,7 @@ class PlaygroundPane(PaneFrame):
         )
         self._texts = Texts(session)
         self._side_by_side = SideBySide(session, self._runs, self._texts)
+        self._chat = Chat(session, self._runs, self._texts, runner, self._ready)
         self._controls = named(Controls(), "playground.controls", "Knobs")
         self._alternatives = Alternatives(session, self)
         self._files = Files(session, runner, self)
@@ -98,6 +99,11 @@ class PlaygroundPane(PaneFrame):
         branches.compare_requested.connect(self.compare)
         branches.continue_requested.connect(self.go_on)
         self._alternatives.chosen.connect(self.branch_at)
+        self._chat.answer_requested.connect(self._on_answer_requested)
+        self._chat.walk_requested.connect(self._on_turn_walked)
+        self._chat.changed.connect(self._on_chat_changed)
+        self._chat.said.connect(self._on_chat_said)
+        self._chat.deleted.connect(self._on_turns_deleted)
         self._controls.tint.toggled.connect(texts.output.set_tinted)
         self._controls.tint.toggled.connect(texts.columns.set_tinted)
         self._controls.sampling_edited.connect(session.set_sampling)
@@ -136,7 +142,7 @@ class PlaygroundPane(PaneFrame):
     @property
     def turns(self) -> tuple[Message, ...]:
         """The conversation, without the system message and without an answer that is still coming."""
-        return tuple(self._turns)
+        return self._chat.turns
 
     @property
     def is_running(self) -> bool:
@@ -147,15 +153,10 @@ class PlaygroundPane(PaneFrame):
         """Continue the prompt, or send the message."""
         if not self._ready():
             return
-        images = self._texts.images.paths
-        if self.chats:
-            said = self._texts.chat_input.text().strip("\n")
-            if not said.strip():
-                self._texts.chat_input.setFocus()
-                return
-            self._turns.append(Message("user", said, images))
-            self._texts.chat_input.clear()
-        self._asked = self._messages()
+        if self.chats and not self._chat.say():
+            self._texts.chat_input.setFocus()
+            return
+        self._asked = self._chat.asked if self.chats else ()
         self._generate(truncate=False)
 
     def stop_main_action(self) -> None:
@@ -167,8 +168,7 @@ class PlaygroundPane(PaneFrame):
         """Score the token after the prompt or the conversation, without choosing one."""
         if not self._ready():
             return
-        said = self._texts.chat_input.text().strip("\n") if self.chats else ""
-        self._asked = (*self._messages(), *((Message("user", said),) if said.strip() else ()))
+        self._asked = self._chat.next_messages if self.chats else ()
         if self.chats and not self._asked:
             self._texts.chat_input.setFocus()
             return
@@ -280,11 +280,11 @@ class PlaygroundPane(PaneFrame):
     def _on_clear(self) -> None:
         self._waiting = None
         self._runs.abandon()
-        self._turns.clear()
+        self._session.clear_steps()
+        self._chat.clear()
         self._asked = ()
         self.clear_notices()
         self._side_by_side.close()
-        self._session.clear_steps()
         self._session.set_next_logits(None)
         self._show_mode()
 
@@ -306,6 +306,32 @@ class PlaygroundPane(PaneFrame):
         known = {each.start.encoding.text for each in session.branches}
         if (not session.prompt or session.prompt in known) and not all(token.special for token in encoding.tokens):
             session.set_prompt(encoding.text)
+
+    def _on_turn_walked(self, key: int) -> None:
+        self._session.walk(key)
+        self._side_by_side.close()
+
+    def _on_answer_requested(self) -> None:
+        self._asked = self._chat.asked
+        self._generate(truncate=False)
+
+    def _on_chat_changed(self) -> None:
+        branch = self._session.branch
+        self._asked = branch.messages if branch is not None else ()
+        self._show_turns()
+        self._show_code_text()
+
+    def _on_chat_said(self, what: str, why: str) -> None:
+        self.clear_notices()
+        self.show_notice(what, why, kind="info")
+
+    def _on_turns_deleted(self, words: str) -> None:
+        self.clear_notices()
+        self.show_notice(words, kind="info", action=("Undo", self._on_undo))
+
+    def _on_undo(self) -> None:
+        self.clear_notices()
+        self._chat.restore()
 
     def _on_columns_closed(self) -> None:
         self._side_by_side.close()
@@ -339,12 +365,6 @@ class PlaygroundPane(PaneFrame):
             return False
         return True
 
-    def _messages(self) -> tuple[Message, ...]:
-        if not self.chats or not self._turns:
-            return ()
-        system = self._texts.system.text().strip()
-        return (*((Message("system", system),) if system else ()), *self._turns)
-
     def _generate(self, *, truncate: bool) -> None:
         images = () if self._asked else self._texts.images.paths
         self._start(lambda: self._runs.generate(self._session.prompt, self._asked, truncate=truncate, images=images))
@@ -358,7 +378,6 @@ class PlaygroundPane(PaneFrame):
             self._on_failed(error, "")
 
     def _on_ended(self) -> None:
-        self._read_turns()
         if not self._side_by_side.keys:
             # Beam search has its sequences only now.
             self._side_by_side.show_run()
@@ -381,20 +400,16 @@ class PlaygroundPane(PaneFrame):
     def _on_truncate(self) -> None:
         if self._ready():
             if self.chats:
-                said = self._texts.chat_input.text().strip("\n")
-                if said.strip():
-                    self._turns.append(Message("user", said, self._texts.images.paths))
-                    self._texts.chat_input.clear()
-                self._asked = self._messages()
+                if self._texts.chat_input.text().strip():
+                    self._chat.say()
+                self._asked = self._chat.asked
             self._generate(truncate=True)
 
     def _take_back(self) -> None:
         """Put an unanswered message back to where it was written."""
-        if self._turns and self._turns[-1].role == "user" and not self._session.steps:
-            message = self._turns.pop()
-            if not self._texts.chat_input.text():
-                self._texts.chat_input.set_text(message.content)
         self._asked = ()
+        if self.chats:
+            self._chat.take_back()
 
     # What the session says.
 
@@ -403,7 +418,7 @@ class PlaygroundPane(PaneFrame):
         self._runs.abandon()
         self._runs.kept.clear()
         self._show_offers()
-        self._turns.clear()
+        self._chat.clear()
         self._asked = ()
         self.clear_notices()
         self._side_by_side.close()
@@ -421,7 +436,8 @@ class PlaygroundPane(PaneFrame):
             mode = self._chat_mode if branch.messages else self._plain_mode
             if not mode.isChecked():
                 mode.click()
-            self._read_turns()
+            if branch.messages:
+                self._chat.follow(branch)
         self._show_turns()
         self._show_beams()
         self._show_running()
@@ -443,15 +459,6 @@ class PlaygroundPane(PaneFrame):
             waiting, self._waiting = self._waiting, None
             self.branch_at(*waiting)
 
-    def _read_turns(self) -> None:
-        """Take the conversation from the branch that is looked at."""
-        branch = self._session.branch
-        if branch is None or not branch.messages:
-            return
-        self._turns = [turn for turn in branch.messages if turn.role != "system"]
-        if branch.key not in self._runs.keys:
-            self._turns.append(Message("assistant", branch.text))
-
     # What is shown.
 
     def _show_mode(self) -> None:
@@ -465,6 +472,8 @@ class PlaygroundPane(PaneFrame):
             else:
                 self.clear_notices()
         self._texts.show_mode(chats=self.chats)
+        if self.chats:
+            self._chat.show_model()
         self._texts.images.setVisible(model is not None and model.takes_images)
         self._show_turns()
         self._show_running()
@@ -481,7 +490,7 @@ class PlaygroundPane(PaneFrame):
 
     def _show_turns(self) -> None:
         answering = bool(self._asked) and (self._runs.active or bool(self._session.steps))
-        turns = tuple(turn for turn in self._asked if turn.role != "system") if answering else tuple(self._turns)
+        turns = self._asked[self._asked[0].role == "system" :] if answering else self._chat.turns
         self._texts.output.show_turns(turns if self.chats else (), answering=self.chats and answering)
 
     def _show_beams(self) -> None:
@@ -551,7 +560,8 @@ class PlaygroundPane(PaneFrame):
             if self._runs.kept.nbytes:
                 parts.append(f"cache {format_bytes(self._runs.kept.nbytes)}")
         now = " · ".join(parts)
-        self._texts.status.setText(f"{now}\n{held(session.sampling)}" if now else held(session.sampling))
+        knobs = held(session.sampling, session.strategy)
+        self._texts.status.setText(f"{now}\n{knobs}" if now else knobs)
         self._texts.copy.setEnabled(bool(steps))
 
     def _show_code_text(self) -> None:
@@ -560,8 +570,7 @@ class PlaygroundPane(PaneFrame):
             return
         messages = self._asked
         if self.chats and not messages:
-            said = self._texts.chat_input.text().strip("\n")
-            messages = (*self._messages(), Message("user", said or "Hello!"))
+            messages = self._chat.scripted
         images = self._texts.images.paths
         self.set_code(code_of(self._session, model, messages if self.chats else (), images, writing=self._runs.active))
 

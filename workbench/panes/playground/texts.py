@@ -19,8 +19,9 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.engine.sampling import acting
-from workbench.engine.values import Sampling
+from workbench.engine.values import Sampling, Strategy
 from workbench.panes.playground.branches import Branches
+from workbench.panes.playground.chat_area import ChatArea, RoleButton
 from workbench.panes.playground.images import Images
 from workbench.panes.playground.output import Output
 from workbench.panes.playground.sequences import Columns
@@ -60,6 +61,8 @@ class Texts(QWidget):
         prompt, generate: Of the prompt mode.
         system, chat_input, send: Of the chat mode.
         images: For checkpoints that take pictures.
+        role: Who says the next message of a chat.
+        area: Where the output is, or the views of a conversation.
         output, stop, next, copy, clear, status: Of both modes.
         columns: Takes the place of the output while several texts are shown.
         beams: Below the output while beams are shown.
@@ -81,9 +84,12 @@ class Texts(QWidget):
             "Output",
             "The text as it comes. A click selects a token; the left and right arrow keys move from one to the next",
         )
+        self.area = ChatArea(self.output)
+        self.role = named(RoleButton(), "playground.role", "You", "Who says the next message")
         self.chat_input = named(
             ChatInput(), "playground.chat_input", "Message", "Enter sends, Shift+Enter starts a new line"
         )
+        self._message = QWidget()
         self.images = named(Images(), "playground.images", "Images", "Pictures that go in with the prompt")
         self.columns = Columns()
         self.beams = named(BeamView(), "playground.beams", "Beams", "The texts that beam search keeps, step by step")
@@ -108,14 +114,15 @@ class Texts(QWidget):
 
     def show_mode(self, *, chats: bool) -> None:
         """Show what belongs to one of the modes."""
-        of_chat: tuple[QWidget, ...] = (self.system, self.chat_input, self.send)
+        of_chat: tuple[QWidget, ...] = (self.system, self._message, self.send)
         of_prompt: tuple[QWidget, ...] = (self.prompt, self.generate)
         for widget in (*of_chat, *of_prompt):
             widget.setVisible((widget in of_chat) == chats)
+        self.area.show_mode(chats=chats)
 
     def show_columns(self, shown: bool) -> None:
         """Show several texts instead of one, or one again."""
-        self._area.setCurrentWidget(self.columns if shown else self.output)
+        self._area.setCurrentWidget(self.columns if shown else self.area)
 
     @property
     def shows_columns(self) -> bool:
@@ -166,12 +173,16 @@ class Texts(QWidget):
         set_role(self.status, "muted")
         self.status.setWordWrap(True)
 
+        message = QHBoxLayout(self._message)
+        message.setContentsMargins(0, 0, 0, 0)
+        message.addWidget(self.role, 0, Qt.AlignmentFlag.AlignTop)
+        message.addWidget(self.chat_input)
         self._editors = QSplitter(Qt.Orientation.Vertical)
         self._editors.setChildrenCollapsible(False)
         self._area = QStackedWidget()
-        self._area.addWidget(self.output)
+        self._area.addWidget(self.area)
         self._area.addWidget(self.columns)
-        for editor in (self.prompt, self._area, self.beams, self.branches, self.chat_input):
+        for editor in (self.prompt, self._area, self.beams, self.branches, self._message):
             if editor is not self.branches:
                 editor.setMinimumHeight(px(self, 44))
             self._editors.addWidget(editor)
@@ -200,13 +211,17 @@ class Texts(QWidget):
         column.addWidget(self.status)
 
 
-def held(sampling: Sampling) -> str:
+def held(sampling: Sampling, strategy: Strategy) -> str:
     """What acts on the next token, in the order in which it acts."""
-    parts = []
+    parts = [f"{strategy.num_beams} beams"] if strategy.num_beams > 1 else []
+    if strategy.assisted or strategy.prompt_lookup_num_tokens:
+        parts.append("guessing ahead")
+    if strategy.guidance_scale != 1.0:
+        parts.append(f"guidance_scale {strategy.guidance_scale:g}")
     for name in acting(sampling):
         value = getattr(sampling, name)
         plain = isinstance(value, int | float) and not isinstance(value, bool)
         parts.append(f"{name} {value:g}" if plain else name)
     if not sampling.do_sample:
-        return " · ".join(["greedy", *parts])
+        return " · ".join(parts if strategy.num_beams > 1 else ["greedy", *parts])
     return " · ".join(["sampling", *parts, f"seed {sampling.seed}"])

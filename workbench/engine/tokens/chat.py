@@ -1,0 +1,91 @@
+"""A conversation as its template writes it: what may be said by whom, and where the model takes over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.engine.errors import WorkbenchError
+from workbench.engine.task import Silent, Task
+from workbench.engine.tokens import encode_chat, render_chat
+from workbench.engine.values import Encoding, Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A conversation as the model is given it.
+
+    Attributes:
+        encoding: The exact text and its tokens.
+        opening: Character from which on it is the generation prompt, with which the assistant's turn opens; the length
+            of the text where there is none, as in a turn of the assistant that is gone on with.
+    """
+
+    encoding: Encoding
+    opening: int
+
+    @property
+    def opened_at(self) -> int:
+        """Position of the first token of the generation prompt."""
+        tokens = self.encoding.tokens
+        return next(
+            (token.position for token in tokens if token.offsets is not None and token.offsets[0] >= self.opening),
+            len(tokens),
+        )
+
+
+def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, task: Task | None = None) -> Rendered:
+    """Write a conversation for its next answer, exactly as a generation does.
+
+    Args:
+        tokenizer: One with a chat template.
+        messages: The turns so far; where the assistant has the last word, it is gone on with.
+        task: Asked now and then whether to stop.
+
+    Raises:
+        NotSupported, InputError: As for `encode_chat`.
+    """
+    task = task or Silent()
+    encoding = encode_chat(tokenizer, messages, task=task)
+    if messages and messages[-1].role == "assistant":
+        return Rendered(encoding, len(encoding.text))
+    task.check()
+    without = render_chat(tokenizer, messages, add_generation_prompt=False)
+    opening = next(
+        (place for place, (one, other) in enumerate(zip(encoding.text, without, strict=False)) if one != other),
+        min(len(encoding.text), len(without)),
+    )
+    return Rendered(encoding, opening)
+
+
+def roles(tokenizer: PreTrainedTokenizerBase, *, task: Task | None = None) -> tuple[str, ...]:
+    """Who may say the next message, by what the template makes of it: of user, system, tool and assistant.
+
+    A template may refuse a role or leave out what it says; either way it is not offered. The assistant is offered where
+    its beginning can be written for it and gone on with.
+
+    Args:
+        tokenizer: One with a chat template; none allows nobody.
+        task: Asked now and then whether to stop.
+    """
+    begun = (Message("user", "probe one"), Message("assistant", "probe two"))
+    tries = {
+        "user": (*begun, Message("user", "probe three")),
+        "system": (*begun, Message("system", "probe three"), Message("user", "probe four")),
+        "tool": (*begun, Message("tool", "probe three")),
+        "assistant": (begun[0], Message("assistant", "probe three")),
+    }
+    offered = []
+    for role, messages in tries.items():
+        (task or Silent()).check()
+        try:
+            text = render_chat(tokenizer, messages)
+        except WorkbenchError:
+            continue
+        if "probe three" in text:
+            offered.append(role)
+    return tuple(offered)
