@@ -611,3 +611,19 @@ def test_bars_are_as_long_as_the_share():
     assert len(bar(1.0)) == 16
     assert bar(0.5) == "█" * 8
     assert bar(1.5) == bar(1.0)
+
+
+def test_a_recorded_session_is_read_without_a_model_and_says_what_going_on_needs(
+    pane: PlaygroundPane, session: Session, finished: Callable[[], None]
+) -> None:
+    pane.run_main_action()
+    finished()
+    branch = session.branch
+    assert branch is not None
+    words = session.vocabulary
+    session.set_model(None)
+    session.adopt([branch], words)
+    assert not pane.is_empty
+    assert branch.text.strip() in output(pane).toPlainText()
+    pane.run_main_action()
+    assert "No model is loaded" in notice(pane)

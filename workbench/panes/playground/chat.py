@@ -24,7 +24,7 @@ _FRAME = 100
 #: Milliseconds after the last key before the template is filled in anew.
 _PAUSE = 200
 _PLACEHOLDERS = {
-    "user": "Write a message…  Enter sends, Shift+Enter starts a new line",
+    "user": "Write a message…  Enter sends",
     "system": "Write a system message…  Enter adds it, and nothing is answered yet",
     "tool": "Write what a tool gave back…  Enter sends",
     "assistant": "Write how the answer begins…  Enter lets the model go on with it",

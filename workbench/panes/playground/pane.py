@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QButtonGroup, QPushButton, QSizePolicy, QSplitter,
 
 from workbench.engine import generate
 from workbench.engine.errors import InputError, WorkbenchError
-from workbench.engine.models import LoadedModel
 from workbench.engine.values import Branch, Message, Step
 from workbench.panes.playground.alternatives import Alternatives
 from workbench.panes.playground.beams import rows_of, winner
@@ -19,7 +18,7 @@ from workbench.panes.playground.chat import Chat
 from workbench.panes.playground.code import code_of
 from workbench.panes.playground.controls import Controls
 from workbench.panes.playground.files import Files
-from workbench.panes.playground.runs import Runs, TooLong
+from workbench.panes.playground.runs import Runs, TooLong, missing
 from workbench.panes.playground.side_by_side import SideBySide
 from workbench.panes.playground.texts import Texts, held
 from workbench.runtime.jobs import Runner
@@ -342,7 +341,17 @@ class PlaygroundPane(PaneFrame):
     def _ready(self) -> bool:
         """Whether something can be started; says why not."""
         model = self._session.model
-        if model is None or model.tokenizer is None or self.is_empty or self._runs.active:
+        if self.is_empty or self._runs.active:
+            return False
+        if model is None or not model.generates or model.tokenizer is None:
+            what, _, remedy = missing(model).partition("\n")
+            self.show_notice(
+                what,
+                "What is shown here was recorded.",
+                remedy,
+                kind="info",
+                action=("Open Hub", self.hub_requested.emit),
+            )
             return False
         if self.chats and not model.tokenizer.chat_template:
             self._say_no_template()
@@ -352,8 +361,8 @@ class PlaygroundPane(PaneFrame):
     def _can_go_on(self, branch: Branch | None) -> bool:
         """Whether the loaded model can go on with a branch; says why not."""
         model = self._session.model
-        if model is None or self.is_empty:
-            return False
+        if model is None or not model.generates or model.tokenizer is None or self.is_empty:
+            return self._ready()
         if branch is not None and branch.checkpoint != model.checkpoint.name:
             self.clear_notices()
             self.show_notice(
@@ -431,6 +440,8 @@ class PlaygroundPane(PaneFrame):
             self._show_status()
             return
         self._looked_at = key
+        if branch is not None and self.is_empty:
+            self._show_mode()
         if branch is not None:
             self._asked = branch.messages
             mode = self._chat_mode if branch.messages else self._plain_mode
@@ -464,7 +475,11 @@ class PlaygroundPane(PaneFrame):
     def _show_mode(self) -> None:
         model = self._session.model
         if model is None or not model.generates or model.tokenizer is None:
-            self.show_empty(_missing(model), "Open Hub", self.hub_requested.emit)
+            # What was recorded can be read without the model that wrote it.
+            if self._session.branch is not None:
+                self.show_body()
+            else:
+                self.show_empty(missing(model), "Open Hub", self.hub_requested.emit)
         else:
             self.show_body()
             if self.chats and not model.tokenizer.chat_template:
@@ -573,14 +588,3 @@ class PlaygroundPane(PaneFrame):
             messages = self._chat.scripted
         images = self._texts.images.paths
         self.set_code(code_of(self._session, model, messages if self.chats else (), images, writing=self._runs.active))
-
-
-def _missing(model: LoadedModel | None) -> str:
-    if model is None:
-        return "No model is loaded.\nLoad a causal language model, such as the SmolLM2 starter, to generate text."
-    if model.tokenizer is None:
-        return f"{model.checkpoint.name} has no tokenizer.\nLoad a checkpoint that has one to generate text."
-    return (
-        f"{model.checkpoint.name} was loaded as {model.head}, which does not generate text.\n"
-        "Load a causal language model, such as the SmolLM2 starter."
-    )

@@ -405,3 +405,15 @@ def _score(
     start = prepare_start(model, text, messages, images, task=task)
     task.send(start)
     return forward.next_token(model, start, task=task)
+
+
+def missing(model: LoadedModel | None) -> str:
+    """What keeps a model from generating, and on a second line what to do."""
+    if model is None:
+        return "No model is loaded.\nLoad a causal language model, such as the SmolLM2 starter, to generate text."
+    if model.tokenizer is None:
+        return f"{model.checkpoint.name} has no tokenizer.\nLoad a checkpoint that has one to generate text."
+    return (
+        f"{model.checkpoint.name} was loaded as {model.head}, which does not generate text.\n"
+        "Load a causal language model, such as the SmolLM2 starter."
+    )

@@ -167,7 +167,7 @@ class Texts(QWidget):
             set_role(button, "primary")
             icons.put(button, "play", "accent_text")
         self.prompt.setPlaceholderText("Write the beginning of a text…")
-        self.chat_input.setPlaceholderText("Write a message…  Enter sends, Shift+Enter starts a new line")
+        self.chat_input.setPlaceholderText("Write a message…  Enter sends")
         self.system.setPlaceholderText("System message (optional)")
         self.output.setPlaceholderText("The text comes here.")
         set_role(self.status, "muted")
