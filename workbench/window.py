@@ -6,7 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from PySide6.QtCore import QChildEvent, QEvent, QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QGuiApplication, QKeySequence, QShowEvent, QWheelEvent
+from PySide6.QtGui import (
+    QAction,
+    QActionGroup,
+    QCloseEvent,
+    QGuiApplication,
+    QKeySequence,
+    QResizeEvent,
+    QShowEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
     QApplication,
@@ -366,6 +375,20 @@ class MainWindow(QMainWindow):
             action.setIcon(icon(name))
             self._rail.widgetForAction(action).setMinimumWidth(theme.px(self, 84))
         self._status.follow_zoom()
+        self._fit_rail()
+
+    def _fit_rail(self) -> None:
+        """Put the names beside their pictures where the window is too low for names below them."""
+        bars = (self.menuBar(), self.flow_strip, self.statusBar())
+        room = self.height() - sum(bar.sizeHint().height() for bar in bars if bar.isVisible())
+        needed = len(ENTRIES) * (self._rail.iconSize().height() + self.fontMetrics().height() + theme.px(self, 16))
+        below, beside = Qt.ToolButtonStyle.ToolButtonTextUnderIcon, Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        self._rail.setToolButtonStyle(below if needed <= room else beside)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit the rail."""
+        super().resizeEvent(event)
+        self._fit_rail()
 
     def zoom_in(self) -> None:
         """One step larger, up to 300 %."""
