@@ -39,7 +39,8 @@ PUBLIC = (
     "hub.results", "hub.local", "hub.download", "hub.load", "tasks.task", "tasks.run", "tasks.result",
     "compare.prompt", "compare.run", "compare.stop", "compare.what", "compare.table", "compare.step", "compare.chat",
     "score.text", "score.run", "score.stop", "score.strip", "score.table", "score.alternatives",
-    "trainer.dataset", "trainer.start", "trainer.stop", "trainer.loss_plot", "jobs.table",
+    "trainer.dataset", "trainer.start", "trainer.stop", "trainer.pause", "trainer.eval_now", "trainer.save_now",
+    "trainer.discard", "trainer.loss_plot", "jobs.table",
 )  # fmt: skip
 
 _CONTROLS = (
@@ -231,3 +232,13 @@ def test_the_status_bar_shows_running_work_and_cancels_it(qtbot: QtBot, workbenc
     with qtbot.waitSignal(job.cancelled_):
         button.click()
     qtbot.waitUntil(lambda: not button.isVisible())
+
+
+@pytest.mark.parametrize("height", [900, 520])
+def test_every_pane_stays_on_the_rail_when_the_window_is_low(qtbot: QtBot, workbench: Workbench, height: int) -> None:
+    window = workbench.window
+    window.resize(1200, height)
+    last = window.findChild(QWidget, f"window.{ENTRIES[-1].name}")
+    assert last is not None
+    qtbot.waitUntil(lambda: window.height() == height and last.isVisible())
+    qtbot.waitUntil(lambda: last.mapTo(window, last.rect().bottomLeft()).y() <= height)

@@ -103,4 +103,6 @@ def _how_far(job: Job) -> str:
     progress, left = job.progress, job.remaining
     said = format_progress(progress.done, progress.total, progress.unit) if progress else ""
     said = said or job.state.value
+    if progress is not None and progress.halted:
+        return f"{said}, {progress.note.lower()}"
     return said if left is None else f"{said}, {format_seconds(left)} left"

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from workbench.engine import hub, models
-from workbench.engine.values import Checkpoint, TrainPoint
+from workbench.engine.values import Checkpoint, TrainPoint, TrainSpec
 from workbench.panes.trainer import TrainerPane
 from workbench.panes.trainer.run_view import RunView, shown, spoken
 from workbench.panes.trainer.settings_form import FIELDS, SWITCHES, RateBox
@@ -168,6 +168,114 @@ def test_stop_before_the_first_step_keeps_nothing(qtbot: QtBot, pane: TrainerPan
     assert "nothing was kept" in find("status").text()
     assert not find("use_result").isVisible()
     assert not spec.output_dir.exists()
+
+
+def _controls(find: Find) -> dict[str, bool]:
+    return {name: find(name).isEnabled() for name in ("pause", "eval_now", "save_now", "discard", "stop")}
+
+
+def _start_long(qtbot: QtBot, pane: TrainerPane, find: Find) -> TrainSpec:
+    find("epochs").setValue(500)
+    find("eval_steps").setValue(2900)
+    spec = pane.spec()
+    assert spec is not None
+    _click(qtbot, find("start"))
+    qtbot.waitUntil(lambda: find("pause").isEnabled() and len(pane.points) >= 2, timeout=60_000)
+    return spec
+
+
+def _pause(qtbot: QtBot, find: Find) -> None:
+    _click(qtbot, find("pause"))
+    qtbot.waitUntil(lambda: "Paused after step" in _note(find), timeout=20_000)
+
+
+def _note(find: Find) -> str:
+    note: str = find("note").text()
+    return note
+
+
+@pytest.mark.usefixtures("ready")
+def test_pause_waits_and_continue_goes_on(qtbot: QtBot, pane: TrainerPane, find: Find, runner: Runner) -> None:
+    assert not any(_controls(find).values())
+    spec = _start_long(qtbot, pane, find)
+    assert all(_controls(find).values())
+    _pause(qtbot, find)
+    assert (find("pause").text(), find("pause").accessibleName()) == ("Continue", "Continue")
+    job = runner.jobs[-1]
+    assert job.progress is not None
+    assert (job.progress.note, job.remaining) == ("Paused", None)
+    stood = len(pane.points)
+    with qtbot.waitSignal(job.progressed, timeout=700, raising=False) as moved:
+        pass
+    assert not moved.signal_triggered
+    assert len(pane.points) == stood == pane.points[-1].step
+    _click(qtbot, find("pause"))
+    assert (find("pause").text(), find("pause").accessibleName()) == ("Pause", "Pause")
+    qtbot.waitUntil(lambda: len(pane.points) > stood, timeout=20_000)
+    _pause(qtbot, find)
+    pane.stop_main_action()
+    assert not any(_controls(find).values())
+    qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
+    assert find("status").text().startswith("Stopped after")
+    assert find("pause").text() == "Pause"
+    assert spec.output_dir.exists()
+
+
+@pytest.mark.usefixtures("ready")
+def test_eval_now_and_save_now_are_granted_while_it_waits(
+    qtbot: QtBot, pane: TrainerPane, find: Find, session: Session
+) -> None:
+    spec = _start_long(qtbot, pane, find)
+    _pause(qtbot, find)
+    step = pane.points[-1].step
+    _click(qtbot, find("eval_now"))
+    assert not find("eval_now").isEnabled()
+    qtbot.waitUntil(lambda: [x for x, _ in find("loss_plot").points("evaluation")] == [step], timeout=20_000)
+    qtbot.waitUntil(lambda: "Paused after step" in _note(find) and find("save_now").isEnabled(), timeout=20_000)
+    assert not find("eval_now").isEnabled(), "nothing new to evaluate before the next step"
+    with qtbot.waitSignal(session.local_changed, timeout=20_000):
+        _click(qtbot, find("save_now"))
+    saved = spec.output_dir.with_name(f"{spec.output_dir.name}-step-{step}")
+    assert models.load(Checkpoint("saved", saved)).missing == ()
+    qtbot.waitUntil(lambda: f"step {step} saved as {saved.name}" in _note(find), timeout=20_000)
+    qtbot.waitUntil(lambda: find("checkpoint").findText(saved.name) >= 0, timeout=20_000)
+    assert not spec.output_dir.exists()
+    pane.stop_main_action()
+    qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
+    assert find("metrics").row(0)[0] == step
+
+
+@pytest.mark.usefixtures("ready")
+def test_discard_asks_first_and_leaves_nothing(
+    qtbot: QtBot, pane: TrainerPane, find: Find, runner: Runner, reviews: Path
+) -> None:
+    spec = _start_long(qtbot, pane, find)
+    _click(qtbot, find("discard"))
+    assert spec.output_dir.name in find("consent").text()
+    seen = len(pane.points)
+    qtbot.waitUntil(lambda: len(pane.points) > seen, timeout=20_000)
+    _click(qtbot, find("consent_no"))
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.consent") is None, timeout=5_000)
+    assert all(_controls(find).values())
+    _click(qtbot, find("discard"))
+    _click(qtbot, find("consent_yes"))
+    assert not any(_controls(find).values())
+    qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
+    assert find("status").text().startswith("Discarded after step")
+    assert not find("use_result").isVisible()
+    assert runner.jobs[-1].state is State.CANCELLED
+    assert list(spec.output_dir.parent.iterdir()) == []
+    assert reviews.exists()
+
+
+@pytest.mark.usefixtures("ready")
+def test_the_question_closes_with_the_run(qtbot: QtBot, pane: TrainerPane, find: Find) -> None:
+    spec = _start_long(qtbot, pane, find)
+    pane.ask_to_discard()
+    pane.stop_main_action()
+    qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.consent") is None, timeout=5_000)
+    assert spec.output_dir.exists()
 
 
 @pytest.mark.usefixtures("ready")

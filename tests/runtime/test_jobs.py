@@ -162,6 +162,30 @@ def test_the_newest_progress_is_shown_even_when_the_work_then_stands_still(qtbot
         gate.set()
 
 
+def test_the_time_left_does_not_count_the_time_it_was_halted(qtbot: QtBot, runner: Runner) -> None:
+    go_on = threading.Event()
+
+    def work(*, task: Task) -> None:
+        # Half a second is the least that time left is told of.
+        threading.Event().wait(0.6)
+        task.report(Progress(50, 100, "steps", "Paused", halted=True))
+        go_on.wait(20)
+        task.report(Progress(50, 100, "steps"))
+        while not task.cancelled:
+            threading.Event().wait(0.01)
+
+    job = runner.start(Job("Halting", work), Lane.IO)
+    qtbot.waitUntil(lambda: job.progress is not None and job.progress.halted)
+    assert job.remaining is None
+    qtbot.waitUntil(lambda: job.elapsed > 3.0)
+    go_on.set()
+    qtbot.waitUntil(lambda: job.progress is not None and not job.progress.halted)
+    assert job.remaining is not None
+    assert job.remaining < 0.7 * job.elapsed
+    with qtbot.waitSignal(job.finished):
+        job.cancel()
+
+
 def test_a_runner_that_is_gone_is_not_called_back(qtbot: QtBot) -> None:
     runner = Runner()
     job = Job("Ending", lambda *, task: None, quiet=True)

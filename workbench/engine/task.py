@@ -15,12 +15,14 @@ class Progress:
         total: Units in all, or None while unknown.
         unit: ``bytes``, ``tokens``, ``steps``, ``rows`` or ``files``.
         note: What is being done right now, for people.
+        halted: Whether it waits for a person, and no time passes for it.
     """
 
     done: float
     total: float | None
     unit: str
     note: str = ""
+    halted: bool = False
 
 
 class Cancelled(BaseException):

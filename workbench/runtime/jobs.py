@@ -112,6 +112,8 @@ class Job(QObject):
         self._delivered_at = 0.0
         self._deliveries = 0
         self._progress_at = 0.0
+        self._halted = 0.0
+        self._halted_at: float | None = None
         self._settled.connect(self._on_settled, Qt.ConnectionType.QueuedConnection)
         self._began.connect(self._on_began, Qt.ConnectionType.QueuedConnection)
         self._news.connect(self._on_news, Qt.ConnectionType.QueuedConnection)
@@ -175,11 +177,13 @@ class Job(QObject):
 
     @property
     def remaining(self) -> float | None:
-        """Seconds left by the progress so far, or None while nothing can be said."""
+        """Seconds left by the progress so far, or None while nothing can be said or the work is halted."""
         progress = self.progress
         if not self.active or progress is None or not progress.total or progress.done <= 0 or self.elapsed < 0.5:
             return None
-        return self.elapsed * max(0.0, progress.total - progress.done) / progress.done
+        if progress.halted:
+            return None
+        return (self.elapsed - self._halted) * max(0.0, progress.total - progress.done) / progress.done
 
     def _on_began(self) -> None:
         self.state = State.RUNNING
@@ -210,6 +214,11 @@ class Job(QObject):
             QTimer.singleShot(round(min(wait, _PARTS_PAUSE) * 1000) + 1, self, self._deliver)
             return
         self._progress_at = now
+        if latest.halted and self._halted_at is None:
+            self._halted_at = now
+        elif not latest.halted and self._halted_at is not None:
+            self._halted += now - self._halted_at
+            self._halted_at = None
         self.progress = latest
         self.progressed.emit(latest)
 

@@ -5,5 +5,6 @@ from __future__ import annotations
 from workbench.engine.train.recommended import recommended
 from workbench.engine.train.run import fine_tune
 from workbench.engine.train.settings import training_arguments, training_threads
+from workbench.engine.train.wishes import Saved, Wishes
 
-__all__ = ["fine_tune", "recommended", "training_arguments", "training_threads"]
+__all__ = ["Saved", "Wishes", "fine_tune", "recommended", "training_arguments", "training_threads"]

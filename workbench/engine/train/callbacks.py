@@ -1,16 +1,18 @@
-"""What watches a run from inside: the lock around each step, and the curve, the progress and the wish to stop."""
+"""What watches a run from inside: the lock around each step, the curve, the progress, and what the person wishes."""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.models import LOAD_LOCK
-from workbench.engine.task import Progress, Task
+from workbench.engine.task import Cancelled, Progress, Task
 from workbench.engine.train.metrics import perplexity
+from workbench.engine.train.wishes import Wishes
 from workbench.engine.values import TrainPoint
 
 if TYPE_CHECKING:
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
     from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
 
 
-def attach(trainer: Trainer, watcher: type[Watch] | type[StepLock], *arguments: Any) -> Any:
+#: Seconds between two looks at the task while a run waits: a stop is not a wish and wakes nobody.
+_LOOK = 0.1
+
+
+def attach(trainer: Trainer, watcher: type[Watch | StepLock | Granting], *arguments: Any) -> Any:
     """Make a watcher that is a ``TrainerCallback`` too and add it to the trainer.
 
     The base class is given here because importing this module must not import transformers.
@@ -86,6 +92,70 @@ class StepLock:
         self._moment.wait(0.0001)
 
 
+class Granting:
+    """Grants `Wishes` between two steps, when the step before is logged and no lock is held, and waits there.
+
+    Attach it first: the clock and the lock of a step begin when it has let the step begin.
+
+    Args:
+        wishes: What is asked.
+        task: Hears of the pause; its stop ends a pause.
+        evaluate, save: What grants the errands.
+
+    Attributes:
+        waited: Seconds for which the run was paused so far.
+    """
+
+    def __init__(self, wishes: Wishes, task: Task, evaluate: Callable[[], object], save: Callable[[], object]) -> None:
+        self.waited = 0.0
+        self._wishes = wishes
+        self._task = task
+        self._errands = {"evaluate": evaluate, "save": save}
+
+    def on_step_begin(self, _: TrainingArguments, state: TrainerState, __: TrainerControl, **___: object) -> None:
+        """Do what was asked, and wait as long as it is asked.
+
+        Raises:
+            Cancelled: The person stopped the run while it waited, or discards it.
+        """
+        if not self._grant() and not self._wishes.pausing:
+            return
+        while self._wishes.pausing:
+            self._task.report(Progress(state.global_step, state.max_steps, "steps", "Paused", halted=True))
+            began = time.perf_counter()
+            while self._wishes.pausing and not self._wishes.discarding and self._wishes.first() is None:
+                self._task.check()
+                self._wishes.wait(_LOOK)
+            self.waited += time.perf_counter() - began
+            self._grant()
+        self._task.report(Progress(state.global_step, state.max_steps, "steps", "Training"))
+
+    def on_substep_end(self, *_: object, **__: object) -> None:
+        """Leave a run that is discarded; nothing has to be finished."""
+        self._leave()
+
+    def on_step_end(self, *_: object, **__: object) -> None:
+        """Leave a run that is discarded."""
+        self._leave()
+
+    def on_prediction_step(self, *_: object, **__: object) -> None:
+        """Leave a run that is discarded."""
+        self._leave()
+
+    def _grant(self) -> bool:
+        self._leave()
+        granted = False
+        while (errand := self._wishes.first()) is not None:
+            self._errands[errand]()
+            self._wishes.done(errand)
+            granted = True
+        return granted
+
+    def _leave(self) -> None:
+        if self._wishes.discarding:
+            raise Cancelled
+
+
 class Watch:
     """Turns what the Trainer logs into `TrainPoint` values, reports the steps, and ends the run when it is asked to.
 
@@ -94,15 +164,17 @@ class Watch:
     Args:
         task: Hears of points and progress.
         rows: Training rows, for the speed of the last batch, which is short.
+        waited: Seconds for which the run was paused so far.
 
     Attributes:
         points: The curve so far.
     """
 
-    def __init__(self, task: Task, rows: int) -> None:
+    def __init__(self, task: Task, rows: int, waited: Callable[[], float]) -> None:
         self.points: list[TrainPoint] = []
         self._task = task
         self._rows = rows
+        self._waited = waited
         self._began = 0.0
         self._step_began = 0.0
         self._step_seconds = 0.0
@@ -189,7 +261,7 @@ class Watch:
             eval_loss=logs.get("eval_loss"),
             metrics=metrics,
             samples_per_second=self._speed(args, state) if "loss" in logs else logs.get("eval_samples_per_second"),
-            seconds=time.perf_counter() - self._began,
+            seconds=time.perf_counter() - self._began - self._waited(),
         )
         self.points.append(point)
         self._task.send(point)

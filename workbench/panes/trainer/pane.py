@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMessageBox,
     QPushButton,
     QScrollArea,
     QSplitter,
@@ -23,9 +24,10 @@ from PySide6.QtWidgets import (
 from workbench.engine import codegen, hub, models, paths
 from workbench.engine.data import read
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.task import Task
-from workbench.engine.train import fine_tune, recommended
+from workbench.engine.task import Progress, Task
+from workbench.engine.train import Saved, Wishes, fine_tune, recommended
 from workbench.engine.values import Checkpoint, Table, TrainPoint, TrainResult, TrainSpec
+from workbench.panes.trainer.consent import ask_to_discard
 from workbench.panes.trainer.data_step import DataStep
 from workbench.panes.trainer.model_step import ModelStep
 from workbench.panes.trainer.run_view import RunView
@@ -36,6 +38,9 @@ from workbench.widgets import icons
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.theme import CHANGES, px, set_role
+
+_PAUSE = "Wait after the step at work; the window, the model and the memory stay, and the time is not counted"
+_CONTINUE = "Go on with the next step, as if there had been no pause"
 
 
 class TrainerPane(PaneFrame):
@@ -50,6 +55,10 @@ class TrainerPane(PaneFrame):
         super().__init__("trainer", "Trainer", parent)
         self._session, self._runner = session, runner
         self._job: Job | None = None
+        self._wishes = Wishes()
+        self._progress: Progress | None = None
+        self._ending = False
+        self._question: QMessageBox | None = None
         self._result: TrainResult | None = None
         self._points: list[TrainPoint] = []
         self._looked = False
@@ -78,6 +87,29 @@ class TrainerPane(PaneFrame):
         set_role(self._start, "primary")
         icons.put(self._start, "play", "accent_text")
         icons.put(self._stop, "stop")
+        self._pause = named(QPushButton("Pause"), "trainer.pause", "Pause", _PAUSE)
+        self._evaluate = named(
+            QPushButton("Eval now"),
+            "trainer.eval_now",
+            "Eval now",
+            "Evaluate on the held-out rows after the step at work; the run itself stays as it would have been",
+        )
+        self._save = named(
+            QPushButton("Save now"),
+            "trainer.save_now",
+            "Save now",
+            "Save a checkpoint beside the run after the step at work; the run goes on",
+        )
+        self._discard = named(
+            QPushButton("Stop and discard"),
+            "trainer.discard",
+            "Stop and discard",
+            "Stop after the step at work and delete what the run has written; asks first",
+        )
+        icons.put(self._pause, "pause")
+        icons.put(self._evaluate, "check")
+        icons.put(self._save, "save")
+        icons.put(self._discard, "trash")
         self._run = RunView()
         self._lay_out()
 
@@ -89,6 +121,10 @@ class TrainerPane(PaneFrame):
         self._run_name.textChanged.connect(self._show_code_text)
         self._start.clicked.connect(self.run_main_action)
         self._stop.clicked.connect(self.stop_main_action)
+        self._pause.clicked.connect(self.toggle_pause)
+        self._evaluate.clicked.connect(self.evaluate_now)
+        self._save.clicked.connect(self.save_now)
+        self._discard.clicked.connect(self.ask_to_discard)
         self._run.use_requested.connect(self.use_result)
         self.code_shown.connect(self._show_code_text)
         session.model_changed.connect(self._show_model)
@@ -140,15 +176,19 @@ class TrainerPane(PaneFrame):
         self.clear_notices()
         self._result = None
         self._points = []
+        self._wishes = Wishes()
+        self._progress = None
+        self._ending = False
         job = Job(
             f"Fine-tune {spec.checkpoint.name} on {spec.data.name}",
             fine_tune,
             spec,
+            wishes=self._wishes,
             pane="trainer",
             stops="after the step at work; the checkpoint is kept",
         )
-        job.progressed.connect(self._run.show_progress)
-        job.part_ready.connect(self._show_point)
+        job.progressed.connect(self._show_progress)
+        job.part_ready.connect(self._show_part)
         job.succeeded.connect(self._show_result)
         job.failed.connect(self._show_failed_run)
         job.cancelled_.connect(self._run.show_nothing_kept)
@@ -177,10 +217,38 @@ class TrainerPane(PaneFrame):
 
     def stop_main_action(self) -> None:
         """Ask the run to stop after its step; what it has learned is kept."""
-        if self._job is not None:
+        if self._job is not None and not self._ending:
             self._job.cancel()
-            self._stop.setEnabled(False)
+            self._ending = True
             self._run.show_stopping()
+            self._show_running()
+
+    def toggle_pause(self) -> None:
+        """Let the run wait after its step, or go on."""
+        if self._wishes.pausing:
+            self._wishes.go_on()
+        else:
+            self._wishes.pause()
+            self._run.show_pausing()
+        self._show_running()
+
+    def evaluate_now(self) -> None:
+        """Have the run evaluated after its step."""
+        self._wishes.ask("evaluate")
+        self._show_running()
+
+    def save_now(self) -> None:
+        """Have a checkpoint saved after the step at work, beside the run."""
+        self._wishes.ask("save")
+        self._show_running()
+
+    def ask_to_discard(self) -> None:
+        """Ask whether the run may be stopped and deleted; it goes on until the person agrees."""
+        if self._job is None or self._ending or self._question is not None:
+            return
+        steps = round(self._progress.done) if self._progress is not None and self._trains else 0
+        self._question = ask_to_discard(self, self._run.name, steps, self._on_discard)
+        self._question.finished.connect(self._on_answered)
 
     def use_result(self) -> None:
         """Load the last result as the model of the whole window."""
@@ -217,8 +285,22 @@ class TrainerPane(PaneFrame):
         self._show_running()
         self._show_code_text()
 
+    def _on_discard(self) -> None:
+        if self._job is not None and not self._ending:
+            self._wishes.discard()
+            # While the data are read there is no step yet that would hear of a wish.
+            self._job.cancel()
+            self._ending = True
+            self._run.show_discarding()
+            self._show_running()
+
+    def _on_answered(self) -> None:
+        self._question = None
+
     def _on_finished(self) -> None:
         self._job = None
+        if self._question is not None:
+            self._question.close()
         self._show_running()
         self._show_code_text()
 
@@ -247,9 +329,21 @@ class TrainerPane(PaneFrame):
         self._data.show_unread()
         self._show_failure(error)
 
-    def _show_point(self, point: TrainPoint) -> None:
-        self._points.append(point)
-        self._run.add_point(point)
+    def _show_progress(self, progress: Progress) -> None:
+        self._progress = progress
+        self._run.show_progress(progress)
+        self._show_running()
+
+    def _show_part(self, part: TrainPoint | Saved) -> None:
+        if isinstance(part, TrainPoint):
+            self._points.append(part)
+            self._run.add_point(part)
+            return
+        self._run.show_saved(part)
+        if part.error is not None:
+            self.show_notice(part.error.what, part.error.why, part.error.remedy, part.details)
+        else:
+            self._session.local_changed.emit()
 
     def _show_result(self, result: TrainResult) -> None:
         self._result = result
@@ -266,7 +360,31 @@ class TrainerPane(PaneFrame):
 
     def _show_running(self) -> None:
         self._start.setEnabled(self._job is None and self._looked and self._data.table is not None)
-        self._stop.setEnabled(self._job is not None)
+        going = self._job is not None and not self._ending
+        progress = self._progress
+        halted = progress is not None and progress.halted
+        steps = going and self._trains
+        self._stop.setEnabled(going)
+        self._discard.setEnabled(going)
+        self._pause.setEnabled(steps)
+        # A second evaluation of the same weights would tell nothing.
+        evaluated = halted and bool(self._points) and self._points[-1].eval_loss is not None
+        self._evaluate.setEnabled(steps and not evaluated and not self._wishes.asked("evaluate"))
+        self._save.setEnabled(steps and not self._wishes.asked("save"))
+        self._show_pause(going and self._wishes.pausing)
+
+    @property
+    def _trains(self) -> bool:
+        """Whether the steps have begun; before them and while the result is written no wish is granted."""
+        progress = self._progress
+        return progress is not None and progress.unit == "steps" and bool(progress.total) and progress.note != "Saving"
+
+    def _show_pause(self, pausing: bool) -> None:
+        text, tip, icon = ("Continue", _CONTINUE, "play") if pausing else ("Pause", _PAUSE, "pause")
+        if text != self._pause.text():
+            self._pause.setText(text)
+            named(self._pause, "trainer.pause", text, tip)
+            icons.put(self._pause, icon)
 
     def _show_code_text(self, *_: Any) -> None:
         if self.code_is_shown and (spec := self.spec()) is not None:
@@ -304,9 +422,15 @@ class TrainerPane(PaneFrame):
         grid.setColumnStretch(1, 1)
         label = QLabel("Run name")
         label.setBuddy(self._run_name)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self._start, 1)
-        buttons.addWidget(self._stop, 1)
+        buttons = QGridLayout()
+        rows_of_buttons = (
+            (self._start, self._pause, self._stop),
+            (self._evaluate, self._save, self._discard),
+        )
+        for row, three in enumerate(rows_of_buttons):
+            for number, button in enumerate(three):
+                buttons.addWidget(button, row, number)
+                buttons.setColumnStretch(number, 1)
         grid.addWidget(label, 0, 0)
         grid.addWidget(self._run_name, 0, 1)
         grid.addLayout(buttons, 1, 0, 1, 2)

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QProgressBar, QPus
 
 from workbench.engine import paths
 from workbench.engine.task import Progress
+from workbench.engine.train import Saved
 from workbench.engine.values import TrainPoint, TrainResult
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.line_plot import LinePlot
@@ -33,13 +34,17 @@ class RunView(QWidget):
         super().__init__(parent)
         self._name = ""
         self._stopping = False
+        self._halted = False
+        self._saved = ""
         self._evaluations: list[TrainPoint] = []
         self._last: TrainPoint | None = None
         self._speed: float | None = None
 
         self._status = named(QLabel("No run yet"), "trainer.status", "Status")
         set_role(self._status, "heading")
-        self._note = QLabel("Choose data, a checkpoint and settings on the left, then Start.")
+        self._note = named(
+            QLabel("Choose data, a checkpoint and settings on the left, then Start."), "trainer.note", "Note"
+        )
         self._note.setWordWrap(True)
         set_role(self._note, "muted")
         self._progress = named(QProgressBar(), "trainer.progress", "Progress", "Optimizer steps done")
@@ -78,10 +83,17 @@ class RunView(QWidget):
         self._smoothing.valueChanged.connect(self._on_smoothing)
         self._log.toggled.connect(self._loss.set_log_y)
 
+    @property
+    def name(self) -> str:
+        """The run that is shown, by the name of its folder."""
+        return self._name
+
     def begin(self, name: str) -> None:
         """Forget the last run and wait for the first step of another."""
         self._name = name
         self._stopping = False
+        self._halted = False
+        self._saved = ""
         self._evaluations = []
         self._last = None
         self._speed = None
@@ -101,8 +113,13 @@ class RunView(QWidget):
         else:
             rows = f", {progress.done:,.0f} of {progress.total:,.0f} rows" if progress.total else ""
             self._status.setText(f"Preparing {self._name}{rows}")
-        if not self._stopping and progress.note != "Training":
-            self._note.setText(progress.note)
+        if self._stopping:
+            return
+        if progress.halted:
+            self._say(f"Paused after step {progress.done:,.0f}; nothing is computed until Continue")
+        elif progress.note != "Training" or self._halted:
+            self._say(progress.note)
+        self._halted = progress.halted
 
     def add_point(self, point: TrainPoint) -> None:
         """Draw what was logged."""
@@ -122,12 +139,26 @@ class RunView(QWidget):
                 parts.append(f"{spoken((point.total - point.step) / self._speed)} left")
         self._status.setText(" · ".join(parts))
         if point.loss is not None and not self._stopping:
-            self._note.setText(f"Loss {point.loss:.4f}")
+            self._say(f"Loss {point.loss:.4f}")
+
+    def show_saved(self, saved: Saved) -> None:
+        """Say what was kept of the run while it goes on."""
+        if saved.checkpoint is not None:
+            self._saved = f"step {saved.step:,} saved as {saved.checkpoint.name}"
+
+    def show_pausing(self) -> None:
+        """Say that it waits soon."""
+        self._say("Pausing after the step at work.")
 
     def show_stopping(self) -> None:
         """Say that it ends soon."""
         self._stopping = True
         self._note.setText("Stopping after the step at work; the checkpoint is kept.")
+
+    def show_discarding(self) -> None:
+        """Say that it ends soon and leaves nothing."""
+        self._stopping = True
+        self._say("Stopping; nothing of the run is kept")
 
     def show_result(self, result: TrainResult) -> None:
         """Say what came out and offer it."""
@@ -143,9 +174,10 @@ class RunView(QWidget):
         self._use.setVisible(True)
 
     def show_nothing_kept(self) -> None:
-        """Say that it was stopped before it had learned anything."""
-        self._status.setText("Stopped before the first step; nothing was kept")
-        self._note.setText("")
+        """Say that it was stopped before it had learned anything, or discarded."""
+        when = f"Discarded after step {self._last.step:,}" if self._last else "Stopped before the first step"
+        self._status.setText(f"{when}; nothing was kept")
+        self._say("")
         self._settle()
 
     def show_failed(self) -> None:
@@ -157,6 +189,9 @@ class RunView(QWidget):
 
     def _on_smoothing(self, percent: int) -> None:
         self._loss.set_smoothing(percent / 100)
+
+    def _say(self, note: str) -> None:
+        self._note.setText(" · ".join(part for part in (note, self._saved) if part))
 
     def _settle(self) -> None:
         if self._progress.maximum() == 0:
