@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QSplitter,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -21,6 +22,8 @@ from workbench.engine import codegen, tokens
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.values import Encoding, TokenizerOptions
 from workbench.panes.tokenizer.reading import COLUMNS, Reading, face, let_go, read, row, tip
+from workbench.panes.tokenizer.stages_view import StagesView
+from workbench.panes.tokenizer.vocabulary_view import VocabularyView
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
 from workbench.widgets import theme
@@ -144,6 +147,16 @@ class TokenizerPane(PaneFrame):
             DataTable(monospace=True), "tokenizer.table", "Positions", "Everything about each position; select a row"
         )
 
+        self._stages = StagesView(runner)
+        self._vocabulary = VocabularyView(runner)
+        self._tabs = named(
+            QTabWidget(), "tokenizer.tabs", "Inspect", "The positions, how they came to be, and the whole vocabulary"
+        )
+        self._tabs.setDocumentMode(True)
+        self._tabs.addTab(self._table, "Positions")
+        self._tabs.addTab(self._stages, "How it came to be")
+        self._tabs.addTab(self._vocabulary, "Vocabulary")
+
         self._lay_out()
 
         self._text.textChanged.connect(self._on_text_changed)
@@ -199,7 +212,7 @@ class TokenizerPane(PaneFrame):
         column.addWidget(self._decoded, 1)
 
         self._views = QSplitter(Qt.Orientation.Vertical)
-        for number, view in enumerate((self._grid, self._chips, self._table)):
+        for number, view in enumerate((self._grid, self._chips, self._tabs)):
             self._views.addWidget(view)
             self._views.setStretchFactor(number, (0, 1, 2)[number])
         self._views.setChildrenCollapsible(False)
@@ -295,6 +308,7 @@ class TokenizerPane(PaneFrame):
 
     def _on_loaded(self, tokenizer: tokens.Tokenizer) -> None:
         self._tokenizer = tokenizer
+        self._vocabulary.set_tokenizer(tokenizer)
         longest = tokens.longest(tokenizer)
         self._length.setSpecialValueText(f"own ({longest:,})" if longest else "own (none)")
         self._side.setItemText(0, f"own ({tokenizer.padding_side})")
@@ -358,6 +372,7 @@ class TokenizerPane(PaneFrame):
     def _take_model(self) -> None:
         self._stale = False
         self._tokenizer = None
+        self._vocabulary.set_tokenizer(None)
         self._clear()
         self.clear_notices()
         model = self._session.model
@@ -416,6 +431,9 @@ class TokenizerPane(PaneFrame):
         self._table.set_muted(lambda number: not all_tokens[number].mask)
         self._table.set_rows(COLUMNS, len(all_tokens), lambda number: row(all_tokens[number]))
         self._table.select_row(None)
+        self._stages.set_text(
+            self._tokenizer if encoding else None, encoding.text if encoding else "", self._special.isChecked()
+        )
         self._text.clear_mark()
         decoded, verdict = "", ""
         if self._reading is not None and encoding is not None:

@@ -1,0 +1,545 @@
+"""How a text came to be tokens: what each part of a tokenizer made of it, and how its model cut a word."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.task import Silent, Task
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+#: Characters of a text that are followed through the stages.
+LONGEST_TEXT = 2_000
+#: Characters of a word whose cutting is shown; the steps grow with their square.
+LONGEST_WORD = 200
+#: What Unigram takes off the lowest score for a character it does not know.
+_UNKNOWN_PENALTY = 10.0
+#: Entries between two looks at whether the task was cancelled.
+_STRIDE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of what a stage gives on.
+
+    Attributes:
+        text: As the stage writes it; byte-level stages write a byte as a letter.
+        offsets: First character and the one after the last in the text as typed, or None where there are none.
+        special: Whether it is a token of the added vocabulary, which no later stage touches.
+        id: Its id, from the model on.
+    """
+
+    text: str
+    offsets: tuple[int, int] | None = None
+    special: bool = False
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutput:
+    """What one stage made of the text.
+
+    Attributes:
+        name: ``added tokens``, ``normalizer``, ``pre-tokenizer``, ``model``, ``post-processor`` or ``decoder``.
+        by: What does it, such as ``NFKC → Lowercase``; empty where the tokenizer has nothing there.
+        parts: Its output, in order.
+        note: What has to be known of it, in words.
+    """
+
+    name: str
+    by: str
+    parts: tuple[Part, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeStep:
+    """One merge of a BPE model.
+
+    Attributes:
+        rank: Its place in the list of merges, from 0; the lowest that applies comes first.
+        left, right: The neighbours that are joined.
+        joined: What they become.
+        pieces: The whole word after it.
+    """
+
+    rank: int
+    left: str
+    right: str
+    joined: str
+    pieces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A piece that a WordPiece, Unigram or WordLevel model considered.
+
+    Attributes:
+        piece: As the vocabulary would write it.
+        start, end: Characters of the word.
+        known: Whether the vocabulary has it.
+        chosen: Whether it is a part of the result.
+        score: Its log probability, or None where the model has none.
+    """
+
+    piece: str
+    start: int
+    end: int
+    known: bool
+    chosen: bool
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """How a model cut a word.
+
+    Attributes:
+        text: The word, as the pre-tokenizer gave it.
+        kind: ``BPE``, ``WordPiece``, ``Unigram``, ``WordLevel``, or empty where the model can't be looked into.
+        pieces: What the library itself makes of it.
+        start: The symbols that a BPE model begins with.
+        merges: The merges of a BPE model, in the order they are done.
+        candidates: What another model considered, in the order it did.
+        note: What has to be known of it, in words.
+    """
+
+    text: str
+    kind: str
+    pieces: tuple[str, ...]
+    start: tuple[str, ...] = ()
+    merges: tuple[MergeStep, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    note: str = ""
+
+
+class Workings:
+    """The parts of one tokenizer, one after the other.
+
+    For one thread at a time, the one that uses the tokenizer. The list of merges or scores is read once, when the
+    first word is asked for; that takes some 100 ms for 49,000 entries.
+
+    Args:
+        tokenizer: Left as it was found.
+
+    References:
+        tokenizers, The tokenization pipeline; Components
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._ranks: dict[tuple[str, str], int] | None = None
+        self._scores: dict[str, float] | None = None
+
+    @property
+    def can_cut(self) -> bool:
+        """Whether words can be looked into: the tokenizer is a fast one."""
+        return bool(self._tokenizer.is_fast)
+
+    def stages(
+        self, text: str, add_special_tokens: bool = True, *, task: Task | None = None
+    ) -> tuple[StageOutput, ...]:
+        """What each stage makes of a text, in the order they run.
+
+        Args:
+            text: Its first `LONGEST_TEXT` characters are followed.
+            add_special_tokens: As in the tokenizer's call; what the post-processor is told.
+            task: Asked now and then whether to stop.
+
+        Returns:
+            Normalizer, pre-tokenizer, model, post-processor, decoder; before them the added tokens where the text has
+            some. A tokenizer written in Python shows the last three only and says so.
+        """
+        task = task or Silent()
+        cut = len(text) > LONGEST_TEXT
+        made = self._fast if self._tokenizer.is_fast else self._slow
+        outputs = made(text[:LONGEST_TEXT], add_special_tokens, task)
+        if cut:
+            note = f"Only the first {LONGEST_TEXT:,} of {len(text):,} characters."
+            outputs = tuple(replace(each, note=f"{note} {each.note}".strip()) for each in outputs)
+        return outputs
+
+    def word(self, text: str, *, task: Task | None = None) -> Word:
+        """How the model cuts one word of the pre-tokenizer.
+
+        Args:
+            text: As the pre-tokenizer gave it, ``Ġquick`` for instance.
+            task: Asked now and then whether to stop.
+        """
+        task = task or Silent()
+        task.check()
+        if not self._tokenizer.is_fast:
+            pieces = tuple(map(str, self._tokenizer.tokenize(text)))
+            return Word(text, "", pieces, note=f"{self._name} is written in Python and shows no steps.")
+        model = self._tokenizer.backend_tokenizer.model
+        kind = type(model).__name__
+        found = model.tokenize(text)
+        pieces = tuple(token.value for token in found)
+        if len(text) > LONGEST_WORD:
+            note = f"A word of {len(text):,} characters is too long for its steps to be shown."
+            return Word(text, kind, pieces, note=note)
+        if kind == "BPE":
+            return self._bpe(model, text, pieces, task)
+        if kind == "WordPiece":
+            candidates = _word_piece(model, text, pieces)
+            return Word(text, kind, pieces, candidates=candidates, note=_unknown(candidates, pieces))
+        if kind == "Unigram":
+            candidates, note = self._unigram(text, task)
+            return Word(text, kind, pieces, candidates=candidates, note=note)
+        if kind == "WordLevel":
+            known = model.token_to_id(text) is not None
+            whole = (Candidate(text, 0, len(text), known, known),)
+            return Word(text, kind, pieces, candidates=whole, note=_unknown(whole, pieces))
+        return Word(text, "", pieces, note=f"The steps of a {kind} model can't be shown.")
+
+    # A text through the stages.
+
+    @property
+    def _name(self) -> str:
+        return type(self._tokenizer).__name__
+
+    def _slow(self, text: str, add_special_tokens: bool, task: Task) -> tuple[StageOutput, ...]:
+        tokenizer = self._tokenizer
+        unseen = f"{self._name} is written in Python and does not show this stage by itself."
+        task.check()
+        pieces = [str(piece) for piece in tokenizer.tokenize(text)]
+        special = set(tokenizer.all_special_ids)
+        ids = [int(each) for each in tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"]]
+        model = tuple(
+            Part(piece, None, id_ in special, id_)
+            for piece, id_ in zip(pieces, tokenizer.convert_tokens_to_ids(pieces), strict=True)
+        )
+        names = tokenizer.convert_ids_to_tokens(ids)
+        finished = tuple(Part(str(name), None, id_ in special, id_) for name, id_ in zip(names, ids, strict=True))
+        return (
+            StageOutput("normalizer", "", (), unseen),
+            StageOutput("pre-tokenizer", "", (), unseen),
+            StageOutput("model", self._name, model, "All that comes before the ids happens here."),
+            StageOutput("post-processor", self._name, finished),
+            StageOutput("decoder", self._name, (Part(str(tokenizer.decode(ids))),)),
+        )
+
+    def _fast(self, text: str, add_special_tokens: bool, task: Task) -> tuple[StageOutput, ...]:
+        from tokenizers import PreTokenizedString
+
+        backend = self._tokenizer.backend_tokenizer
+        with _unbounded(backend):
+            bare = backend.encode(text, add_special_tokens=False)
+            whole = backend.encode(text, add_special_tokens=add_special_tokens)
+        task.check()
+        added = _added(backend, bare, text)
+        raw = [place for place in added if not place.normalized]
+        late = [place for place in added if place.normalized]
+        outputs = []
+
+        flow = PreTokenizedString(text)
+        if raw:
+            flow.split(lambda _, section: _without(section, raw))
+        if added:
+            seen = _in_order([Part(each, span) for each, span, _ in _splits(flow)], [place.part for place in raw])
+            by = f"{len(backend.get_added_tokens_decoder()):,} added tokens"
+            note = "Cut out before anything else; no stage but the post-processor touches them."
+            if late:
+                note = "Those marked normalized are cut out after the normalizer; no later stage touches them."
+            outputs.append(StageOutput("added tokens", by, tuple(seen), note))
+        if backend.normalizer is not None:
+            flow.normalize(backend.normalizer.normalize)
+        normal = tuple(_in_order([Part(each, span) for each, span, _ in _splits(flow)], [p.part for p in raw]))
+        note = "" if backend.normalizer is not None else "This tokenizer has none: the text stays as it is."
+        outputs.append(StageOutput("normalizer", _by(backend.normalizer), normal, note))
+
+        if late:
+            contents = sorted({_normal(backend, place.content) for place in late}, key=len, reverse=True)
+            pattern = re.compile("|".join(map(re.escape, contents)))
+            flow.split(lambda _, section: _around(section, pattern))
+        if backend.pre_tokenizer is not None:
+            backend.pre_tokenizer.pre_tokenize(flow)
+        fixed = [place.part for place in added]
+        words = _in_order([Part(each, span) for each, span, _ in _splits(flow)], fixed)
+        note = (
+            "" if backend.pre_tokenizer is not None else "This tokenizer has none: a section goes to the model whole."
+        )
+        outputs.append(StageOutput("pre-tokenizer", _by(backend.pre_tokenizer), tuple(words), note))
+
+        pieces: list[Part] = []
+        for word in words:
+            task.check()
+            if word.special:
+                pieces.append(word)
+            else:
+                # The span is the word's: the model's own offsets count in the normalized word.
+                pieces += [Part(t.value, word.offsets, False, t.id) for t in backend.model.tokenize(word.text)]
+        note = ""
+        if [piece.id for piece in pieces] != bare.ids:
+            if getattr(backend.model, "dropout", None):
+                note = "Merges are dropped at random (dropout), so each run gives other pieces."
+            else:
+                note = "The library, run in one go, gives other ids here: those of the next stage hold."
+        outputs.append(StageOutput("model", type(backend.model).__name__, tuple(pieces), note))
+
+        special = {id_ for id_, token in backend.get_added_tokens_decoder().items() if token.special}
+        finished = tuple(
+            Part(piece, span if span[0] < span[1] else None, id_ in special, id_)
+            for piece, id_, span in zip(whole.tokens, whole.ids, whole.offsets, strict=True)
+        )
+        count = len(whole.ids) - len(bare.ids)
+        note = f"Adds {count:,} special token{'' if count == 1 else 's'}." if count else "Adds no token to this text."
+        outputs.append(StageOutput("post-processor", _by(backend.post_processor), finished, note))
+        decoded = str(backend.decode(whole.ids, skip_special_tokens=False))
+        note = "" if backend.decoder is not None else "This tokenizer has none: the pieces are joined with blanks."
+        outputs.append(StageOutput("decoder", _by(backend.decoder), (Part(decoded),), note))
+        return tuple(outputs)
+
+    # A word through the model.
+
+    def _entries(self, key: str, task: Task) -> Iterator[Any]:
+        """The entries of one list of the model, read one by one: parsed in one go they would hold the interpreter."""
+        text = str(self._tokenizer.backend_tokenizer.to_str())
+        # Quotes inside a piece are escaped, so only the key itself reads like this; the model comes last.
+        opening = f'"{key}":['
+        place = text.rfind(opening) + len(opening)
+        read = json.JSONDecoder().raw_decode
+        number = 0
+        while text[place] != "]":
+            if number % _STRIDE == 0:
+                task.check()
+            entry, place = read(text, place)
+            place += text[place] == ","
+            number += 1
+            yield entry
+
+    def _read_ranks(self, task: Task) -> dict[tuple[str, str], int]:
+        pairs = (each.split(" ", 1) if isinstance(each, str) else each for each in self._entries("merges", task))
+        # Of a merge that is listed twice the last one holds, as in the library.
+        return {(left, right): rank for rank, (left, right) in enumerate(pairs)}
+
+    def _read_scores(self, task: Task) -> dict[str, float]:
+        return {str(piece): float(score) for piece, score in self._entries("vocab", task)}
+
+    def _bpe(self, model: Any, text: str, pieces: tuple[str, ...], task: Task) -> Word:
+        if model.ignore_merges and model.token_to_id(text) is not None:
+            note = "The whole word is in the vocabulary, and this model takes it as it is (ignore_merges)."
+            return Word(text, "BPE", pieces, (text,), note=note)
+        if self._ranks is None:
+            self._ranks = self._read_ranks(task)
+        ranks = self._ranks
+        prefix = len(model.continuing_subword_prefix or "")
+        symbols = _symbols(model, text)
+        start, steps = tuple(symbols), []
+        while True:
+            task.check()
+            pairs = ((ranks.get(pair), place) for place, pair in enumerate(pairwise(symbols)))
+            best = min(((rank, place) for rank, place in pairs if rank is not None), default=None)
+            if best is None:
+                break
+            rank, at = best
+            left, right = symbols[at], symbols[at + 1]
+            joined = left + right[prefix:]
+            symbols[at : at + 2] = [joined]
+            steps.append(MergeStep(rank, left, right, joined, tuple(symbols)))
+        note = "" if steps else "No merge applies: the symbols stay as they are."
+        if model.dropout:
+            note = f"These are all merges; while encoding, each is left out with a chance of {model.dropout:.0%}."
+        elif tuple(symbols) != pieces:
+            note = "The library gives other pieces for this word; those are the ones used."
+        return Word(text, "BPE", pieces, start, tuple(steps), note=note)
+
+    def _unigram(self, text: str, task: Task) -> tuple[tuple[Candidate, ...], str]:
+        if self._scores is None:
+            self._scores = self._read_scores(task)
+        scores = self._scores
+        longest = max(map(len, scores), default=1)
+        unknown = min(scores.values(), default=0.0) - _UNKNOWN_PENALTY
+        best: list[tuple[float, int]] = [(0.0, 0)] + [(-math.inf, 0)] * len(text)
+        seen: list[tuple[int, int, float, bool]] = []
+        for start in range(len(text)):
+            task.check()
+            single = False
+            for end in range(start + 1, min(len(text), start + longest) + 1):
+                score = scores.get(text[start:end])
+                if score is None:
+                    continue
+                single = single or end == start + 1
+                seen.append((start, end, score, True))
+                if best[start][0] + score > best[end][0]:
+                    best[end] = (best[start][0] + score, start)
+            if not single:
+                seen.append((start, start + 1, unknown, False))
+                if best[start][0] + unknown > best[start + 1][0]:
+                    best[start + 1] = (best[start][0] + unknown, start)
+        path, place = set(), len(text)
+        while place:
+            path.add((best[place][1], place))
+            place = best[place][1]
+        candidates = tuple(
+            Candidate(text[start:end], start, end, known, (start, end) in path, score)
+            for start, end, score, known in seen
+        )
+        note = f"The chosen pieces have the highest sum of scores: {best[-1][0]:.4g}."
+        if any(each.chosen and not each.known for each in candidates):
+            note += " What is not in the vocabulary becomes bytes or the unknown token."
+        return candidates, note
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A token of the added vocabulary, found in the text."""
+
+    part: Part
+    content: str
+    normalized: bool
+
+
+@contextmanager
+def _unbounded(backend: Any) -> Iterator[None]:
+    truncation, padding = backend.truncation, backend.padding
+    backend.no_truncation()
+    backend.no_padding()
+    try:
+        yield
+    finally:
+        if truncation is not None:
+            backend.enable_truncation(**truncation)
+        if padding is not None:
+            backend.enable_padding(**padding)
+
+
+def _added(backend: Any, bare: Any, text: str) -> list[_Place]:
+    """Where the library itself found added tokens; the model can give the same id, ``[UNK]`` for instance."""
+    tokens = backend.get_added_tokens_decoder()
+    places: list[_Place] = []
+    for id_, (start, end) in zip(bare.ids, bare.offsets, strict=True):
+        token = tokens.get(id_)
+        if token is None:
+            continue
+        content, found = token.content.strip(), text[start:end].strip()
+        if found != content and not (token.normalized and _normal(backend, found) == _normal(backend, content)):
+            continue
+        # Some post-processors trim the blanks that the token took with it.
+        before = places[-1].part.offsets[1] if places and places[-1].part.offsets else 0
+        while token.lstrip and start > before and text[start - 1].isspace():
+            start -= 1
+        while token.rstrip and end < len(text) and text[end].isspace():
+            end += 1
+        part = Part(token.content, (start, end), True, id_)
+        places.append(_Place(part, token.content, bool(token.normalized and backend.normalizer is not None)))
+    return places
+
+
+def _normal(backend: Any, text: str) -> str:
+    return text if backend.normalizer is None else str(backend.normalizer.normalize_str(text))
+
+
+def _without(section: Any, places: Sequence[_Place]) -> list[Any]:
+    kept, begin, end = [], 0, len(section.normalized)
+    for place in places:
+        start, stop = place.part.offsets or (begin, begin)
+        if start > begin:
+            kept.append(section[begin:start])
+        begin = stop
+    if begin < end:
+        kept.append(section[begin:end])
+    return kept
+
+
+def _around(section: Any, pattern: re.Pattern[str]) -> list[Any]:
+    text, kept, begin = section.normalized, [], 0
+    for match in pattern.finditer(text):
+        if match.start() > begin:
+            kept.append(section[begin : match.start()])
+        begin = match.end()
+    if begin < len(text):
+        kept.append(section[begin : len(text)])
+    return kept
+
+
+def _splits(flow: Any) -> list[tuple[str, tuple[int, int], Any]]:
+    return flow.get_splits(offset_referential="original", offset_type="char")
+
+
+def _in_order(parts: list[Part], fixed: Sequence[Part]) -> list[Part]:
+    """Parts and added tokens by where they stand; neither list changes its own order."""
+    merged, rest = [], list(fixed)
+    for part in parts:
+        while rest and (rest[0].offsets or (0, 0)) < (part.offsets or (0, 0)):
+            merged.append(rest.pop(0))
+        merged.append(part)
+    return merged + rest
+
+
+def _by(part: Any) -> str:
+    """The names of what a part of the tokenizer is made of."""
+    if part is None:
+        return ""
+    try:
+        return " → ".join(_types(json.loads(part.__getstate__()))) or type(part).__name__
+    except (TypeError, ValueError, AttributeError):
+        return type(part).__name__
+
+
+def _types(state: Any) -> list[str]:
+    members = next(
+        (state[key] for key in ("normalizers", "pretokenizers", "processors", "decoders") if key in state), None
+    )
+    if members is None:
+        return [str(state["type"])] if "type" in state else []
+    return [name for member in members for name in _types(member)]
+
+
+def _symbols(model: Any, text: str) -> list[str]:
+    """What a BPE model begins with: the characters it knows, bytes or the unknown token for the others."""
+    prefix, suffix = model.continuing_subword_prefix or "", model.end_of_word_suffix or ""
+    symbols: list[str] = []
+    unknown = 0
+    for place, letter in enumerate(text):
+        symbol = (prefix if place else "") + letter + (suffix if place == len(text) - 1 else "")
+        if model.token_to_id(symbol) is not None:
+            symbols += [str(model.unk_token)] * unknown + [symbol]
+            unknown = 0
+            continue
+        if model.byte_fallback:
+            spelled = [f"<0x{byte:02X}>" for byte in symbol.encode()]
+            if all(model.token_to_id(each) is not None for each in spelled):
+                symbols += spelled
+                continue
+        if model.unk_token is not None:
+            unknown = 1 if model.fuse_unk else unknown + 1
+    return symbols + [str(model.unk_token)] * unknown
+
+
+def _word_piece(model: Any, text: str, pieces: tuple[str, ...]) -> tuple[Candidate, ...]:
+    prefix = model.continuing_subword_prefix
+    if len(text) > model.max_input_chars_per_word:
+        return ()
+    tried: list[Candidate] = []
+    start = 0
+    while start < len(text):
+        for end in range(len(text), start, -1):
+            piece = (prefix if start else "") + text[start:end]
+            known = model.token_to_id(piece) is not None
+            tried.append(Candidate(piece, start, end, known, known))
+            if known:
+                break
+        if not tried[-1].known:
+            break
+        start = tried[-1].end
+    # One place without a piece, and the whole word is unknown.
+    if tuple(each.piece for each in tried if each.chosen) != pieces:
+        tried = [Candidate(each.piece, each.start, each.end, each.known, False) for each in tried]
+    return tuple(tried)
+
+
+def _unknown(candidates: tuple[Candidate, ...], pieces: tuple[str, ...]) -> str:
+    if any(each.chosen for each in candidates):
+        return ""
+    if not candidates:
+        return "The word is longer than the model cuts, so all of it becomes the unknown token."
+    return f"A part of the word is not in the vocabulary, so all of it becomes {' '.join(pieces) or 'nothing'}."
