@@ -41,3 +41,27 @@ def test_check_prints_the_state_of_the_machine() -> None:
     )
     for word in ("torch", "transformers", "devices", "memory", "starter", "qt platform", "fonts", "network"):
         assert word in done.stdout
+
+
+def test_plots_are_imported_in_the_windows_thread_for_pyside_makes_its_types_safely_in_no_other() -> None:
+    code = """
+import sys, threading, tempfile
+threads = []
+sys.addaudithook(lambda event, args: threads.append(threading.current_thread())
+                 if event == "import" and args[0] == "pyqtgraph" else None)
+from PySide6.QtCore import QSettings
+from workbench.app import Workbench, make_application
+from workbench.runtime.settings import Settings
+app = make_application(["test"])
+store = QSettings(tempfile.mkdtemp() + "/settings.ini", QSettings.Format.IniFormat)
+workbench = Workbench(Settings(store))
+workbench.warm.connect(app.quit)
+workbench.window.show()
+app.exec()
+assert threads and all(thread is threading.main_thread() for thread in threads), threads
+workbench.window.close()
+workbench.runner.shut_down()
+print("well")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip().endswith("well"), done.stderr

@@ -7,11 +7,14 @@ import logging
 import os
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 
-from PySide6.QtCore import QObject, QSettings, Signal
+from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6.QtCore import QObject, QSettings, QTimer, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -25,6 +28,9 @@ from workbench.runtime.settings import Settings
 from workbench.window import MainWindow
 
 log = logging.getLogger(__name__)
+
+#: Seconds of the window's thread that the warm-up takes in one turn.
+_SLICE = 0.008
 
 
 class Workbench(QObject):
@@ -54,6 +60,9 @@ class Workbench(QObject):
         self.session.set_offline(offline or self.settings.offline)
         self.window = MainWindow(self.session, self.runner, self.settings)
         self.is_warm = False
+        self._names: Iterator[tuple[ModuleType, str]] = iter(())
+        self._names_timer = QTimer(self, interval=0)
+        self._names_timer.timeout.connect(self._on_names)
         self.unexpected.connect(self.window.show_error)
         self.window.painted.connect(self._on_painted)
 
@@ -76,6 +85,22 @@ class Workbench(QObject):
         # Importing torch makes some 700,000 objects. Collections during it stop the window for half a second, and
         # every full collection later would too: none runs meanwhile, and what the import left is frozen afterwards.
         gc.disable()
+        self._names = _names_of_qt()
+        self._names_timer.start()
+
+    def _on_names(self) -> None:
+        """Make Qt's own types ready a few at a time, then import the plots, and leave the rest to a lane."""
+        began = time.perf_counter()
+        for module, name in self._names:
+            getattr(module, name, None)
+            if time.perf_counter() - began > _SLICE:
+                return
+        self._names_timer.stop()
+        if not self.window.isVisible():
+            gc.enable()
+            return
+        import pyqtgraph  # noqa: F401 - it asks for every name of Qt, and PySide makes types in no other thread safely
+
         job = Job("Getting torch ready", _warm_up, quiet=True)
         job.finished.connect(self._on_warm)
         self.runner.start(job, Lane.MODEL)
@@ -102,11 +127,16 @@ class Workbench(QObject):
 
 
 def _warm_up(*, task: Task) -> None:
-    """Import what the panes will need; for a lane's thread."""
-    import pyqtgraph  # noqa: F401 - half a second that no click should wait for
-
+    """Import what the engine will need; for a lane's thread."""
     task.check()
     models.warm_up()
+
+
+def _names_of_qt() -> Iterator[tuple[ModuleType, str]]:
+    """Every name that pyqtgraph asks Qt for when it is imported; PySide makes the type when it is first asked for."""
+    for module in (QtCore, QtGui, QtWidgets):
+        for name in dir(module):
+            yield module, name
 
 
 def _spare_the_sources() -> None:
