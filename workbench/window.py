@@ -136,7 +136,7 @@ class MainWindow(QMainWindow):
         self._looks: list[Callable[[], None]] = []
         self._looks_timer = QTimer(self, interval=0)
         self._looks_timer.timeout.connect(self._on_looks)
-        self._ahead_timer = QTimer(self, interval=150)
+        self._ahead_timer = QTimer(self, interval=60)
         self._ahead_timer.timeout.connect(self._on_idle)
 
         session.model_changed.connect(self._show_flow)
@@ -271,6 +271,9 @@ class MainWindow(QMainWindow):
         self._ahead_timer.start()
 
     def _on_idle(self) -> None:
+        # Beside running work a pane takes twice as long to build, which is felt.
+        if self.runner.active:
+            return
         # What was built last is dressed in a turn of its own: both at once are felt.
         bare = [dock for dock in self.findChildren(QDockWidget, options=_DIRECT) if dock.styleSheet() != self._sheet]
         if bare:

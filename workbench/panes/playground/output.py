@@ -1,4 +1,4 @@
-"""The text as it comes: tokens of the session's steps, tinted by surprise, redrawn some 15 times a second."""
+"""The text as it comes: tokens of the session's steps, tinted by surprise, redrawn some 10 times a second."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workbench.widgets.probability_table import format_percent
 from workbench.widgets.tinted_text import Piece, TintedText
 
 #: Milliseconds between two redraws, at least; smooth enough to read, and it leaves the processor to the model.
-FRAME = 66
+FRAME = 100
 #: Tokens that are drawn in one go.
 _AT_ONCE = 2000
 #: Surprise, in bits, that gets the strongest tint: 1 in 1,024.

@@ -35,7 +35,7 @@ from workbench.widgets.trace_bar import TraceBar
 #: Milliseconds between two redraws while text streams, at least; the eye reads no faster.
 FRAME = 125
 #: Share of the time that redraws may take while text streams: generation needs the processor, and the interpreter.
-_SHARE = 1 / 60
+_SHARE = 1 / 100
 #: Milliseconds of peace before a search begins, and before the memory is counted anew.
 _PAUSE = 150
 #: Characters of the text in front that the title quotes at most, and at least.
