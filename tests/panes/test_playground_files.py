@@ -117,13 +117,20 @@ def test_a_file_that_is_none_and_a_folder_that_is_gone_are_notices(
 
 
 def test_text_and_steps_are_saved_from_the_menu(
-    files: Files, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: Files,
+    frame: PaneFrame,
+    session: Session,
+    settle: Callable[[], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for action, name in (("playground.save_text", "text.txt"), ("playground.save_steps", "steps.json")):
         path = str(tmp_path / name)
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, path=path: (path, ""))
         found = next(each for each in files.actions() + files.menu().actions() if each.objectName() == action)
         found.trigger()
+        settle()
+    assert "Every step is saved" in notice(frame)
     assert (tmp_path / "text.txt").read_text(encoding="utf-8") == "".join(step.text for step in session.steps)
     document = json.loads((tmp_path / "steps.json").read_text(encoding="utf-8"))
     assert [step["token_id"] for step in document["steps"]] == [step.token_id for step in session.steps]

@@ -79,19 +79,43 @@ class Replay:
         return self.difference is None
 
 
-def as_json(branch: Branch, vocabulary: Vocabulary | None, *, alternatives: int = 10) -> str:
+def save_steps(path: Path, branch: Branch, vocabulary: Vocabulary | None, *, task: Task | None = None) -> Path:
+    """Write `as_json` to a file.
+
+    Args:
+        path: Where to; the ending ``.json`` is added when it is missing.
+        branch: As for `as_json`.
+        vocabulary: As for `as_json`.
+        task: As for `as_json`.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: It can't be written.
+    """
+    path = path if path.suffix == ".json" else path.with_name(f"{path.name}.json")
+    path.write_text(as_json(branch, vocabulary, task=task), encoding="utf-8")
+    return path
+
+
+def as_json(branch: Branch, vocabulary: Vocabulary | None, *, alternatives: int = 10, task: Task | None = None) -> str:
     """Every step of a branch, for other programs.
 
     Args:
         branch: What to write.
         vocabulary: Spells the alternatives.
         alternatives: How many of the most probable tokens each step lists; only steps that still have their logits do.
+        task: Gets `Progress` in steps; may be cancelled.
 
     Returns:
         A JSON object; what is not known is null, never zero.
     """
+    task = task or Silent()
     steps = []
-    for step in branch.steps:
+    for number, step in enumerate(branch.steps, 1):
+        task.check()
+        task.report(Progress(number, len(branch.steps), "steps"))
         row: dict[str, Any] = {
             "index": step.index,
             "token_id": step.token_id,

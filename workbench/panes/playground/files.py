@@ -65,6 +65,13 @@ class Files(QToolButton):
             self._on_saved,
         )
 
+    def save_steps(self, path: Path) -> None:
+        """Write every step of the branch that is looked at, with its foremost alternatives."""
+        branch = self._session.branch
+        if branch is not None:
+            job = Job(f"Save {path.name}", record.save_steps, path, branch, self._session.vocabulary, pane="playground")
+            self._start(job, Lane.IO, self._on_steps_saved)
+
     def open_session(self, path: Path) -> None:
         """Read a session file; its branches join those that are there."""
         self._start(Job(f"Open {path.name}", record.read, path, pane="playground"), Lane.IO, self._on_opened)
@@ -107,10 +114,9 @@ class Files(QToolButton):
             save(self, "Save the text", "text.txt", "Text (*.txt)", ".txt", partial(_write, branch.text))
 
     def _on_save_steps(self) -> None:
-        branch = self._session.branch
-        if branch is not None:
-            text = record.as_json(branch, self._session.vocabulary)
-            save(self, "Save every step", "steps.json", "JSON (*.json)", ".json", partial(_write, text))
+        chosen, _ = QFileDialog.getSaveFileName(self, "Save every step", "steps.json", "JSON (*.json)")
+        if chosen:
+            self.save_steps(Path(chosen))
 
     def _on_save_session(self) -> None:
         chosen, _ = QFileDialog.getSaveFileName(self, "Save the session", f"session{record.ENDING}", _KIND)
@@ -121,6 +127,9 @@ class Files(QToolButton):
         chosen, _ = QFileDialog.getOpenFileName(self, "Open a session", "", _KIND)
         if chosen:
             self.open_session(Path(chosen))
+
+    def _on_steps_saved(self, path: Path) -> None:
+        self._pane.show_notice("Every step is saved.", f"It is {path}.", kind="success")
 
     def _on_saved(self, path: Path) -> None:
         self._pane.show_notice("The session is saved.", f"It is {path}.", kind="success")
