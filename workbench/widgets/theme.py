@@ -20,12 +20,15 @@ from workbench.widgets.looks import THEMES, Theme, contrast, current, ink_on, mi
 from workbench.widgets.measures import BASE_POINTS, px, zoom_of
 
 __all__ = [
-    "BASE_POINTS", "CHANGES", "THEMES", "ZOOM_RANGE", "Theme", "apply", "contrast", "current", "draw_focus", "ink_on",
-    "mix", "mono_font", "px", "set_role", "sheet", "steps", "strength_color", "system_is_dark", "text_font", "zoom_of",
+    "BASE_POINTS", "CHANGES", "STRONGEST", "THEMES", "ZOOM_RANGE", "Theme", "apply", "contrast", "current",
+    "draw_focus", "ink_on", "mix", "mono_font", "px", "set_role", "sheet", "steps", "strength_color", "strength_of",
+    "system_is_dark", "text_font", "zoom_of",
 ]  # fmt: skip
 
 #: The range zoom is kept in.
 ZOOM_RANGE = (0.6, 3.0)
+#: Surprise, in bits, that gets the strongest tint: 1 in 1,024.
+STRONGEST = 10.0
 #: Events after which colours and sizes have to be read again.
 CHANGES = (
     QEvent.Type.PaletteChange,
@@ -164,6 +167,11 @@ def set_role(widget: QWidget, role: str) -> QWidget:
         widget.style().unpolish(widget)
         widget.style().polish(widget)
     return widget
+
+
+def strength_of(surprise: float) -> float:
+    """The place of a surprise, in bits, on the sequential scale: 1 from `STRONGEST` on."""
+    return min(1.0, surprise / STRONGEST)
 
 
 def strength_color(strength: float, theme: Theme | None = None) -> QColor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QTextEdit, QToolTip, QWidget
 
 from workbench.widgets import theme
+from workbench.widgets.probability_table import format_percent
 from workbench.widgets.visible_text import drawable
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f]")
@@ -41,6 +43,36 @@ class Piece:
     strength: float | None = None
     tip: str = ""
     special: bool = False
+
+
+def token_piece(
+    text: str,
+    index: int,
+    token_id: int,
+    probability: float,
+    rank: int,
+    surprise: float,
+    *,
+    special: bool = False,
+    forced: bool = False,
+) -> Piece:
+    """A generated token as a piece, tinted by its surprise.
+
+    Args:
+        text: What is read.
+        index: Its step, 0 for the first.
+        token_id: Its id.
+        probability: Before any knob, NaN when it is not known.
+        rank: 1 is the most probable.
+        surprise: In bits.
+        special: Whether the text is the name of a special token.
+        forced: Whether the person chose it.
+    """
+    tip = f"step {index + 1} · id {token_id}"
+    if math.isnan(probability):
+        return Piece(text, None, tip, special)
+    tip += f" · {format_percent(probability)} before the knobs, rank {rank:,}, {surprise:.1f} bits"
+    return Piece(text, theme.strength_of(surprise), tip + " · chosen by you" if forced else tip, special)
 
 
 class TintedText(QTextEdit):

@@ -96,15 +96,6 @@ class TokenStrip(QAbstractScrollArea):
             bar.setValue(bar.maximum())
         self.viewport().update()
 
-    def set_chip(self, position: int, chip: Chip) -> None:
-        """Replace a chip, such as when its strength is known."""
-        same_text = self._chips[position].text == chip.text
-        self._chips[position] = chip
-        if same_text:
-            self.viewport().update()
-        else:
-            self._lay_out()
-
     def truncate(self, count: int) -> None:
         """Drop all chips after the first ``count``."""
         if count < len(self._chips):

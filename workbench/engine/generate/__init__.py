@@ -5,10 +5,11 @@ from __future__ import annotations
 from workbench.engine.generate.branch import branch, forced_step
 from workbench.engine.generate.cache import KeptCache
 from workbench.engine.generate.recorder import context_of
-from workbench.engine.generate.result import Generation
+from workbench.engine.generate.result import ENDS, Generation
 from workbench.engine.generate.stream import prepare, run, stream, stream_text
 
 __all__ = [
+    "ENDS",
     "Generation",
     "KeptCache",
     "branch",

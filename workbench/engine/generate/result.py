@@ -6,6 +6,15 @@ from dataclasses import dataclass
 
 from workbench.engine.values import BeamStep, Start, Step
 
+#: What `Generation.reason` says, in words.
+ENDS = {
+    "eos": "ended by the model's end token",
+    "length": "ended at max_new_tokens",
+    "context": "ended because the model's context is full",
+    "stop": "ended by a stop criterion",
+    "stopped": "stopped",
+}
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Generation:

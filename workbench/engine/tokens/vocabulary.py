@@ -46,6 +46,16 @@ class Vocabulary:
             spelled.append(known[token_id])
         return spelled
 
+    def read(self, token_id: int, text: str) -> tuple[str, bool]:
+        """How a token is shown that gave this text: itself, or its name when it is a special one that gave none.
+
+        Returns:
+            The text, and whether it is such a name.
+        """
+        if text or token_id not in self.special:
+            return text, False
+        return self.spell([token_id])[0], True
+
     def _spell(self, token_id: int) -> str:
         tokenizer = self._tokenizer
         if tokenizer is None or not 0 <= token_id < len(tokenizer):

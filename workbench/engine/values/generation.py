@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,6 +141,20 @@ class Start:
         """The ids in front of the first new token, in the sequence that is written."""
         return self.decoder_start or self.encoding.input_ids
 
+    def situation(self, steps: Sequence[Step], index: int, beams: int = 1) -> Situation:
+        """What the processors looked at when step ``index`` was chosen, or the one behind the last.
+
+        Args:
+            steps: From the first new token on.
+            index: Of the step.
+            beams: As `Situation` has it.
+        """
+        context = self.context_ids
+        before = (*context, *(step.token_id for step in steps[:index]))
+        handed = (steps[index].prompt_length if index < len(steps) else 0) or len(context)
+        encoder = self.encoding.input_ids if self.decoder_start else ()
+        return Situation(before, handed, self.eos, encoder, beams)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Branch:
@@ -176,11 +191,7 @@ class Branch:
 
     def situation(self, index: int) -> Situation:
         """What the processors looked at when step ``index`` was chosen."""
-        context = self.start.context_ids
-        before = (*context, *(step.token_id for step in self.steps[:index]))
-        handed = (self.steps[index].prompt_length if index < len(self.steps) else 0) or len(context)
-        encoder = self.start.encoding.input_ids if self.start.decoder_start else ()
-        return Situation(before, handed, self.start.eos, encoder, self.strategy.num_beams)
+        return self.start.situation(self.steps, index, self.strategy.num_beams)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from PySide6.QtCore import Signal
@@ -13,12 +12,8 @@ from workbench.engine.sampling import acting
 from workbench.engine.tokens.vocabulary import Vocabulary
 from workbench.engine.values import Sampling, Start, Step
 from workbench.widgets.naming import named
-from workbench.widgets.probability_table import format_percent
 from workbench.widgets.theme import px, set_role
-from workbench.widgets.tinted_text import Piece, TintedText
-
-#: Surprise, in bits, that gets the strongest tint: 1 in 1,024.
-_STRONGEST = 10.0
+from workbench.widgets.tinted_text import Piece, TintedText, token_piece
 
 
 class Column(QWidget):
@@ -116,12 +111,9 @@ class Column(QWidget):
         self._status.setText(f"{len(self.steps):,} {tokens}{speed}{f' · {words}' if words else ''}")
 
     def _piece(self, step: Step) -> Piece:
-        text, special = step.text, False
-        if not text and self.vocabulary is not None and step.token_id in self.vocabulary.special:
-            text, special = self.vocabulary.spell([step.token_id])[0], True
-        strength = None if math.isnan(step.surprise) else min(1.0, step.surprise / _STRONGEST)
-        tip = f"step {step.index + 1} · id {step.token_id} · {format_percent(step.probability)}, rank {step.rank:,}"
-        return Piece(text, strength, tip, special)
+        words = self.vocabulary
+        text, special = words.read(step.token_id, step.text) if words is not None else (step.text, False)
+        return token_piece(text, step.index, step.token_id, step.probability, step.rank, step.surprise, special=special)
 
 
 def describe(sampling: Sampling) -> str:

@@ -6,14 +6,14 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
-from workbench.engine import codegen, compare
+from workbench.engine import codegen, compare, generate
 from workbench.engine.compare import Parting, Side, Sided
 from workbench.engine.errors import InputError, WorkbenchError
 from workbench.engine.generate import Generation
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import Distribution
 from workbench.engine.task import Task
-from workbench.engine.values import Message, Sampling, Situation, Step
+from workbench.engine.values import Message, Sampling
 from workbench.panes.compare.column import Column, with_seed
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
@@ -27,14 +27,7 @@ from workbench.widgets.theme import px, set_role
 from workbench.widgets.visible_text import one_line
 
 _CHECKPOINTS, _SETTINGS = range(2)
-_ENDS = {
-    "eos": "ended by the model's end token",
-    "length": "ended at max_new_tokens",
-    "context": "ended because the context is full",
-    "stop": "ended by a stop criterion",
-    "stopped": "stopped",
-}
-#: Steps before the parting read the same text on both sides; behind it each follows its own.
+#: The foremost candidates of each side that are listed.
 _LISTED = 20
 
 
@@ -219,7 +212,7 @@ class ComparePane(PaneFrame):
         if self.sender() is not self._job:
             return
         for column, result in zip(self._columns, results, strict=False):
-            column.show_end(_ENDS.get(result.reason, result.reason))
+            column.show_end(generate.ENDS.get(result.reason, result.reason))
         if len(results) == len(self._columns):
             steps = tuple(column.steps for column in self._columns)
             self._parting = compare.parting(steps[0], steps[1], ids=self._one_vocabulary)
@@ -385,15 +378,9 @@ def _run(sides: tuple[Side, Side], text: str, messages: tuple[Message, ...], *, 
 
 
 def _distribution(column: Column, place: int) -> Distribution | None:
-    if column.start is None or place >= len(column.steps):
+    if column.start is None or place >= len(column.steps) or (logits := column.steps[place].logits) is None:
         return None
-    step: Step = column.steps[place]
-    if step.logits is None:
-        return None
-    start = column.start
-    before = (*start.context_ids, *(each.token_id for each in column.steps[:place]))
-    encoder = start.encoding.input_ids if start.decoder_start else ()
-    return Distribution(step.logits, Situation(before, len(start.context_ids), start.eos, encoder))
+    return Distribution(logits, column.start.situation(column.steps, place))
 
 
 def _missing(model: LoadedModel | None, second: LoadedModel | None, *, settings: bool) -> str:

@@ -103,11 +103,6 @@ class SearchPanel(QWidget):
         self._results.row_selected.connect(self._on_row)
         self._results.verticalScrollBar().valueChanged.connect(self._on_scrolled)
 
-    @property
-    def has_searched(self) -> bool:
-        """Whether there is a search whose rows are shown."""
-        return self._search is not None
-
     def run(self) -> None:
         """Search anew."""
         self._search = Search(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 
@@ -13,15 +12,12 @@ from PySide6.QtWidgets import QWidget
 from workbench.engine.tokens.vocabulary import Vocabulary
 from workbench.engine.values import Message, Step
 from workbench.runtime.session import Session
-from workbench.widgets.probability_table import format_percent
-from workbench.widgets.tinted_text import Piece, TintedText
+from workbench.widgets.tinted_text import Piece, TintedText, token_piece
 
 #: Milliseconds between two redraws, at least; smooth enough to read, and it leaves the processor to the model.
 FRAME = 100
 #: Tokens that are drawn in one go.
 _AT_ONCE = 2000
-#: Surprise, in bits, that gets the strongest tint: 1 in 1,024.
-STRONGEST = 10.0
 #: Characters of a prompt that are shown in front of what follows it.
 _TAIL = 600
 _ROLES = {"system": "System", "user": "You", "assistant": "Assistant", "tool": "Tool result"}
@@ -130,16 +126,7 @@ def piece_of(step: Step, vocabulary: Vocabulary | None) -> Piece:
         step: A generated token.
         vocabulary: Spells special tokens, which have no text of their own.
     """
-    bits = step.surprise
-    text, special = step.text, False
-    if not text and vocabulary is not None:
-        special = step.token_id in vocabulary.special
-        text = vocabulary.spell([step.token_id])[0] if special else ""
-    if math.isnan(step.probability):
-        tip = f"step {step.index + 1} · id {step.token_id}"
-        return Piece(text, None, tip, special)
-    tip = (
-        f"step {step.index + 1} · id {step.token_id} · {format_percent(step.probability)} before the knobs, "
-        f"rank {step.rank:,}, {bits:.1f} bits"
+    text, special = vocabulary.read(step.token_id, step.text) if vocabulary is not None else (step.text, False)
+    return token_piece(
+        text, step.index, step.token_id, step.probability, step.rank, step.surprise, special=special, forced=step.forced
     )
-    return Piece(text, min(1.0, bits / STRONGEST), tip + " · chosen by you" if step.forced else tip, special)

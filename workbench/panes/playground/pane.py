@@ -27,14 +27,6 @@ from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.quantities import format_bytes
 
-_ENDS = {
-    "eos": "ended by the model's end token",
-    "length": "ended at max_new_tokens",
-    "context": "ended because the model's context is full",
-    "stop": "ended by a stop criterion",
-    "stopped": "stopped",
-    "failed": "failed",
-}
 #: Characters of what would be cut off that the notice shows.
 _SHOWN = 160
 
@@ -568,7 +560,7 @@ class PlaygroundPane(PaneFrame):
             branch = session.branch
             reason = branch.reason if branch is not None and not writing else ""
             if reason:
-                parts.append(_ENDS.get(reason, reason))
+                parts.append(generate.ENDS.get(reason, reason))
             kept, size = session.logits_kept
             lost = f" ({kept:,} of {len(steps):,} steps)" if kept < len(steps) else ""
             parts.append(f"logits {format_bytes(size)} of {format_bytes(LOGITS_BUDGET)}{lost}")

@@ -124,11 +124,6 @@ class Texts(QWidget):
         """Show several texts instead of one, or one again."""
         self._area.setCurrentWidget(self.columns if shown else self.area)
 
-    @property
-    def shows_columns(self) -> bool:
-        """Whether several texts are shown."""
-        return self._area.currentWidget() is self.columns
-
     def show_beams(self, steps: Sequence[Sequence[BeamRow]], winner: tuple[int, int] | None) -> None:
         """Show what beam search did below the output; no steps hide it."""
         if not steps and self.beams.isHidden():

@@ -70,9 +70,7 @@ def look(session: Session, scored: Mapping[Key, Logits]) -> Shown | Missing:
     if step is None and session.selection is not None:
         return _look_at_prompt(session, start, session.selection, scored)
     if step is None and session.next_logits is not None:
-        context = start.context_ids
-        situation = Situation(context, len(context), start.eos, _encoder(start))
-        return Shown(session.next_logits, situation, start.encoding.text)
+        return Shown(session.next_logits, start.situation((), 0), start.encoding.text)
     if step is None and not steps:
         return _nothing()
     branch = session.branch
@@ -134,10 +132,6 @@ def _nothing() -> Missing:
         "Nothing has been scored yet.\n"
         "Press Generate or Next token in Playground: every step's distribution over the vocabulary shows here."
     )
-
-
-def _encoder(start: Start) -> tuple[int, ...]:
-    return start.encoding.input_ids if start.decoder_start else ()
 
 
 def _in_front(start: Start, steps: Sequence[Step]) -> str:

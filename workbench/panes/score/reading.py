@@ -12,12 +12,11 @@ from workbench.engine import generate, models, score
 from workbench.engine.score import Alternative, Difference, Score, Span
 from workbench.engine.task import Progress, Task
 from workbench.engine.values import Token
+from workbench.widgets import theme
 from workbench.widgets.chip import Chip
 from workbench.widgets.probability_table import format_percent
 from workbench.widgets.visible_text import visible
 
-#: Surprise, in bits, that gets the strongest tint: 1 in 1,024.
-STRONGEST = 10.0
 #: Difference, in bits, that gets the strongest colour of a side.
 WIDEST = 6.0
 #: Title of the view of the difference.
@@ -189,7 +188,7 @@ def legend(columns: tuple[str, ...]) -> str:
     """What colours and signs of the strip say, for a view with these columns."""
     if columns in (SAME_COLUMNS, SPAN_COLUMNS):
         return f"▲ blue: B expected it more · ▼ orange: A did · strongest from {WIDEST:.0f} bits on"
-    return f"tint and line: surprise, from 0 to {STRONGEST:.0f} bits or more · plain: not scored"
+    return f"tint and line: surprise, from 0 to {theme.STRONGEST:.0f} bits or more · plain: not scored"
 
 
 def plain(reading: Reading) -> object:
@@ -301,7 +300,7 @@ def _view(title: str, scored: Score, of_first: bool) -> View:
                 f"position {at} · id {token.id} · {share}, rank {scored.ranks[at]:,} · surprise {bits(surprise)} bits, "
                 f"entropy {bits(float(scored.entropies[at]))} bits"
             )
-            chips.append(Chip(face(token), token.special, min(1.0, surprise / STRONGEST), tip))
+            chips.append(Chip(face(token), token.special, theme.strength_of(surprise), tip))
         else:
             chips.append(Chip(face(token), token.special, None, f"position {at} · id {token.id} · not scored"))
 
