@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QSettings, Qt, QTimer
+from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
     QAbstractSlider,
     QAbstractSpinBox,
     QComboBox,
+    QLabel,
     QLineEdit,
     QListWidget,
     QMessageBox,
@@ -29,6 +31,7 @@ from workbench.app import Workbench
 from workbench.engine.task import Task
 from workbench.runtime.jobs import Job, Lane, State
 from workbench.runtime.settings import Settings
+from workbench.widgets import theme
 from workbench.window import ENTRIES, LAYOUTS
 
 PUBLIC = (
@@ -242,3 +245,28 @@ def test_every_pane_stays_on_the_rail_when_the_window_is_low(qtbot: QtBot, workb
     assert last is not None
     qtbot.waitUntil(lambda: window.height() == height and last.isVisible())
     qtbot.waitUntil(lambda: last.mapTo(window, last.rect().bottomLeft()).y() <= height)
+
+
+def test_a_pane_opened_while_the_theme_changes_wears_all_of_the_new_one(qtbot: QtBot, workbench: Workbench) -> None:
+    window = workbench.window
+    window.settings.theme = "light"
+    window.apply_theme()
+    window.show_pane("trainer")
+    qtbot.waitUntil(window.updatesEnabled)
+    window.show_pane("hub")
+    window.settings.theme = "dark"
+    window.apply_theme()
+    window.show_pane("trainer")
+    qtbot.waitUntil(window.updatesEnabled)
+    look = theme.current()
+    assert look.dark
+    pane = window.pane("trainer")
+    plain = [label for label in pane.findChildren(QLabel) if not label.property("role") and label.text()]
+    assert plain
+    inks = {label.palette().color(QPalette.ColorRole.WindowText).name() for label in plain}
+    assert inks == {QColor(look.text).name()}
+    picture = pane.grab().toImage()
+    plot = window.findChild(QWidget, "trainer.loss_plot")
+    assert plot is not None
+    corner = plot.mapTo(pane, plot.rect().center())
+    assert picture.pixelColor(corner).lightness() < 128, "the plot is dark as well"

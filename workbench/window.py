@@ -18,7 +18,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
-    QApplication,
     QDockWidget,
     QMainWindow,
     QMessageBox,
@@ -28,6 +27,7 @@ from PySide6.QtWidgets import (
 
 from workbench import __version__, flow
 from workbench.docks import Docks
+from workbench.dressing import Dressing
 from workbench.engine.values import Step
 from workbench.panes.compare import ComparePane
 from workbench.panes.hub import HubPane
@@ -59,7 +59,6 @@ LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
 #: What a click on the rail opens: the pane, with the one it is read together with.
 _OPENS: dict[str, tuple[tuple[str, ...], ...]] = {"playground": (("playground",), ("probabilities",))}
 
-_DIRECT = Qt.FindChildOption.FindDirectChildrenOnly
 #: Drawn by the window itself. Its colours come from the palette and never change, as a change would dress all anew.
 _SEPARATORS = """QMainWindow::separator { background: transparent; width: 6px; height: 6px; }
 QMainWindow::separator:hover { background: palette(midlight); }"""
@@ -104,11 +103,11 @@ class MainWindow(QMainWindow):
     """
 
     painted = Signal()
-    # Children are announced before the constructor has come to it.
-    _sheet = ""
 
     def __init__(self, session: Session, runner: Runner, settings: Settings) -> None:
         super().__init__()
+        # First, as children are announced to it from here on.
+        self._dressing = Dressing(self, self._follow_theme)
         self.session = session
         self.runner = runner
         self.settings = settings
@@ -116,7 +115,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Transformers Workbench")
         self.resize(1440, 900)
         self.setStyleSheet(_SEPARATORS)
-        self.docks = Docks(self, tuple(entry.name for entry in ENTRIES), self._build_pane, self._dress)
+        self.docks = Docks(self, tuple(entry.name for entry in ENTRIES), self._build_pane, self._dressing.dress)
         self.docks.changed.connect(self._show_rail)
         self._presenting = False
         self._closing = False
@@ -133,9 +132,6 @@ class MainWindow(QMainWindow):
         self._flow_timer = QTimer(self, interval=500, singleShot=True)
         self._flow_timer.timeout.connect(self._show_flow)
 
-        self._looks: list[Callable[[], None]] = []
-        self._looks_timer = QTimer(self, interval=0)
-        self._looks_timer.timeout.connect(self._on_looks)
         self._ahead_timer = QTimer(self, interval=60)
         self._ahead_timer.timeout.connect(self._on_idle)
 
@@ -275,10 +271,7 @@ class MainWindow(QMainWindow):
         if self.runner.active:
             return
         # What was built last is dressed in a turn of its own: both at once are felt.
-        bare = [dock for dock in self.findChildren(QDockWidget, options=_DIRECT) if dock.styleSheet() != self._sheet]
-        if bare:
-            self._dress(bare[0])
-        elif not self.docks.build_next():
+        if not self._dressing.dress_next() and not self.docks.build_next():
             self._ahead_timer.stop()
 
     def _build_pane(self, name: str) -> PaneFrame:
@@ -336,25 +329,10 @@ class MainWindow(QMainWindow):
 
     def apply_theme(self) -> None:
         """Apply the remembered theme and zoom to the whole program; a shown window changes within a few turns."""
-        app = QApplication.instance()
         chosen = self.settings.theme
         dark = theme.system_is_dark() if chosen == "system" else chosen == "dark"
         zoom = max(1.5, self.settings.zoom) if self._presenting else self.settings.zoom
-        self._sheet = theme.sheet(app, dark, zoom, self._presenting)
-        # What is seen first; each of them carries the sheet itself, because all at once hold the window up.
-        parts = sorted(self.findChildren(QWidget, options=_DIRECT), key=QWidget.isHidden)
-        self._looks = [*theme.steps(app, dark, zoom, self._presenting, parts), self._follow_theme]
-        if self.isVisible():
-            # A step a turn of the event loop, so that running work and typing get theirs in between.
-            self.setUpdatesEnabled(False)
-            self._looks_timer.start()
-        else:
-            while self._looks:
-                self._looks.pop(0)()
-
-    def _dress(self, part: QWidget) -> None:
-        if part.styleSheet() != self._sheet:
-            part.setStyleSheet(self._sheet)
+        self._dressing.change(dark, zoom, self._presenting)
 
     def childEvent(self, event: QChildEvent) -> None:
         """Dress dialogs as they are about to be shown."""
@@ -362,14 +340,7 @@ class MainWindow(QMainWindow):
         child = event.child()
         dialog = isinstance(child, QWidget) and not isinstance(child, QDockWidget)
         if dialog and event.type() == QEvent.Type.ChildPolished:
-            self._dress(child)
-
-    def _on_looks(self) -> None:
-        if self._looks:
-            self._looks.pop(0)()
-        if not self._looks:
-            self._looks_timer.stop()
-            self.setUpdatesEnabled(True)
+            self._dressing.dress(child)
 
     def _follow_theme(self) -> None:
         side = self.fontMetrics().height()
@@ -556,7 +527,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self._ahead_timer.stop()
-        self._looks_timer.stop()
+        self._dressing.stop()
         self._flow_timer.stop()
         self.remember()
         self.runner.shut_down()
