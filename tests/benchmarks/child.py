@@ -247,15 +247,14 @@ def _plain(model: Any) -> tuple[list[int], float]:
 
 def _train_spec(folder: Path) -> Any:
     from workbench.engine import paths, starters
-    from workbench.engine.values import TrainSpec
+    from workbench.engine.values import DataSource, TrainSpec
 
     checkpoint = starters.installed("minilm")
     spec = TrainSpec(
         task="text-classification",
         checkpoint=checkpoint,
-        data=paths.asset("samples/movie_reviews.csv"),
-        text_column="text",
-        label_column="label",
+        data=DataSource(paths.asset("samples/movie_reviews.csv")),
+        columns={"text": "text", "label": "label"},
         output_dir=folder / "run",
     )
     return replace(

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from workbench.engine import paths
-from workbench.engine.data import PREVIEW_ROWS, guess_columns, load_columns, read, sniff
+from workbench.engine.data import PREVIEW_ROWS, guess_columns, load, read, sniff
 from workbench.engine.errors import DataError
 from workbench.engine.task import Cancelled, Silent
+from workbench.engine.values import DataSource
 
 ROWS = [("good café, really", "1"), ("bad “one”", "0"), ("fine; so so", "1"), ("dull | grey", "0")] * 3
 
@@ -23,7 +24,7 @@ def _csv(path: Path, delimiter: str = ",", encoding: str = "utf-8", header: str 
 
 
 def _is_rows(path: Path) -> None:
-    table = read(path)
+    table = read(DataSource(path))
     assert table.columns == ("text", "label")
     assert table.rows == tuple(ROWS)
     assert table.total == len(ROWS)
@@ -51,7 +52,7 @@ def test_tsv_json_and_jsonl_give_the_same_table(tmp_path: Path) -> None:
 
 
 def test_a_file_without_header_keeps_its_first_row(tmp_path: Path) -> None:
-    table = read(_csv(tmp_path / "rows.csv", header=""))
+    table = read(DataSource(_csv(tmp_path / "rows.csv", header="")))
     assert table.columns == ("column_1", "column_2")
     assert table.rows == tuple(ROWS)
     assert guess_columns(table) == ("column_1", "column_2")
@@ -59,7 +60,7 @@ def test_a_file_without_header_keeps_its_first_row(tmp_path: Path) -> None:
 
 def test_plain_text_is_a_text_a_line(tmp_path: Path) -> None:
     (tmp_path / "poem.txt").write_text("Roses are red,\n\nviolets are blue.\n", encoding="utf-8")
-    table = read(tmp_path / "poem.txt")
+    table = read(DataSource(tmp_path / "poem.txt"))
     assert table.columns == ("text",)
     assert table.rows == (("Roses are red,",), ("violets are blue.",))
     assert guess_columns(table) == ("text", None)
@@ -67,17 +68,17 @@ def test_plain_text_is_a_text_a_line(tmp_path: Path) -> None:
 
 def test_cells_may_hold_line_breaks_quotes_and_the_delimiter(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('text,label\n"one, ""two""\nthree",x\n,y\n', encoding="utf-8")
-    assert read(tmp_path / "a.csv").rows == (('one, "two"\nthree', "x"), ("", "y"))
+    assert read(DataSource(tmp_path / "a.csv")).rows == (('one, "two"\nthree', "x"), ("", "y"))
 
 
 def test_odd_column_names_stay_apart(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,,text\na,b,c\n", encoding="utf-8")
-    assert read(tmp_path / "a.csv").columns == ("text", "column_2", "text_2")
+    assert read(DataSource(tmp_path / "a.csv")).columns == ("text", "column_2", "text_2")
 
 
 def test_json_values_become_text(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "é", "y": true, "z": null}\n{"y": [1], "w": 0.5}\n', encoding="utf-8")
-    table = read(tmp_path / "a.jsonl")
+    table = read(DataSource(tmp_path / "a.jsonl"))
     assert table.columns == ("text", "y", "z", "w")
     assert table.rows == (("é", "true", "", ""), ("", "[1]", "", "0.5"))
 
@@ -85,7 +86,7 @@ def test_json_values_become_text(tmp_path: Path) -> None:
 def test_the_preview_is_bounded_and_the_counts_are_not(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
     path.write_text("text,label\n" + "".join(f"row {n},{n % 3}\n" for n in range(5000)), encoding="utf-8")
-    table = read(path)
+    table = read(DataSource(path))
     assert (len(table.rows), table.total) == (PREVIEW_ROWS, 5000)
     assert table.labels == {"label": {"0": 1667, "1": 1667, "2": 1666}}
 
@@ -98,16 +99,16 @@ def test_reading_can_be_stopped(tmp_path: Path) -> None:
     path = tmp_path / "long.csv"
     path.write_text("text,label\n" + "a,b\n" * 5000, encoding="utf-8")
     with pytest.raises(Cancelled):
-        read(path, task=Stopping())
+        read(DataSource(path), task=Stopping())
 
 
 def test_the_sample_is_whole_and_clean() -> None:
-    table = read(paths.asset("samples/movie_reviews.csv"))
+    table = read(DataSource(paths.asset("samples/movie_reviews.csv")))
     assert table.columns == ("id", "rating", "text", "label")
     assert table.total == 10_605
     assert table.labels == {"label": {"negative": 5363, "positive": 5242}}
     assert guess_columns(table) == ("text", "label")
-    columns = load_columns(table.path, ("rating", "text", "label"))
+    columns = load(table.source, {name: name for name in ("rating", "text", "label")}).columns
     assert all(
         (float(r) > 0) == (name == "positive") for r, name in zip(columns["rating"], columns["label"], strict=True)
     )
@@ -139,7 +140,7 @@ def test_the_sample_is_whole_and_clean() -> None:
 def test_a_bad_file_is_worded(tmp_path: Path, name: str, content: bytes, told: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError) as failure:
-        read(tmp_path / name)
+        read(DataSource(tmp_path / name))
     assert told in str(failure.value)
     assert failure.value.remedy
 
@@ -149,10 +150,10 @@ def test_a_missing_file_and_a_missing_column_are_worded(tmp_path: Path) -> None:
         sniff(tmp_path / "nowhere.csv")
     path = _csv(tmp_path / "rows.csv")
     with pytest.raises(DataError, match=r"no column “stars”.*“text”, “label”"):
-        load_columns(path, ("text", "stars"))
+        load(DataSource(path), {"text": "text", "label": "stars"})
     (tmp_path / "a.jsonl").write_text('{"text": "a"}\n', encoding="utf-8")
     with pytest.raises(DataError, match="no column “label”"):
-        load_columns(tmp_path / "a.jsonl", ("text", "label"))
+        load(DataSource(tmp_path / "a.jsonl"), {"text": "text", "label": "label"})
 
 
 @pytest.mark.parametrize(
@@ -170,4 +171,4 @@ def test_columns_are_guessed(
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_text("\n".join([header, *(",".join(row) for row in rows)]) + "\n", encoding="utf-8")
-    assert guess_columns(read(path)) == expected
+    assert guess_columns(read(DataSource(path))) == expected

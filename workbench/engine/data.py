@@ -8,7 +8,7 @@ import functools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from workbench.engine.errors import DataError
 from workbench.engine.task import Progress, Silent, Task
-from workbench.engine.values import Table
+from workbench.engine.values import DataSource, Table
 
 #: Rows a `Table` carries.
 PREVIEW_ROWS = 200
@@ -56,6 +56,19 @@ class Format:
     header: bool = True
     columns: tuple[str, ...] = ()
     key: str | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Rows:
+    """Every row of a source.
+
+    Attributes:
+        columns: Values by role; text where the file knows nothing else, what JSON says where it is JSON.
+        places: Where each row is written, as ``reviews.csv, line 17``.
+    """
+
+    columns: dict[str, list[Any]]
+    places: list[str]
 
 
 def sniff(path: Path) -> Format:
@@ -102,11 +115,11 @@ def _sniffed(path: Path, size: int, _: int) -> Format:
     return Format("csv", encoding, delimiter, header, _unique(names))
 
 
-def read(path: Path, *, task: Task | None = None) -> Table:
-    """Parse a whole data file: its first rows, how many there are, and how often each label occurs.
+def read(source: DataSource, *, task: Task | None = None) -> Table:
+    """Parse a whole data source: its first rows, how many there are, and how often each label occurs.
 
     Args:
-        path: A CSV (any delimiter), TSV, JSON, JSONL or plain text file in UTF-8, UTF-16 or Windows-1252.
+        source: A CSV (any delimiter), TSV, JSON, JSONL or plain text file in UTF-8, UTF-16 or Windows-1252.
         task: Hears of rows; may stop the reading.
 
     Raises:
@@ -114,13 +127,15 @@ def read(path: Path, *, task: Task | None = None) -> Table:
         Cancelled: The person stopped it.
     """
     task = task or Silent()
+    path = _file(source)
     form = sniff(path)
     columns: dict[str, None] = dict.fromkeys(form.columns)
     kept: list[dict[str, str]] = []
     counts: dict[str, Counter[str]] = {}
     wide: set[str] = set()
     total = 0
-    for row in _records(path, form):
+    for _, typed in _records(path, form):
+        row = {name: as_text(value) for name, value in typed.items()}
         total += 1
         for name, value in row.items():
             columns.setdefault(name)
@@ -141,7 +156,7 @@ def read(path: Path, *, task: Task | None = None) -> Table:
             f"Could not use {path.name}.", why="It has a header but no rows.", remedy="Choose a file with rows."
         )
     return Table(
-        path=path,
+        source=source,
         columns=tuple(columns),
         rows=tuple(tuple(row.get(name, "") for name in columns) for row in kept),
         total=total,
@@ -149,29 +164,32 @@ def read(path: Path, *, task: Task | None = None) -> Table:
     )
 
 
-def load_columns(path: Path, columns: Sequence[str], *, task: Task | None = None) -> dict[str, list[str]]:
-    """Every value of some columns, as text, in the file's order.
+def load(source: DataSource, columns: Mapping[str, str], *, task: Task | None = None) -> Rows:
+    """Every value of some columns, in the source's order.
 
     Args:
-        path: A file `read` can read.
-        columns: Names of columns; a JSON object without one gives an empty value.
+        source: One that `read` can read.
+        columns: Names of columns by role; a JSON object without one gives None.
         task: May stop the reading.
 
     Raises:
         DataError: A column is not there, or the file can't be read.
     """
     task = task or Silent()
+    path = _file(source)
     form = sniff(path)
-    taken: dict[str, list[str]] = {name: [] for name in columns}
+    taken: dict[str, list[Any]] = {role: [] for role in columns}
+    places: list[str] = []
     seen: dict[str, None] = dict.fromkeys(form.columns)
-    for number, row in enumerate(_records(path, form)):
+    for line, row in _records(path, form):
         if not form.columns:
             seen.update(dict.fromkeys(row))
-        for name, values in taken.items():
-            values.append(row.get(name, ""))
-        if number % 2000 == 0:
+        for role, values in taken.items():
+            values.append(row.get(columns[role]))
+        places.append(f"{path.name}, line {line}")
+        if len(places) % 2000 == 0:
             task.check()
-    missing = [name for name in columns if name not in seen]
+    missing = [name for name in columns.values() if name not in seen]
     if missing:
         there = ", ".join(f"“{name}”" for name in islice(seen, 12)) or "none"
         raise DataError(
@@ -179,7 +197,15 @@ def load_columns(path: Path, columns: Sequence[str], *, task: Task | None = None
             why=f"Its columns are {there}.",
             remedy="Choose the columns again.",
         )
-    return taken
+    return Rows(taken, places)
+
+
+def _file(source: DataSource) -> Path:
+    if source.path is None:
+        raise DataError(
+            f"Could not read {source.name}.", why="It is not on this machine.", remedy="Choose a file of this machine."
+        )
+    return source.path
 
 
 def guess_columns(table: Table) -> tuple[str, str | None]:
@@ -311,7 +337,8 @@ def _unique(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(taken)
 
 
-def _records(path: Path, form: Format) -> Iterator[dict[str, str]]:
+def _records(path: Path, form: Format) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows with the line each begins on (for a JSON list: its number in the list)."""
     with path.open(encoding=form.encoding, newline="" if form.kind == "csv" else None) as file:
         if form.kind == "csv":
             yield from _csv_records(file, form, path.name)
@@ -320,10 +347,10 @@ def _records(path: Path, form: Format) -> Iterator[dict[str, str]]:
         elif form.kind == "json":
             yield from _json_records(file, form, path.name)
         else:
-            yield from ({"text": line.rstrip("\n")} for line in file if line.strip())
+            yield from ((at, {"text": line.rstrip("\n")}) for at, line in enumerate(file, 1) if line.strip())
 
 
-def _csv_records(file: TextIO, form: Format, name: str) -> Iterator[dict[str, str]]:
+def _csv_records(file: TextIO, form: Format, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.reader(file, delimiter=form.delimiter, strict=True)
     width = len(form.columns)
     begins = 1
@@ -339,7 +366,7 @@ def _csv_records(file: TextIO, form: Format, name: str) -> Iterator[dict[str, st
                     why=f"Cells are separated by {_spelled(form.delimiter)}; a cell with one in it needs quotes.",
                     remedy=f"Correct line {line} and choose the file again.",
                 )
-            yield dict(zip(form.columns, record, strict=True))
+            yield line, dict(zip(form.columns, record, strict=True))
     except csv.Error as error:
         raise DataError(
             f"Could not read {name}: the quotes of the row that begins on line {begins} do not match.",
@@ -348,7 +375,7 @@ def _csv_records(file: TextIO, form: Format, name: str) -> Iterator[dict[str, st
         ) from error
 
 
-def _jsonl_records(file: TextIO, name: str) -> Iterator[dict[str, str]]:
+def _jsonl_records(file: TextIO, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
@@ -362,10 +389,10 @@ def _jsonl_records(file: TextIO, name: str) -> Iterator[dict[str, str]]:
                 why=f'In JSON Lines every line is an object like {{"text": …}}; this one is a {_kind(value)}.',
                 remedy=f"Correct line {number} and choose the file again.",
             )
-        yield {str(key): as_text(cell) for key, cell in value.items()}
+        yield number, {str(key): cell for key, cell in value.items()}
 
 
-def _json_records(file: TextIO, form: Format, name: str) -> Iterator[dict[str, str]]:
+def _json_records(file: TextIO, form: Format, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         whole: Any = json.load(file)
     except json.JSONDecodeError as error:
@@ -384,7 +411,7 @@ def _json_records(file: TextIO, form: Format, name: str) -> Iterator[dict[str, s
                 why=f"It is a {_kind(value)}.",
                 remedy="Make every element an object with the same keys.",
             )
-        yield {str(key): as_text(cell) for key, cell in value.items()}
+        yield number, {str(key): cell for key, cell in value.items()}
 
 
 def _bad_json(name: str, line: int, error: ValueError) -> DataError:

@@ -21,7 +21,7 @@ from workbench.engine.codegen.train import train as train_script
 from workbench.engine.errors import CheckpointError, DataError, InputError, NotSupported, WorkbenchError
 from workbench.engine.task import Cancelled, Progress, Silent
 from workbench.engine.train import callbacks, fine_tune
-from workbench.engine.values import Checkpoint, TrainPoint, TrainSpec
+from workbench.engine.values import Checkpoint, DataSource, TrainPoint, TrainSpec
 
 GOOD = ("a wonderful film", "the best I have seen in years!", "what a good book about the city")
 BAD = ("a terrible film", "the worst I have seen in years.", "a lazy book, the worst of the city")
@@ -73,9 +73,8 @@ def classify(tiny_bert: Checkpoint, reviews: Path, tmp_path: Path) -> TrainSpec:
     return TrainSpec(
         task="text-classification",
         checkpoint=tiny_bert,
-        data=reviews,
-        text_column="text",
-        label_column="label",
+        data=DataSource(reviews),
+        columns={"text": "text", "label": "label"},
         output_dir=tmp_path / "runs" / "tiny",
         eval_fraction=0.2,
         batch_size=8,
@@ -88,7 +87,7 @@ def classify(tiny_bert: Checkpoint, reviews: Path, tmp_path: Path) -> TrainSpec:
 @pytest.fixture
 def continue_text(classify: TrainSpec, tiny_llama: Checkpoint) -> TrainSpec:
     return replace(
-        classify, task="text-generation", checkpoint=tiny_llama, label_column=None, max_length=32, batch_size=4
+        classify, task="text-generation", checkpoint=tiny_llama, columns={"text": "text"}, max_length=32, batch_size=4
     )
 
 
@@ -256,17 +255,18 @@ def test_a_result_can_be_trained_on_with_other_labels(
         "".join(json.dumps({"text": text, "label": n % 3}) + "\n" for n, text in enumerate((*GOOD, *BAD) * 4)),
         encoding="utf-8",
     )
-    result = fine_tune(replace(classify, checkpoint=tiny_bert_classifier, data=path))
+    result = fine_tune(replace(classify, checkpoint=tiny_bert_classifier, data=DataSource(path)))
     assert result.labels == ("0", "1", "2")
     assert models.load(result.checkpoint).facts.labels == ("0", "1", "2")
 
 
-def test_empty_texts_are_left_out_and_counted(classify: TrainSpec, tmp_path: Path) -> None:
+def test_rows_without_text_or_label_are_left_out_and_named(classify: TrainSpec, tmp_path: Path) -> None:
     path = tmp_path / "gaps.csv"
-    path.write_text(classify.data.read_text() + '" ",good\n"no label",\n', encoding="utf-8")
+    path.write_text(classify.data.path.read_text() + '" ",good\n"no label",\n', encoding="utf-8")
     task = Recorder()
-    result = fine_tune(replace(classify, data=path, max_steps=1), task=task)
-    assert "2 of 62 rows have no text or no label and are left out." in task.lines
+    result = fine_tune(replace(classify, data=DataSource(path), max_steps=1), task=task)
+    assert "  gaps.csv, line 62: the text is empty" in task.lines
+    assert "  gaps.csv, line 63: the label is empty" in task.lines
     assert result.train_rows + result.eval_rows == 60
 
 
@@ -321,10 +321,10 @@ def test_the_lock_is_given_back_when_a_step_fails(classify: TrainSpec, monkeypat
 @pytest.mark.parametrize(
     ("changes", "kind", "told"),
     [
-        ({"text_column": "review"}, DataError, "no column “review”"),
+        ({"columns": {"text": "review", "label": "label"}}, DataError, "no column “review”"),
         ({"rows": 6, "eval_fraction": 0.1}, DataError, "at least 2"),
-        ({"label_column": "text"}, InputError, "same column"),
-        ({"label_column": None}, InputError, "label column"),
+        ({"columns": {"text": "text", "label": "text"}}, InputError, "same column"),
+        ({"columns": {"text": "text"}}, InputError, "No column is chosen for the label"),
         ({"eval_fraction": 1.0}, InputError, "between 0 and 1"),
         ({"learning_rate": 0.0}, InputError, "above 0"),
         ({"learning_rate": math.nan}, InputError, "above 0"),
@@ -349,18 +349,20 @@ def test_one_label_and_too_many_labels_are_refused(classify: TrainSpec, tmp_path
     path = tmp_path / "labels.csv"
     path.write_text("text,one,many\n" + "".join(f"text {n},same,{n / 7}\n" for n in range(20)), encoding="utf-8")
     with pytest.raises(DataError, match="nothing to tell apart"):
-        fine_tune(replace(classify, data=path, label_column="one"))
+        fine_tune(replace(classify, data=DataSource(path), columns={"text": "text", "label": "one"}))
     with pytest.raises(DataError, match="20 different values in 20 rows"):
-        fine_tune(replace(classify, data=path, label_column="many"))
+        fine_tune(replace(classify, data=DataSource(path), columns={"text": "text", "label": "many"}))
 
 
-def test_half_characters_are_refused_by_row(classify: TrainSpec, tmp_path: Path) -> None:
+def test_rows_with_half_characters_are_left_out_and_named(classify: TrainSpec, tmp_path: Path) -> None:
     path = tmp_path / "broken.jsonl"
     lines = [json.dumps({"text": f"text {n}", "label": "ab"[n % 2]}) for n in range(20)]
     lines[4] = '{"text": "half \\ud83d", "label": "a"}'
     path.write_text("\n".join(lines), encoding="utf-8")
-    with pytest.raises(DataError, match="Row 5 holds half a character"):
-        fine_tune(replace(classify, data=path))
+    task = Recorder()
+    result = fine_tune(replace(classify, data=DataSource(path), max_steps=1), task=task)
+    assert result.train_rows + result.eval_rows == 19
+    assert any("broken.jsonl, line 5: the text holds half a character" in line for line in task.lines)
 
 
 def test_a_taken_folder_is_not_touched(classify: TrainSpec) -> None:
@@ -395,7 +397,7 @@ def test_heads_and_tokenizers_that_are_not_there_are_refused(
 def test_a_full_disk_is_told_before_the_run(classify: TrainSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     import shutil
 
-    usage = shutil.disk_usage(classify.data)
+    usage = shutil.disk_usage(classify.data.path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_000_000))
     with pytest.raises(WorkbenchError, match="has 1 MB free"):
         fine_tune(classify)

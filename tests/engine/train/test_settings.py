@@ -12,12 +12,18 @@ from workbench.engine import models
 from workbench.engine.errors import OutOfMemory
 from workbench.engine.train import recommended, training_arguments, training_threads
 from workbench.engine.train.settings import check
-from workbench.engine.values import Checkpoint, TrainSpec
+from workbench.engine.values import Checkpoint, DataSource, TrainSpec
 
 
 @pytest.fixture
 def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
-    return TrainSpec("text-classification", tiny_bert, tmp_path / "a.csv", "text", "label", tmp_path / "run")
+    return TrainSpec(
+        "text-classification",
+        tiny_bert,
+        DataSource(tmp_path / "a.csv"),
+        {"text": "text", "label": "label"},
+        tmp_path / "run",
+    )
 
 
 @pytest.mark.parametrize("task", ["text-classification", "text-generation"])

@@ -15,7 +15,7 @@ import pytest
 from workbench.engine import models
 from workbench.engine.task import Cancelled, Progress, Silent
 from workbench.engine.train import Saved, Wishes, fine_tune, run
-from workbench.engine.values import Checkpoint, TrainPoint, TrainSpec
+from workbench.engine.values import Checkpoint, DataSource, TrainPoint, TrainSpec
 
 
 class Person(Silent):
@@ -56,9 +56,8 @@ def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
     return TrainSpec(
         task="text-classification",
         checkpoint=tiny_bert,
-        data=data,
-        text_column="text",
-        label_column="label",
+        data=DataSource(data),
+        columns={"text": "text", "label": "label"},
         output_dir=tmp_path / "runs" / "tiny",
         eval_fraction=0.2,
         batch_size=8,
@@ -94,7 +93,7 @@ def test_wishes_change_neither_the_losses_nor_the_weights(
     spec: TrainSpec, tiny_llama: Checkpoint, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     if changes.get("task"):
-        changes = changes | {"checkpoint": tiny_llama, "label_column": None, "max_length": 16, "batch_size": 2}
+        changes = changes | {"checkpoint": tiny_llama, "columns": {"text": "text"}, "max_length": 16, "batch_size": 2}
     spec = replace(spec, **changes)
     plain = Person()
     without = fine_tune(replace(spec, output_dir=tmp_path / "plain"), task=plain)
@@ -237,7 +236,7 @@ def test_discard_leaves_nothing_but_what_was_there_and_what_was_saved(spec: Trai
     other = spec.output_dir.with_name("other")
     other.mkdir(parents=True)
     (other / "mine.txt").write_text("kept")
-    data = spec.data.read_bytes()
+    data = spec.data.path.read_bytes()
     wishes = Wishes()
 
     def press(part: object) -> None:
@@ -262,7 +261,7 @@ def test_discard_leaves_nothing_but_what_was_there_and_what_was_saved(spec: Trai
         fine_tune(replace(spec, **changes), wishes=wishes, task=person)
     assert _folders(spec) == ["other", "tiny-step-1"]
     assert [file.name for file in other.iterdir()] == ["mine.txt"]
-    assert spec.data.read_bytes() == data
+    assert spec.data.path.read_bytes() == data
     assert not any(progress.note.startswith("Evaluating, batch 3") for progress in person.progress)
     assert models.LOAD_LOCK.acquire(blocking=False)
     models.LOAD_LOCK.release()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, checkpoint_lines, literal, script, tokenizer_lines
 from workbench.engine.data import Format, sniff
 from workbench.engine.errors import DataError
-from workbench.engine.train.settings import HEADS, training_arguments, training_threads
+from workbench.engine.train.heads import HEADS
+from workbench.engine.train.settings import training_arguments, training_threads
 
 if TYPE_CHECKING:
     from workbench.engine.values import TrainSpec
@@ -126,7 +128,14 @@ def train(spec: TrainSpec) -> str:
 
 
 def _imports(spec: TrainSpec, modules: list[str]) -> list[str]:
-    names = ["AutoTokenizer", HEADS[spec.task], "Trainer", "TrainingArguments", _COLLATORS[spec.task], "set_seed"]
+    names = [
+        "AutoTokenizer",
+        HEADS[spec.task].auto_class,
+        "Trainer",
+        "TrainingArguments",
+        _COLLATORS[spec.task],
+        "set_seed",
+    ]
     # As ruff sorts them: classes, then functions.
     names.sort(key=lambda name: (name[0].islower(), name))
     metrics = ["from sklearn.metrics import accuracy_score, f1_score"] if spec.task == "text-classification" else []
@@ -145,7 +154,7 @@ def _imports(spec: TrainSpec, modules: list[str]) -> list[str]:
 def _settings(spec: TrainSpec) -> list[str]:
     return [
         *checkpoint_lines(spec.checkpoint),
-        *assign("data", str(spec.data)),
+        *assign("data", str(spec.data.path)),
         *assign("output_dir", str(spec.output_dir)),
         f"rows = {spec.rows}",
         f"max_length = {spec.max_length}",
@@ -159,12 +168,13 @@ def _settings(spec: TrainSpec) -> list[str]:
 
 def _reading(spec: TrainSpec) -> tuple[list[str], list[str]]:
     """The standard modules that reading the data takes, and its lines; they end in ``dataset``."""
+    path = spec.data.path or Path(spec.data.name)
     try:
-        form = sniff(spec.data)
+        form = sniff(path)
     except (DataError, OSError):
-        form = Format("jsonl" if spec.data.suffix == ".jsonl" else "csv", "utf-8")
-    names = [spec.text_column] if spec.label_column is None else [spec.text_column, spec.label_column]
-    keys = ["text", "label"][: len(names)]
+        form = Format("jsonl" if path.suffix == ".jsonl" else "csv", "utf-8")
+    keys = [role.name for role in HEADS[spec.task].roles]
+    names = [spec.columns[key] for key in keys]
     newline = ', newline=""' if form.kind == "csv" else ""
     lines = [f"with open(data, encoding={literal(form.encoding)}{newline}) as file:"]
     if form.kind == "csv":
@@ -206,7 +216,7 @@ def _model(spec: TrainSpec) -> list[str]:
     lines = [
         "set_seed(seed)  # before the model, because a fresh head is drawn at random",
         *tokenizer_lines(),
-        *call(f"model = {HEADS[spec.task]}.from_pretrained(", arguments),
+        *call(f"model = {HEADS[spec.task].auto_class}.from_pretrained(", arguments),
     ]
     return [*lines, *_PADDING] if classify else lines
 

@@ -1,139 +1,99 @@
-"""From a data file to what the Trainer sees: rows dropped, drawn, split and encoded."""
+"""From a data source to the rows of a run: the unusable told, the others drawn and split."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.data import load_columns
+from workbench.engine.data import load
 from workbench.engine.errors import DataError
 from workbench.engine.task import Progress, Task
+from workbench.engine.train.heads import HEADS
 from workbench.engine.values import TrainSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase
 
-_ENCODED_AT_ONCE = 256
+_TOLD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A row that is left out.
+
+    Attributes:
+        place: Where it is written, as ``reviews.csv, line 17``.
+        why: What is wrong with it.
+    """
+
+    place: str
+    why: str
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Split:
-    """The rows of a run, with the columns ``text`` and ``label``, and the names of the labels."""
+    """The rows of a run.
+
+    Attributes:
+        train, evaluation: A column for each role that has one, and ``place``, where the row is written.
+        labels: Names by id; empty where no label is learned.
+        unused: What was left out, and why.
+    """
 
     train: Dataset
     evaluation: Dataset
     labels: tuple[str, ...]
+    unused: tuple[Unused, ...]
 
 
 def split_rows(spec: TrainSpec, task: Task) -> Split:
-    """Read the file, drop what is empty (saying so in the log), draw the rows and hold some out.
+    """Read the source, leave out what can't be used (each row is told), draw the rows and hold some out.
 
     Raises:
-        DataError: A column is missing, there are too few rows, or the labels are none.
+        DataError: A column is missing, there are too few rows, or the labels can't be learned.
     """
-    from datasets import Dataset
-
     task.report(Progress(0, None, "rows", f"Reading {spec.data.name}"))
-    names = [spec.text_column] if spec.label_column is None else [spec.text_column, spec.label_column]
-    columns = load_columns(spec.data, names, task=task)
-    what = f"Could not train on {spec.data.name}."
-    kept = {"text" if name == spec.text_column else "label": values for name, values in columns.items()}
-    texts = kept["text"]
-    filled = [row for row in range(len(texts)) if all(values[row].strip() for values in kept.values())]
-    if len(filled) < len(texts):
-        dropped = len(texts) - len(filled)
-        task.log(f"{dropped:,} of {len(texts):,} rows have no text or no label and are left out.")
-        kept = {name: [values[row] for row in filled] for name, values in kept.items()}
-    _refuse_broken_characters(what, kept["text"], filled)
-    twice = len(filled) - len(set(kept["text"]))
+    rows, unused = _usable(spec, task)
+    texts = rows.column_names[0]
+    twice = len(rows) - len({str(value) for value in rows[texts]})
     if twice:
-        task.log(f"{twice:,} rows repeat the text of another row; train and evaluation may share some.")
-    dataset = Dataset.from_dict(kept)
+        task.log(f"{twice:,} rows repeat the {texts} of another row; train and evaluation may share some.")
     if spec.rows is not None:
-        dataset = dataset.shuffle(seed=spec.seed).select(range(min(spec.rows, len(dataset))))
-    held_out = math.ceil(len(dataset) * spec.eval_fraction)
-    if held_out < 2 or len(dataset) - held_out < 2:
-        raise DataError(
-            what,
-            why=f"{len(dataset):,} usable rows leave {len(dataset) - held_out} to train on and {held_out} to evaluate.",
-            remedy="Both need at least 2: use more rows or another share for evaluation.",
-        )
-    labels: tuple[str, ...] = ()
-    if spec.label_column is not None:
-        labels = tuple(sorted(set(dataset["label"])))
-        _check_labels(what, spec.label_column, labels, len(dataset))
-    parts = dataset.train_test_split(test_size=spec.eval_fraction, seed=spec.seed)
-    return Split(parts["train"], parts["test"], labels)
-
-
-def encode_rows(
-    dataset: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec, labels: Sequence[str], task: Task
-) -> Dataset:
-    """Tokenize rows of a `Split`.
-
-    Returns:
-        For classification ``input_ids`` and what else the tokenizer gives, cut at ``max_length``, with ``labels`` as
-        ids; for text generation blocks of ``max_length`` ids, the texts joined by the end token, and equal ``labels``.
-
-    Raises:
-        DataError: There is too little text for one block.
-    """
-    from datasets import Dataset
-
-    classify = spec.label_column is not None
-    options: dict[str, Any] = {"truncation": True, "max_length": spec.max_length} if classify else {"verbose": False}
-    encoded: dict[str, list[Any]] = {}
-    total = len(dataset)
-    for start in range(0, total, _ENCODED_AT_ONCE):
-        task.check()
-        task.report(Progress(start, total, "rows", "Encoding"))
-        for name, values in tokenizer(dataset[start : start + _ENCODED_AT_ONCE]["text"], **options).items():
-            encoded.setdefault(name, []).extend(values)
-    if classify:
-        full = sum(len(ids) == spec.max_length for ids in encoded["input_ids"])
-        if full:
-            task.log(f"{full:,} of {total:,} rows fill all {spec.max_length} tokens and are cut there when longer.")
-        ids = {label: number for number, label in enumerate(labels)}
-        return Dataset.from_dict({**encoded, "labels": [ids[label] for label in dataset["label"]]})
-    end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
-    stream = [token for text in encoded["input_ids"] for token in [*text, *end]]
-    length = spec.max_length
-    blocks = [stream[at : at + length] for at in range(0, len(stream) - length + 1, length)]
-    if not blocks:
+        rows = rows.shuffle(seed=spec.seed).select(range(min(spec.rows, len(rows))))
+    held_out = math.ceil(len(rows) * spec.eval_fraction)
+    if held_out < 2 or len(rows) - held_out < 2:
         raise DataError(
             f"Could not train on {spec.data.name}.",
-            why=f"{total:,} rows give {len(stream):,} tokens, less than one block of {length}.",
-            remedy="Use more rows or a smaller max_length.",
+            why=f"{len(rows):,} usable rows leave {len(rows) - held_out} to train on and {held_out} to evaluate.",
+            remedy="Both need at least 2: use more rows or another share for evaluation.",
         )
-    task.log(f"{total:,} rows give {len(blocks):,} blocks of {length} tokens.")
-    return Dataset.from_dict({"input_ids": blocks, "labels": blocks})
+    labels = HEADS[spec.task].labels(rows, spec)
+    parts = rows.train_test_split(test_size=spec.eval_fraction, seed=spec.seed)
+    return Split(parts["train"], parts["test"], labels, unused)
 
 
-def _refuse_broken_characters(what: str, texts: Sequence[str], numbers: Sequence[int]) -> None:
-    for text, number in zip(texts, numbers, strict=True):
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise DataError(
-                what,
-                why=f"Row {number + 1:,} holds half a character (a lone surrogate), which no tokenizer takes.",
-                remedy="Correct or remove that row.",
-            ) from None
+def _usable(spec: TrainSpec, task: Task) -> tuple[Dataset, tuple[Unused, ...]]:
+    from datasets import Dataset
 
-
-def _check_labels(what: str, column: str, labels: Sequence[str], rows: int) -> None:
-    if len(labels) < 2:
-        raise DataError(
-            what,
-            why=f"All {rows:,} rows have the label “{labels[0]}”, so there is nothing to tell apart.",
-            remedy="Choose another label column or use more rows.",
-        )
-    if len(labels) > max(2, rows // 2):
-        raise DataError(
-            what,
-            why=f"“{column}” has {len(labels):,} different values in {rows:,} rows: it does not look like a label.",
-            remedy="Choose a column with few values, each on many rows.",
-        )
+    head = HEADS[spec.task]
+    wanted = {role.name: spec.columns[role.name] for role in head.roles if spec.columns.get(role.name)}
+    found = load(spec.data, wanted, task=task)
+    kept: dict[str, list[Any]] = {**{role: [] for role in wanted}, "place": []}
+    unused: list[Unused] = []
+    for values in zip(*found.columns.values(), found.places, strict=True):
+        row = dict(zip(wanted, values, strict=False))
+        why = head.problem(row, spec)
+        if why:
+            unused.append(Unused(values[-1], why))
+            continue
+        for role, value in row.items():
+            kept[role].append(head.value(role, value))
+        kept["place"].append(values[-1])
+    if unused:
+        task.log(f"{len(unused):,} of {len(found.places):,} rows are left out:")
+        for one in unused[:_TOLD]:
+            task.log(f"  {one.place}: {one.why}")
+        if len(unused) > _TOLD:
+            task.log(f"  and {len(unused) - _TOLD:,} more")
+    return Dataset.from_dict(kept), tuple(unused)

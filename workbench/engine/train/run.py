@@ -16,9 +16,9 @@ from workbench.engine.errors import CheckpointError, explain
 from workbench.engine.task import Cancelled, Progress, Silent, Task
 from workbench.engine.train import callbacks
 from workbench.engine.train.freeze import freeze
-from workbench.engine.train.metrics import classification_metrics, predicted_ids
-from workbench.engine.train.rows import Split, encode_rows, split_rows
-from workbench.engine.train.settings import HEADS, check, training_arguments, training_threads
+from workbench.engine.train.heads import HEADS
+from workbench.engine.train.rows import Split, split_rows
+from workbench.engine.train.settings import check, training_arguments, training_threads
 from workbench.engine.train.wishes import Saved, Wishes
 from workbench.engine.values import Checkpoint, TrainResult, TrainSpec
 
@@ -84,28 +84,26 @@ def _trainer(spec: TrainSpec, rows: Split, output_dir: Path, task: Task) -> Trai
     model, tokenizer = _load(spec, rows, task)
     frozen = freeze(model, spec.freeze_layers)
     task.log(f"{model.num_parameters() - frozen:,} of {model.num_parameters():,} weights are trained.")
+    head = HEADS[spec.task]
     train, evaluation = (
-        encode_rows(part, tokenizer, spec, rows.labels, task) for part in (rows.train, rows.evaluation)
+        head.encode(part, tokenizer, spec, rows.labels, task) for part in (rows.train, rows.evaluation)
     )
-    classify = spec.label_column is not None
     use_cache = model.config.use_cache
     arguments = training_arguments(spec, output_dir, cpu=not torch.accelerator.is_available())
     trainer = transformers.Trainer(
         model=model,
         args=transformers.TrainingArguments(**arguments),
-        data_collator=(
-            transformers.DataCollatorWithPadding(tokenizer) if classify else transformers.default_data_collator
-        ),
+        data_collator=head.collator(tokenizer, model, spec),
         train_dataset=train,
         eval_dataset=evaluation,
         processing_class=tokenizer,
-        compute_metrics=classification_metrics if classify else None,
-        preprocess_logits_for_metrics=predicted_ids if classify else None,
+        compute_metrics=head.metrics(tokenizer, rows.labels, spec),
+        preprocess_logits_for_metrics=head.reduce_logits(),
     )
     # Trainer switches it off, and the saved model would generate slowly.
     model.config.use_cache = use_cache
-    if classify:
-        # Classification heads take **kwargs, from which Trainer concludes that they divide by the number of rows of all
+    if not head.scales_loss:
+        # Most heads take **kwargs, from which Trainer concludes that they divide by the number of rows of all
         # accumulated batches. They don't, and loss and gradients would come out too large by the accumulation.
         trainer.model_accepts_loss_kwargs = False
     trainer.remove_callback(transformers.PrinterCallback)
@@ -117,7 +115,7 @@ def _load(spec: TrainSpec, rows: Split, task: Task) -> tuple[PreTrainedModel, Pr
     # Trainer's to choose.
     loaded = models.load(
         spec.checkpoint,
-        head=HEADS[spec.task],
+        head=HEADS[spec.task].auto_class,
         dtype="float32",
         device="cpu",
         labels=rows.labels or None,
@@ -131,11 +129,7 @@ def _load(spec: TrainSpec, rows: Split, task: Task) -> tuple[PreTrainedModel, Pr
             why=" ".join(loaded.notes) or "It has no tokenizer.",
             remedy="Choose a checkpoint with a tokenizer.",
         )
-    if rows.labels and tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    if rows.labels and loaded.model.config.pad_token_id is None:
-        # A decoder finds the last token of a row, which its classification head reads, by the padding after it.
-        loaded.model.config.pad_token_id = tokenizer.pad_token_id
+    HEADS[spec.task].settle(loaded.model, tokenizer, spec)
     for note in loaded.notes:
         task.log(note)
     return loaded.model, tokenizer

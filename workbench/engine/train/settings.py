@@ -10,10 +10,8 @@ from typing import Any
 import psutil
 
 from workbench.engine.errors import CheckpointError, InputError, NotSupported, OutOfMemory, OutOfSpace
+from workbench.engine.train.heads import HEADS
 from workbench.engine.values import Facts, TrainSpec
-
-#: The Auto class each task trains.
-HEADS = {"text-classification": "AutoModelForSequenceClassification", "text-generation": "AutoModelForCausalLM"}
 
 # float32 weights, their gradients and AdamW's two moments.
 _BYTES_PER_WEIGHT = 16
@@ -31,12 +29,13 @@ def training_arguments(spec: TrainSpec, output_dir: Path, *, cpu: bool) -> dict[
     References:
         transformers, Trainer: TrainingArguments
     """
+    head = HEADS[spec.task]
     arguments: dict[str, Any] = {
         "output_dir": str(output_dir),
         "num_train_epochs": spec.epochs,
         "max_steps": spec.max_steps,
         "per_device_train_batch_size": spec.batch_size,
-        "per_device_eval_batch_size": spec.batch_size * (2 if spec.label_column is not None else 1),
+        "per_device_eval_batch_size": spec.batch_size * (1 if head.reduce_logits() is None else 2),
         "gradient_accumulation_steps": spec.gradient_accumulation_steps,
         "learning_rate": spec.learning_rate,
         "lr_scheduler_type": spec.lr_scheduler_type,
@@ -58,10 +57,10 @@ def training_arguments(spec: TrainSpec, output_dir: Path, *, cpu: bool) -> dict[
     }
     if spec.eval_steps:
         arguments["eval_steps"] = spec.eval_steps
-    if spec.task == "text-generation":
+    if head.reduce_logits() is None:
         # Logits of (rows, seq, vocab) for a whole evaluation would not fit; the loss is enough for perplexity.
         arguments["prediction_loss_only"] = True
-    elif spec.group_by_length:
+    if spec.group_by_length and head.by_length:
         arguments["train_sampling_strategy"] = "group_by_length"
     return arguments
 
@@ -86,10 +85,11 @@ def check(spec: TrainSpec, facts: Facts) -> None:
         raise CheckpointError(
             what, why="It has no tokenizer, so no text can be encoded.", remedy="Choose a checkpoint with a tokenizer."
         )
-    if HEADS[spec.task] not in facts.heads:
+    head = HEADS[spec.task]
+    if head.auto_class not in facts.heads:
         raise NotSupported(
             what,
-            why=f"Models of type {facts.model_type} have no {HEADS[spec.task]}.",
+            why=f"Models of type {facts.model_type} have no {head.auto_class}.",
             remedy="Choose another task or another checkpoint.",
         )
     if spec.output_dir.exists():
@@ -119,12 +119,23 @@ def _check_ranges(spec: TrainSpec, facts: Facts) -> None:
         wrong = f"max_length is {spec.max_length:,} tokens, and the checkpoint's context is {facts.context:,}."
     elif facts.layers is not None and not 0 <= spec.freeze_layers <= facts.layers:
         wrong = f"{spec.freeze_layers} layers can't be frozen: the checkpoint has {facts.layers}."
-    elif spec.task == "text-classification" and spec.label_column is None:
-        wrong = "Classification needs a label column."
-    elif spec.label_column is not None and spec.label_column == spec.text_column:
-        wrong = "Text and label are the same column."
+    else:
+        wrong = _about_columns(spec)
     if wrong:
         raise InputError("Could not start the training.", why=wrong, remedy="Correct the setting and start again.")
+
+
+def _about_columns(spec: TrainSpec) -> str:
+    roles = HEADS[spec.task].roles
+    missing = [role for role in roles if role.required and not spec.columns.get(role.name)]
+    if missing:
+        return f"No column is chosen for the {missing[0].name}."
+    chosen = [(spec.columns[role.name], role.name) for role in roles if spec.columns.get(role.name)]
+    for at, (column, name) in enumerate(chosen):
+        for other, second in chosen[at + 1 :]:
+            if column == other:
+                return f"The {name} and the {second} are the same column."
+    return ""
 
 
 def _check_space(what: str, output_dir: Path, needed: int) -> None:

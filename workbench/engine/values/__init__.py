@@ -15,16 +15,34 @@ from workbench.engine.values.generation import (
     Step,
 )
 from workbench.engine.values.knobs import Sampling, Strategy
-from workbench.engine.values.results import Entity, Filled, Label, Stage, TaskOptions, TaskResult, TensorView
+from workbench.engine.values.results import (
+    Answer,
+    Box,
+    Chunk,
+    Entity,
+    Filled,
+    Label,
+    Segment,
+    Sound,
+    Stage,
+    TaskInput,
+    TaskOptions,
+    TaskResult,
+    TensorView,
+)
 from workbench.engine.values.text import Encoding, Message, Token, TokenizerOptions
-from workbench.engine.values.training import Table, TrainPoint, TrainResult, TrainSpec
+from workbench.engine.values.training import DataSource, Table, TrainPoint, TrainResult, TrainSpec
 
 __all__ = [
+    "Answer",
     "Beam",
     "BeamStep",
+    "Box",
     "Branch",
     "Candidate",
     "Checkpoint",
+    "Chunk",
+    "DataSource",
     "Encoding",
     "Entity",
     "Facts",
@@ -34,13 +52,16 @@ __all__ = [
     "Logits",
     "Message",
     "Sampling",
+    "Segment",
     "Sequenced",
     "Situation",
+    "Sound",
     "Stage",
     "Start",
     "Step",
     "Strategy",
     "Table",
+    "TaskInput",
     "TaskOptions",
     "TaskResult",
     "TensorView",

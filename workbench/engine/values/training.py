@@ -9,18 +9,40 @@ from workbench.engine.values.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """A data file, parsed: what the trainer pane previews.
+class DataSource:
+    """Where rows come from: a file or folder of this machine, or a data set of the Hub.
 
     Attributes:
-        path: The file.
+        path: A data file, a folder of them, or a folder that ``Dataset.save_to_disk`` wrote; None for the Hub.
+        repo, revision: Of a data set of the Hub.
+        config, split: Which part of it; empty takes the one there is.
+    """
+
+    path: Path | None = None
+    repo: str = ""
+    revision: str = ""
+    config: str = ""
+    split: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in a title: the file's name, or the repository."""
+        return self.repo if self.path is None else self.path.name
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A data source, parsed: what the trainer pane previews.
+
+    Attributes:
+        source: Where it was read from.
         columns: Names, in order.
         rows: The first rows, as text.
         total: Rows in all.
         labels: Per column, how often each value occurs (only columns with at most 50 different values).
     """
 
-    path: Path
+    source: DataSource
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     total: int
@@ -32,12 +54,10 @@ class TrainSpec:
     """Everything that makes a run; equal specs on one machine give equal losses.
 
     Attributes:
-        task: ``text-classification`` (AutoModelForSequenceClassification) or ``text-generation``
-            (AutoModelForCausalLM).
+        task: What is learned, by a name of ``engine.train.heads.HEADS``, such as ``text-classification``.
         checkpoint: Where to start from.
-        data: A CSV or JSONL file.
-        text_column: The column with the text.
-        label_column: The column with the label; None for text-generation.
+        data: The rows.
+        columns: Which column has which role, as ``{"text": "review", "label": "stars"}``; the head names the roles.
         output_dir: The run's folder.
         rows: Use as many rows, drawn with the seed; None means all.
         eval_fraction: Share of the rows held out for evaluation, in ``(0, 1)``.
@@ -60,9 +80,8 @@ class TrainSpec:
 
     task: str
     checkpoint: Checkpoint
-    data: Path
-    text_column: str
-    label_column: str | None
+    data: DataSource
+    columns: dict[str, str]
     output_dir: Path
     rows: int | None = None
     eval_fraction: float = 0.1
@@ -119,7 +138,7 @@ class TrainResult:
         points: The whole curve.
         stopped: Whether the person stopped it early.
         train_rows, eval_rows: Rows used.
-        labels: Names of the labels, empty for text-generation.
+        labels: Names of the labels, empty where none are learned.
     """
 
     checkpoint: Checkpoint

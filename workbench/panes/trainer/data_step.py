@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from workbench.engine import paths
 from workbench.engine.data import guess_columns
+from workbench.engine.train import Head
 from workbench.engine.values import Table
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
@@ -57,13 +58,7 @@ class DataStep(QWidget):
         self._dataset.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._dataset.addItem(SAMPLE, str(paths.asset("samples/movie_reviews.csv")))
         self._browse = named(QPushButton("Browse…"), "trainer.browse", "Browse…", "Choose a data file of this machine")
-        self._text = named(
-            QuietComboBox(), "trainer.text_column", "Text column", "The column that goes into the tokenizer"
-        )
-        self._label = named(
-            QuietComboBox(), "trainer.label_column", "Label column", "The column with what is to be learned"
-        )
-        self._text_label, self._label_label = QLabel("Text column"), QLabel("Label column")
+        self._roles: dict[str, QuietComboBox] = {}
         self._counts = QLabel()
         self._counts.setWordWrap(True)
         set_role(self._counts, "muted")
@@ -72,15 +67,11 @@ class DataStep(QWidget):
         file = QHBoxLayout()
         file.addWidget(self._dataset, 1)
         file.addWidget(self._browse)
-        columns = QGridLayout()
-        for place, (label, box) in enumerate(((self._text_label, self._text), (self._label_label, self._label))):
-            label.setBuddy(box)
-            columns.addWidget(label, 0, place)
-            columns.addWidget(box, 1, place)
+        self._columns = QGridLayout()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(file)
-        layout.addLayout(columns)
+        layout.addLayout(self._columns)
         layout.addWidget(self._counts)
         layout.addWidget(self.preview)
 
@@ -88,49 +79,56 @@ class DataStep(QWidget):
         if (line := self._dataset.lineEdit()) is not None:
             line.editingFinished.connect(self._on_typed)
         self._browse.clicked.connect(self._on_browse)
-        self._text.currentIndexChanged.connect(self._on_column)
-        self._label.currentIndexChanged.connect(self._on_column)
         self._fit()
 
     @property
-    def text_column(self) -> str:
-        """The chosen text column."""
-        return self._text.currentText()
+    def columns(self) -> dict[str, str]:
+        """The chosen column of each role that has one."""
+        return {role: box.currentText() for role, box in self._roles.items() if box.currentText()}
 
     @property
-    def label_column(self) -> str:
-        """The chosen label column, empty when there is none to choose."""
-        return self._label.currentText()
+    def labels(self) -> dict[str, int]:
+        """How often each label occurs; empty where none is learned, or where there are too many to be labels."""
+        return {} if self.table is None else self.table.labels.get(self.columns.get("label", ""), {})
 
     def show_table(self, table: Table) -> None:
         """Show a parsed file and guess what its columns are for."""
         self.table = table
-        place = self._dataset.findData(str(table.path))
+        path = str(table.source.path)
+        place = self._dataset.findData(path)
         if place < 0:
             place = self._dataset.count()
-            self._dataset.addItem(table.path.name, str(table.path))
+            self._dataset.addItem(table.source.name, path)
         self._dataset.setCurrentIndex(place)
-        self._dataset.setToolTip(str(table.path))
-        text, label = guess_columns(table)
-        for box, chosen in ((self._text, text), (self._label, label)):
-            box.blockSignals(True)
-            box.clear()
-            box.addItems(table.columns)
-            box.setCurrentIndex(-1 if chosen is None else table.columns.index(chosen))
-            box.blockSignals(False)
+        self._dataset.setToolTip(path)
+        self._offer_columns()
         self._show_preview()
         self._show_counts()
         self.edited.emit()
 
     def show_unread(self) -> None:
         """Go back to the name of the file that is shown, after another could not be read."""
-        place = self._dataset.findData(str(self.table.path)) if self.table else 0
+        place = self._dataset.findData(str(self.table.source.path)) if self.table else 0
         self._dataset.setCurrentIndex(place)
 
-    def show_task(self, classification: bool) -> None:
-        """Offer a label column only where labels are learned."""
-        self._label.setVisible(classification)
-        self._label_label.setVisible(classification)
+    def show_head(self, head: Head) -> None:
+        """Ask for the columns that this head wants."""
+        while (item := self._columns.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.setParent(None)
+                widget.deleteLater()
+        self._roles = {}
+        for place, role in enumerate(head.roles):
+            box = named(QuietComboBox(), f"trainer.{role.name}_column", role.title, role.tip)
+            label = QLabel(role.title)
+            label.setBuddy(box)
+            self._columns.addWidget(label, 0, place)
+            self._columns.addWidget(box, 1, place)
+            box.currentIndexChanged.connect(self._on_column)
+            self._roles[role.name] = box
+        self._offer_columns()
+        self._show_preview()
+        self._show_counts()
 
     def _on_activated(self, place: int) -> None:
         self.file_requested.emit(Path(self._dataset.itemData(place)))
@@ -141,10 +139,23 @@ class DataStep(QWidget):
             self.file_requested.emit(Path(text).expanduser())
 
     def _on_browse(self) -> None:
-        folder = str(self.table.path.parent) if self.table and self._dataset.currentIndex() > 0 else str(Path.home())
+        chosen = self.table.source.path if self.table and self._dataset.currentIndex() > 0 else None
+        folder = str(chosen.parent if chosen else Path.home())
         path, _ = QFileDialog.getOpenFileName(self, "Choose a data file", folder, _FILES)
         if path:
             self.file_requested.emit(Path(path))
+
+    def _offer_columns(self) -> None:
+        if self.table is None:
+            return
+        guessed = dict(zip(("text", "label"), guess_columns(self.table), strict=True))
+        for role, box in self._roles.items():
+            chosen = guessed.get(role)
+            box.blockSignals(True)
+            box.clear()
+            box.addItems(self.table.columns)
+            box.setCurrentIndex(-1 if chosen is None else self.table.columns.index(chosen))
+            box.blockSignals(False)
 
     def _on_column(self) -> None:
         self._show_preview()
@@ -156,7 +167,7 @@ class DataStep(QWidget):
             return
         # What is trained on comes first: a long text would push a label behind it out of sight.
         columns = self.table.columns
-        used = [name for name in (self.label_column, self.text_column) if name in columns]
+        used = [name for name in reversed(self.columns.values()) if name in columns]
         order = [columns.index(name) for name in dict.fromkeys((*used, *columns))]
         rows = [tuple(row[place] for place in order) for row in self.table.rows]
         self.preview.set_rows([columns[place] for place in order], rows)
@@ -164,13 +175,13 @@ class DataStep(QWidget):
     def _show_counts(self) -> None:
         if self.table is None:
             return
-        counts = self.table.labels.get(self.label_column, {})
+        counts, label = self.labels, self.columns.get("label", "")
         parts = [f"{self.table.total:,} rows"]
         parts += [f"{name or '(empty)'} {count:,}" for name, count in list(counts.items())[:_SHOWN_LABELS]]
         if len(counts) > _SHOWN_LABELS:
             parts.append(f"{len(counts) - _SHOWN_LABELS} more labels")
-        elif self.label_column and not counts:
-            parts.append(f"“{self.label_column}” has more than 50 different values")
+        elif label and not counts:
+            parts.append(f"“{label}” has more than 50 different values")
         self._counts.setText(" · ".join(parts))
 
     def changeEvent(self, event: QEvent) -> None:

@@ -9,13 +9,11 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from workbench.engine import models
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.train.settings import HEADS
+from workbench.engine.train import HEADS, Head
 from workbench.engine.values import Checkpoint, Facts
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.theme import set_role
-
-_TASKS = {"text-classification": "Text classification", "text-generation": "Text generation (causal LM)"}
 
 
 class ModelStep(QWidget):
@@ -42,8 +40,8 @@ class ModelStep(QWidget):
         self._task = named(
             QuietComboBox(), "trainer.task", "Task", "What is learned: a label for each text, or to go on writing"
         )
-        for name, title in _TASKS.items():
-            self._task.addItem(title, name)
+        for name, head in HEADS.items():
+            self._task.addItem(head.title, name)
         self._head = named(QLabel(), "trainer.head", "Head")
         self._head.setWordWrap(True)
 
@@ -73,9 +71,9 @@ class ModelStep(QWidget):
         return str(self._task.currentData())
 
     @property
-    def classifies(self) -> bool:
-        """Whether labels are learned."""
-        return self.task == "text-classification"
+    def head(self) -> Head:
+        """What the chosen task trains."""
+        return HEADS[self.task]
 
     def show_checkpoints(self, found: Iterable[Checkpoint], loaded: Checkpoint | None) -> None:
         """List what there is; the loaded one is chosen unless the person chose another."""
@@ -110,7 +108,7 @@ class ModelStep(QWidget):
             labels: Different labels in the data, 0 while unknown.
         """
         facts = self.facts
-        head = HEADS[self.task]
+        head = HEADS[self.task].auto_class
         fits = facts is not None and head in facts.heads and facts.has_tokenizer
         if facts is None:
             none = "No checkpoint on this machine yet: get a starter in the Hub pane."
@@ -120,9 +118,7 @@ class ModelStep(QWidget):
         elif not fits:
             text = f"{facts.model_type} models have no {head}: choose another task or checkpoint."
         else:
-            learned = "predicts each next token"
-            if self.classifies:
-                learned = f"{labels} labels" if labels else "a label for each value of the column"
+            learned = f"{labels} labels" if labels else f"learns {HEADS[self.task].learns}"
             text = f"{facts.model_type}, {facts.layers or '?'} layers → {head}, {learned}"
         self._head.setText(text)
         set_role(self._head, "muted" if fits or not text else "warning")

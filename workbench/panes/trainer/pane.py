@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSplitter,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -25,8 +26,8 @@ from workbench.engine import codegen, hub, models, paths
 from workbench.engine.data import read
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.task import Progress, Task
-from workbench.engine.train import Saved, Wishes, fine_tune, recommended
-from workbench.engine.values import Checkpoint, Table, TrainPoint, TrainResult, TrainSpec
+from workbench.engine.train import Head, Saved, Wishes, fine_tune, recommended
+from workbench.engine.values import Checkpoint, DataSource, Table, TrainPoint, TrainResult, TrainSpec
 from workbench.panes.trainer.consent import ask_to_discard
 from workbench.panes.trainer.data_step import DataStep
 from workbench.panes.trainer.model_step import ModelStep
@@ -64,6 +65,7 @@ class TrainerPane(PaneFrame):
         self._looked = False
         self._suggested = ""
         self._set_by_hand = False
+        self._head: Head | None = None
 
         self._data = DataStep()
         self._model = ModelStep()
@@ -111,6 +113,9 @@ class TrainerPane(PaneFrame):
         icons.put(self._save, "save")
         icons.put(self._discard, "trash")
         self._run = RunView()
+        self._views = named(QTabWidget(), "trainer.views", "Views")
+        self._views.setDocumentMode(True)
+        self._views.addTab(self._run, "Run")
         self._lay_out()
 
         self._data.file_requested.connect(self.open_data)
@@ -149,7 +154,7 @@ class TrainerPane(PaneFrame):
 
     def open_data(self, path: Path) -> None:
         """Read a data file; its preview and its columns show when it has been read."""
-        job = Job(f"Read {path.name}", read, path, pane="trainer", quiet=True)
+        job = Job(f"Read {path.name}", read, DataSource(path), pane="trainer", quiet=True)
         job.succeeded.connect(self._show_table)
         job.failed.connect(self._show_unreadable)
         self._runner.start(job, Lane.IO, slot="trainer.data")
@@ -162,9 +167,8 @@ class TrainerPane(PaneFrame):
         return TrainSpec(
             task=self._model.task,
             checkpoint=checkpoint,
-            data=table.path,
-            text_column=self._data.text_column,
-            label_column=(self._data.label_column or None) if self._model.classifies else None,
+            data=table.source,
+            columns=self._data.columns,
             output_dir=paths.new_run_dir(self._run_name.text()),
             **self._settings.values(),
         )
@@ -174,6 +178,7 @@ class TrainerPane(PaneFrame):
         if self._job is not None:
             return
         self.clear_notices()
+        self._views.setCurrentWidget(self._run)
         self._result = None
         self._points = []
         self._wishes = Wishes()
@@ -262,8 +267,10 @@ class TrainerPane(PaneFrame):
     # What the person did.
 
     def _on_model(self) -> None:
-        self._data.show_task(self._model.classifies)
-        self._settings.show_task(self._model.classifies)
+        if self._model.head is not self._head:
+            self._head = self._model.head
+            self._data.show_head(self._head)
+            self._settings.show_head(self._head)
         if self._model.facts is not None and not self._set_by_hand:
             self._settings.fill(recommended(self._model.facts, self._model.task))
         self._on_edited()
@@ -279,9 +286,9 @@ class TrainerPane(PaneFrame):
     def _on_edited(self) -> None:
         table, checkpoint = self._data.table, self._model.checkpoint
         if self._run_name.text() in ("", self._suggested) and table is not None and checkpoint is not None:
-            self._suggested = f"{checkpoint.name.rpartition('/')[2]}-{table.path.stem}"
+            self._suggested = f"{checkpoint.name.rpartition('/')[2]}-{Path(table.source.name).stem}"
             self._run_name.setText(self._suggested)
-        self._model.show_head(len(table.labels.get(self._data.label_column, ())) if table is not None else 0)
+        self._model.show_head(len(self._data.labels))
         self._show_running()
         self._show_code_text()
 
@@ -442,7 +449,7 @@ class TrainerPane(PaneFrame):
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(left)
-        splitter.addWidget(self._run)
+        splitter.addWidget(self._views)
         splitter.setStretchFactor(1, 1)
         self.body.addWidget(splitter)
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from workbench.engine.train import Head
 from workbench.engine.values import TrainSpec
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox, QuietDoubleSpinBox, QuietSpinBox
@@ -188,9 +189,9 @@ class SettingsForm(QWidget):
                 self._schedule.setCurrentText(value)
         self._filling = False
 
-    def show_task(self, classification: bool) -> None:
-        """Switch off what a causal model has no use for."""
-        self._switches["group_by_length"].setEnabled(classification)
+    def show_head(self, head: Head) -> None:
+        """Switch off what this head has no use for."""
+        self._switches["group_by_length"].setEnabled(head.by_length)
 
     def _box(self, field: Field) -> QuietSpinBox | QuietDoubleSpinBox:
         box: QuietSpinBox | QuietDoubleSpinBox
