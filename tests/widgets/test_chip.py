@@ -6,9 +6,11 @@ import pytest
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QColor, QImage, QPainter
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from workbench.widgets import theme
 from workbench.widgets.chip import Chip, ChipPainter
+from workbench.widgets.token_strip import TokenStrip
 
 
 def ground(chip: Chip) -> QColor:
@@ -37,3 +39,19 @@ def test_leaning_has_a_say_before_strength_and_not_before_padding(qapp: QApplica
     look = theme.apply(qapp, False)
     assert ground(Chip("", strength=1.0, lean=0.0)) == QColor(look.surface)
     assert ground(Chip("", muted=True, lean=1.0)) == QColor(look.surface)
+
+
+def test_chips_of_a_group_share_its_tint_wherever_they_stand(qapp: QApplication, qtbot: QtBot) -> None:
+    look = theme.apply(qapp, False)
+    strip = TokenStrip()
+    qtbot.addWidget(strip)
+    strip.resize(300, 60)
+    strip.set_tokens([Chip("aaaa", group=2), Chip("bbbb", special=True, group=2), Chip("cccc", special=True)])
+    picture = strip.grab().toImage()
+    colors = [picture.pixelColor(x, y).name() for x in range(picture.width()) for y in range(picture.height())]
+    tint, sunken = QColor(look.tints[2]).name(), QColor(look.sunken).name()
+    strip.set_tokens([Chip("aaaa", group=2)])
+    picture = strip.grab().toImage()
+    alone = [picture.pixelColor(x, y).name() for x in range(picture.width()) for y in range(picture.height())]
+    assert colors.count(tint) > 1.6 * alone.count(tint) > 0
+    assert colors.count(sunken) > alone.count(sunken)

@@ -39,6 +39,11 @@ def runs_dir() -> Path:
     return data_dir() / "runs"
 
 
+def outbox_dir() -> Path:
+    """The folder of what is ready to be pushed to the Hub."""
+    return data_dir() / "outbox"
+
+
 def new_run_dir(name: str) -> Path:
     """A folder for a run that does not exist yet: the name made safe, numbered when taken."""
     stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"

@@ -23,6 +23,7 @@ class Chip:
         muted: Drawn faintly, as padding is.
         lean: Its place between two sides, from -1 to 1, in the colour of that side instead of the scale's; what is
             written has to name the side too. None where there are no sides.
+        group: Its place in the cycle of tints, for chips that belong together; None takes the chip's own position.
     """
 
     text: str
@@ -31,6 +32,7 @@ class Chip:
     tip: str = ""
     muted: bool = False
     lean: float | None = None
+    group: int | None = None
 
 
 class ChipPainter:
@@ -84,7 +86,8 @@ class ChipPainter:
         if chip.muted:
             return self._surface, QColor(self._look.muted)
         if tint is not None:
-            return QColor(self._look.sunken) if chip.special else self._tints[tint % len(self._tints)], self._ink
+            plain = chip.special and chip.group is None
+            return QColor(self._look.sunken) if plain else self._tints[tint % len(self._tints)], self._ink
         if chip.lean is not None:
             side = QColor(self._look.series[0 if chip.lean > 0 else 1])
             fill = theme.mix(self._surface, side, 0.7 * min(1.0, abs(chip.lean)))

@@ -246,11 +246,12 @@ class TokenStrip(QAbstractScrollArea):
         for line in range(first, min(last + 1, len(self._lines))):
             for number in self._line_range(line):
                 chip = self._chips[number]
+                own = number if chip.group is None else chip.group
                 by_strength = self._mode == "strength" or (self._mode == "auto" and chip.strength is not None)
                 chips.draw(
                     chip,
                     self._rect(number),
-                    tint=None if by_strength else number,
+                    tint=None if by_strength else own,
                     selected=number == self._selected,
                     hovered=number == self._hovered,
                 )

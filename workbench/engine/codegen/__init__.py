@@ -9,6 +9,7 @@ from __future__ import annotations
 from workbench.engine.codegen.compare import compare
 from workbench.engine.codegen.generate import generate
 from workbench.engine.codegen.hub import download
+from workbench.engine.codegen.inspector import add_token, batch, chat_template, stages, tokenizers, vocabulary
 from workbench.engine.codegen.load import load
 from workbench.engine.codegen.probabilities import probabilities
 from workbench.engine.codegen.score import score
@@ -16,4 +17,20 @@ from workbench.engine.codegen.task import task
 from workbench.engine.codegen.tokenizer import tokenizer
 from workbench.engine.codegen.train import train
 
-__all__ = ["compare", "download", "generate", "load", "probabilities", "score", "task", "tokenizer", "train"]
+__all__ = [
+    "add_token",
+    "batch",
+    "chat_template",
+    "compare",
+    "download",
+    "generate",
+    "load",
+    "probabilities",
+    "score",
+    "stages",
+    "task",
+    "tokenizer",
+    "tokenizers",
+    "train",
+    "vocabulary",
+]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: A tokenizer that names no longest length carries a number around 1e30.
 _NO_LIMIT = 1_000_000_000
 #: Positions of the largest rectangle that padding may make; each takes some 250 bytes here.
-_LARGEST = 2_000_000
+LARGEST = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +324,7 @@ def _encode(
     tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], options: TokenizerOptions, pair: str | None, task: Task
 ) -> tuple[Encoding, ...]:
     for text in (*texts, pair or ""):
-        _check_text(text)
+        check_text(text)
     if not texts:
         return ()
     arguments: dict[str, Any] = {
@@ -342,7 +342,7 @@ def _encode(
     if options.padding:
         _check_size(tokenizer, texts, arguments)
     task.check()
-    with _settings_kept(tokenizer, lend_pad=bool(options.padding)):
+    with settings_kept(tokenizer, lend_pad=bool(options.padding)):
         batch = tokenizer(list(texts), pairs, **arguments)
         whole = None
         if options.truncation:
@@ -365,7 +365,12 @@ def _encode(
     return tuple(made)
 
 
-def _check_text(text: str) -> None:
+def check_text(text: str) -> None:
+    """Refuse a text that is not all characters.
+
+    Raises:
+        InputError: It holds a lone surrogate.
+    """
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -402,13 +407,13 @@ def _check_size(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], argu
     width = max(len(text.encode()) for text in texts) + 8
     if arguments["padding"] == "max_length":
         width = max(width, arguments["max_length"])
-    if len(texts) * width <= _LARGEST:
+    if len(texts) * width <= LARGEST:
         return
-    with _settings_kept(tokenizer, lend_pad=False):
+    with settings_kept(tokenizer, lend_pad=False):
         unpadded = tokenizer(list(texts), **{**arguments, "padding": False})["input_ids"]
     width = max(arguments["max_length"] if arguments["padding"] == "max_length" else 0, *map(len, unpadded))
     positions, tokens = len(texts) * width, sum(map(len, unpadded))
-    if positions > _LARGEST:
+    if positions > LARGEST:
         raise InputError(
             "These texts are too different in length to be padded.",
             why=f"The rectangle of {len(texts):,} × {width:,} would hold {positions - tokens:,} positions of padding "
@@ -418,7 +423,16 @@ def _check_size(tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], argu
 
 
 @contextmanager
-def _settings_kept(tokenizer: PreTrainedTokenizerBase, *, lend_pad: bool) -> Iterator[None]:
+def settings_kept(tokenizer: PreTrainedTokenizerBase, *, lend_pad: bool) -> Iterator[None]:
+    """Put the truncation and padding of a tokenizer back afterwards.
+
+    Args:
+        tokenizer: Any tokenizer.
+        lend_pad: Let the end token stand in for a missing pad token meanwhile.
+
+    Raises:
+        InputError: As for `padding_token`.
+    """
     backend = tokenizer.backend_tokenizer if tokenizer.is_fast else None
     kept = (backend.truncation, backend.padding, backend.encode_special_tokens) if backend is not None else None
     borrowed = False

@@ -55,11 +55,15 @@ def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *,
         return Rendered(encoding, len(encoding.text))
     task.check()
     without = render_chat(tokenizer, messages, add_generation_prompt=False)
-    opening = next(
-        (place for place, (one, other) in enumerate(zip(encoding.text, without, strict=False)) if one != other),
-        min(len(encoding.text), len(without)),
+    return Rendered(encoding, parting(encoding.text, without))
+
+
+def parting(text: str, other: str) -> int:
+    """The first character at which two texts differ; where one begins with the other, the length of the shorter."""
+    return next(
+        (place for place, (one, two) in enumerate(zip(text, other, strict=False)) if one != two),
+        min(len(text), len(other)),
     )
-    return Rendered(encoding, opening)
 
 
 def roles(tokenizer: PreTrainedTokenizerBase, *, task: Task | None = None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
+    QSizePolicy,
     QSplitter,
     QTabWidget,
     QVBoxLayout,
@@ -20,7 +21,10 @@ from PySide6.QtWidgets import (
 
 from workbench.engine import codegen, tokens
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.values import Encoding, TokenizerOptions
+from workbench.engine.values import Checkpoint, Encoding, TokenizerOptions
+from workbench.panes.tokenizer.batch_view import BatchView
+from workbench.panes.tokenizer.chat_view import ChatTemplateView
+from workbench.panes.tokenizer.compare_view import TokenizersView
 from workbench.panes.tokenizer.reading import COLUMNS, Reading, face, let_go, read, row, tip
 from workbench.panes.tokenizer.stages_view import StagesView
 from workbench.panes.tokenizer.vocabulary_view import VocabularyView
@@ -156,6 +160,16 @@ class TokenizerPane(PaneFrame):
         self._tabs.addTab(self._table, "Positions")
         self._tabs.addTab(self._stages, "How it came to be")
         self._tabs.addTab(self._vocabulary, "Vocabulary")
+        self._batch = BatchView(runner)
+        self._chat = ChatTemplateView(runner)
+        self._others = TokenizersView(runner)
+        self._sections = named(
+            QTabWidget(),
+            "tokenizer.sections",
+            "Sections",
+            "One text from all sides, many as a batch, a conversation through the chat template, several tokenizers",
+        )
+        self._sections.setDocumentMode(True)
 
         self._lay_out()
 
@@ -170,12 +184,18 @@ class TokenizerPane(PaneFrame):
         self._chips.token_clicked.connect(self._on_chip_clicked)
         self._table.row_selected.connect(self.select)
         self._grid.token_selected.connect(self._on_cell_selected)
+        self._sections.currentChanged.connect(self._on_section_changed)
+        self._tabs.currentChanged.connect(self._show_script)
+        for view in (self._batch, self._chat, self._others, self._vocabulary):
+            view.changed.connect(self._show_script)
         self.code_shown.connect(self._show_script)
+        session.local_changed.connect(self._others.list_anew)
         session.model_changed.connect(self._show_model)
         session.prompt_changed.connect(self._show_prompt)
         session.encoding_changed.connect(self._show_link)
         session.selection_changed.connect(self._show_selection)
 
+        self._fit_sections()
         self._show_measures()
         self._show_options()
         self._stale = False
@@ -231,7 +251,14 @@ class TokenizerPane(PaneFrame):
         halves.setStretchFactor(1, 2)
         halves.setSizes([360, 800])
         halves.setChildrenCollapsible(False)
-        self.body.addWidget(halves)
+        for title, section in (
+            ("Text", halves),
+            ("Batch", self._batch),
+            ("Chat template", self._chat),
+            ("Compare", self._others),
+        ):
+            self._sections.addTab(section, title)
+        self.body.addWidget(self._sections)
 
     # Verbs.
 
@@ -297,6 +324,10 @@ class TokenizerPane(PaneFrame):
         self._show_options()
         self.encode()
 
+    def _on_section_changed(self) -> None:
+        self._fit_sections()
+        self._show_script()
+
     def _on_chip_clicked(self, number: int) -> None:
         self.select(self._first_chip + number)
 
@@ -307,8 +338,7 @@ class TokenizerPane(PaneFrame):
         self.select(position)
 
     def _on_loaded(self, tokenizer: tokens.Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._vocabulary.set_tokenizer(tokenizer)
+        self._give(tokenizer)
         longest = tokens.longest(tokenizer)
         self._length.setSpecialValueText(f"own ({longest:,})" if longest else "own (none)")
         self._side.setItemText(0, f"own ({tokenizer.padding_side})")
@@ -321,6 +351,9 @@ class TokenizerPane(PaneFrame):
 
     def _on_read(self, reading: Reading) -> None:
         self.clear_notices()
+        self._vocabulary.set_text(reading.text)
+        self._batch.offer(reading.text)
+        self._others.set_text(reading.text)
         by_line = self._by_line.isChecked()
         before, self._reading = self._reading, reading
         self._row = min(self._row, max(0, len(reading.batch.encodings) - 1)) if by_line else 0
@@ -371,8 +404,7 @@ class TokenizerPane(PaneFrame):
 
     def _take_model(self) -> None:
         self._stale = False
-        self._tokenizer = None
-        self._vocabulary.set_tokenizer(None)
+        self._give(None)
         self._clear()
         self.clear_notices()
         model = self._session.model
@@ -392,6 +424,12 @@ class TokenizerPane(PaneFrame):
             job.succeeded.connect(self._on_loaded)
             job.failed.connect(self._on_load_failed)
             self._job = self._runner.start(job, Lane.TEXT, slot="tokenizer.load")
+
+    def _give(self, tokenizer: tokens.Tokenizer | None) -> None:
+        self._tokenizer = tokenizer
+        for view in (self._vocabulary, self._batch, self._chat):
+            view.set_tokenizer(tokenizer)
+        self._others.set_tokenizer(self._session.checkpoint, tokenizer)
 
     def _show_prompt(self) -> None:
         if self._text.text() == self._session.prompt:
@@ -477,14 +515,32 @@ class TokenizerPane(PaneFrame):
             self.select(selection)
 
     def _show_script(self) -> None:
-        checkpoint, reading = self._session.checkpoint, self._reading
-        if not self.code_is_shown or checkpoint is None or reading is None:
+        checkpoint = self._session.checkpoint
+        if not self.code_is_shown or checkpoint is None:
             return
+        section = self._sections.currentWidget()
+        if section in (self._batch, self._chat, self._others):
+            self.set_code(section.script(checkpoint))
+        elif self._tabs.currentWidget() is self._vocabulary:
+            self.set_code(self._vocabulary.script(checkpoint))
+        elif self._reading is not None:
+            self.set_code(self._script_of_text(checkpoint, self._reading))
+
+    def _script_of_text(self, checkpoint: Checkpoint, reading: Reading) -> str:
         if len(reading.text) > CODED:
-            self.set_code(f"# A text of {len(reading.text):,} characters is too long to be written into a script.\n")
-            return
-        texts = [encoding.text for encoding in reading.batch.encodings]
-        self.set_code(codegen.tokenizer(checkpoint, texts, self.options))
+            return f"# A text of {len(reading.text):,} characters is too long to be written into a script.\n"
+        encoding = self.encoding
+        if self._tabs.currentWidget() is self._stages and encoding is not None:
+            return codegen.stages(checkpoint, encoding.text, self._special.isChecked())
+        texts = [each.text for each in reading.batch.encodings]
+        return codegen.tokenizer(checkpoint, texts, self.options)
+
+    def _fit_sections(self) -> None:
+        # A section that is not on show asks for no room.
+        kinds = QSizePolicy.Policy
+        for number in range(self._sections.count()):
+            kind = kinds.Preferred if number == self._sections.currentIndex() else kinds.Ignored
+            self._sections.widget(number).setSizePolicy(kind, kind)
 
     def _show_measures(self) -> None:
         self._decoded.setMinimumHeight(theme.px(self, 56))

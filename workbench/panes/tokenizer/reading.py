@@ -89,7 +89,7 @@ def let_go(held: list[Reading], *, task: Task) -> None:
 
 def _verdict(encoding: Encoding, decoded: str, plain: str) -> str:
     if encoding.truncated:
-        return f"{_many(encoding.truncated, 'token')} of the text cut off"
+        return f"{many(encoding.truncated, 'token')} of the text cut off"
     if decoded == encoding.text:
         return "equals the text"
     if plain == encoding.text:
@@ -104,7 +104,7 @@ def _summary(batch: tokens.Batch) -> str:
     special = sum(token.special for token in attended)
     characters = sum(len(encoding.text) for encoding in batch.encodings)
     size = sum(len(encoding.text.encode()) for encoding in batch.encodings)
-    parts = [_many(characters, "character"), _many(size, "byte"), _many(len(attended), "token")]
+    parts = [many(characters, "character"), many(size, "byte"), many(len(attended), "token")]
     if special:
         parts[-1] += f" ({special:,} special)"
     if characters and len(attended) > special and not any(encoding.truncated for encoding in batch.encodings):
@@ -122,17 +122,18 @@ def _shape(batch: tokens.Batch, limit: int | None) -> str:
         parts = [f"{len(widths):,} rows of {min(widths):,} to {max(widths):,} tokens: no rectangle without padding"]
     if batch.padded_with is not None:
         share = batch.wasted / max(1, sum(widths))
-        parts.append(f"{_many(batch.wasted, 'position')} of padding ({share:.1%})")
+        parts.append(f"{many(batch.wasted, 'position')} of padding ({share:.1%})")
         stands_in = " (the end token, as there is no pad token)" if batch.borrowed else ""
         parts.append(f"padded with {batch.padded_with}{stands_in}")
     if cut := sum(encoding.truncated for encoding in batch.encodings):
-        parts.append(f"{_many(cut, 'token')} cut off")
+        parts.append(f"{many(cut, 'token')} cut off")
     if limit is not None and max(widths) > limit:
         parts.append(f"longer than the {limit:,} tokens this model was made for")
     return " · ".join(parts)
 
 
-def _many(number: int, noun: str) -> str:
+def many(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it is not one."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

@@ -1,24 +1,33 @@
-"""The whole vocabulary as a table, and a line to search it with."""
+"""The whole vocabulary as a table, a line to search it with, and a token added on trial."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-from workbench.engine import tokens
+from workbench.engine import codegen, tokens
 from workbench.engine.errors import WorkbenchError
+from workbench.engine.tokens.added import Added, try_token
 from workbench.engine.tokens.browse import Entries, entries, find
+from workbench.engine.values import Checkpoint, Encoding
+from workbench.panes.tokenizer.reading import face, many, tip
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import theme
 from workbench.widgets.data_table import DataTable
+from workbench.widgets.foldable import Foldable
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox
+from workbench.widgets.token_strip import Chip, TokenStrip
 from workbench.widgets.visible_text import visible
 
 _COLUMNS = ("id", "token", "piece", "marked")
+#: Characters up to which the text is written into the code.
+_CODED = 20_000
+#: Chips laid out at most.
+_CHIPS = 2000
 _KINDS = (("Text", "text"), ("Id", "id"), ("Regex", "regex"), ("Special and added", "special"))
 
 
@@ -27,7 +36,12 @@ class VocabularyView(QWidget):
 
     Args:
         runner: Has the text lane.
+
+    Signals:
+        changed(): What the script says changed.
     """
+
+    changed = Signal()
 
     def __init__(self, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,6 +49,10 @@ class VocabularyView(QWidget):
         self._job: Job | None = None
         self._tokenizer: tokens.Tokenizer | None = None
         self._entries: Entries | None = None
+        self._text = ""
+        self._trial: Job | None = None
+        self._tried: Added | None = None
+        self._special_tried = False
 
         self._query = named(
             QLineEdit(),
@@ -55,6 +73,39 @@ class VocabularyView(QWidget):
             "Vocabulary",
             "Every token of the vocabulary; special and added ones are marked",
         )
+        self._adding = Foldable(
+            "tokenizer.add_fold",
+            "Add a token",
+            "Add a token to a copy of this tokenizer and see what becomes of the text",
+        )
+        self._token = named(
+            QLineEdit(), "tokenizer.add_token", "Token to add", "A word, or a marker such as <think>; cut out whole"
+        )
+        self._token.setPlaceholderText("Token to add, such as <think>")
+        self._as_special = named(
+            QCheckBox("special"),
+            "tokenizer.add_as_special",
+            "special",
+            "As a special token, which decoding can skip",
+        )
+        self._try = named(
+            QPushButton("Try"), "tokenizer.add_try", "Try", "Add it to a copy; the checkpoint stays as it is"
+        )
+        self._effect = named(QLabel(), "tokenizer.add_effect", "Effect", "What the added token changes")
+        self._effect.setWordWrap(True)
+        self._effect.setTextFormat(Qt.TextFormat.PlainText)
+        self._before = named(TokenStrip(), "tokenizer.add_before", "Before", "The tokens of the text as it was")
+        self._after = named(TokenStrip(), "tokenizer.add_after", "After", "The tokens of the text with the token")
+        line = QHBoxLayout()
+        line.addWidget(self._token, 1)
+        line.addWidget(self._as_special)
+        line.addWidget(self._try)
+        strips = QHBoxLayout()
+        strips.addWidget(self._before)
+        strips.addWidget(self._after)
+        self._adding.body.addLayout(line)
+        self._adding.body.addWidget(self._effect)
+        self._adding.body.addLayout(strips)
         top = QHBoxLayout()
         top.addWidget(self._query, 1)
         top.addWidget(self._kind)
@@ -63,6 +114,9 @@ class VocabularyView(QWidget):
         column.addLayout(top)
         column.addWidget(self._count)
         column.addWidget(self._table, 1)
+        column.addWidget(self._adding)
+        self._try.clicked.connect(self.try_token)
+        self._token.returnPressed.connect(self.try_token)
         self._query.textChanged.connect(self.search)
         self._kind.currentIndexChanged.connect(self.search)
         self._say("")
@@ -70,14 +124,42 @@ class VocabularyView(QWidget):
     @property
     def busy(self) -> bool:
         """Whether what is shown will be replaced shortly."""
-        return self._job is not None and self._job.active
+        return any(job is not None and job.active for job in (self._job, self._trial))
+
+    def set_text(self, text: str) -> None:
+        """Try tokens on another text."""
+        self._text = text
+
+    def script(self, checkpoint: Checkpoint) -> str:
+        """The code that searches, or that adds the token tried last while that is on show."""
+        if self._tried is not None and self._adding.is_open:
+            text = self._tried.before.text
+            if len(text) > _CODED:
+                return f"# A text of {len(text):,} characters is too long to be written into a script.\n"
+            return codegen.add_token(checkpoint, text, self._tried.token, self._special_tried)
+        return codegen.vocabulary(checkpoint, self._query.text(), self._kind.currentData())
+
+    def try_token(self) -> None:
+        """Add what is typed to a copy of the tokenizer, and show the text before and after."""
+        if self._tokenizer is None:
+            return
+        self._special_tried = self._as_special.isChecked()
+        arguments = (self._tokenizer, self._token.text(), self._text, self._special_tried)
+        job = Job("Try a token", try_token, *arguments, pane="tokenizer", quiet=True)
+        job.succeeded.connect(self._show_trial)
+        job.failed.connect(self._on_trial_failed)
+        self._trial = self._runner.start(job, Lane.TEXT, slot="tokenizer.trial")
 
     def set_tokenizer(self, tokenizer: tokens.Tokenizer | None) -> None:
         """Show another vocabulary, when it can be seen."""
         if self._job is not None:
             self._job.abandon()
             self._job = None
+        if self._trial is not None:
+            self._trial.abandon()
+            self._trial = None
         self._tokenizer, self._entries = tokenizer, None
+        self._show_trial(None)
         self._show_rows(())
         self._say("")
         if self.isVisible():
@@ -85,6 +167,7 @@ class VocabularyView(QWidget):
 
     def search(self) -> None:
         """Search for what is typed; a search under way is abandoned."""
+        self.changed.emit()
         if self._entries is None:
             return
         arguments = (self._entries, self._query.text(), self._kind.currentData())
@@ -121,6 +204,32 @@ class VocabularyView(QWidget):
         self._show_rows(())
         self._say(str(error), wrong=True)
 
+    def _on_trial_failed(self, error: WorkbenchError) -> None:
+        self._show_trial(None)
+        theme.set_role(self._effect, "error")
+        self._effect.setText(str(error))
+        self._effect.show()
+
+    def _show_trial(self, tried: Added | None) -> None:
+        self._tried = tried
+        for strip, encoding in ((self._before, tried and tried.before), (self._after, tried and tried.after)):
+            strip.setVisible(tried is not None)
+            strip.set_tokens(_chips(encoding) if encoding is not None else ())
+        self._effect.setVisible(tried is not None)
+        if tried is not None:
+            theme.set_role(self._effect, "muted")
+            known = (
+                f"a new id; the vocabulary grows to {tried.size:,}, and so must the model's embeddings"
+                if tried.new
+                else "which the vocabulary had already; the model's embeddings stay as they are"
+            )
+            counts = f"{many(len(tried.before.tokens), 'token')} before, {len(tried.after.tokens):,} after"
+            self._effect.setText(
+                f"{visible(tried.token)} has id {tried.id}, {known}. "
+                f"It stands in the text {many(tried.found, 'time')}: {counts}."
+            )
+        self.changed.emit()
+
     def _show_rows(self, found: Sequence[int]) -> None:
         known = self._entries
 
@@ -135,6 +244,8 @@ class VocabularyView(QWidget):
         self._show_measures()
 
     def _show_measures(self) -> None:
+        for strip in (self._before, self._after):
+            strip.setFixedHeight(theme.px(self, 72))
         # The rows in view, which the columns are fitted to, have short ids; those further down do not.
         widest = f"{len(self._entries) if self._entries is not None else 0}00"
         header = self._table.horizontalHeader()
@@ -159,3 +270,7 @@ class VocabularyView(QWidget):
         super().changeEvent(event)
         if event.type() in theme.CHANGES and hasattr(self, "_table"):
             self._show_measures()
+
+
+def _chips(encoding: Encoding) -> list[Chip]:
+    return [Chip(face(token), token.special, None, tip(token)) for token in encoding.tokens[:_CHIPS]]

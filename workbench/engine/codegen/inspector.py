@@ -1,0 +1,349 @@
+"""The scripts of the tokenizer inspector: stages, vocabulary, an added token, batches, chat templates, comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.codegen.script import (
+    WIDTH,
+    assign,
+    call,
+    checkpoint_lines,
+    columns,
+    literal,
+    script,
+    tokenizer_lines,
+)
+from workbench.engine.tokens import template
+from workbench.engine.tokens.versus import distinct
+
+if TYPE_CHECKING:
+    from workbench.engine.tokens.rectangle import BatchOptions
+    from workbench.engine.values import Checkpoint
+
+_AUTO = "from transformers import AutoTokenizer"
+_BORROW = ["if tokenizer.pad_token is None:", "    tokenizer.pad_token = tokenizer.eos_token"]
+
+
+def stages(checkpoint: Checkpoint, text: str, add_special_tokens: bool = True) -> str:
+    """A script that shows what each part of a tokenizer makes of a text.
+
+    Args:
+        checkpoint: Loaded by its folder.
+        text: Added tokens in it are cut out before the other stages, as the library does.
+        add_special_tokens: Whether the post-processor may add some.
+    """
+    special = "" if add_special_tokens else ", add_special_tokens=False"
+    slow = [
+        "if not tokenizer.is_fast:",
+        "    # Written in Python: what happens before the pieces can't be seen by itself.",
+        "    pieces = tokenizer.tokenize(text)",
+        f'    ids = tokenizer(text{special})["input_ids"]',
+        "    finished = tokenizer.convert_ids_to_tokens(ids)",
+        "    decoded = tokenizer.decode(ids)",
+    ]
+    fast = [
+        "else:",
+        "    backend = tokenizer.backend_tokenizer",
+        "    added = {token.content for token in backend.get_added_tokens_decoder().values()}",
+        "    # Added tokens are cut out first; no stage but the post-processor touches them.",
+        "    sections, place = [], 0",
+        "    for start, end in backend.encode(text, add_special_tokens=False).offsets:",
+        "        if text[start:end] in added:",
+        "            sections += [text[place:start], text[start:end]]",
+        "            place = end",
+        "    normalized, words, pieces = [], [], []",
+        "    for section in [*sections, text[place:]]:",
+        "        if section in added:",
+        "            normalized.append(section)",
+        "            words.append(section)",
+        "            pieces.append(section)",
+        "        elif section:",
+        "            normal = backend.normalizer.normalize_str(section) if backend.normalizer else section",
+        "            splitter = backend.pre_tokenizer",
+        "            parts = splitter.pre_tokenize_str(normal) if splitter else [(normal, None)]",
+        "            normalized.append(normal)",
+        "            words += [word for word, _ in parts]",
+        "            pieces += [token.value for word, _ in parts for token in backend.model.tokenize(word)]",
+        f"    encoding = backend.encode(text{special})",
+        "    finished = encoding.tokens",
+        "    decoded = backend.decode(encoding.ids, skip_special_tokens=False)",
+        '    print("normalizer", normalized)',
+        '    print("pre-tokenizer", words)',
+    ]
+    return script(
+        "Follow a text through the stages of a tokenizer.",
+        [_AUTO],
+        checkpoint_lines(checkpoint),
+        tokenizer_lines(),
+        [*assign("text", text), *slow, *fast],
+        ['print("model", pieces)', 'print("post-processor", finished)', 'print("decoder", repr(decoded))'],
+    )
+
+
+def vocabulary(checkpoint: Checkpoint, query: str = "", kind: str = "text") -> str:
+    """A script that searches a vocabulary and prints the ids found, with their pieces.
+
+    Args:
+        checkpoint: Loaded by its folder.
+        query: What to find; empty finds everything.
+        kind: ``text``, ``id``, ``regex`` or ``special``, as for `browse.find`.
+    """
+    read = [
+        "pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))",
+        "added = tokenizer.added_tokens_decoder",
+        'spells_bytes = tokenizer.is_fast and "ByteLevel" in str(tokenizer.backend_tokenizer.decoder)',
+        "",
+        "",
+        "def read(token_id):",
+        '    """A token as it reads in a text."""',
+        "    if token_id in added:",
+        "        return str(added[token_id])",
+        "    if spells_bytes:",
+        "        return tokenizer.backend_tokenizer.decoder.decode([pieces[token_id]])",
+        '    return pieces[token_id].replace("▁", " ")',
+        "",
+        "",
+    ]
+    match = {
+        "id": "token_id == int(query)",
+        "regex": "regex.search(query, pieces[token_id]) or regex.search(query, read(token_id))",
+        "special": "token_id in marked and query in read(token_id)",
+    }.get(kind, "query in pieces[token_id] or query in read(token_id)")
+    if not query and kind != "special":
+        match = "True"
+    marked = ["marked = {*tokenizer.all_special_ids, *added}"] if kind == "special" else []
+    line = f"found = [token_id for token_id in range(len(pieces)) if {match}]"
+    return script(
+        "Search a vocabulary.",
+        ["import regex", _AUTO] if kind == "regex" and query else [_AUTO],
+        checkpoint_lines(checkpoint),
+        tokenizer_lines(),
+        [
+            *read,
+            *(assign("query", query) if match != "True" else []),
+            *marked,
+            *(
+                [line]
+                if columns(line) <= WIDTH
+                else [
+                    "found = [",
+                    "    token_id",
+                    "    for token_id in range(len(pieces))",
+                    f"    if {match}",
+                    "]",
+                ]
+            ),
+        ],
+        [
+            "for token_id in found[:100]:",
+            '    print(f"{token_id:8} {pieces[token_id]!r}")',
+            'print(f"{len(found):,} of {len(pieces):,} tokens")',
+        ],
+    )
+
+
+def add_token(checkpoint: Checkpoint, text: str, token: str, special: bool = False) -> str:
+    """A script that adds a token and encodes a text before and after.
+
+    Args:
+        checkpoint: Loaded by its folder; its files stay as they are.
+        text: The text.
+        token: What to add.
+        special: As a special token, which decoding can skip.
+    """
+    arguments = ["[token]", "special_tokens=True"] if special else ["[token]"]
+    return script(
+        "Add a token and see the effect.",
+        [_AUTO],
+        checkpoint_lines(checkpoint),
+        tokenizer_lines(),
+        [*assign("text", text), *assign("token", token)],
+        [
+            'before = tokenizer(text)["input_ids"]',
+            *call("added = tokenizer.add_tokens(", arguments),
+            'after = tokenizer(text)["input_ids"]',
+        ],
+        [
+            'print(f"{added} added, id {tokenizer.convert_tokens_to_ids(token)}")',
+            'print(f"{len(before)} tokens before, {len(after)} after")',
+            "print(tokenizer.convert_ids_to_tokens(after))",
+            "# A model needs a row of embeddings for it: model.resize_token_embeddings(len(tokenizer))",
+        ],
+    )
+
+
+def batch(checkpoint: Checkpoint, texts: Sequence[str], pairs: Sequence[str] | None, options: BatchOptions) -> str:
+    """A script that encodes texts together and prints the tensors and what of them is padding.
+
+    Args:
+        checkpoint: Loaded by its folder.
+        texts: One or more.
+        pairs: As many second texts, or None.
+        options: The switches of the call; what stands at its default is left out.
+    """
+    arguments = ["texts"] if pairs is None else ["texts", "pairs"]
+    arguments += [f"{name}={literal(value)}" for name, value in options.arguments().items()]
+    side = (
+        [f"tokenizer.truncation_side = {literal(options.truncation_side)}"]
+        if options.truncation and options.truncation_side
+        else []
+    )
+    return script(
+        "Encode texts as one rectangle.",
+        [_AUTO],
+        checkpoint_lines(checkpoint),
+        [*tokenizer_lines(), *side, *(_BORROW if options.padding else [])],
+        [
+            *assign("texts", list(texts)),
+            *(assign("pairs", list(pairs)) if pairs is not None else []),
+            *call("batch = tokenizer(", [*arguments, 'return_tensors="pt"']),
+        ],
+        [
+            "for name, tensor in batch.items():",
+            "    print(name, tuple(tensor.shape), tensor.dtype)",
+            "    print(tensor)",
+            'if "attention_mask" in batch:',
+            '    mask = batch["attention_mask"]',
+            '    print(f"{(mask == 0).sum().item()} of {mask.numel()} positions are padding")',
+        ],
+    )
+
+
+def chat_template(checkpoint: Checkpoint, talk: template.Talk, *, mask: bool = False) -> str:
+    """A script that writes a conversation by its template and prints text and tokens.
+
+    Args:
+        checkpoint: Loaded by its folder.
+        talk: Messages, tools, variables, switches and the template, where that is an edited one.
+        mask: Ask for the assistant mask too.
+
+    Raises:
+        TemplateError: Tools, variables or the further fields of a message are no JSON.
+    """
+    tools, variables = template.tools_of(talk), template.variables_of(talk)
+    arguments = ["messages"]
+    lines = _value("messages = ", template.messages_of(talk.turns))
+    if tools is not None:
+        lines += _value("tools = ", tools)
+        arguments.append("tools=tools")
+    if talk.template is not None:
+        lines += assign("template", talk.template)
+        arguments.append("chat_template=template")
+    for name in ("add_generation_prompt", "continue_final_message"):
+        if getattr(talk, name):
+            arguments.append(f"{name}=True")
+    if variables:
+        lines += _value("variables = ", variables)
+        arguments.append("**variables")
+    loud = ["return_assistant_tokens_mask=True"] if mask else []
+    shown = [
+        'ids = encoded["input_ids"]',
+        "for position, (token_id, piece) in enumerate(zip(ids, tokenizer.convert_ids_to_tokens(ids))):",
+        '    print(f"{position:5} {token_id:8} {piece!r}")',
+    ]
+    if mask:
+        shown[1:] = [
+            'mask = encoded["assistant_masks"]',
+            "for token_id, piece, said in zip(ids, tokenizer.convert_ids_to_tokens(ids), mask):",
+            '    print(f"{token_id:8} {said} {piece!r}")',
+        ]
+    return script(
+        "Write a conversation by its chat template.",
+        [_AUTO],
+        checkpoint_lines(checkpoint),
+        tokenizer_lines(),
+        lines,
+        call("text = tokenizer.apply_chat_template(", [arguments[0], "tokenize=False", *arguments[1:]]),
+        call("encoded = tokenizer.apply_chat_template(", [arguments[0], *loud, *arguments[1:]]),
+        ["print(text)", *shown],
+    )
+
+
+def tokenizers(checkpoints: Sequence[Checkpoint], text: str | Path | None) -> str:
+    """A script that compares tokenizers by tokens, characters and bytes per token, and by what decoding gives back.
+
+    Args:
+        checkpoints: Each loaded by its folder.
+        text: A text, a file of UTF-8, or None for the parallel sample, where it prints tokens per language.
+    """
+    names = distinct([each.name for each in checkpoints])
+    folders = [str(each.path) for each in checkpoints]
+    paths = _value("checkpoints = ", dict(zip(names, folders, strict=True)))
+    loaded = "    tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)"
+    encoded = '    ids = tokenizer(text, add_special_tokens=False)["input_ids"]'
+    if text is None:
+        from workbench.engine.paths import asset
+
+        return script(
+            "Compare tokenizers on the same sentences in many languages.",
+            ["import csv", "from collections import defaultdict", "", _AUTO],
+            paths,
+            [
+                *assign("sample", str(asset("samples/parallel.csv"))),
+                "sentences = defaultdict(list)",
+                'with open(sample, encoding="utf-8", newline="") as file:',
+                "    for row in csv.DictReader(file):",
+                '        sentences[row["language"]].append(row["text"])',
+            ],
+            [
+                "counts = {}",
+                "for name, checkpoint in checkpoints.items():",
+                loaded,
+                "    for language, texts in sentences.items():",
+                '        ids = tokenizer(texts, add_special_tokens=False)["input_ids"]',
+                "        counts[name, language] = sum(map(len, ids))",
+                '        premium = counts[name, language] / counts[name, "English"]',
+                '        print(f"{name}: {language} {counts[name, language]} tokens, {premium:.2f} times English")',
+            ],
+        )
+    file = isinstance(text, Path)
+    given = (
+        [*assign("file", str(text)), 'text = Path(file).read_text(encoding="utf-8-sig")']
+        if file
+        else assign("text", str(text))
+    )
+    return script(
+        "Compare tokenizers on one text.",
+        ["from pathlib import Path", "", _AUTO] if file else [_AUTO],
+        paths,
+        given,
+        [
+            "counts = {}",
+            "for name, checkpoint in checkpoints.items():",
+            loaded,
+            encoded,
+            "    back = tokenizer.decode(ids)",
+            "    counts[name] = len(ids)",
+            "    per_token = len(text) / max(1, len(ids)), len(text.encode()) / max(1, len(ids))",
+            '    print(f"{name}: {len(ids)} tokens of {per_token[0]:.2f} characters, {per_token[1]:.2f} bytes")',
+            '    print("  the text comes back as it was" if back == text else f"  comes back as {back[:500]!r}")',
+        ],
+    )
+
+
+def _value(opening: str, value: Any, closing: str = "", indent: int = 0) -> list[str]:
+    """The lines of a value of lists and dicts: each on one line where it fits, else an item a line."""
+    margin = " " * indent
+    line = margin + opening + _inline(value) + closing
+    if columns(line) <= WIDTH or not isinstance(value, dict | list) or not value:
+        return [line]
+    inner: list[str] = []
+    if isinstance(value, dict):
+        for key, item in value.items():
+            inner += _value(f"{literal(key)}: ", item, ",", indent + 4)
+    else:
+        for item in value:
+            inner += _value("", item, ",", indent + 4)
+    brackets = "{}" if isinstance(value, dict) else "[]"
+    return [margin + opening + brackets[0], *inner, margin + brackets[1] + closing]
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal(key)}: {_inline(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return literal(value)

@@ -1,0 +1,71 @@
+"""A token added to a copy of a tokenizer, and what becomes of a text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.engine.errors import InputError
+from workbench.engine.task import Silent, Task
+from workbench.engine.tokens import check_text, encode, own_tokenizer
+from workbench.engine.values import Encoding
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A text before and after a token was added.
+
+    Attributes:
+        token: What was added.
+        id: Its id.
+        new: Whether the id is new: a model then needs one more row of embeddings.
+        before: The text as it was.
+        after: The text with the token.
+        size: Vocabulary with it, added tokens included.
+    """
+
+    token: str
+    id: int
+    new: bool
+    before: Encoding
+    after: Encoding
+    size: int
+
+    @property
+    def found(self) -> int:
+        """How often the token stands in the text."""
+        return self.after.input_ids.count(self.id)
+
+
+def try_token(
+    tokenizer: PreTrainedTokenizerBase, token: str, text: str, special: bool = False, *, task: Task | None = None
+) -> Added:
+    """Add a token to a copy of a tokenizer and encode a text before and after.
+
+    Args:
+        tokenizer: Stays as it is.
+        token: What to add.
+        text: May be empty.
+        special: As a special token, which decoding can skip.
+        task: Asked now and then whether to stop.
+
+    Raises:
+        InputError: The token is empty or blank, or one of both texts holds a lone surrogate.
+
+    References:
+        transformers, Tokenizer: add_tokens; Model: resize_token_embeddings
+    """
+    task = task or Silent()
+    check_text(token)
+    if not token.strip():
+        raise InputError("There is no token to add.", why="It is empty or blank.", remedy="Write a word or a marker.")
+    before = encode(tokenizer, text, task=task)
+    other = own_tokenizer(tokenizer, task=task)
+    size = len(other)
+    other.add_tokens([token], special_tokens=special)
+    after = encode(other, text, task=task)
+    id_ = int(other.convert_tokens_to_ids(token))
+    return Added(token, id_, len(other) > size, before, after, len(other))
