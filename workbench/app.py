@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -84,7 +83,7 @@ class Workbench(QObject):
     def _on_painted(self) -> None:
         # Importing torch makes some 700,000 objects. Collections during it stop the window for half a second, and
         # every full collection later would too: none runs meanwhile, and what the import left is frozen afterwards.
-        gc.disable()
+        self.runner.garbage.hold()
         self._names = _names_of_qt()
         self._names_timer.start()
 
@@ -97,7 +96,6 @@ class Workbench(QObject):
                 return
         self._names_timer.stop()
         if not self.window.isVisible():
-            gc.enable()
             return
         import pyqtgraph  # noqa: F401 - it asks for every name of Qt, and PySide makes types in no other thread safely
 
@@ -106,8 +104,7 @@ class Workbench(QObject):
         self.runner.start(job, Lane.MODEL)
 
     def _on_warm(self) -> None:
-        gc.freeze()
-        gc.enable()
+        self.runner.garbage.go_on()
         self.is_warm = True
         if self.window.isVisible():
             self.window.build_ahead()

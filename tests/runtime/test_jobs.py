@@ -195,3 +195,18 @@ def test_a_runner_that_is_gone_is_not_called_back(qtbot: QtBot) -> None:
     runner.deleteLater()
     del runner
     qtbot.wait(20)
+
+
+def test_the_time_left_counts_only_what_was_done_since_it_began(qtbot: QtBot, runner: Runner) -> None:
+    def work(*, task: Task) -> None:
+        threading.Event().wait(0.6)
+        # 90 of 100 were there before, as when a download goes on: half of the rest is done, half is left.
+        task.report(Progress(95, 100, "bytes", start=90))
+        while not task.cancelled:
+            threading.Event().wait(0.01)
+
+    job = runner.start(Job("Going on", work), Lane.IO)
+    qtbot.waitUntil(lambda: job.progress is not None and job.remaining is not None)
+    assert job.remaining == pytest.approx(job.elapsed, rel=0.2)
+    with qtbot.waitSignal(job.finished):
+        job.cancel()

@@ -16,6 +16,7 @@ class Progress:
         unit: ``bytes``, ``tokens``, ``steps``, ``rows`` or ``files``.
         note: What is being done right now, for people.
         halted: Whether it waits for a person, and no time passes for it.
+        start: Units that were done before it began, as when a download goes on.
     """
 
     done: float
@@ -23,6 +24,7 @@ class Progress:
     unit: str
     note: str = ""
     halted: bool = False
+    start: float = 0.0
 
 
 class Cancelled(BaseException):

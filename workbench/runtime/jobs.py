@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal
 
 from workbench.engine.errors import WorkbenchError, explain
 from workbench.engine.task import Cancelled, Progress
+from workbench.runtime.garbage import Collector
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Lane(enum.Enum):
     TRAIN = ("train", 1)
     TEXT = ("text", 1)
     IO = ("io", 3)
+    FETCH = ("fetch", 3)
 
 
 class State(enum.Enum):
@@ -179,11 +181,12 @@ class Job(QObject):
     def remaining(self) -> float | None:
         """Seconds left by the progress so far, or None while nothing can be said or the work is halted."""
         progress = self.progress
-        if not self.active or progress is None or not progress.total or progress.done <= 0 or self.elapsed < 0.5:
+        if not self.active or progress is None or not progress.total or self.elapsed < 0.5:
             return None
-        if progress.halted:
+        done = progress.done - progress.start
+        if progress.halted or done <= 0:
             return None
-        return (self.elapsed - self._halted) * max(0.0, progress.total - progress.done) / progress.done
+        return (self.elapsed - self._halted) * max(0.0, progress.total - progress.done) / done
 
     def _on_began(self) -> None:
         self.state = State.RUNNING
@@ -294,6 +297,9 @@ class _Worker(QThread):
 class Runner(QObject):
     """Starts jobs on lanes and knows every one of them.
 
+    Attributes:
+        garbage: Collects Python's garbage while the lanes have threads.
+
     Signals:
         job_added(Job): A job was handed in (quiet ones are not announced).
         job_changed(Job): Its state or progress changed.
@@ -312,6 +318,7 @@ class Runner(QObject):
         self._queues: dict[Lane, queue.SimpleQueue[Job | None]] = {lane: queue.SimpleQueue() for lane in Lane}
         self._workers: list[_Worker] = []
         self._started_lanes: set[Lane] = set()
+        self.garbage = Collector(self)
 
     def start(self, job: Job, lane: Lane, *, slot: str | None = None) -> Job:
         """Queue a job on a lane.
@@ -327,6 +334,7 @@ class Runner(QObject):
                 older.abandon()
             self._slots[slot] = job
         if lane not in self._started_lanes:
+            self.garbage.start()
             self._started_lanes.add(lane)
             name, threads = lane.value
             for number in range(threads):
@@ -358,6 +366,7 @@ class Runner(QObject):
         """Cancel everything and end the threads; blocks until they have ended. For closing only."""
         for job in list(self._active.values()):
             job.cancel()
+        self.garbage.stop()
         for lane in self._started_lanes:
             for _ in range(lane.value[1]):
                 self._queues[lane].put(None)

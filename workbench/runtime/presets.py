@@ -17,7 +17,7 @@ from workbench.engine.values import Sampling, Strategy
 
 #: Least value of the numbers of a strategy; the others take any.
 _LEAST = {"num_beams": 1, "num_return_sequences": 1, "prompt_lookup_num_tokens": 0, "num_assistant_tokens": 1,
-          "tokens_per_second": 0.0}  # fmt: skip
+          "tokens_per_second": 0.0, "threads": 0}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
