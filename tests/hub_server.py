@@ -6,6 +6,7 @@ Big files are answered the way the Hub does it, by a redirect to another origin 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import re
@@ -32,6 +33,9 @@ class Repo:
         gated: Files are refused with GatedRepo.
         hashes: False answers like a mirror that knows no blobs.
         etags: Name to an ETag that is sent instead of the right one.
+        kind: ``model`` or ``dataset``.
+        branches: Other revisions than ``main``, which stand for the same commit.
+        endless: Name to a size: the file is said to have that many bytes, and blanks come until nobody listens.
     """
 
     files: dict[str, bytes]
@@ -39,10 +43,15 @@ class Repo:
     gated: bool = False
     hashes: bool = True
     etags: dict[str, str] = field(default_factory=dict)
+    kind: str = "model"
+    branches: tuple[str, ...] = ()
+    endless: dict[str, int] = field(default_factory=dict)
 
     @property
     def commit(self) -> str:
-        return hashlib.sha1(repr(sorted(self.files.items())).encode()).hexdigest()
+        return hashlib.sha1(
+            repr(sorted((name, git_sha1(data)) for name, data in self.files.items())).encode()
+        ).hexdigest()
 
 
 @dataclass
@@ -66,6 +75,7 @@ class HubServer:
         repos: By id.
         faults: By file name.
         status: By path: ``(code, headers)`` to answer with.
+        bodies: By path: what is answered in place of the right JSON.
         requests: Of each request: method, path, and its headers.
         sent: Of each content answer: file name, first byte, bytes sent.
         stalled: Set when an answer began to stall.
@@ -76,6 +86,7 @@ class HubServer:
         self.repos: dict[str, Repo] = {}
         self.faults: dict[str, list[Fault]] = {}
         self.status: dict[str, tuple[int, dict[str, str]]] = {}
+        self.bodies: dict[str, bytes] = {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.sent: list[tuple[str, int, int]] = []
         self.stalled = threading.Event()
@@ -157,23 +168,37 @@ class _Handler(BaseHTTPRequestHandler):
             if path.startswith(prefix):
                 self._send(code, json.dumps({"error": f"status {code}"}).encode(), extra)
                 return
-        if path == "/api/models":
-            self._search()
+        for prefix, body in self.hub.bodies.items():
+            if path.startswith(prefix):
+                self._send(200, body, {"Content-Type": "application/json"})
+                return
+        if path in ("/api/models", "/api/datasets"):
+            self._search(path.removeprefix("/api/").removesuffix("s"))
+        elif found := re.fullmatch(r"/api/(?:model|dataset)s/(.+?)/refs", path):
+            self._refs(found[1])
+        elif found := re.fullmatch(r"/api/datasets/(.+?)/revision/(.+)", path):
+            self._info(found[1], found[2])
+        elif found := re.fullmatch(r"/api/models/(.+?)/tree/([^/]+)", path):
+            self._tree(found[1])
         elif found := re.fullmatch(r"/api/models/(.+?)(?:/revision/(.+))?", path):
             self._info(found[1], found[2] or "main")
         elif found := re.fullmatch(r"/cdn/([^/]+/[^/]+)/(.+)", path):
             self._content(found[1], found[2], self.hub.repos[found[1]].files[found[2]], content)
         elif found := re.fullmatch(r"/(.+?)/resolve/([^/]+)/(.+)", path):
-            self._resolve(found[1], found[2], found[3], content)
+            self._resolve(found[1].removeprefix("datasets/"), found[2], found[3], content)
         else:
             self._send(404, b"{}", {})
 
-    def _search(self) -> None:
-        asked = {key: values[-1] for key, values in parse_qs(urlsplit(self.path).query).items()}
+    def _search(self, kind: str) -> None:
+        given = parse_qs(urlsplit(self.path).query)
+        asked = {key: values[-1] for key, values in given.items()}
         rows = [
             {"id": name, "modelId": name, **repo.listing}
             for name, repo in self.hub.repos.items()
-            if asked.get("search", "").lower() in name.lower()
+            if repo.kind == kind
+            and asked.get("search", "").lower() in name.lower()
+            and asked.get("author") in (None, name.split("/")[0])
+            and set(given.get("filter", ())) <= {*(repo.listing.get("tags") or ()), repo.listing.get("library_name")}
             and asked.get("pipeline_tag") in (None, repo.listing.get("pipeline_tag"))
         ]
         key = asked.get("sort", "downloads")
@@ -182,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {}
         if start + limit < len(rows):
             query = re.sub(r"&cursor=\d+", "", urlsplit(self.path).query)
-            headers["Link"] = f'<{self.hub.url}/api/models?{query}&cursor={start + limit}>; rel="next"'
+            headers["Link"] = f'<{self.hub.url}/api/{kind}s?{query}&cursor={start + limit}>; rel="next"'
         self._json(rows[start : start + limit], headers)
 
     def _info(self, repo_id: str, revision: str) -> None:
@@ -190,18 +215,34 @@ class _Handler(BaseHTTPRequestHandler):
         if repo is None:
             message = "Repository not found"
             self._send(401, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": message})
-        elif revision not in ("main", repo.commit):
+        elif revision not in ("main", repo.commit, *repo.branches):
             self._send(404, b"{}", {"X-Error-Code": "RevisionNotFound", "X-Error-Message": f"no {revision}"})
         else:
             siblings = [self._sibling(repo, name, data) for name, data in repo.files.items()]
+            siblings += [{"rfilename": name} for name in repo.endless]
             self._json({"id": repo_id, "modelId": repo_id, "sha": repo.commit, "siblings": siblings, **repo.listing})
+
+    def _refs(self, repo_id: str) -> None:
+        repo = self.hub.repos[repo_id]
+        branches = [{"name": name, "targetCommit": repo.commit} for name in ("main", *repo.branches)]
+        self._json({"branches": branches, "tags": [{"name": "v1", "targetCommit": repo.commit}], "converts": []})
+
+    def _tree(self, repo_id: str) -> None:
+        repo = self.hub.repos[repo_id]
+        rows = []
+        for name, data in repo.files.items():
+            row: dict[str, Any] = {"type": "file", "path": name, "size": len(data), "oid": git_sha1(data)}
+            if _is_big(name, data):
+                row["lfs"] = {"oid": sha256(data), "size": len(data), "pointerSize": 130}
+            rows.append(row)
+        self._json(rows)
 
     def _sibling(self, repo: Repo, name: str, data: bytes) -> dict[str, Any]:
         if not repo.hashes:
             return {"rfilename": name}
         sibling: dict[str, Any] = {"rfilename": name, "size": len(data), "blobId": git_sha1(data)}
         if _is_big(name, data):
-            digest = repo.etags.get(name, hashlib.sha256(data).hexdigest())
+            digest = repo.etags.get(name, sha256(data))
             sibling["lfs"] = {"sha256": digest, "size": len(data), "pointerSize": 130}
         return sibling
 
@@ -214,8 +255,11 @@ class _Handler(BaseHTTPRequestHandler):
             message = f"Access to model {repo_id} is restricted."
             self._send(401, b"", {"X-Error-Code": "GatedRepo", "X-Error-Message": message})
             return
+        if name in repo.endless:
+            self._endless(name, repo.endless[name])
+            return
         data = repo.files.get(name)
-        if data is None or revision not in ("main", repo.commit):
+        if data is None or revision not in ("main", repo.commit, *repo.branches):
             self._send(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"})
             return
         headers = {"X-Repo-Commit": repo.commit}
@@ -223,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers["ETag"] = f'"{repo.etags.get(name, git_sha1(data))}"'
             self._content(repo_id, name, data, content, headers)
             return
-        headers["X-Linked-ETag"] = f'"{repo.etags.get(name, hashlib.sha256(data).hexdigest())}"'
+        headers["X-Linked-ETag"] = f'"{repo.etags.get(name, sha256(data))}"'
         headers["X-Linked-Size"] = str(len(data))
         headers["Location"] = f"{self.hub.cdn}/cdn/{repo_id}/{quote(name)}"
         self._send(302, b"", headers)
@@ -242,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         start = int(asked[1]) if asked and (fault is None or fault.kind != "whole") else 0
-        body = data[start:]
+        body = data[start:] if start else data
         if fault is not None and fault.kind == "flip":
             at = max(0, fault.after - start)
             body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
@@ -263,8 +307,10 @@ class _Handler(BaseHTTPRequestHandler):
         until = max(0, fault.after - start) if fault is not None and stops else len(body)
         mine = len(self.hub.sent)
         self.hub.sent.append((name, start, 0))
-        for at in range(0, min(until, len(body)), 65536):
-            block = body[at : min(at + 65536, until)]
+        # Files of a benchmark go out in blocks that cost the server next to nothing.
+        step = 65536 if len(body) < 2**24 else 2**20
+        for at in range(0, min(until, len(body)), step):
+            block = memoryview(body)[at : min(at + step, until)]
             # Counted before it is sent: the client may be done with it before this thread runs again.
             self.hub.sent[mine] = (name, start, at + len(block))
             self.wfile.write(block)
@@ -277,6 +323,16 @@ class _Handler(BaseHTTPRequestHandler):
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.connection.close()
             self.close_connection = True
+
+    def _endless(self, name: str, size: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        mine = len(self.hub.sent)
+        self.hub.sent.append((name, 0, 0))
+        for at in range(0, size, 2**20):
+            self.wfile.write(bytes(min(2**20, size - at)))
+            self.hub.sent[mine] = (name, 0, at + 2**20)
 
     def _json(self, value: Any, headers: dict[str, str] | None = None) -> None:
         self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})
@@ -291,6 +347,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
+@functools.lru_cache
+def sha256(data: bytes) -> str:
+    """The name LFS gives a file."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@functools.lru_cache
 def git_sha1(data: bytes) -> str:
     """The name git gives a blob."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QLabel, QStatusBar, QToolButton, QWidget
 
-from workbench.engine import models
+from workbench.engine import hub, models
 from workbench.runtime.jobs import Job, Runner
 from workbench.runtime.session import Session
 from workbench.widgets import icons, theme
@@ -41,6 +41,7 @@ class StatusBar(QStatusBar):
         self.addPermanentWidget(self._offline)
 
         self._clock.timeout.connect(self._show_memory)
+        self._clock.timeout.connect(self._show_offline)
         self._jobs.clicked.connect(self.jobs_requested)
         self._jobs.cancel_requested.connect(self._on_cancel_requested)
         self._offline.toggled.connect(session.set_offline)
@@ -76,12 +77,17 @@ class StatusBar(QStatusBar):
         self._memory.setText(f"{text}, model {loaded}" if loaded else text)
 
     def _show_offline(self) -> None:
-        offline = self._session.offline
+        offline, refused = self._session.offline, hub.refused()
+        text = "Online"
+        if offline:
+            text = f"Offline, {refused} refused" if refused else "Offline"
+        if text == self._offline.text():
+            return
         self._offline.setChecked(offline)
-        self._offline.setText("Offline" if offline else "Online")
-        self._offline.setAccessibleName(self._offline.text())
+        self._offline.setText(text)
+        self._offline.setAccessibleName(text)
         self._offline.setToolTip(
-            "The network is switched off; what is on this machine still works"
+            f"The network is switched off and {refused:,} connections were refused; what is on this machine still works"
             if offline
             else "Press to keep the program off the network"
         )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtCore import QMimeData, QObject, QPointF, Qt, QUrl, Slot
+from PySide6.QtGui import QDesktopServices, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -18,16 +20,24 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QTableView,
+    QTabWidget,
     QToolButton,
+    QTreeWidget,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
 
 from tests import hub_server
+from tests.engine.hub.test_fetch import Watched
 from tests.hub_server import Fault, HubServer, checkpoint_files
+from tests.tiny_gguf import build_tiny_gguf
 from workbench.engine import hub, paths, starters
+from workbench.engine.hub import Order
+from workbench.engine.task import Cancelled
 from workbench.engine.values import Checkpoint
 from workbench.panes.hub import HubPane
+from workbench.panes.hub.details import Details
+from workbench.panes.hub.pack_view import PackView
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
 from workbench.widgets.quiet import QuietComboBox
@@ -74,6 +84,11 @@ def find(pane: HubPane, kind: type, name: str) -> QWidget:
 def rows(pane: HubPane, name: str) -> list[str]:
     model = find(pane, QTableView, name).model()
     return [str(model.index(row, 0).data()) for row in range(model.rowCount())]
+
+
+def column(pane: HubPane, name: str, number: int) -> list[str]:
+    model = find(pane, QTableView, name).model()
+    return [str(model.index(row, number).data()) for row in range(model.rowCount())]
 
 
 def notice(pane: HubPane) -> str:
@@ -140,14 +155,14 @@ def test_download_cancel_resume_and_it_is_there(pane: HubPane, server: HubServer
     qtbot.waitUntil(lambda: progress.isVisible() and server.stalled.is_set())
     qtbot.waitUntil(lambda: "MB" in find(pane, QLabel, "hub.progress_text").text())
     qtbot.mouseClick(find(pane, QPushButton, "hub.cancel"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: "someone/tiny (unfinished)" in rows(pane, "hub.local"))
+    qtbot.waitUntil(lambda: column(pane, "hub.local", 1) == ["unfinished"])
     assert not progress.isVisible()
     server.sent.clear()
     select(pane, "hub.local", 0)
     resume = find(pane, QPushButton, "hub.download")
     assert resume.text() == resume.accessibleName() == "Resume"
     qtbot.mouseClick(resume, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: rows(pane, "hub.local") == ["someone/tiny"])
+    qtbot.waitUntil(lambda: column(pane, "hub.local", 1) == ["complete"])
     ((name, start, _),) = server.sent
     assert name == "model.safetensors" and start > 0
     qtbot.waitUntil(lambda: find(pane, QPushButton, "hub.load").isVisible())
@@ -242,11 +257,13 @@ def test_delete_asks_and_frees(pane: HubPane, server: HubServer, session: Sessio
     select(pane, "hub.local", 0)
     delete = find(pane, QPushButton, "hub.delete")
     qtbot.mouseClick(delete, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "hub.consent") is not None)
     qtbot.mouseClick(find(pane, QPushButton, "hub.consent_no"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: pane.findChild(QWidget, "hub.consent") is None)
     assert made.path.exists()
     qtbot.mouseClick(delete, Qt.MouseButton.LeftButton)
-    assert "kB" in find(pane, QWidget, "hub.consent").informativeText()
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "hub.consent") is not None)
+    assert "kB are freed" in find(pane, QWidget, "hub.consent").informativeText()
     qtbot.mouseClick(find(pane, QPushButton, "hub.consent_yes"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: rows(pane, "hub.local") == [])
     assert not made.path.exists()
@@ -268,15 +285,9 @@ def test_what_is_loaded_is_not_deleted(pane: HubPane, session: Session, tiny_ber
 def test_a_dropped_folder_is_listed_and_another_refused(
     pane: HubPane, tiny_bert: Checkpoint, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    def drop(path: Path) -> None:
-        data = QMimeData()
-        data.setUrls([QUrl.fromLocalFile(str(path))])
-        none = Qt.KeyboardModifier.NoModifier
-        pane.dropEvent(QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, none))
-
-    drop(tmp_path)
+    drop(pane, tmp_path)
     qtbot.waitUntil(lambda: "no config.json" in notice(pane))
-    drop(tiny_bert.path)
+    drop(pane, tiny_bert.path)
     qtbot.waitUntil(lambda: rows(pane, "hub.local") == [tiny_bert.path.name])
     assert find(pane, QLabel, "hub.title").text() == tiny_bert.path.name
 
@@ -333,3 +344,327 @@ def test_code_follows_the_selection(pane: HubPane, server: HubServer, tiny_bert:
     dtype = find(pane, QuietComboBox, "hub.dtype")
     dtype.setCurrentText("float16")
     assert "float16" in pane.code
+
+
+def names_of_tabs(pane: HubPane) -> list[str]:
+    places = find(pane, QTabWidget, "hub.places")
+    return [places.tabText(number) for number in range(places.count())]
+
+
+def click(qtbot: QtBot, pane: HubPane, name: str) -> None:
+    button = find(pane, QPushButton, name)
+    assert button.isEnabled(), name
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def show_queue(pane: HubPane) -> None:
+    find(pane, QTabWidget, "hub.places").setCurrentIndex(1)
+
+
+def test_a_download_is_paused_and_goes_on_with_what_is_missing(pane: HubPane, server: HubServer, qtbot: QtBot) -> None:
+    server.add("someone/tiny", checkpoint_files(2_000_000))
+    server.faults["model.safetensors"] = [Fault("stall", after=1_200_000)]
+    show_queue(pane)
+    pane.download("someone/tiny")
+    qtbot.waitUntil(server.stalled.is_set)
+    qtbot.waitUntil(lambda: "59 %" in column(pane, "hub.queue", 2)[0])
+    assert names_of_tabs(pane)[1] == "Downloads (1)"
+    files = dict(zip(rows(pane, "hub.queue_files"), column(pane, "hub.queue_files", 1), strict=True))
+    assert files == {
+        "README.md": "there", "config.json": "there", "tokenizer.json": "there", "model.safetensors": "fetching",
+    }  # fmt: skip
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 3)[0].endswith("B/s"))
+    began = time.monotonic()
+    click(qtbot, pane, "hub.queue_pause")
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 1) == ["paused"])
+    assert time.monotonic() - began < 1.0
+    assert column(pane, "hub.queue_files", 1).count("paused") == 1
+    server.sent.clear()
+    toggle = find(pane, QPushButton, "hub.queue_pause")
+    assert toggle.text() == toggle.accessibleName() == "Continue"
+    click(qtbot, pane, "hub.queue_pause")
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 1) == ["done"])
+    ((name, start, _),) = server.sent
+    assert name == "model.safetensors" and start > 0
+    assert names_of_tabs(pane)[1] == "Downloads" and hub.remembered() == ()
+    click(qtbot, pane, "hub.queue_clear")
+    assert rows(pane, "hub.queue") == []
+
+
+def test_several_come_at_once_and_all_are_paused_with_one_button(
+    pane: HubPane, server: HubServer, qtbot: QtBot
+) -> None:
+    server.faults["model.safetensors"] = [Fault("stall", after=1000, times=3)]
+    for number in range(4):
+        server.add(f"someone/tiny-{number}", checkpoint_files(200_000 + 4 * number))
+        pane.download(f"someone/tiny-{number}")
+    show_queue(pane)
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 1) == ["fetching"] * 3 + ["waiting"])
+    qtbot.waitUntil(lambda: len(hub.remembered()) == 4 and not server.faults["model.safetensors"])
+    click(qtbot, pane, "hub.queue_all")
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 1) == ["paused"] * 4)
+    click(qtbot, pane, "hub.queue_all")
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 1) == ["done"] * 4, timeout=10_000)
+    qtbot.waitUntil(lambda: sorted(rows(pane, "hub.local")) == [f"someone/tiny-{number}" for number in range(4)])
+
+
+def test_searching_never_waits_for_downloads(pane: HubPane, server: HubServer, qtbot: QtBot) -> None:
+    server.faults["model.safetensors"] = [Fault("stall", after=1000, times=9)]
+    for number in range(5):
+        server.add(f"someone/tiny-{number}", checkpoint_files(200_000 + 4 * number))
+        pane.download(f"someone/tiny-{number}")
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 1).count("fetching") == 3)
+    search(qtbot, pane, "tiny-4")
+    assert rows(pane, "hub.results") == ["someone/tiny-4"]
+
+
+def test_a_canceled_download_leaves_the_queue_for_good(
+    pane: HubPane, server: HubServer, session: Session, runner: Runner, qtbot: QtBot
+) -> None:
+    server.add("someone/tiny", checkpoint_files(2_000_000))
+    server.faults["model.safetensors"] = [Fault("stall", after=1_200_000)]
+    pane.download("someone/tiny")
+    qtbot.waitUntil(server.stalled.is_set)
+    show_queue(pane)
+    click(qtbot, pane, "hub.queue_cancel")
+    qtbot.waitUntil(lambda: rows(pane, "hub.queue") == [])
+    qtbot.waitUntil(lambda: hub.remembered() == ())
+    qtbot.waitUntil(lambda: column(pane, "hub.local", 1) == ["unfinished"])
+
+
+def test_the_next_start_offers_what_the_last_one_did_not_finish(
+    server: HubServer, session: Session, runner: Runner, qtbot: QtBot
+) -> None:
+    server.add("someone/tiny", checkpoint_files(2_000_000))
+    with pytest.raises(Cancelled):
+        hub.fulfil(Order("someone/tiny"), task=Watched(stop_at=1_200_000))
+    server.sent.clear()
+    after = HubPane(session, runner)
+    qtbot.addWidget(after)
+    qtbot.waitUntil(lambda: rows(after, "hub.queue") == ["someone/tiny"])
+    assert column(after, "hub.queue", 1) == ["paused"] and server.sent == [], "it is offered, not begun"
+    assert not column(after, "hub.queue", 2)[0].startswith("0 %")
+    assert names_of_tabs(after)[1] == "Downloads (1)"
+    click(qtbot, after, "hub.queue_pause")
+    qtbot.waitUntil(lambda: column(after, "hub.queue", 1) == ["done"])
+    assert ("model.safetensors", True) in {(name, start > 0) for name, start, _ in server.sent}
+
+
+def test_a_failed_download_says_why_and_can_be_tried_again(pane: HubPane, server: HubServer, qtbot: QtBot) -> None:
+    server.add("someone/tiny", checkpoint_files())
+    server.faults["model.safetensors"] = [Fault("flip", after=1000)]
+    show_queue(pane)
+    pane.download("someone/tiny")
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 1) == ["failed"])
+    assert "hash" in notice(pane)
+    click(qtbot, pane, "hub.queue_pause")
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 1) == ["done"])
+
+
+def test_files_can_be_chosen(pane: HubPane, server: HubServer, qtbot: QtBot) -> None:
+    server.add("someone/tiny", checkpoint_files())
+    search(qtbot, pane, "tiny")
+    select(pane, "hub.results", 0)
+    click(qtbot, pane, "hub.choose")
+    qtbot.waitUntil(lambda: "Choose files" in names_of_tabs(pane))
+    tree = find(pane, QTreeWidget, "hub.choice")
+    assert tree.topLevelItemCount() == 7
+    ticked = {tree.topLevelItem(row).text(0): tree.topLevelItem(row).checkState(0) for row in range(7)}
+    assert {name for name, state in ticked.items() if state == Qt.CheckState.Checked} == {
+        "README.md", "config.json", "model.safetensors", "tokenizer.json",
+    }  # fmt: skip
+    for row in range(7):
+        item = tree.topLevelItem(row)
+        wanted = item.text(0) in ("config.json", "onnx/model.onnx")
+        item.setCheckState(0, Qt.CheckState.Checked if wanted else Qt.CheckState.Unchecked)
+    assert find(pane, QLabel, "hub.choice_sum").text().startswith("2 of 7 files")
+    click(qtbot, pane, "hub.choice_download")
+    assert find(pane, QTabWidget, "hub.places").currentIndex() == 1
+    assert names_of_tabs(pane) == ["On this machine", "Downloads (1)"]
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 1) == ["done"])
+    # The card was read too, to be shown.
+    assert {name for name, _, _ in server.sent} - {"README.md"} == {"config.json", "onnx/model.onnx"}
+
+
+def test_several_revisions_are_deleted_with_what_is_freed_said_first(
+    pane: HubPane, server: HubServer, session: Session, qtbot: QtBot
+) -> None:
+    server.add("someone/one", checkpoint_files(400_000))
+    server.add("someone/two", checkpoint_files(600_000))
+    hub.download("someone/one")
+    hub.download("someone/two")
+    session.local_changed.emit()
+    qtbot.waitUntil(lambda: len(rows(pane, "hub.local")) == 2)
+    find(pane, QTableView, "hub.local").selectAll()
+    click(qtbot, pane, "hub.delete")
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "hub.consent") is not None)
+    assert "1.00 MB are freed" in find(pane, QWidget, "hub.consent").informativeText()
+    qtbot.mouseClick(find(pane, QPushButton, "hub.consent_yes"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: rows(pane, "hub.local") == [])
+    assert "1.00 MB were freed" in notice(pane)
+
+
+def test_what_is_pinned_is_held_back_from_delete(
+    pane: HubPane, server: HubServer, session: Session, qtbot: QtBot
+) -> None:
+    server.add("someone/tiny", checkpoint_files())
+    hub.download("someone/tiny")
+    session.local_changed.emit()
+    qtbot.waitUntil(lambda: len(rows(pane, "hub.local")) == 1)
+    select(pane, "hub.local", 0)
+    click(qtbot, pane, "hub.pin")
+    qtbot.waitUntil(lambda: column(pane, "hub.local", 1) == ["pinned"])
+    assert not find(pane, QPushButton, "hub.delete").isEnabled()
+    assert find(pane, QPushButton, "hub.pin").accessibleName() == "Unpin"
+    click(qtbot, pane, "hub.pin")
+    qtbot.waitUntil(lambda: find(pane, QPushButton, "hub.delete").isEnabled())
+
+
+def test_verify_says_what_is_damaged_and_fetches_it_again(
+    pane: HubPane, server: HubServer, session: Session, qtbot: QtBot
+) -> None:
+    files = checkpoint_files()
+    server.add("someone/tiny", files)
+    made = hub.download("someone/tiny")
+    session.local_changed.emit()
+    qtbot.waitUntil(lambda: len(rows(pane, "hub.local")) == 1)
+    select(pane, "hub.local", 0)
+    click(qtbot, pane, "hub.verify")
+    qtbot.waitUntil(lambda: "is whole" in notice(pane))
+    weights = made.path / "model.safetensors"
+    weights.write_bytes(b"\0" + weights.read_bytes()[1:])
+    click(qtbot, pane, "hub.verify")
+    qtbot.waitUntil(lambda: "model.safetensors is damaged" in notice(pane))
+    click(qtbot, pane, "hub.notice_action")
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 1) == ["done"])
+    assert weights.read_bytes() == files["model.safetensors"]
+
+
+def test_the_folder_is_shown_in_the_file_manager(
+    pane: HubPane, tiny_bert: Checkpoint, session: Session, qtbot: QtBot
+) -> None:
+    shown: list[str] = []
+
+    class Manager(QObject):
+        @Slot(QUrl)
+        def show(self, url: QUrl) -> None:
+            shown.append(url.toLocalFile())
+
+    manager = Manager()
+    QDesktopServices.setUrlHandler("file", manager, "show")
+    try:
+        shutil.copytree(tiny_bert.path, paths.runs_dir() / "my-run")
+        session.local_changed.emit()
+        qtbot.waitUntil(lambda: rows(pane, "hub.local") == ["my-run"])
+        select(pane, "hub.local", 0)
+        click(qtbot, pane, "hub.show_folder")
+        assert [Path(each) for each in shown] == [paths.runs_dir() / "my-run"]
+    finally:
+        QDesktopServices.unsetUrlHandler("file")
+
+
+def drop(pane: HubPane, path: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    none = Qt.KeyboardModifier.NoModifier
+    pane.dropEvent(QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, none))
+
+
+def test_a_dropped_gguf_file_becomes_a_checkpoint(pane: HubPane, qtbot: QtBot, tmp_path: Path) -> None:
+    file, _ = build_tiny_gguf(tmp_path / "tiny.gguf")
+    drop(pane, file)
+    qtbot.waitUntil(lambda: rows(pane, "hub.local") == ["tiny"], timeout=60_000)
+    assert column(pane, "hub.local", 5) == ["imported"] and find(pane, QLabel, "hub.title").text() == "tiny"
+    (tmp_path / "bad.gguf").write_bytes(b"no such thing")
+    drop(pane, tmp_path / "bad.gguf")
+    qtbot.waitUntil(lambda: "no GGUF file" in notice(pane))
+
+
+def test_a_pack_is_exported_and_dropped_elsewhere(
+    pane: HubPane, server: HubServer, session: Session, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add("someone/tiny", checkpoint_files())
+    hub.download("someone/tiny")
+    session.local_changed.emit()
+    qtbot.waitUntil(lambda: len(rows(pane, "hub.local")) == 1)
+    select(pane, "hub.local", 0)
+    click(qtbot, pane, "hub.pack_begin")
+    assert names_of_tabs(pane)[-1] == "Model pack" and rows(pane, "hub.pack") == ["someone/tiny"]
+    data = tmp_path / "rows.csv"
+    data.write_text("text\nfine\n")
+    view = pane.findChild(PackView)
+    view.add_data((data,))
+    view.export_to(tmp_path / "stick")
+    qtbot.waitUntil(lambda: "stick.zip is written" in notice(pane))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "other" / "cache"))
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "other" / "data"))
+    session.local_changed.emit()
+    qtbot.waitUntil(lambda: rows(pane, "hub.local") == [])
+    pane.clear_notices()
+    drop(pane, tmp_path / "stick.zip")
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "hub.consent") is not None)
+    assert "someone/tiny" in find(pane, QWidget, "hub.consent").informativeText()
+    assert hub.local_checkpoints() == (), "nothing is written before the person agrees"
+    qtbot.mouseClick(find(pane, QPushButton, "hub.consent_yes"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: rows(pane, "hub.local") == ["someone/tiny"])
+    assert "The pack is in" in notice(pane)
+
+
+def test_a_hostile_pack_is_a_notice(pane: HubPane, qtbot: QtBot, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr("../evil", b"evil")
+    drop(pane, tmp_path / "evil.zip")
+    qtbot.waitUntil(lambda: "tampered" in notice(pane))
+    assert pane.findChild(QWidget, "hub.consent") is None
+
+
+def test_what_is_being_fetched_is_not_deleted_and_what_is_deleted_leaves_the_queue(
+    pane: HubPane, server: HubServer, session: Session, qtbot: QtBot
+) -> None:
+    server.add("someone/tiny", checkpoint_files(2_000_000))
+    server.faults["model.safetensors"] = [Fault("stall", after=1_200_000)]
+    pane.download("someone/tiny")
+    qtbot.waitUntil(server.stalled.is_set)
+    session.local_changed.emit()
+    qtbot.waitUntil(lambda: column(pane, "hub.local", 1) == ["unfinished"])
+    select(pane, "hub.local", 0)
+    click(qtbot, pane, "hub.delete")
+    assert "is being fetched" in notice(pane)
+    pane.clear_notices()
+    pane.stop_main_action()
+    qtbot.waitUntil(lambda: column(pane, "hub.queue", 1) == ["paused"])
+    click(qtbot, pane, "hub.delete")
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "hub.consent") is not None)
+    qtbot.mouseClick(find(pane, QPushButton, "hub.consent_yes"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: rows(pane, "hub.local") == [] == rows(pane, "hub.queue"))
+    qtbot.waitUntil(lambda: hub.remembered() == ())
+
+
+def test_several_rows_stay_selected_when_the_list_is_looked_at_again(
+    pane: HubPane, tiny_bert: Checkpoint, session: Session, qtbot: QtBot
+) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(tiny_bert.path, paths.runs_dir() / name)
+    session.local_changed.emit()
+    qtbot.waitUntil(lambda: rows(pane, "hub.local") == ["one", "two"])
+    table = find(pane, QTableView, "hub.local")
+    table.selectAll()
+    click(qtbot, pane, "hub.pin")
+    qtbot.waitUntil(lambda: column(pane, "hub.local", 1) == ["pinned", "pinned"])
+    assert len(table.selectionModel().selectedRows()) == 2
+
+
+def test_other_files_of_what_is_being_fetched_are_asked_for_later(
+    pane: HubPane, server: HubServer, qtbot: QtBot
+) -> None:
+    server.add("someone/tiny", checkpoint_files(2_000_000))
+    server.faults["model.safetensors"] = [Fault("stall", after=1_200_000)]
+    pane.download("someone/tiny")
+    qtbot.waitUntil(server.stalled.is_set)
+    search(qtbot, pane, "tiny")
+    select(pane, "hub.results", 0)
+    pane.findChild(Details).choose_requested.emit("someone/tiny")
+    qtbot.waitUntil(lambda: "Choose files" in names_of_tabs(pane))
+    click(qtbot, pane, "hub.choice_all")
+    click(qtbot, pane, "hub.choice_download")
+    assert "fetched already" in notice(pane) and len(rows(pane, "hub.queue")) == 1

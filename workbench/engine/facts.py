@@ -8,14 +8,17 @@ import json
 import re
 import struct
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.engine.adapters import adapter_in
 from workbench.engine.errors import CheckpointError
+from workbench.engine.fits import WIDTH, shape_of
 from workbench.engine.values import Checkpoint, Facts
 
 #: Larger JSON files are no config: the longest real ones have a few hundred kilobytes of labels.
-_CONFIG_LIMIT = 8 * 2**20
+CONFIG_LIMIT = 8 * 2**20
 _HEADER_LIMIT = 100 * 2**20
 
 #: Auto classes in the order they are offered, with the table of transformers that says which model types have them.
@@ -27,13 +30,23 @@ HEADS: tuple[tuple[str, str], ...] = (
     ("AutoModelForTokenClassification", "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES"),
     ("AutoModelForQuestionAnswering", "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES"),
     ("AutoModelForMultipleChoice", "MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES"),
+    ("AutoModelForNextSentencePrediction", "MODEL_FOR_NEXT_SENTENCE_PREDICTION_MAPPING_NAMES"),
     ("AutoModelForImageTextToText", "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES"),
     ("AutoModelForImageClassification", "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES"),
     ("AutoModelForObjectDetection", "MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES"),
     ("AutoModelForSemanticSegmentation", "MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES"),
+    ("AutoModelForUniversalSegmentation", "MODEL_FOR_UNIVERSAL_SEGMENTATION_MAPPING_NAMES"),
+    ("AutoModelForInstanceSegmentation", "MODEL_FOR_INSTANCE_SEGMENTATION_MAPPING_NAMES"),
+    ("AutoModelForImageSegmentation", "MODEL_FOR_IMAGE_SEGMENTATION_MAPPING_NAMES"),
+    ("AutoModelForDepthEstimation", "MODEL_FOR_DEPTH_ESTIMATION_MAPPING_NAMES"),
+    ("AutoModelForZeroShotImageClassification", "MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES"),
     ("AutoModelForAudioClassification", "MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES"),
     ("AutoModelForSpeechSeq2Seq", "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES"),
     ("AutoModelForCTC", "MODEL_FOR_CTC_MAPPING_NAMES"),
+    ("AutoModelForTableQuestionAnswering", "MODEL_FOR_TABLE_QUESTION_ANSWERING_MAPPING_NAMES"),
+    ("AutoModelForVisualQuestionAnswering", "MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING_NAMES"),
+    ("AutoModelForZeroShotObjectDetection", "MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION_MAPPING_NAMES"),
+    ("AutoModelForTextToWaveform", "MODEL_FOR_TEXT_TO_WAVEFORM_MAPPING_NAMES"),
     ("AutoModel", "MODEL_MAPPING_NAMES"),
 )
 
@@ -73,24 +86,62 @@ def describe(checkpoint: Checkpoint) -> Facts:
     """
     path = checkpoint.path
     config = read_config(path, checkpoint.name)
+    kind, files = weight_files(path)
+    adapter = adapter_in(path)
+    if adapter is not None and adapter.base is not None and kind == "safetensors":
+        # The weights that are loaded are the base checkpoint's, with the adapter merged into them.
+        files = (*weight_files(adapter.base)[1], *files)
+    return of_config(
+        config,
+        lambda name: (path / name).is_file(),
+        weights=kind,
+        weight_bytes=sum(file.stat().st_size for file in files if file.exists()),
+        stored=_stored(files) if kind == "safetensors" else (),
+        has_chat_template=_has_chat_template(path),
+    )
+
+
+def of_config(
+    config: Mapping[str, Any],
+    present: Callable[[str], bool],
+    *,
+    weights: str,
+    weight_bytes: int,
+    stored: Sequence[tuple[str, int]],
+    has_chat_template: bool,
+) -> Facts:
+    """What a config.json says, wherever its checkpoint lies.
+
+    Args:
+        config: Of `read_config` or `parse_config`; anything may stand in it.
+        present: Whether the checkpoint has a file of that name.
+        weights: As `Facts` has it.
+        weight_bytes: As `Facts` has it.
+        stored: As `Facts` has it.
+        has_chat_template: As `Facts` has it.
+    """
     model_type = config.get("model_type")
     model_type = model_type if isinstance(model_type, str) else ""
     named = config.get("architectures")
-    architectures = tuple(str(name) for name in named) if isinstance(named, list) else ()
+    architectures = tuple(str(name)[:200] for name in named[:8]) if isinstance(named, list) else ()
     trained = _trained_head(architectures, model_type)
     heads = _heads(model_type, trained)
+    auto_map = config.get("auto_map")
+    if isinstance(auto_map, dict) and not known_model_type(model_type):
+        # Its own code says which heads there are.
+        heads = tuple(head for head, _ in HEADS if head in auto_map) or heads
+        trained = trained if trained in heads else heads[0]
     text = config.get("text_config")
     sizes = {**config, **text} if isinstance(text, dict) else config
     heads_count = _whole(sizes, "num_attention_heads", "n_head", "n_heads")
-    kind, files = weight_files(path)
-    stored = _stored_dtype(files) if kind == "safetensors" else None
+    main = max(stored, key=lambda entry: entry[1] * WIDTH.get(entry[0], 1), default=("", 0))[0]
     declared = config.get("dtype", config.get("torch_dtype"))
     return Facts(
         architectures=architectures,
         model_type=model_type,
         heads=heads,
         trained_head=trained,
-        dtype=stored or (declared if isinstance(declared, str) else None),
+        dtype=_DTYPES.get(main) or (declared if isinstance(declared, str) else None),
         layers=_whole(sizes, "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
         hidden_size=_whole(sizes, "hidden_size", "n_embd", "d_model", "dim"),
         attention_heads=heads_count,
@@ -98,13 +149,15 @@ def describe(checkpoint: Checkpoint) -> Facts:
         vocab_size=_whole(sizes, "vocab_size"),
         context=_whole(sizes, "max_position_embeddings", "n_positions", "max_sequence_length"),
         labels=_labels(config),
-        weights=kind,
-        weight_bytes=sum(file.stat().st_size for file in files if file.exists()),
+        weights=weights,
+        weight_bytes=weight_bytes,
         remote_code="auto_map" in config,
-        has_tokenizer=has_tokenizer(path),
-        has_chat_template=_has_chat_template(path),
+        has_tokenizer=any(present(name) for name in _TOKENIZER_FILES),
+        has_chat_template=has_chat_template,
         encoder_decoder=_encoder_decoder(config, heads, trained),
-        takes_images=_takes_images(config, heads, path),
+        takes_images=_takes_images(config, heads, present),
+        stored=tuple(stored),
+        shape=shape_of(config),
     )
 
 
@@ -131,14 +184,30 @@ def read_config(path: Path, name: str) -> dict[str, Any]:
     if not file.is_file():
         raise CheckpointError(what, why=_why_no_config(path), remedy=_remedy_no_config(path))
     damaged = "Download or save the checkpoint again: config.json must be one JSON object with a model_type."
-    if file.stat().st_size > _CONFIG_LIMIT:
+    if file.stat().st_size > CONFIG_LIMIT:
         raise CheckpointError(what, why="Its config.json is too large to be one.", remedy=damaged)
+    return parse_config(file.read_bytes(), what, damaged)
+
+
+def parse_config(text: bytes, what: str, remedy: str) -> dict[str, Any]:
+    """A config.json as a dict.
+
+    Args:
+        text: At most `CONFIG_LIMIT` bytes.
+        what: What is being done, as "Could not …".
+        remedy: What the person can do when it is damaged.
+
+    Raises:
+        CheckpointError: It is no JSON object, or one nested deeper than any settings are.
+    """
     try:
-        config = json.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(what, why=f"Its config.json is damaged: {error}.", remedy=damaged) from error
+        config = json.loads(text)
+    except RecursionError as error:
+        raise CheckpointError(what, why="Its config.json is nested deeper than settings are.", remedy=remedy) from error
+    except ValueError as error:
+        raise CheckpointError(what, why=f"Its config.json is damaged: {error}.", remedy=remedy) from error
     if not isinstance(config, dict):
-        raise CheckpointError(what, why="Its config.json holds something else than settings.", remedy=damaged)
+        raise CheckpointError(what, why="Its config.json holds something else than settings.", remedy=remedy)
     return config
 
 
@@ -271,7 +340,7 @@ def _trained_head(architectures: tuple[str, ...], model_type: str) -> str | None
     return None
 
 
-def _encoder_decoder(config: dict[str, Any], heads: tuple[str, ...], trained: str | None) -> bool:
+def _encoder_decoder(config: Mapping[str, Any], heads: tuple[str, ...], trained: str | None) -> bool:
     # Written only where it differs from what the architecture has by itself.
     stated = config.get("is_encoder_decoder")
     if isinstance(stated, bool):
@@ -279,25 +348,28 @@ def _encoder_decoder(config: dict[str, Any], heads: tuple[str, ...], trained: st
     return "AutoModelForSeq2SeqLM" in (trained, heads[0])
 
 
-def _takes_images(config: dict[str, Any], heads: tuple[str, ...], path: Path) -> bool:
+def _takes_images(config: Mapping[str, Any], heads: tuple[str, ...], present: Callable[[str], bool]) -> bool:
     # The table of transformers lists text models as well, under the type of a family that has both.
     if "AutoModelForImageTextToText" not in heads:
         return False
-    return "vision_config" in config or any((path / name).is_file() for name in _PROCESSOR_FILES)
+    return "vision_config" in config or any(present(name) for name in _PROCESSOR_FILES)
 
 
-def _stored_dtype(files: tuple[Path, ...]) -> str | None:
+def _stored(files: tuple[Path, ...]) -> tuple[tuple[str, int], ...]:
+    """Numbers by dtype, from the bytes they take: what a header says of shapes may be a lie."""
     counts: Counter[str] = Counter()
     try:
-        for entry in header(files[0]).values():
-            start, end = entry["data_offsets"]
-            counts[str(entry["dtype"])] += end - start
+        for file in files:
+            for entry in header(file).values():
+                start, end = entry["data_offsets"]
+                kind = str(entry["dtype"])
+                counts[kind] += max(0, end - start) // WIDTH.get(kind, 1)
     except (CheckpointError, OSError, IndexError, KeyError, TypeError, ValueError):
-        return None
-    return _DTYPES.get(counts.most_common(1)[0][0]) if counts else None
+        return ()
+    return tuple(counts.most_common())
 
 
-def _labels(config: dict[str, Any]) -> tuple[str, ...]:
+def _labels(config: Mapping[str, Any]) -> tuple[str, ...]:
     names = config.get("id2label")
     if not isinstance(names, dict):
         return ()
@@ -307,7 +379,7 @@ def _labels(config: dict[str, Any]) -> tuple[str, ...]:
         return ()
 
 
-def _whole(config: dict[str, Any], *keys: str) -> int | None:
+def _whole(config: Mapping[str, Any], *keys: str) -> int | None:
     for key in keys:
         value = config.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
@@ -319,7 +391,7 @@ def _has_chat_template(path: Path) -> bool:
     if (path / "chat_template.jinja").is_file() or (path / "chat_template.json").is_file():
         return True
     file = path / "tokenizer_config.json"
-    if not file.is_file() or file.stat().st_size > _CONFIG_LIMIT:
+    if not file.is_file() or file.stat().st_size > CONFIG_LIMIT:
         return False
     try:
         config = json.loads(file.read_bytes())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,9 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.engine import trust
+from workbench.engine.adapters import AdapterFolder, adapter_in, base_of
 from workbench.engine.errors import CheckpointError, NotSupported, OutOfMemory, UnsafeRefused, explain
-from workbench.engine.facts import describe, has_tokenizer, header, known_model_type, shards, weight_files
+from workbench.engine.facts import describe, header, known_model_type, shards, weight_files
+from workbench.engine.processors import first_line, processor_of, tokenizer_of
 from workbench.engine.task import Progress, Silent, Task
+from workbench.engine.trust import Trusted
 from workbench.engine.values import Checkpoint, Facts
 from workbench.engine.warmup import warm_up
 
@@ -62,6 +69,9 @@ class LoadedModel:
         seconds: Time the load took, imports included.
         notes: What a person should know about this load, each a sentence.
         processor: Makes inputs of pictures and text; None where the head takes no pictures or it can't be had.
+        tied: Names of weights that are one with another, as output and input embeddings often are.
+        memory: Resident bytes of this process before and after the load.
+        attention: The attention implementation, empty where the architecture has only its own.
     """
 
     checkpoint: Checkpoint
@@ -78,6 +88,9 @@ class LoadedModel:
     seconds: float
     notes: tuple[str, ...] = ()
     processor: ProcessorMixin | None = None
+    tied: tuple[str, ...] = ()
+    memory: tuple[int, int] = (0, 0)
+    attention: str = ""
 
     @property
     def generates(self) -> bool:
@@ -112,6 +125,25 @@ def memory() -> Memory:
     return Memory(psutil.Process().memory_info().rss, machine.total, machine.available)
 
 
+def free(device: str = "cpu") -> int | None:
+    """Bytes free on a device now, other programs counted; None where it can't be told without importing torch."""
+    if device in ("cpu", "mps"):
+        return memory().available
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return None
+    if device == "spread":
+        cards = sum(torch.cuda.mem_get_info(index)[0] for index in range(torch.cuda.device_count()))
+        return int(cards) + memory().available
+    return int(torch.cuda.mem_get_info(device)[0])
+
+
+def threads() -> int:
+    """Threads that torch computes with on the CPU, or would once it is imported."""
+    torch = sys.modules.get("torch")
+    return int(torch.get_num_threads()) if torch is not None else os.cpu_count() or 1
+
+
 def empty_caches() -> None:
     """Hand the memory that torch keeps for later back to the accelerator; does nothing without one. Imports torch."""
     import torch
@@ -121,13 +153,17 @@ def empty_caches() -> None:
 
 
 def devices() -> tuple[str, ...]:
-    """Devices a model can be loaded on, the fastest first, ``cpu`` always among them. Imports torch."""
+    """Devices a model can be loaded on, the fastest first, ``cpu`` always among them. Imports torch.
+
+    Where there is a GPU, ``spread`` comes last: its layers go to every GPU, and to memory when those are full.
+    """
     import torch
 
     found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     if torch.backends.mps.is_available():
         found.append("mps")
-    return (*found, "cpu")
+    spread = importlib.util.find_spec("accelerate") is not None and bool(found) and torch.cuda.is_available()
+    return (*found, "cpu", *(["spread"] if spread else []))
 
 
 def load(
@@ -139,25 +175,36 @@ def load(
     attn_implementation: str | None = None,
     num_labels: int | None = None,
     labels: Sequence[str] | None = None,
+    bits: int = 0,
+    unpacked: Sequence[str] = (),
     seed: int | None = 0,
+    tight: bool = False,
     task: Task | None = None,
 ) -> LoadedModel:
-    """Load model and tokenizer by local path; no request is sent and no code of the checkpoint runs.
+    """Load model and tokenizer by local path; no request is sent, no code runs and no pickle is opened without consent.
+
+    An adapter is merged into its base checkpoint, in memory.
 
     Args:
         checkpoint: A complete folder; see `describe`.
         head: Auto class; None takes the one the weights were saved with.
         dtype: ``auto`` (as stored), ``float32``, ``bfloat16`` or ``float16``.
-        device: One of `devices`, or ``auto`` for the first of them.
+        device: One of `devices`, or ``auto`` for the first of them; ``spread`` lets accelerate place the layers on
+            every GPU and the rest in memory (``device_map="auto"``).
         attn_implementation: ``sdpa``, ``eager`` (needed for attention maps), …; None takes sdpa where the model has it.
         num_labels: Labels of a classification head; another number than the stored one makes the head a fresh one.
         labels: Their names, in order of id; implies ``num_labels``.
+        bits: Pack the weights of linear layers into 8 or 4 bits with bitsandbytes; 0 leaves them.
+        unpacked: Names of modules that are not packed.
         seed: Of the weights that the checkpoint lacks; None draws them from torch's generator as it stands.
+        tight: Try although the weights take more than is free.
         task: Where to report; a stop takes effect before or after the weights are read.
 
     Raises:
         CheckpointError: The folder is missing, damaged, incomplete or of an unknown architecture.
-        UnsafeRefused: The weights are pickled, or the architecture is code that comes with the checkpoint.
+        ConsentNeeded: The weights are pickled, or the architecture is code that comes with the checkpoint, and nobody
+            agreed to exactly that; see `trust`.
+        UnsafeRefused: It names code of another repository, or a compiled kernel.
         NotSupported: This architecture has no such head, or needs a package that is not installed.
         OutOfMemory: The weights don't fit.
 
@@ -174,8 +221,19 @@ def load(
             remedy="Use sdpa or eager.",
         )
     facts = describe(checkpoint)
-    _refuse(checkpoint, facts, what)
-    _check_weights(checkpoint.path, what)
+    adapter = adapter_in(checkpoint.path)
+    base = base_of(adapter, what) if adapter is not None else checkpoint.path
+    _refuse(facts, what)
+    trusted = trust.check(checkpoint, facts, what, task=task)
+    if (base / "adapter_config.json").exists():
+        # Transformers would load it too, unasked.
+        raise NotSupported(
+            what,
+            why="It holds an adapter beside a whole checkpoint, and which of them is meant does not show.",
+            remedy="Move adapter_config.json and the adapter's weights into a folder of their own.",
+        )
+    if not trusted.pickle:
+        _check_weights(base, what)
     head = head or facts.trained_head or facts.heads[0]
 
     task.report(Progress(0, None, "steps", "importing transformers"))
@@ -183,16 +241,23 @@ def load(
 
     device = devices()[0] if device == "auto" else device
     task.check()
-    _check_memory(facts, dtype, device, what)
+    if not tight:
+        _check_memory(facts, dtype, device, what)
+    before = memory().process
     task.report(Progress(0, None, "steps", "reading the weights"))
     with _locked(task), _seeded(seed):
-        model, info = _from_pretrained(
-            checkpoint.path, head, dtype, attn_implementation, list(labels) if labels else None, num_labels, what
-        )
+        config = _config(checkpoint.path, list(labels) if labels else None, num_labels, trusted, what)
+        packed = _packed(bits, unpacked, device) or ({"device_map": "auto"} if device == "spread" else {})
+        model, info = _from_pretrained(base, config, head, dtype, attn_implementation, packed, trusted, what)
     try:
-        _check_shapes(info, labels is not None or num_labels is not None, what)
+        own_labels = adapter is not None or labels is not None or num_labels is not None
+        _check_shapes(info, own_labels, what)
         task.check()
-        model = model.eval().to(torch.device(device))
+        stored: set[str] = set()
+        if adapter is not None:
+            task.report(Progress(0, None, "steps", "merging the adapter"))
+            model, stored = _merged(model, adapter)
+        model = model.eval() if packed else model.eval().to(torch.device(device))
     except CheckpointError:
         raise
     except Exception as error:
@@ -200,9 +265,11 @@ def load(
     # The tokenizer after the weights: parsing tokenizer.json holds the GIL at a stretch, and a window that was just
     # asked to load has something to paint first.
     task.report(Progress(0, None, "steps", "reading the tokenizer"))
-    tokenizer, notes = _tokenizer(checkpoint)
-    processor, about_processor = _processor(checkpoint, facts, head, model.config)
-    missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
+    tokenizer, notes = tokenizer_of(checkpoint, own_code=trusted.code)
+    processor, about_processor = processor_of(checkpoint, facts, head, model.config)
+    missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])} - stored
+    if adapter is not None:
+        notes = (*notes, f"Its adapter ({adapter.kind}) is merged into {base.name} in memory.")
     notes = (*notes, *about_processor, *_about_missing(model, missing))
     weights: dict[str, int] = {}
     for weight in model.parameters():
@@ -222,6 +289,9 @@ def load(
         seconds=time.perf_counter() - began,
         notes=notes,
         processor=processor,
+        tied=_tied(model),
+        memory=(before, memory().process),
+        attention=getattr(model.config, "_attn_implementation", None) or "",
     )
     size = f"{loaded.parameters:,} weights, {loaded.bytes:,} bytes"
     task.log(f"{type(model).__name__}: {size}, {loaded.dtype} on {loaded.device}.")
@@ -230,16 +300,18 @@ def load(
     return loaded
 
 
-def _refuse(checkpoint: Checkpoint, facts: Facts, what: str) -> None:
-    path = checkpoint.path
-    if facts.remote_code and not known_model_type(facts.model_type):
-        raise UnsafeRefused(
-            what,
-            why=f"Its architecture ({facts.model_type or 'unnamed'}) is Python code that comes with the checkpoint, "
-            "and loading it would run that code on this machine.",
-            remedy="Choose a checkpoint of an architecture that transformers has itself.",
-        )
-    if not known_model_type(facts.model_type):
+def _tied(model: PreTrainedModel) -> tuple[str, ...]:
+    first: dict[int, str] = {}
+    names = []
+    for name, weight in model.named_parameters(remove_duplicate=False):
+        other = first.setdefault(id(weight), name)
+        if other != name:
+            names.append(f"{name} = {other}")
+    return tuple(names)
+
+
+def _refuse(facts: Facts, what: str) -> None:
+    if not known_model_type(facts.model_type) and not facts.remote_code:
         why = (
             f"The installed transformers does not know the architecture “{facts.model_type}”."
             if facts.model_type
@@ -248,21 +320,38 @@ def _refuse(checkpoint: Checkpoint, facts: Facts, what: str) -> None:
         raise CheckpointError(
             what, why=why, remedy="Check that the folder is a transformers checkpoint, or update transformers."
         )
-    if facts.weights == "pickle":
-        raise UnsafeRefused(
-            what,
-            why="Its weights are pickled (.bin, .pt), a format that can run any program when it is opened.",
-            remedy="Choose a checkpoint with safetensors, or have its author convert it.",
-        )
-    if (path / "adapter_config.json").exists():
-        raise NotSupported(
-            what,
-            why="It holds an adapter, which loads another checkpoint beneath it.",
-            remedy="Merge it into its base checkpoint with peft (merge_and_unload) and save that.",
-        )
-    if facts.weights != "safetensors":
+    if facts.weights not in ("safetensors", "pickle"):
         why = "The folder has only GGUF weights." if facts.weights == "gguf" else "The folder has no weights."
         raise CheckpointError(what, why=why, remedy="Download the checkpoint again: model.safetensors is needed.")
+
+
+def _merged(model: PreTrainedModel, adapter: AdapterFolder) -> tuple[PreTrainedModel, set[str]]:
+    """The model with the adapter in its weights, and the names of the weights that come whole from the adapter."""
+    from peft import PeftModel
+    from tqdm import tqdm
+
+    # Without bars on a terminal there is nothing for its monitor thread to watch.
+    tqdm.monitor_interval = 0
+    with_adapter = PeftModel.from_pretrained(model, str(adapter.path), trust_remote_code=False, local_files_only=True)
+    stored = {name.removeprefix("base_model.model.") for name in header(adapter.path / "adapter_model.safetensors")}
+    return with_adapter.merge_and_unload(), stored
+
+
+def _packed(bits: int, unpacked: Sequence[str], device: str) -> dict[str, Any]:
+    if not bits:
+        return {}
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_8bit=bits == 8,
+        load_in_4bit=bits == 4,
+        # Left alone, it finds the output embeddings itself.
+        llm_int8_skip_modules=list(unpacked) or None,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": config, "device_map": {"": device}}
 
 
 def _check_weights(path: Path, what: str) -> None:
@@ -299,81 +388,13 @@ def _check_memory(facts: Facts, dtype: str, device: str, what: str) -> None:
     # The kernel kills a process that touches more than there is, so the question has to come before the load.
     stored = _WIDTH.get(facts.dtype or "", 4)
     needed = facts.weight_bytes * (_WIDTH[dtype] / stored if dtype in _WIDTH else 1)
-    if device.startswith("cuda"):
-        import torch
-
-        free = torch.cuda.mem_get_info(device)[0]
-    else:
-        free = memory().available
-    if needed > free:
+    room = free(device)
+    if room is not None and needed > room:
         raise OutOfMemory(
             what,
-            why=f"{device} has {free / 1e9:.1f} GB free and the weights need {needed / 1e9:.1f} GB.",
+            why=f"{device} has {room / 1e9:.1f} GB free and the weights need {needed / 1e9:.1f} GB.",
             remedy="Choose a smaller checkpoint or dtype, another device, or close other programs.",
         )
-
-
-def _tokenizer(checkpoint: Checkpoint) -> tuple[PreTrainedTokenizerBase | None, tuple[str, ...]]:
-    from transformers import AutoTokenizer
-
-    if not has_tokenizer(checkpoint.path):
-        return None, ("The folder has no tokenizer: text can't be turned into ids for it.",)
-    try:
-        return AutoTokenizer.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True), ()
-    except Exception as error:
-        # Whatever is wrong with it, the model itself can still be looked at.
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        return None, (f"Its tokenizer could not be read: {lines[0][:200]}",)
-
-
-def _processor(
-    checkpoint: Checkpoint, facts: Facts, head: str, config: PreTrainedConfig
-) -> tuple[ProcessorMixin | None, tuple[str, ...]]:
-    from transformers import AutoProcessor
-
-    if head != "AutoModelForImageTextToText" or not facts.takes_images:
-        return None, ()
-    try:
-        try:
-            processor = AutoProcessor.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
-        except ImportError as error:
-            if "VideoProcessor" not in str(error):
-                raise
-            processor = _for_stills(checkpoint, config)
-    except Exception as error:
-        said = _first_line(error).split(". ")[0].rstrip(".")
-        return None, (f"Its processor could not be read, so it takes no pictures here: {said[:200]}.",)
-    if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
-        return None, ("The folder has no processor for pictures with text, so it takes no pictures here.",)
-    return processor, ()
-
-
-def _for_stills(checkpoint: Checkpoint, config: PreTrainedConfig) -> ProcessorMixin:
-    """A processor without its part for videos, which needs torchvision; pictures and text need Pillow alone."""
-    from transformers import PROCESSOR_MAPPING, AutoImageProcessor, AutoTokenizer
-
-    kind: Any = PROCESSOR_MAPPING[type(config)]
-    path = checkpoint.path
-    parts = {
-        "tokenizer": AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True),
-        "image_processor": AutoImageProcessor.from_pretrained(path, trust_remote_code=False, local_files_only=True),
-        "video_processor": None,
-    }
-
-    class Stills(kind):
-        @classmethod
-        def _get_arguments_from_pretrained(cls, *_: Any, **__: Any) -> list[Any]:
-            return [parts[name] for name in kind.get_attributes()]
-
-        def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
-            if argument_name != "video_processor":
-                return super().check_argument_for_proper_class(argument_name, argument)
-            return None
-
-    # The library looks at the names of such classes here and there.
-    Stills.__name__ = kind.__name__
-    processor: ProcessorMixin = Stills.from_pretrained(path, trust_remote_code=False, local_files_only=True)
-    return processor
 
 
 @contextlib.contextmanager
@@ -393,19 +414,13 @@ def _seeded(seed: int | None) -> Iterator[None]:
         torch.random.set_rng_state(state)
 
 
-def _from_pretrained(
-    path: Path,
-    head: str,
-    dtype: str,
-    attention: str | None,
-    labels: list[str] | None,
-    num_labels: int | None,
-    what: str,
-) -> tuple[PreTrainedModel, dict[str, Any]]:
+def _config(
+    path: Path, labels: list[str] | None, num_labels: int | None, trusted: Trusted, what: str
+) -> PreTrainedConfig:
     import transformers
 
     try:
-        config = transformers.AutoConfig.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+        config = transformers.AutoConfig.from_pretrained(path, trust_remote_code=trusted.code, local_files_only=True)
         if labels is not None:
             config.id2label = dict(enumerate(labels))
             config.label2id = {label: index for index, label in enumerate(labels)}
@@ -414,11 +429,27 @@ def _from_pretrained(
     except Exception as error:
         raise CheckpointError(
             what,
-            why=f"transformers can't build a model from its config.json: {_first_line(error)}",
+            why=f"transformers can't build a model from its config.json: {first_line(error)}",
             remedy="Download or save the checkpoint again.",
         ) from error
+    return config
+
+
+def _from_pretrained(
+    path: Path,
+    config: PreTrainedConfig,
+    head: str,
+    dtype: str,
+    attention: str | None,
+    packed: dict[str, Any],
+    trusted: Trusted,
+    what: str,
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    import transformers
+
     auto = getattr(transformers, head, None)
-    if auto is None or type(config) not in auto._model_mapping:
+    own_code = trusted.code and head in (getattr(config, "auto_map", None) or {})
+    if auto is None or not (own_code or type(config) in auto._model_mapping):
         raise NotSupported(
             what,
             why=f"The architecture {config.model_type} has no head of the kind {head}.",
@@ -432,11 +463,13 @@ def _from_pretrained(
                 path,
                 config=config,
                 dtype=dtype,
-                trust_remote_code=False,
-                use_safetensors=True,
+                trust_remote_code=trusted.code,
+                use_safetensors=not trusted.pickle,
+                weights_only=True,
                 local_files_only=True,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
+                **packed,
             )
             return model, info
         except ValueError as error:
@@ -490,16 +523,9 @@ def _worded(error: Exception, what: str) -> Exception:
         return plain
     if isinstance(error, ImportError):
         return NotSupported(
-            what, why=_first_line(error), remedy="Install the package it names, or choose another checkpoint."
+            what, why=first_line(error), remedy="Install the package it names, or choose another checkpoint."
         )
-    return CheckpointError(what, why=_first_line(error), remedy="The details below say where it happened.")
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # The libraries that validate configs put the reason on a second line, after a colon.
-    said = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
-    return said[:300] or type(error).__name__
+    return CheckpointError(what, why=first_line(error), remedy="The details below say where it happened.")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from workbench.engine import hub, paths
 from workbench.engine.errors import CheckpointError, NetworkError, OutOfSpace, WorkbenchError
+from workbench.engine.hub import child
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.values import Checkpoint
 
@@ -304,37 +304,7 @@ def _convert(made: Path, gguf: str, task: Task, what: str) -> None:
 
 def _run(command: list[str], task: Task, what: str, remedy: str) -> Iterator[str]:
     """Run a command to its end, giving what it has printed so far four times a second; a stop kills it."""
-    root = str(Path(__file__).resolve().parents[2])
-    inherited = os.environ.get("PYTHONPATH")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, inherited] if inherited else [root])}
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        log = Path(scratch, "printed")
-        with log.open("wb") as printed:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, env=environment
-            )
-        try:
-            while True:
-                try:
-                    code = process.wait(0.25)
-                except subprocess.TimeoutExpired:
-                    code = None
-                task.check()
-                yield _tail(log)
-                if code is not None:
-                    break
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        if code != 0:
-            raise _why(_tail(log), what, remedy)
-
-
-def _tail(log: Path) -> str:
-    with log.open("rb") as printed:
-        printed.seek(max(0, log.stat().st_size - 8000))
-        return printed.read().decode("utf-8", "replace")
+    return child.run(command, task, lambda said: _why(said, what, remedy))
 
 
 def _why(said: str, what: str, remedy: str) -> WorkbenchError:

@@ -83,3 +83,64 @@ def test_rubbish_in_the_cache_is_passed_over(cache: Path) -> None:
     (cache / "file").write_text("")
     assert hub.local_checkpoints() == ()
     assert hub.cached("a/b") is None
+
+
+def test_what_is_freed_is_known_before_it_is_deleted(server: HubServer, tiny_llama: Checkpoint) -> None:
+    repo = server.add("someone/tiny", checkpoint_files())
+    old = hub.download("someone/tiny")
+    repo.files["config.json"] = b'{"model_type": "bert", "architectures": ["BertForMaskedLM"]}'
+    new = hub.download("someone/tiny")
+    shutil.copytree(tiny_llama.path, paths.runs_dir() / "first-run")
+    (run,) = [each for each in hub.local_checkpoints() if each.source == "run"]
+    assert hub.freed(old) == len(checkpoint_files()["config.json"])
+    together = hub.freed(old, new, run)
+    # What two revisions share is freed once, when both go.
+    assert together == new.size + len(checkpoint_files()["config.json"]) + run.size
+    assert hub.delete(old, new, run) == together
+    assert hub.local_checkpoints() == ()
+
+
+def test_what_is_pinned_is_not_deleted(server: HubServer) -> None:
+    server.add("someone/tiny", checkpoint_files())
+    server.add("someone/other", checkpoint_files(5000))
+    made, other = hub.download("someone/tiny"), hub.download("someone/other")
+    hub.pin(made)
+    assert hub.pinned() == {str(made.path)}
+    with pytest.raises(WorkbenchError, match="pinned"):
+        hub.delete(other, made)
+    assert len(hub.local_checkpoints()) == 2, "nothing is deleted when one of them may not be"
+    hub.pin(made, False)
+    hub.delete(other, made)
+    assert hub.local_checkpoints() == ()
+
+
+def test_revisions_are_listed_with_their_branches(server: HubServer) -> None:
+    repo = server.add("someone/tiny", checkpoint_files())
+    old = hub.download("someone/tiny")
+    repo.files["config.json"] = b'{"model_type": "bert"}'
+    new = hub.download("someone/tiny")
+    assert (hub.refs(new), hub.refs(old)) == (("main",), ())
+
+
+def test_data_sets_of_the_cache_are_listed_and_deleted(cache: Path) -> None:
+    root = cache / "datasets--someone--rows"
+    folder = root / "snapshots" / ("a" * 40)
+    folder.mkdir(parents=True)
+    (root / "blobs").mkdir()
+    (root / "blobs" / "b").write_bytes(b"x" * 1000)
+    (folder / "rows.csv").symlink_to("../../blobs/b")
+    (found,) = hub.cached_data()
+    assert (found.name, found.source, found.size, found.complete) == ("someone/rows", "dataset", 1000, True)
+    assert hub.local_checkpoints() == ()
+    assert hub.delete(found) == 1000 and hub.cached_data() == ()
+
+
+def test_an_unfinished_newer_revision_stands_beside_the_whole_one(server: HubServer, cache: Path) -> None:
+    server.add("someone/tiny", checkpoint_files())
+    made = hub.download("someone/tiny")
+    part = cache / "models--someone--tiny" / "blobs" / ("c" * 64 + ".workbench.incomplete")
+    part.write_bytes(b"x" * 500)
+    whole, begun = hub.local_checkpoints()
+    assert whole.complete and not begun.complete and begun.size == 500
+    assert hub.freed(begun) == 500 == hub.delete(begun)
+    assert made.path.exists() and not part.exists()

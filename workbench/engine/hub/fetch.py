@@ -10,18 +10,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+import threading
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench.engine.errors import CheckpointError, NetworkError, OutOfSpace, UnsafeRefused
+from workbench.engine.errors import CheckpointError, OutOfSpace
 from workbench.engine.hub import network
+from workbench.engine.hub.choice import Plan, Wanted, resolve
 from workbench.engine.hub.local import PARTIAL, cache_dir, repo_folder, snapshot
-from workbench.engine.hub.remote import model_info
-from workbench.engine.task import Progress, Silent, Task
+from workbench.engine.hub.transfer import Meter, Shared
+from workbench.engine.task import Silent, Task
 from workbench.engine.values import Checkpoint
 
 if TYPE_CHECKING:
@@ -30,147 +31,109 @@ if TYPE_CHECKING:
 #: Tries without a single new byte before giving up.
 TRIES = 5
 
-_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_REVISION = re.compile(r"(?!.*\.\.)[\w.-]+(/[\w.-]+)*")
-_NAME = re.compile(r"[\w.+ -]{1,150}")
-_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
-_PICKLE = re.compile(r"(pytorch_model.*\.bin|.*\.(pt|pth|ckpt|pkl))")
-_SMALL = (".json", ".txt", ".model", ".jinja", ".tiktoken", ".md")
-_LEGAL = re.compile(r"(LICEN[CS]E|NOTICE|USE_POLICY)(\.\w+)?", re.IGNORECASE)
+#: Files of one download that come at once.
+AT_ONCE = 4
+
+#: Bytes that stay free.
+_RESERVE = 16 * 2**20
+
+_promised: set[Meter] = set()
+_promising = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A file to fetch: its name in the repository, size in bytes and the hash that proves it."""
-
-    name: str
-    size: int
-    hash: str
-
-
-def download(repo_id: str, revision: str = "main", *, task: Task | None = None) -> Checkpoint:
-    """Fetch what transformers needs of a repository: config, safetensors, tokenizer, card.
+def download(
+    repo_id: str, revision: str = "main", *, names: Collection[str] = (), task: Task | None = None
+) -> Checkpoint:
+    """Fetch what transformers needs of a repository: config, safetensors, tokenizer, card; or the files named.
 
     What a stopped, crashed or cut download left is taken up where it ended, also by another process.
 
     Args:
         repo_id: ``author/name``.
         revision: A branch, a tag or a commit.
-        task: Progress in bytes of the whole; a stop takes effect within 0.2 seconds, also while nothing comes.
+        names: Files that were chosen; none means what transformers needs.
+        task: Told each `Transfer`; a stop takes effect within 0.2 seconds, also while nothing comes.
 
     Raises:
         NetworkError: The Hub could not be reached or refused; what has come is kept.
         CheckpointError: It is no transformers checkpoint, or what came is not what its hash says.
+        InputError: A chosen file is not there.
         UnsafeRefused: It has pickled weights only.
         OutOfSpace: The disk has too little room.
     """
+    return bring(resolve(repo_id, revision, names, task=task), task=task)
+
+
+def bring(plan: Plan, *, task: Task | None = None) -> Checkpoint:
+    """Fetch what a plan says and what is not here yet; see `download`."""
     task = task or Silent()
-    what = f"Could not download {repo_id}."
-    if not _REVISION.fullmatch(revision):
-        raise NetworkError(what, why=f"“{revision}” is no name of a revision.", remedy="Use main or a commit.")
-    with network.watched(task, what, repo_id):
-        task.report(Progress(0, None, "bytes", "asking for the list of files"))
-        info = model_info(repo_id, revision)
-        commit = str(info.sha)
-        if not _COMMIT.fullmatch(commit):
-            raise NetworkError(what, why="The Hub named no commit.", remedy="Try again.")
-        wanted = _choose(repo_id, commit, info.siblings or [], what)
-        root = repo_folder(repo_id)
-        blobs = root / "blobs"
+    what = f"Could not download {plan.repo_id}."
+    root = repo_folder(plan.repo_id)
+    blobs = root / "blobs"
+    with network.watched(task, what, plan.repo_id):
         blobs.mkdir(parents=True, exist_ok=True)
-        _check_space(blobs, wanted, what)
-        total = sum(file.size for file in wanted)
-        done = 0
-        for file in wanted:
-            if not _is_there(root, commit, file):
-                with _alone(root, file.hash, task):
-                    if not _is_there(root, commit, file):
-                        _fetch(repo_id, commit, file, blobs, (done, total), task, what)
-            done += file.size
-            task.report(Progress(done, total, "bytes", file.name))
-        _link(root, commit, revision, wanted)
-    task.log(f"{repo_id} at {commit[:8]}: {len(wanted)} files, {total:,} bytes, every one proved by its hash.")
-    return snapshot(root, commit)
+        meter = Meter(task, plan.files, {file.name: came(plan, file) for file in plan.files})
+        with _room(blobs, meter, what):
+            _fetch_all(plan, root, meter, task, what)
+        link(root, plan)
+    total = sum(file.size for file in plan.files)
+    task.log(f"{plan.repo_id} at {plan.commit[:8]}: {len(plan.files)} files, {total:,} bytes, each proved by its hash.")
+    return snapshot(root, plan.commit)
 
 
-def _choose(repo_id: str, commit: str, siblings: list[Any], what: str) -> tuple[Wanted, ...]:
-    names = {str(sibling.rfilename) for sibling in siblings}
-    needed = {name for name in names if _needed(name)}
-    if "model.safetensors" in needed:
-        needed = {name for name in needed if not _SHARD.fullmatch(name) and name != "model.safetensors.index.json"}
-    has_weights = any(name.endswith(".safetensors") for name in needed)
-    if not has_weights and any(_PICKLE.fullmatch(name) for name in names):
-        raise UnsafeRefused(
-            what,
-            why=f"{repo_id} has its weights only as pickles (.bin, .pt), which can run any program when opened.",
-            remedy="Choose a checkpoint with safetensors; many have been converted by their authors.",
-        )
-    if "config.json" not in needed or not has_weights:
-        lacks = "config.json" if "config.json" not in needed else "model.safetensors"
-        kind = " It holds GGUF files, the format of llama.cpp." if any(n.endswith(".gguf") for n in names) else ""
-        kind = " It holds an adapter for another checkpoint." if "adapter_config.json" in names else kind
-        raise CheckpointError(
-            what,
-            why=f"{repo_id} has no {lacks}, so transformers can't load it.{kind}",
-            remedy="Choose a repository with safetensors for transformers.",
-        )
-    chosen = [_proof(repo_id, commit, sibling, what) for sibling in siblings if sibling.rfilename in needed]
-    # Small files first: what they say can be looked at while the weights come.
-    return tuple(sorted(chosen, key=lambda file: (file.name.endswith(".safetensors"), file.name)))
+def came(plan: Plan, file: Wanted) -> int:
+    """Bytes of a file that are on this disk, whole or in part."""
+    root = repo_folder(plan.repo_id)
+    if _is_there(root, plan.commit, file):
+        return file.size
+    with contextlib.suppress(OSError):
+        size = (root / "blobs" / (file.hash + PARTIAL)).stat().st_size
+        return size if size <= file.size else 0
+    return 0
 
 
-def _needed(name: str) -> bool:
-    folder, _, plain = name.rpartition("/")
-    if folder not in ("", "additional_chat_templates", "1_Pooling") or not _is_safe(plain):
-        return False
-    if plain.endswith(".safetensors"):
-        return not folder and (plain == "model.safetensors" or _SHARD.fullmatch(plain) is not None)
-    if plain.endswith(".index.json"):
-        return plain == "model.safetensors.index.json"
-    return plain.endswith(_SMALL) or _LEGAL.fullmatch(plain) is not None
+@contextlib.contextmanager
+def _room(blobs: Path, meter: Meter, what: str) -> Iterator[None]:
+    # What other downloads are about to write is spoken for.
+    with _promising:
+        missing = meter.missing
+        others = sum(each.missing for each in _promised)
+        free = shutil.disk_usage(blobs).free - others
+        if missing + _RESERVE > free:
+            also = f", with {others / 1e6:,.0f} MB that other downloads wait for" if others else ""
+            raise OutOfSpace(
+                what,
+                why=f"{missing / 1e6:,.0f} MB are still to come and {max(0, free) / 1e6:,.0f} MB are free{also}.",
+                remedy="Delete checkpoints you no longer need, or free some space; what has come so far is kept.",
+            )
+        _promised.add(meter)
+    try:
+        yield
+    finally:
+        with _promising:
+            _promised.discard(meter)
 
 
-def _is_safe(plain: str) -> bool:
-    # Names come from the server and become paths; "con" and a dot at the end are other files on Windows.
-    stem = plain.split(".")[0].upper()
-    reserved = stem in ("CON", "PRN", "AUX", "NUL") or re.fullmatch(r"(COM|LPT)\d", stem) is not None
-    return _NAME.fullmatch(plain) is not None and not reserved and plain.strip(". ") == plain
+def _fetch_all(plan: Plan, root: Path, meter: Meter, task: Task, what: str) -> None:
+    missing = [file for file in plan.files if not _is_there(root, plan.commit, file)]
+    shared = Shared(task, meter)
 
+    def fetch(file: Wanted) -> None:
+        with network.watched(shared, what, plan.repo_id), _alone(root, file.hash, shared):
+            if not _is_there(root, plan.commit, file):
+                _fetch(plan, file, root / "blobs", meter, shared, what)
+        meter.settle(file.name)
 
-def _proof(repo_id: str, commit: str, sibling: Any, what: str) -> Wanted:
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-
-    name = str(sibling.rfilename)
-    big = getattr(sibling, "lfs", None)
-    digest, size = (big.sha256, big.size) if big is not None else (sibling.blob_id, sibling.size)
-    if digest is None or size is None:
-        # Mirrors that keep no blobs answer at least for the file itself.
-        url = hf_hub_url(repo_id, name, revision=commit, endpoint=network.endpoint())
-        metadata = get_hf_file_metadata(url, endpoint=network.endpoint(), headers=network.headers())
-        digest, size = metadata.etag, metadata.size
-    if not isinstance(digest, str) or not _HASH.fullmatch(digest) or not isinstance(size, int) or size < 0:
-        raise CheckpointError(
-            what,
-            why=f"The server gives no hash for {name} that what comes could be compared with.",
-            remedy="Use the Hub itself or a mirror that passes its hashes on.",
-        )
-    return Wanted(name, size, digest)
-
-
-def _check_space(blobs: Path, wanted: tuple[Wanted, ...], what: str) -> None:
-    missing = 0
-    for file in wanted:
-        if not (blobs / file.hash).exists():
-            partial = blobs / (file.hash + PARTIAL)
-            missing += max(0, file.size - (partial.stat().st_size if partial.exists() else 0))
-    free = shutil.disk_usage(blobs).free
-    if missing + 16 * 2**20 > free:
-        raise OutOfSpace(
-            what,
-            why=f"{missing / 1e6:,.0f} MB are still to come and {free / 1e6:,.0f} MB are free.",
-            remedy="Delete checkpoints you no longer need, or free some space; what has come so far is kept.",
-        )
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetch") as pool:
+        coming = [pool.submit(fetch, file) for file in missing]
+        try:
+            for each in as_completed(coming):
+                each.result()
+        except BaseException:
+            shared.break_off()
+            for each in coming:
+                each.cancel()
+            raise
 
 
 def _is_there(root: Path, commit: str, file: Wanted) -> bool:
@@ -201,24 +164,25 @@ def _alone(root: Path, digest: str, task: Task) -> Iterator[None]:
         lock.release()
 
 
-def _fetch(
-    repo_id: str, commit: str, file: Wanted, blobs: Path, before: tuple[int, int], task: Task, what: str
-) -> None:
+def _fetch(plan: Plan, file: Wanted, blobs: Path, meter: Meter, task: Task, what: str) -> None:
     from huggingface_hub import hf_hub_url
 
-    url = hf_hub_url(repo_id, file.name, revision=commit, endpoint=network.endpoint())
+    url = hf_hub_url(plan.repo_id, file.name, revision=plan.commit, endpoint=network.endpoint())
     partial = blobs / (file.hash + PARTIAL)
-    done, total = before
     with partial.open("ab") as stream:
         if stream.tell() > file.size:
             stream.truncate(0)
+    digest = Digest(file)
     tries = 0
-    while (start := partial.stat().st_size) < file.size:
+    while True:
+        # What an earlier try left on the disk is read again; what came since was hashed as it came.
+        digest.follow(partial, meter, task)
+        start = digest.count
+        if start >= file.size:
+            break
         task.check()
         try:
-            _stream(
-                url, partial, start, file, lambda came: task.report(Progress(done + came, total, "bytes", file.name))
-            )
+            _stream(url, partial, file, digest, meter)
         except Exception as error:
             tries = tries + 1 if partial.stat().st_size == start else 1
             wait = _worth_waiting(error, tries)
@@ -226,8 +190,9 @@ def _fetch(
                 raise
             task.log(f"{file.name}: the connection broke off at {partial.stat().st_size:,} bytes; trying again.")
             network.pause(task, wait)
-    if _digest(partial, file, task) != file.hash:
+    if digest.text != file.hash:
         partial.unlink()
+        meter.came(file.name, 0, "waiting")
         raise CheckpointError(
             what,
             why=f"{file.name} came damaged or changed: its hash is not the one the Hub names. It was thrown away.",
@@ -236,9 +201,10 @@ def _fetch(
     os.replace(partial, blobs / file.hash)
 
 
-def _stream(url: str, partial: Path, start: int, file: Wanted, came: Any) -> None:
+def _stream(url: str, partial: Path, file: Wanted, digest: Digest, meter: Meter) -> None:
     from huggingface_hub.utils import hf_raise_for_status
 
+    start = digest.count
     # identity: a compressed answer could not be resumed at a byte of the file.
     asked = {**network.headers(), "Accept-Encoding": "identity"}
     if start:
@@ -248,17 +214,17 @@ def _stream(url: str, partial: Path, start: int, file: Wanted, came: Any) -> Non
             answer.read()
         hf_raise_for_status(answer)
         if start and not _continues(answer, start):
-            start = 0
+            digest.restart()
         with partial.open("r+b") as stream:
-            stream.truncate(start)
-            stream.seek(start)
+            stream.truncate(digest.count)
+            stream.seek(digest.count)
             for block in answer.iter_raw():
-                start += len(block)
-                if start > file.size:
+                if digest.count + len(block) > file.size:
                     stream.truncate(0)
                     raise ValueError(f"{file.name} is longer than the Hub says")
                 stream.write(block)
-                came(start)
+                digest.add(block)
+                meter.came(file.name, digest.count)
 
 
 def _continues(answer: httpx2.Response, start: int) -> bool:
@@ -281,22 +247,53 @@ def _worth_waiting(error: Exception, tries: int) -> float | None:
     return 0.25 * 2**tries if isinstance(error, httpx2.TransportError) else None
 
 
-def _digest(path: Path, file: Wanted, task: Task) -> str:
-    if len(file.hash) == 64:
-        digest = hashlib.sha256()
-    else:
-        digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with path.open("rb") as stream:
-        while block := stream.read(2**20):
-            task.check()
-            digest.update(block)
-    return digest.hexdigest()
+class Digest:
+    """The hash of a file that grows.
+
+    Attributes:
+        count: Bytes in it.
+    """
+
+    def __init__(self, file: Wanted) -> None:
+        self._file = file
+        self.restart()
+
+    @property
+    def text(self) -> str:
+        """The hash of what was added, as the Hub writes it."""
+        return self._hash.hexdigest()
+
+    def restart(self) -> None:
+        """Begin at the first byte."""
+        self.count = 0
+        if len(self._file.hash) == 64:
+            self._hash = hashlib.sha256()
+        else:
+            self._hash = hashlib.sha1(b"blob %d\0" % self._file.size, usedforsecurity=False)
+
+    def add(self, block: bytes) -> None:
+        """Take in the next bytes."""
+        self._hash.update(block)
+        self.count += len(block)
+
+    def follow(self, path: Path, meter: Meter | None, task: Task) -> None:
+        """Make it the hash of what is on the disk."""
+        if self.count == path.stat().st_size:
+            return
+        self.restart()
+        with path.open("rb") as stream:
+            while block := stream.read(2**20):
+                task.check()
+                self.add(block)
+        if meter is not None:
+            meter.came(self._file.name, self.count, "checking")
 
 
-def _link(root: Path, commit: str, revision: str, wanted: tuple[Wanted, ...]) -> None:
-    folder = root / "snapshots" / commit
+def link(root: Path, plan: Plan) -> None:
+    """Let a snapshot with its links appear, and let the revision stand for it."""
+    folder = root / "snapshots" / plan.commit
     # config.json makes a folder a checkpoint to whoever looks, so it comes last.
-    for file in sorted(wanted, key=lambda each: each.name == "config.json"):
+    for file in sorted(plan.files, key=lambda each: each.name == "config.json"):
         place = folder / file.name
         if place.is_file() and place.stat().st_size == file.size:
             continue
@@ -310,7 +307,7 @@ def _link(root: Path, commit: str, revision: str, wanted: tuple[Wanted, ...]) ->
         except OSError:
             # As the library does it where links can't be made: the file itself lies in the snapshot.
             shutil.move(blob, place)
-    if revision != commit:
-        ref = root / "refs" / revision
+    if plan.revision != plan.commit:
+        ref = root / "refs" / plan.revision
         ref.parent.mkdir(parents=True, exist_ok=True)
-        ref.write_text(commit, "utf-8")
+        ref.write_text(plan.commit, "utf-8")

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workbench.engine import paths
@@ -21,7 +21,11 @@ from workbench.engine.values import Checkpoint, Facts
 #: What a file that is still coming is called after its hash; the client's own tools take it for an orphan to clean.
 PARTIAL = ".workbench.incomplete"
 
+#: The list of hashes that a checkpoint from a model pack carries with it.
+HASHES = ".workbench-hashes.json"
+
 _PREFIX = "models--"
+_DATA_PREFIX = "datasets--"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,20 @@ def repo_folder(repo_id: str) -> Path:
     Raises:
         CheckpointError: The name is none the Hub would give.
     """
+    return _folder_of(_PREFIX, repo_id)
+
+
+def data_folder(repo_id: str) -> Path:
+    """The folder of a data set in the native cache; see `repo_folder`."""
+    return _folder_of(_DATA_PREFIX, repo_id)
+
+
+def _folder_of(prefix: str, repo_id: str) -> Path:
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", repo_id) or ".." in repo_id or "--" in repo_id:
         raise CheckpointError(
             f"Could not use {repo_id!r}.", why="It is no name of a repository.", remedy="Names read author/name."
         )
-    return cache_dir() / (_PREFIX + repo_id.replace("/", "--"))
+    return cache_dir() / (prefix + repo_id.replace("/", "--"))
 
 
 def cached(repo_id: str) -> Checkpoint | None:
@@ -73,22 +86,66 @@ def cached(repo_id: str) -> Checkpoint | None:
 
 
 def local_checkpoints() -> tuple[Checkpoint, ...]:
-    """Everything that can be loaded here, and downloads that were not finished: starters, runs, the cache, folders."""
-    found: list[Checkpoint] = []
+    """Everything that can be loaded here, and unfinished downloads: starters, runs, imports, cache, folders."""
+    return tuple(each_local())
+
+
+def each_local() -> Iterator[Checkpoint]:
+    """`local_checkpoints` one by one, so that the first can be shown while the others are looked for."""
     for folder in _folders(paths.starters_dir()):
         starter = starter_folder(folder)
         if starter is not None:
-            found.append(starter)
-    for folder in _folders(paths.runs_dir()):
-        if (folder / "config.json").is_file():
-            found.append(_plain(folder, folder.name, "run"))
+            yield starter
+    for source, home in (("run", paths.runs_dir()), ("imported", imported_dir())):
+        for folder in _folders(home):
+            if (folder / "config.json").is_file():
+                yield plain_checkpoint(folder, folder.name, source)
     for folder in _folders(cache_dir()):
         if folder.name.startswith(_PREFIX):
-            found.extend(_snapshots(folder))
+            yield from _snapshots(folder)
     for folder in _opened():
         if (folder / "config.json").is_file():
-            found.append(_plain(folder, folder.name, "folder"))
+            yield plain_checkpoint(folder, folder.name, "folder")
+
+
+def cached_data() -> tuple[Checkpoint, ...]:
+    """Data sets in the native cache, a row a revision; they are kept, packed and deleted like checkpoints."""
+    found: list[Checkpoint] = []
+    for root in _folders(cache_dir()):
+        if root.name.startswith(_DATA_PREFIX):
+            name = root.name.removeprefix(_DATA_PREFIX).replace("--", "/", 1)
+            for folder in _folders(root / "snapshots"):
+                whole = plain_checkpoint(folder, name, "dataset")
+                links = all(path.exists() for path in folder.rglob("*"))
+                found.append(replace(whole, revision=folder.name, complete=links))
     return tuple(found)
+
+
+def refs(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """Branches and tags that stand for a cached revision."""
+    if checkpoint.revision is None:
+        return ()
+    root = checkpoint.path.parents[1] / "refs"
+    names = []
+    for ref in sorted(root.rglob("*")) if root.is_dir() else []:
+        with contextlib.suppress(OSError):
+            if ref.is_file() and ref.read_bytes()[:41].strip() == checkpoint.revision.encode():
+                names.append(ref.relative_to(root).as_posix())
+    return tuple(names)
+
+
+def imported_dir() -> Path:
+    """The folder of checkpoints brought in from a GGUF file or a model pack."""
+    return paths.data_dir() / "models"
+
+
+def imported_place(name: str) -> Path:
+    """A folder for a checkpoint brought in that does not exist yet: the name made safe, numbered when taken."""
+    stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "checkpoint"
+    number = 1
+    while (place := imported_dir() / (stem if number == 1 else f"{stem}-{number}")).exists():
+        number += 1
+    return place
 
 
 def open_folder(path: Path) -> Checkpoint:
@@ -103,44 +160,98 @@ def open_folder(path: Path) -> Checkpoint:
         if known.path.resolve() == path:
             return known
     _remember([*_opened(), path])
-    return _plain(path, path.name, "folder")
+    return plain_checkpoint(path, path.name, "folder")
 
 
-def delete(checkpoint: Checkpoint) -> int:
-    """Delete a cached revision, a starter, a run or an unfinished download; a folder of one's own is only forgotten.
+def freed(*checkpoints: Checkpoint) -> int:
+    """Bytes that `delete` would free, what other revisions share left out."""
+    revisions = [each.revision for each in checkpoints if _is_revision(each)]
+    size = 0
+    if revisions:
+        from huggingface_hub import scan_cache_dir
+
+        size = int(scan_cache_dir(cache_dir()).delete_revisions(*filter(None, revisions)).expected_freed_size)
+    for each in checkpoints:
+        if not _is_revision(each) and each.source != "folder":
+            size += sum(path.lstat().st_size for path in _loose(each))
+    return size
+
+
+def delete(*checkpoints: Checkpoint) -> int:
+    """Delete cached revisions, starters, runs or unfinished downloads; a folder of one's own is only forgotten.
 
     Returns:
         Bytes freed.
 
     Raises:
-        WorkbenchError: It lies somewhere else than it says.
+        WorkbenchError: One is pinned, or lies somewhere else than it says; nothing is deleted then.
     """
-    what = f"Could not delete {checkpoint.name}."
-    if checkpoint.source == "folder":
-        _remember([folder for folder in _opened() if folder != checkpoint.path])
-        return 0
-    if checkpoint.source == "hub" and checkpoint.complete and checkpoint.revision:
+    kept = pinned()
+    for each in checkpoints:
+        what = f"Could not delete {each.name}."
+        if str(each.path) in kept:
+            raise WorkbenchError(what, why="It is pinned.", remedy="Unpin it first, then delete it.")
+        if not _is_revision(each) and each.source != "folder" and _home(each) is None:
+            raise WorkbenchError(
+                what, why=f"It does not lie in {_homes()[each.source]}.", remedy="Delete the folder by hand."
+            )
+    size = freed(*checkpoints)
+    revisions = [each.revision for each in checkpoints if _is_revision(each)]
+    if revisions:
         from huggingface_hub import scan_cache_dir
 
-        strategy = scan_cache_dir(cache_dir()).delete_revisions(checkpoint.revision)
-        freed = int(strategy.expected_freed_size)
-        strategy.execute()
-        return freed
-    home = {"starter": paths.starters_dir(), "run": paths.runs_dir(), "hub": cache_dir()}[checkpoint.source]
+        scan_cache_dir(cache_dir()).delete_revisions(*filter(None, revisions)).execute()
+    for each in checkpoints:
+        if each.source == "folder":
+            _remember([folder for folder in _opened() if folder != each.path])
+        elif not _is_revision(each):
+            home = _home(each)
+            for path in _loose(each):
+                path.unlink()
+            if home is not None and not (each.source == "hub" and _snapshots(home, parts=False)):
+                shutil.rmtree(home)
+    return size
+
+
+def pinned() -> frozenset[str]:
+    """Folders that are not to be deleted."""
+    return frozenset(_listed("pins.json"))
+
+
+def pin(checkpoint: Checkpoint, on: bool = True) -> None:
+    """Protect a checkpoint from `delete`, or no longer."""
+    others = [path for path in _listed("pins.json") if path != str(checkpoint.path)]
+    _keep_list("pins.json", [*others, str(checkpoint.path)] if on else others)
+
+
+def _is_revision(checkpoint: Checkpoint) -> bool:
+    inside = checkpoint.path.resolve().is_relative_to(cache_dir().resolve())
+    return checkpoint.source in ("hub", "dataset") and checkpoint.revision is not None and inside
+
+
+def _homes() -> dict[str, Path]:
+    return {
+        "starter": paths.starters_dir(), "run": paths.runs_dir(), "imported": imported_dir(),
+        "hub": cache_dir(), "dataset": cache_dir(),
+    }  # fmt: skip
+
+
+def _home(checkpoint: Checkpoint) -> Path | None:
+    """The folder that goes with it, None when it lies elsewhere."""
     folder = checkpoint.path
     while checkpoint.source == "hub" and folder.parent != folder and not folder.name.startswith(_PREFIX):
         folder = folder.parent
-    if folder.resolve().parent != home.resolve():
-        raise WorkbenchError(what, why=f"It does not lie in {home}.", remedy="Delete the folder by hand.")
-    size = _size(folder)
-    if checkpoint.source == "hub" and any(each.complete for each in _snapshots(folder)):
-        size = 0
-        for partial in (folder / "blobs").glob("*" + PARTIAL):
-            size += partial.stat().st_size
-            partial.unlink()
-        return size
-    shutil.rmtree(folder)
-    return size
+    return folder if folder.resolve().parent == _homes()[checkpoint.source].resolve() else None
+
+
+def _loose(checkpoint: Checkpoint) -> list[Path]:
+    """Files that go when something else than a revision is deleted."""
+    home = _home(checkpoint)
+    if home is None:
+        return []
+    if checkpoint.source == "hub" and _snapshots(home, parts=False):
+        return list((home / "blobs").glob("*" + PARTIAL))
+    return [path for path in home.rglob("*") if path.is_symlink() or path.is_file()]
 
 
 def card_of(checkpoint: Checkpoint) -> str:
@@ -175,7 +286,7 @@ def starter_folder(folder: Path) -> Checkpoint | None:
         name = str(mark["name"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    checkpoint = _plain(folder, name, "starter")
+    checkpoint = plain_checkpoint(folder, name, "starter")
     return checkpoint if checkpoint.complete else None
 
 
@@ -183,28 +294,34 @@ def snapshot(root: Path, commit: str) -> Checkpoint:
     """One revision in the cache as a checkpoint."""
     folder = root / "snapshots" / commit
     name = root.name.removeprefix(_PREFIX).replace("--", "/", 1)
+    size, last_used = _measure(folder)
     return Checkpoint(
         name=name,
         path=folder,
         source="hub",
         revision=commit,
-        size=_size(folder),
-        last_used=_last_used(folder),
+        size=size,
+        last_used=last_used,
         complete=_complete(folder),
     )
 
 
-def _snapshots(root: Path) -> list[Checkpoint]:
+def _snapshots(root: Path, *, parts: bool = True) -> list[Checkpoint]:
+    """Revisions of a repository, its whole ``main`` first, then a row for parts of files still to come."""
     if not root.is_dir():
         return []
     found = [
-        snapshot(root, folder.name) for folder in _folders(root / "snapshots") if (folder / "config.json").exists()
+        snapshot(root, folder.name)
+        for folder in _folders(root / "snapshots")
+        if any(map(Path.exists, folder.iterdir()))
     ]
     main = _main(root)
     found.sort(key=lambda each: (each.complete, each.revision == main, each.last_used), reverse=True)
-    if not found and any((root / "blobs").glob("*" + PARTIAL)):
+    begun = [path.stat().st_size for path in (root / "blobs").glob("*" + PARTIAL)] if parts else []
+    if begun:
         name = root.name.removeprefix(_PREFIX).replace("--", "/", 1)
-        return [Checkpoint(name=name, path=root, source="hub", size=_size(root), complete=False)]
+        size = sum(begun) if found else _measure(root)[0]
+        found.append(Checkpoint(name=name, path=root, source="hub", size=size, complete=False))
     return found
 
 
@@ -215,13 +332,15 @@ def _main(root: Path) -> str:
         return ""
 
 
-def _plain(folder: Path, name: str, source: str) -> Checkpoint:
+def plain_checkpoint(folder: Path, name: str, source: str) -> Checkpoint:
+    """A folder as a checkpoint, measured."""
+    size, last_used = _measure(folder)
     return Checkpoint(
         name=name,
         path=folder,
         source=source,
-        size=_size(folder),
-        last_used=_last_used(folder),
+        size=size,
+        last_used=last_used,
         complete=_complete(folder),
     )
 
@@ -243,26 +362,33 @@ def _files(folder: Path) -> Iterator[os.stat_result]:
                 yield os.stat(os.path.join(parent, name))
 
 
-def _size(folder: Path) -> int:
+def _measure(folder: Path) -> tuple[int, float]:
+    """Bytes, and seconds since the epoch when it was last read."""
+    stats = list(_files(folder))
     # Links into one blob count once, as they lie on the disk once.
-    return sum({(stat.st_dev, stat.st_ino): stat.st_size for stat in _files(folder)}.values())
-
-
-def _last_used(folder: Path) -> float:
-    return max((stat.st_atime for stat in _files(folder)), default=0.0)
+    size = sum({(stat.st_dev, stat.st_ino): stat.st_size for stat in stats}.values())
+    return size, max((stat.st_atime for stat in stats), default=0.0)
 
 
 def _opened() -> list[Path]:
-    try:
-        listed = json.loads((paths.data_dir() / "folders.json").read_bytes())
-    except (OSError, ValueError):
-        return []
-    return [Path(each) for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+    return [Path(each) for each in _listed("folders.json")]
 
 
 def _remember(folders: list[Path]) -> None:
-    file = paths.data_dir() / "folders.json"
+    _keep_list("folders.json", [str(folder) for folder in folders])
+
+
+def _listed(name: str) -> list[str]:
+    try:
+        listed = json.loads((paths.data_dir() / name).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return []
+    return [each for each in listed if isinstance(each, str)] if isinstance(listed, list) else []
+
+
+def _keep_list(name: str, lines: list[str]) -> None:
+    file = paths.data_dir() / name
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps([str(folder) for folder in folders], indent=2) + "\n", "utf-8")
+    partial.write_text(json.dumps(lines, indent=2) + "\n", "utf-8")
     os.replace(partial, file)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NetworkError, OutOfSpace, WorkbenchError, explain
+from workbench.engine.hub.guard import set_guard
 from workbench.engine.task import Task
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def set_offline(value: bool) -> None:
     """Switch the network off or on, for this process and the libraries in it."""
     global _offline
     _offline = value
+    set_guard(value)
     os.environ["HF_HUB_OFFLINE"] = "1" if value else "0"
     constants = sys.modules.get("huggingface_hub.constants")
     if constants is not None:
@@ -173,6 +175,10 @@ def worded(error: Exception, what: str, repo_id: str = "") -> WorkbenchError:
                 what,
                 why="The Hub could not be reached.",
                 remedy="Check the network, or switch to offline; what is on this machine works without it.",
+            )
+        if isinstance(link, httpx2.TooManyRedirects):
+            return NetworkError(
+                what, why="The server sends every question on to itself.", remedy="Check HF_ENDPOINT and try again."
             )
         if isinstance(link, httpx2.TransportError):
             return NetworkError(

@@ -1,38 +1,27 @@
-"""What the Hub says: search, cards, files."""
+"""What the Hub says of one repository: its card, its files, its revisions and its config."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import quote
 
-from workbench.engine.errors import NetworkError
-from workbench.engine.hub import network
+from workbench.engine.errors import CheckpointError, NetworkError
+from workbench.engine.facts import CONFIG_LIMIT, of_config, parse_config
+from workbench.engine.fits import WIDTH
+from workbench.engine.hub import bounded, network, seen
 from workbench.engine.task import Silent, Task
-from workbench.engine.values import Listing
-
-#: What a search may be sorted by, with the Hub's own spelling.
-SORTS = {
-    "downloads": "downloads",
-    "likes": "likes",
-    "trending_score": "trendingScore",
-    "last_modified": "lastModified",
-}
+from workbench.engine.values import Facts, Shape
 
 #: Longer cards are cut; the longest real ones have some hundred kilobytes.
 CARD_LIMIT = 2**20
 
-_WIDTH = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "BF16": 2, "F16": 2, "I16": 2}
-_EXPAND = (
-    "downloads",
-    "gated",
-    "lastModified",
-    "library_name",
-    "likes",
-    "pipeline_tag",
-    "safetensors",
-    "tags",
-)
+#: Files and revisions that are listed; no real repository is looked through further.
+_FILES, _REFS = 20_000, 500
+_PLAIN = ("card", "revision", "commit", "gated", "licence", "page", "wrong")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,113 +41,50 @@ class RepoFile:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A repository as it is looked at: its card and its files."""
+    """A repository as it is looked at.
+
+    Attributes:
+        repo_id: ``author/name``.
+        card: Its README without the head, as Markdown; empty when there is none.
+        files: Weights first.
+        kind: ``model`` or ``dataset``.
+        revision: The branch, tag or commit that was looked at.
+        commit: What it stands for, 40 hexadecimal digits; empty when the Hub does not say.
+        branches, tags: Its other revisions, ``main`` first.
+        gated: Empty when it is open, else ``auto`` (granted at once to who agrees) or ``manual`` (its authors decide).
+        licence: As the Hub spells it.
+        languages: ISO codes.
+        page: The address of its page, where access to a gated repository is asked for.
+        facts: What its config.json says; None without one.
+        wrong: Why its config.json can't be used, empty when it can.
+        when: Seconds since the epoch when it was seen, when this comes from memory; else 0.0.
+    """
 
     repo_id: str
     card: str
     files: tuple[RepoFile, ...]
+    kind: str = "model"
+    revision: str = "main"
+    commit: str = ""
+    branches: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    gated: str = ""
+    licence: str = ""
+    languages: tuple[str, ...] = ()
+    page: str = ""
+    facts: Facts | None = None
+    wrong: str = ""
+    when: float = 0.0
 
 
-class Search:
-    """A search whose pages are asked for one at a time, as a table is scrolled.
-
-    Args:
-        query: Words of the name; empty for everything.
-        task_filter: A ``pipeline_tag`` such as ``text-generation``; empty for every task.
-        sort: One of `SORTS`.
-        page: Rows a page.
-    """
-
-    def __init__(self, query: str = "", *, task_filter: str = "", sort: str = "downloads", page: int = 50) -> None:
-        self._next: str | None = ""
-        self._params: dict[str, Any] = {
-            "sort": SORTS[sort],
-            "direction": "-1",
-            "limit": str(page),
-            "expand": list(_EXPAND),
-        }
-        if query.strip():
-            self._params["search"] = query.strip()
-        if task_filter:
-            self._params["pipeline_tag"] = task_filter
-
-    @property
-    def finished(self) -> bool:
-        """Whether the last page has come."""
-        return self._next is None
-
-    def more(self, *, task: Task | None = None) -> tuple[Listing, ...]:
-        """The next page, empty after the last one.
-
-        Raises:
-            NetworkError: The Hub could not be asked.
-        """
-        from huggingface_hub.utils import hf_raise_for_status
-
-        if self._next is None:
-            return ()
-        with network.watched(task or Silent(), "Could not search the Hub."):
-            base = network.endpoint()
-            url = self._next or f"{base}/api/models"
-            answer = network.session().get(url, params=None if self._next else self._params, headers=network.headers())
-            hf_raise_for_status(answer)
-            rows = answer.json()
-            if not isinstance(rows, list):
-                raise ValueError("the answer is no list of models")
-            following = answer.links.get("next", {}).get("url")
-            # A page elsewhere would be sent the person's token.
-            self._next = following if following and following.startswith(base + "/") else None
-            return tuple(_listing(row) for row in rows if isinstance(row, dict))
-
-
-def search(
-    query: str = "",
-    *,
-    task_filter: str = "",
-    sort: str = "downloads",
-    limit: int = 100,
-    task: Task | None = None,
-) -> tuple[Listing, ...]:
-    """The first ``limit`` checkpoints that match; see `Search` for its arguments and for page by page.
-
-    Raises:
-        NetworkError: The Hub could not be asked.
-
-    References:
-        huggingface_hub, HfApi.list_models
-    """
-    pages = Search(query, task_filter=task_filter, sort=sort, page=min(limit, 100))
-    rows: list[Listing] = []
-    while len(rows) < limit and not pages.finished:
-        rows.extend(pages.more(task=task))
-    return tuple(rows[:limit])
-
-
-def card(repo_id: str, *, task: Task | None = None) -> str:
-    """The model card as Markdown without its YAML head, at most 1 MB of it; empty when there is none.
+def card(repo_id: str, *, revision: str = "main", kind: str = "model", task: Task | None = None) -> str:
+    """The card as Markdown without its YAML head, at most 1 MB of it; empty when there is none.
 
     Raises:
         NetworkError: The Hub could not be asked.
     """
-    from huggingface_hub import hf_hub_url
-    from huggingface_hub.errors import EntryNotFoundError
-    from huggingface_hub.utils import hf_raise_for_status
-
-    with network.watched(task or Silent(), f"Could not read the card of {repo_id}.", repo_id):
-        url = hf_hub_url(repo_id, "README.md", endpoint=network.endpoint())
-        with network.session().stream("GET", url, headers=network.headers()) as answer:
-            try:
-                if answer.status_code >= 400:
-                    answer.read()
-                hf_raise_for_status(answer)
-            except EntryNotFoundError:
-                return ""
-            text = b""
-            for block in answer.iter_bytes(64 * 1024):
-                text += block
-                if len(text) >= CARD_LIMIT:
-                    break
-    return without_head(text[:CARD_LIMIT].decode("utf-8", "replace"))
+    text = _file(repo_id, "README.md", revision, kind, CARD_LIMIT, f"Could not read the card of {repo_id}.", task)
+    return without_head(text[0].decode("utf-8", "replace")) if text is not None else ""
 
 
 def without_head(text: str) -> str:
@@ -172,26 +98,54 @@ def files(repo_id: str, *, task: Task | None = None) -> tuple[RepoFile, ...]:
     Raises:
         NetworkError: The Hub could not be asked.
     """
-    with network.watched(task or Silent(), f"Could not list the files of {repo_id}.", repo_id):
-        info = model_info(repo_id, "main")
-    rows = [RepoFile(sibling.rfilename, sibling.size, kind_of(sibling.rfilename)) for sibling in info.siblings or []]
-    order = ("weights", "pickle", "code", "tokenizer", "config", "other")
-    return tuple(sorted(rows, key=lambda file: (order.index(file.kind), file.name)))
+    return _files(_info(repo_id, "main", "model", task))
 
 
-def look(repo_id: str, *, task: Task | None = None) -> Remote:
-    """Card and files of a repository.
+def look(repo_id: str, *, revision: str = "main", kind: str = "model", task: Task | None = None) -> Remote:
+    """Card, files, revisions and config of a repository; kept on this machine for when there is no network.
 
     Raises:
-        NetworkError: The Hub could not be asked.
+        NetworkError: The Hub could not be asked, and it was not seen before.
     """
-    listed = files(repo_id, task=task)
     try:
-        text = card(repo_id, task=task)
+        info = _info(repo_id, revision, kind, task)
+    except NetworkError:
+        remembered = _remembered(repo_id, kind) if revision == "main" else None
+        if remembered is None:
+            raise
+        return remembered
+    gated = info.get("gated")
+    commit = str(info.get("sha") or "")
+    at = commit if _COMMIT.fullmatch(commit) else revision
+    try:
+        text = card(repo_id, revision=at, kind=kind, task=task)
     except NetworkError as error:
         # The card of a gated repository is closed while its list of files is not.
         text = f"*{error.why}*"
-    return Remote(repo_id, text, listed)
+    listed = _files(info)
+    facts, wrong = _config(repo_id, at, listed, info, task) if kind == "model" else (None, "")
+    branches, tags = _refs(repo_id, kind, task)
+    about = info.get("cardData")
+    about = about if isinstance(about, dict) else {}
+    remote = Remote(
+        repo_id=repo_id,
+        card=text,
+        files=listed,
+        kind=kind,
+        revision=revision,
+        commit=at if at == commit else "",
+        branches=branches,
+        tags=tags,
+        gated=gated if gated in ("auto", "manual") else "manual" * bool(gated),
+        licence=_licence(info, about),
+        languages=_languages(about),
+        page=f"{network.endpoint()}/{'datasets/' if kind == 'dataset' else ''}{repo_id}",
+        facts=facts,
+        wrong=wrong,
+    )
+    if revision == "main":
+        _remember(remote)
+    return remote
 
 
 def model_info(repo_id: str, revision: str) -> Any:
@@ -223,31 +177,6 @@ def reachable(repo_id: str, *, task: Task | None = None) -> bool:
     return network.bounded(ask, 3.0, task)
 
 
-def _listing(row: dict[str, Any]) -> Listing:
-    tags = [str(tag) for tag in row.get("tags") or [] if isinstance(tag, str)]
-    tensors = row.get("safetensors")
-    tensors = tensors if isinstance(tensors, dict) else {}
-    counts = tensors.get("parameters")
-    counts = {str(key): value for key, value in counts.items() if _count(value)} if isinstance(counts, dict) else {}
-    total = tensors.get("total")
-    return Listing(
-        repo_id=str(row.get("id") or row.get("modelId") or ""),
-        task=str(row.get("pipeline_tag") or ""),
-        parameters=total if _count(total) else (sum(counts.values()) or None),
-        size=sum(value * _WIDTH.get(kind, 1) for kind, value in counts.items()) or None,
-        downloads=_count(row.get("downloads")),
-        likes=_count(row.get("likes")),
-        updated=str(row.get("lastModified") or "")[:10],
-        gated=bool(row.get("gated")),
-        library=str(row.get("library_name") or ""),
-        licence=next((tag.removeprefix("license:") for tag in tags if tag.startswith("license:")), ""),
-    )
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
-
-
 def kind_of(name: str) -> str:
     """What a file is by its name; see `RepoFile.kind`."""
     if name.endswith((".safetensors", ".gguf")):
@@ -259,3 +188,153 @@ def kind_of(name: str) -> str:
     if re.search(r"(^|/)(tokenizer|vocab|merges|special_tokens|spiece|sentencepiece|chat_template)", name):
         return "tokenizer"
     return "config" if name.endswith(".json") else "other"
+
+
+def _info(repo_id: str, revision: str, kind: str, task: Task | None) -> dict[str, Any]:
+    with network.watched(task or Silent(), f"Could not read what the Hub says of {repo_id}.", repo_id):
+        url = f"{network.endpoint()}/api/{kind}s/{repo_id}/revision/{quote(revision, safe='')}"
+        info, _ = bounded.read_json(url, params={"blobs": "true"})
+        if not isinstance(info, dict):
+            raise ValueError("the answer is no repository")
+        return info
+
+
+def _files(info: Mapping[str, Any]) -> tuple[RepoFile, ...]:
+    siblings = info.get("siblings")
+    rows = []
+    for sibling in siblings[:_FILES] if isinstance(siblings, list) else []:
+        name = sibling.get("rfilename") if isinstance(sibling, dict) else None
+        if isinstance(name, str) and name:
+            size = bounded.count(sibling.get("size")) if sibling.get("size") is not None else None
+            rows.append(RepoFile(bounded.words(name, 500), size, kind_of(name)))
+    order = ("weights", "pickle", "code", "tokenizer", "config", "other")
+    return tuple(sorted(rows, key=lambda file: (order.index(file.kind), file.name)))
+
+
+def _file(
+    repo_id: str, name: str, revision: str, kind: str, limit: int, what: str, task: Task | None
+) -> tuple[bytes, bool] | None:
+    """The first bytes of a file and whether there are more; None when there is no such file."""
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
+
+    with network.watched(task or Silent(), what, repo_id):
+        url = hf_hub_url(repo_id, name, revision=revision, repo_type=kind, endpoint=network.endpoint())
+        try:
+            text, more, _ = bounded.read(url, limit)
+        except EntryNotFoundError:
+            return None
+        return text, more
+
+
+def _config(
+    repo_id: str, revision: str, listed: tuple[RepoFile, ...], info: Mapping[str, Any], task: Task | None
+) -> tuple[Facts | None, str]:
+    sizes = {file.name: file.size for file in listed}
+    if "config.json" not in sizes:
+        return None, ""
+    what = f"Could not read the config of {repo_id}."
+    try:
+        if (sizes["config.json"] or 0) > CONFIG_LIMIT:
+            raise CheckpointError(what, why="Its config.json is too large to be one.")
+        found = _file(repo_id, "config.json", revision, "model", CONFIG_LIMIT, what, task)
+        if found is None or found[1]:
+            raise CheckpointError(what, why="Its config.json is too large to be one." if found else "It is gone.")
+        config = parse_config(found[0], what, "")
+    except (CheckpointError, NetworkError) as error:
+        return None, error.why
+    kinds = {file.kind for file in listed}
+    stored = _stored(info)
+    held = [file for file in listed if file.kind == "weights" and "/" not in file.name]
+    size = sum(number * WIDTH.get(name, 1) for name, number in stored) or sum(file.size or 0 for file in held)
+    whole = any(file.name.endswith(".safetensors") for file in held)
+    weights = "safetensors" if whole else "pickle" if "pickle" in kinds else "gguf" if held else "none"
+    templated = "chat_template.jinja" in sizes or "chat_template.json" in sizes
+    facts = of_config(
+        config,
+        sizes.__contains__,
+        weights=weights,
+        weight_bytes=size,
+        stored=stored,
+        has_chat_template=templated,
+    )
+    return facts, ""
+
+
+def _stored(info: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    tensors = info.get("safetensors")
+    counts = tensors.get("parameters") if isinstance(tensors, dict) else None
+    pairs = list(counts.items())[:20] if isinstance(counts, dict) else []
+    return tuple((bounded.words(name, 20), bounded.count(value)) for name, value in pairs if bounded.count(value))
+
+
+def _refs(repo_id: str, kind: str, task: Task | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    try:
+        with network.watched(task or Silent(), f"Could not list the revisions of {repo_id}.", repo_id):
+            refs, _ = bounded.read_json(f"{network.endpoint()}/api/{kind}s/{repo_id}/refs")
+    except NetworkError:
+        # A mirror may not know them; main is always there.
+        return ("main",), ()
+    found = []
+    for group in ("branches", "tags"):
+        rows = refs.get(group) if isinstance(refs, dict) else None
+        names = [row.get("name") for row in rows[:_REFS] if isinstance(row, dict)] if isinstance(rows, list) else []
+        found.append([bounded.words(name) for name in names if isinstance(name, str) and name])
+    branches = tuple(sorted({"main", *found[0]}, key=lambda name: (name != "main", name)))
+    return branches, tuple(sorted(set(found[1])))
+
+
+def _licence(info: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    said = about.get("license")
+    said = said[0] if isinstance(said, list) and said else said
+    if said == "other" and isinstance(about.get("license_name"), str):
+        said = about["license_name"]
+    if isinstance(said, str):
+        return bounded.words(said, 60)
+    tags = info.get("tags")
+    named = (
+        [tag for tag in tags if isinstance(tag, str) and tag.startswith("license:")] if isinstance(tags, list) else []
+    )
+    return bounded.words(named[0].removeprefix("license:"), 60) if named else ""
+
+
+def _languages(about: Mapping[str, Any]) -> tuple[str, ...]:
+    said = about.get("language")
+    rows = said if isinstance(said, list) else [said]
+    return tuple(bounded.words(row, 20) for row in rows[:100] if isinstance(row, str) and row)
+
+
+def _remember(remote: Remote) -> None:
+    about = asdict(remote)
+    about["files"] = about["files"][:1000]
+    seen.keep_card(remote.kind, remote.repo_id, about)
+
+
+def _remembered(repo_id: str, kind: str) -> Remote | None:
+    kept = seen.card(kind, repo_id)
+    if kept is None:
+        return None
+    about, when = kept
+    try:
+        listed = tuple(RepoFile(str(row["name"]), row["size"], kind_of(str(row["name"]))) for row in about["files"])
+        names: Any = {name: tuple(map(str, about[name])) for name in ("branches", "tags", "languages")}
+        plain: Any = {
+            name: str(about[name]) for name in ("card", "revision", "commit", "gated", "licence", "page", "wrong")
+        }
+    except (KeyError, TypeError):
+        return None
+    facts = _known(about.get("facts"))
+    return Remote(repo_id=repo_id, files=listed, kind=kind, when=when, facts=facts, **names, **plain)
+
+
+def _known(kept: Any) -> Facts | None:
+    if not isinstance(kept, dict):
+        return None
+    try:
+        shape = kept.get("shape")
+        shape = Shape(**{**shape, "windows": tuple(shape["windows"])}) if isinstance(shape, dict) else None
+        lists = {name: tuple(kept[name]) for name in ("architectures", "heads", "labels")}
+        stored = tuple((str(name), int(number)) for name, number in kept["stored"])
+        return Facts(**{**kept, **lists, "stored": stored, "shape": shape})
+    except (KeyError, TypeError, ValueError):
+        return None

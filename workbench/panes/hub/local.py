@@ -1,8 +1,10 @@
-"""What is on this machine, as a table with what can be done to a row."""
+"""What is on this machine, as a table with what can be done to its rows."""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
+from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -14,8 +16,15 @@ from workbench.widgets.naming import named
 from workbench.widgets.quantities import Size, format_bytes
 from workbench.widgets.theme import set_role
 
-_COLUMNS = ("Name", "Source", "Revision", "Size", "Last used")
-_SOURCES = {"hub": "Hub cache", "starter": "starter", "run": "fine-tuned here", "folder": "folder"}
+_COLUMNS = ("Name", "State", "Size", "Last used", "Revision", "Source")
+_SOURCES = {
+    "hub": "Hub",
+    "dataset": "Hub, data",
+    "starter": "starter",
+    "run": "own run",
+    "folder": "folder",
+    "imported": "imported",
+}
 
 
 class LocalPanel(QWidget):
@@ -25,57 +34,104 @@ class LocalPanel(QWidget):
         chosen(Checkpoint): A row was selected.
         load_requested(Checkpoint): A row was double-clicked.
         open_requested(): A folder is to be asked for.
-        delete_requested(Checkpoint): The selected one is to be deleted; consent has yet to be asked for.
+        import_requested(): A GGUF file or a model pack is to be asked for.
+        delete_requested(tuple): The selected ones are to be deleted; consent has yet to be asked for.
+        verify_requested(tuple), pack_requested(tuple): The selected ones are to be verified, or packed.
+        pin_requested(tuple, bool): They are to be pinned, or no longer.
+        folder_requested(Checkpoint): Its folder is to be shown in the file manager.
     """
 
     chosen = Signal(object)
     load_requested = Signal(object)
     open_requested = Signal()
-    delete_requested = Signal(object)
+    import_requested = Signal()
+    delete_requested = Signal(tuple)
+    verify_requested = Signal(tuple)
+    pack_requested = Signal(tuple)
+    pin_requested = Signal(tuple, bool)
+    folder_requested = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._rows: tuple[Checkpoint, ...] = ()
-        title = QLabel("On this machine")
-        set_role(title, "heading")
+        self._pinned: frozenset[str] = frozenset()
+        self._refs: Mapping[Path, tuple[str, ...]] = {}
         self._total = QLabel()
         set_role(self._total, "muted")
+        self._table = named(
+            DataTable(),
+            "hub.local",
+            "On this machine",
+            "Checkpoints that need no network; double-click loads one, Ctrl or Shift selects several",
+        )
+        self._nothing = QLabel(
+            "Nothing yet. Get a starter from the shelf (a minute, no Hub needed), search the Hub, open a folder, "
+            "or drop a folder, a GGUF file or a model pack here."
+        )
+        self._nothing.setWordWrap(True)
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
+        set_role(self._nothing, "muted")
+        self._build_buttons()
+        column = QVBoxLayout(self)
+        line = QHBoxLayout()
+        line.addWidget(self._total, 1)
+        line.addWidget(self._open)
+        line.addWidget(self._import)
+        column.addLayout(line)
+        column.addWidget(self._nothing, 1)
+        column.addWidget(self._table, 1)
+        line = QHBoxLayout()
+        for button in self._actions:
+            line.addWidget(button)
+        line.addStretch(1)
+        line.addWidget(self._delete)
+        column.addLayout(line)
+        self._table.row_selected.connect(self._on_row)
+        self._table.row_activated.connect(self._on_activated)
+        self._table.set_muted(self._is_unfinished)
+        self.set_rows(())
+
+    def _build_buttons(self) -> None:
         self._open = named(
             QPushButton("Open folder…"),
             "hub.open_folder",
             "Open folder…",
             "Take any folder with config.json and safetensors; it can also be dropped onto this pane",
         )
-        icons.put(self._open, "folder")
+        self._import = named(
+            QPushButton("Import…"),
+            "hub.import",
+            "Import…",
+            "Take a GGUF file, which is widened to safetensors once, or a model pack; both can be dropped here too",
+        )
+        self._verify = named(
+            QPushButton("Verify"), "hub.verify", "Verify", "Compare every byte of the selected ones with its hash"
+        )
+        self._pin = named(QPushButton("Pin"), "hub.pin", "Pin", "Protect the selected ones from Delete")
+        self._show_folder = named(
+            QPushButton("Folder"), "hub.show_folder", "Folder", "Show its folder in the file manager"
+        )
+        self._pack = named(
+            QPushButton("Pack…"), "hub.pack_begin", "Pack…", "Put the selected ones and data into a model pack"
+        )
         self._delete = named(
-            QPushButton("Delete…"), "hub.delete", "Delete…", "Delete the selected checkpoint from the disk; asks first"
+            QPushButton("Delete…"),
+            "hub.delete",
+            "Delete…",
+            "Delete the selected ones from the disk; says first what is freed, and asks",
         )
-        icons.put(self._delete, "trash")
-        self._table = named(
-            DataTable(), "hub.local", "On this machine", "Checkpoints that need no network; double-click loads one"
-        )
-        self._nothing = QLabel(
-            "Nothing yet. Get a starter from the shelf (a minute, no Hub needed), search the Hub, or open a folder."
-        )
-        self._nothing.setWordWrap(True)
-        self._nothing.setAlignment(Qt.AlignmentFlag.AlignTop)
-        set_role(self._nothing, "muted")
-        line = QHBoxLayout()
-        line.addWidget(title)
-        line.addWidget(self._total, 1)
-        line.addWidget(self._open)
-        line.addWidget(self._delete)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(line)
-        column.addWidget(self._nothing, 1)
-        column.addWidget(self._table, 1)
+        self._actions = (self._verify, self._pin, self._show_folder, self._pack)
+        pictures = ("folder", "download", "check", "warning", "folder", "export", "trash")
+        for button, picture in zip((self._open, self._import, *self._actions, self._delete), pictures, strict=True):
+            if button is not self._pin:
+                icons.put(button, picture)
         self._open.clicked.connect(self.open_requested)
+        self._import.clicked.connect(self.import_requested)
+        self._verify.clicked.connect(self._on_verify)
+        self._pin.clicked.connect(self._on_pin)
+        self._show_folder.clicked.connect(self._on_show_folder)
+        self._pack.clicked.connect(self._on_pack)
         self._delete.clicked.connect(self._on_delete)
-        self._table.row_selected.connect(self._on_row)
-        self._table.row_activated.connect(self._on_activated)
-        self._table.set_muted(self._is_unfinished)
-        self.set_rows(())
 
     @property
     def rows(self) -> tuple[Checkpoint, ...]:
@@ -84,38 +140,78 @@ class LocalPanel(QWidget):
 
     @property
     def selected(self) -> Checkpoint | None:
-        """The selected row."""
-        number = self._table.selected_row
-        return self._rows[number] if number is not None and number < len(self._rows) else None
+        """The first selected row."""
+        return self.selection[0] if self.selection else None
 
-    def set_rows(self, rows: tuple[Checkpoint, ...]) -> None:
-        """Show what is there, the selection staying with its folder."""
+    @property
+    def selection(self) -> tuple[Checkpoint, ...]:
+        """The selected rows, in the order of the table."""
+        numbers = sorted(index.row() for index in self._table.selectionModel().selectedRows())
+        return tuple(self._rows[number] for number in numbers if number < len(self._rows))
+
+    def set_rows(
+        self,
+        rows: tuple[Checkpoint, ...],
+        pinned: frozenset[str] = frozenset(),
+        refs: Mapping[Path, tuple[str, ...]] | None = None,
+    ) -> None:
+        """Show what is there, the selection staying with its folder.
+
+        Args:
+            rows: Checkpoints and cached data sets.
+            pinned: Folders that are not to be deleted.
+            refs: Branches and tags of cached revisions, by folder.
+        """
         before = self.selected
-        self._rows = rows
+        same = [row.path for row in rows] == [row.path for row in self._rows]
+        self._rows, self._pinned, self._refs = rows, pinned, refs or {}
         self._table.set_rows(_COLUMNS, len(rows), self._row)
         self._table.fit_columns()
-        self._total.setText(format_bytes(sum(row.size for row in rows)) if rows else "")
+        count = f"{len(rows)} revisions" if len(rows) != 1 else "1 revision"
+        self._total.setText(f"{count}, {format_bytes(sum(row.size for row in rows))}" if rows else "")
         self._nothing.setVisible(not rows)
         self._table.setVisible(bool(rows))
-        self.select(before)
+        if same:
+            # Several may be selected, and stay so.
+            self._show_buttons()
+        else:
+            self.select(before)
 
     def select(self, checkpoint: Checkpoint | None) -> None:
         """Select a row, without announcing it."""
         paths = [row.path for row in self._rows]
         self._table.select_row(paths.index(checkpoint.path) if checkpoint and checkpoint.path in paths else None)
-        self._delete.setEnabled(self.selected is not None)
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        selection = self.selection
+        for button in (*self._actions, self._delete):
+            button.setEnabled(bool(selection))
+        self._show_folder.setEnabled(len(selection) == 1)
+        pinned = self._all_pinned
+        self._pin.setText("Unpin" if pinned else "Pin")
+        self._pin.setAccessibleName(self._pin.text())
+        self._delete.setEnabled(bool(selection) and not any(str(row.path) in self._pinned for row in selection))
+        self._pack.setEnabled(bool(selection) and all(row.complete for row in selection))
+
+    @property
+    def _all_pinned(self) -> bool:
+        return bool(self.selection) and all(str(row.path) in self._pinned for row in self.selection)
 
     def _row(self, number: int) -> tuple[object, ...]:
         row = self._rows[number]
-        name = row.name if row.complete else f"{row.name} (unfinished)"
         used = _date(row.last_used)
-        return (name, _SOURCES.get(row.source, row.source), (row.revision or "")[:8], Size(row.size), used)
+        state = "complete" if row.complete else "unfinished"
+        if str(row.path) in self._pinned:
+            state = "pinned" if row.complete else f"{state}, pinned"
+        revision = " ".join(((row.revision or "")[:7], *self._refs.get(row.path, ())[:2]))
+        return (row.name, state, Size(row.size), used, revision, _SOURCES.get(row.source, row.source))
 
     def _is_unfinished(self, number: int) -> bool:
         return number < len(self._rows) and not self._rows[number].complete
 
     def _on_row(self, number: int) -> None:
-        self._delete.setEnabled(True)
+        self._show_buttons()
         if number < len(self._rows):
             self.chosen.emit(self._rows[number])
 
@@ -123,12 +219,25 @@ class LocalPanel(QWidget):
         if number < len(self._rows):
             self.load_requested.emit(self._rows[number])
 
-    def _on_delete(self) -> None:
+    def _on_verify(self) -> None:
+        self.verify_requested.emit(self.selection)
+
+    def _on_pin(self) -> None:
+        self.pin_requested.emit(self.selection, not self._all_pinned)
+
+    def _on_show_folder(self) -> None:
         if self.selected is not None:
-            self.delete_requested.emit(self.selected)
+            self.folder_requested.emit(self.selected)
+
+    def _on_pack(self) -> None:
+        self.pack_requested.emit(self.selection)
+
+    def _on_delete(self) -> None:
+        if self.selection:
+            self.delete_requested.emit(self.selection)
 
 
 def _date(seconds: float) -> str:
     if not seconds:
         return ""
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).astimezone().strftime("%Y-%m-%d")

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QCheckBox, QFileDialog, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QFileDialog, QPushButton, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from workbench.engine import codegen, hub, models, starters
+from workbench.engine import codegen, hub
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.hub import Local, Remote, Search
-from workbench.engine.models import LoadedModel
-from workbench.engine.task import Progress
+from workbench.engine.hub import Local, Offered, Order, Remote, Search, Transfer
 from workbench.engine.values import Checkpoint, Listing
 from workbench.panes.hub import work
-from workbench.panes.hub.consent import ask_to_delete
+from workbench.panes.hub.account import AccountDialog
+from workbench.panes.hub.chooser import FileChooser
 from workbench.panes.hub.details import Details
+from workbench.panes.hub.downloads import Downloads, Entry
+from workbench.panes.hub.getting import Getting
+from workbench.panes.hub.keeping import Keeping
+from workbench.panes.hub.load_form import Choices
 from workbench.panes.hub.loaded import Loaded
+from workbench.panes.hub.loading import Loading
 from workbench.panes.hub.local import LocalPanel
+from workbench.panes.hub.pack_view import PackView
+from workbench.panes.hub.queue_view import QueueView
 from workbench.panes.hub.search import SearchPanel
 from workbench.panes.hub.shelf import Shelf
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
-from workbench.widgets.quantities import format_bytes, format_count, format_seconds
 
 
 class HubPane(PaneFrame):
@@ -34,15 +39,15 @@ class HubPane(PaneFrame):
 
     Args:
         session: Takes the loaded model and the offline switch.
-        runner: Searches, reads and fetches on the IO lane, loads on the model lane.
+        runner: Searches and reads on the IO lane, fetches on the fetch lane, loads on the model lane.
     """
 
     def __init__(self, session: Session, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__("hub", "Hub", parent)
         self._session, self._runner = session, runner
-        self._downloads: dict[str, Job] = {}
-        self._getting: dict[str, Job] = {}
-        self._load_job: Job | None = None
+        self._downloads = Downloads(runner, self)
+        self._keeping = Keeping(self, session, runner)
+        self._loading = Loading(self, session, runner)
         self._installed: dict[str, Checkpoint] = {}
         self._devices: tuple[str, ...] = ()
         self._asked_devices = False
@@ -51,30 +56,58 @@ class HubPane(PaneFrame):
         self._offline = named(
             QCheckBox("Offline"), "hub.offline", "Offline", "Send nothing; what is on this machine works as it is"
         )
+        self._account = named(
+            QPushButton("Account…"), "hub.account", "Account…", "Log in to the Hub for gated and private repositories"
+        )
         self._search = SearchPanel()
         self._shelf = named(Shelf(), "hub.shelf", "Starters")
+        self._getting = Getting(self._shelf, runner, self)
         self._local = LocalPanel()
+        self._queue = QueueView(self._downloads)
+        self._places = named(
+            QTabWidget(), "hub.places", "Checkpoints and downloads", "What is here, and what is coming"
+        )
         self._loaded = Loaded(session)
         self._details = Details()
         self._lay_out()
 
         self._offline.toggled.connect(self._on_offline_toggled)
+        self._account.clicked.connect(self._on_account)
         self._search.search_requested.connect(self._on_search)
         self._search.more_requested.connect(self._on_more)
         self._search.chosen.connect(self._on_listing_chosen)
-        self._shelf.get_requested.connect(self._on_get)
+        self._getting.begun.connect(self.clear_notices)
+        self._getting.arrived.connect(self._on_got)
+        self._getting.failed.connect(self._show_error)
+        self._getting.stopped.connect(self._session.local_changed)
         self._shelf.load_requested.connect(self._on_load_starter)
-        self._shelf.cancel_requested.connect(self._on_cancel_get)
         self._local.chosen.connect(self._on_local_chosen)
         self._local.load_requested.connect(self._on_local_activated)
         self._local.open_requested.connect(self.ask_for_folder)
+        self._local.import_requested.connect(self.ask_for_file)
+        self._local.pack_requested.connect(self._on_pack_requested)
         self._local.delete_requested.connect(self._on_delete_requested)
+        self._local.verify_requested.connect(self._keeping.verify)
+        self._local.pin_requested.connect(self._keeping.pin)
+        self._local.folder_requested.connect(self._keeping.show_folder)
+        self._keeping.opened.connect(self._on_opened)
+        self._keeping.deleted.connect(self._on_deleted)
+        self._keeping.order_requested.connect(self._order)
+        self._downloads.changed.connect(self._on_queue_changed)
+        self._downloads.progressed.connect(self._on_download_progress)
+        self._downloads.arrived.connect(self._on_downloaded)
+        self._downloads.failed.connect(self._show_error)
+        self._downloads.stopped.connect(self._session.local_changed)
         self._details.download_requested.connect(self.download)
+        self._details.choose_requested.connect(self._on_choose)
         self._details.cancel_requested.connect(self._on_cancel_download)
         self._details.load_requested.connect(self._on_load_requested)
         self._details.load_second_requested.connect(self._on_load_second_requested)
-        self._loaded.unload_requested.connect(self._on_unload)
-        self._loaded.swap_requested.connect(self._on_swap)
+        self._details.revision_requested.connect(self._look)
+        self._details.pictures_requested.connect(self._on_pictures)
+        self._loading.changed.connect(self._show_loading)
+        self._loaded.unload_requested.connect(self._loading.unload)
+        self._loaded.swap_requested.connect(self._loading.swap)
         self._details.choices_changed.connect(self._show_code_text)
         self.code_shown.connect(self._show_code_text)
         session.offline_changed.connect(self._show_offline)
@@ -83,15 +116,19 @@ class HubPane(PaneFrame):
         self.setAcceptDrops(True)
         self._show_offline()
         self.refresh()
+        self._downloads.restore()
 
     def _lay_out(self) -> None:
         self.header.addStretch(1)
+        self.header.addWidget(self._account)
         self.header.addWidget(self._offline)
         lower = QWidget()
         column = QVBoxLayout(lower)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._shelf)
-        column.addWidget(self._local, 1)
+        self._places.addTab(self._local, "On this machine")
+        self._places.addTab(self._queue, self._queue.title)
+        column.addWidget(self._places, 1)
         left = QSplitter(Qt.Orientation.Vertical)
         left.setChildrenCollapsible(False)
         left.addWidget(self._search)
@@ -113,6 +150,22 @@ class HubPane(PaneFrame):
         both.setSizes([700, 480])
         self.body.addWidget(both, 1)
 
+    @cached_property
+    def _chooser(self) -> FileChooser:
+        """Built when it is first wanted: the pane opens sooner."""
+        chooser = FileChooser()
+        chooser.download_requested.connect(self._on_files_chosen)
+        chooser.closed.connect(partial(self._close_tab, chooser))
+        return chooser
+
+    @cached_property
+    def _pack(self) -> PackView:
+        """Built when it is first wanted: the pane opens sooner."""
+        view = PackView()
+        view.export_requested.connect(self._keeping.export)
+        view.closed.connect(partial(self._close_tab, view))
+        return view
+
     # What can be asked of it.
 
     def run_main_action(self) -> None:
@@ -123,74 +176,55 @@ class HubPane(PaneFrame):
         else:
             self._search.run()
 
+    def look_for(self, name: str) -> None:
+        """Search the Hub for a checkpoint by its name."""
+        self._search.look_for(name)
+
     def stop_main_action(self) -> None:
-        """Stop what was started here last: a load, else every download."""
-        if self._load_job is not None and self._load_job.active:
-            self._load_job.cancel()
+        """Stop what was started here last: a load, else every download, which can go on later."""
+        if self._loading.active:
+            self._loading.cancel()
             return
-        for job in (*self._downloads.values(), *self._getting.values()):
-            job.cancel()
+        for entry in list(self._downloads.entries):
+            self._downloads.pause(entry)
+        self._getting.cancel_all()
 
     def refresh(self) -> None:
         """Look again at what is on this machine."""
         job = Job("Looking at this machine", work.look_around, pane="hub", quiet=True)
+        job.part_ready.connect(self._show_first)
         job.succeeded.connect(self._show_around)
         job.failed.connect(self._show_error)
         self._runner.start(job, Lane.IO, slot="hub.local")
 
     def download(self, repo_id: str) -> None:
         """Fetch a repository, or go on with it where it was stopped."""
-        if repo_id in self._downloads:
+        entry = self._downloads.of(repo_id)
+        if entry is not None:
+            self._downloads.go_on(entry)
+        else:
+            self._order(Order(repo_id, self._details.revision if repo_id == self._details.repo_id else "main"))
+
+    def _order(self, order: Order) -> None:
+        entry = self._downloads.of(order.repo_id)
+        if entry is not None and entry.active:
+            self.show_notice(
+                f"{order.repo_id} is being fetched already.",
+                "A repository is fetched once at a time.",
+                "Pause or cancel it first to fetch other files of it.",
+                kind="warning",
+            )
             return
-        job = Job(f"Download {repo_id}", hub.download, repo_id, pane="hub", stops="at once, keeping what has come")
-        self._downloads[repo_id] = job
-        job.progressed.connect(self._on_download_progress)
-        job.succeeded.connect(self._on_downloaded)
-        job.failed.connect(self._on_job_failed)
-        job.finished.connect(self._on_download_finished)
-        self._runner.start(job, Lane.IO)
-        self._show_download()
-
-    def load(
-        self,
-        checkpoint: Checkpoint,
-        head: str | None = None,
-        dtype: str = "auto",
-        device: str = "auto",
-        *,
-        second: bool = False,
-    ) -> None:
-        """Load a checkpoint into the session; the one before is freed once the new one stands.
-
-        Args:
-            checkpoint: A whole one of this machine.
-            head: Auto class; None takes the trained one.
-            dtype: As `models.load` takes it.
-            device: As `models.load` takes it.
-            second: Beside the model there is, not in its place.
-        """
-        job = Job(
-            f"Load {checkpoint.name}",
-            models.load,
-            checkpoint,
-            head=head,
-            dtype=dtype,
-            device=device,
-            pane="hub",
-            stops="when the weights are read",
-        )
-        job.succeeded.connect(self._on_second_loaded if second else self._on_loaded)
-        job.failed.connect(self._on_job_failed)
-        job.finished.connect(self._on_load_finished)
-        self._load_job = job
-        self._runner.start(job, Lane.MODEL, slot="hub.load")
         self.clear_notices()
-        self._shelf.set_loading(True)
-        self._details.set_loading(True)
+        self._downloads.add(order)
+
+    def load(self, checkpoint: Checkpoint, choices: Choices | None = None, *, second: bool = False) -> None:
+        """Load a checkpoint into the session; see `Loading.load`."""
+        self._loading.load(checkpoint, choices, second=second)
 
     def load_folder(self, path: Path) -> None:
         """Take a folder as a checkpoint and load it as it is."""
-        self._open(path, then_load=True)
+        self._keeping.open(path).succeeded.connect(self._on_opened_to_load)
 
     def ask_for_folder(self) -> None:
         """Ask for a folder and take it as a checkpoint."""
@@ -198,7 +232,15 @@ class HubPane(PaneFrame):
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.setOption(QFileDialog.Option.ShowDirsOnly)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self._on_folder_chosen)
+        dialog.fileSelected.connect(self._on_path_chosen)
+        dialog.open()
+
+    def ask_for_file(self) -> None:
+        """Ask for a GGUF file or a model pack and take it."""
+        dialog = QFileDialog(self, "Import", str(Path.home()), "GGUF files and model packs (*.gguf *.zip pack.json)")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self._on_path_chosen)
         dialog.open()
 
     # What the person did.
@@ -206,6 +248,9 @@ class HubPane(PaneFrame):
     def _on_offline_toggled(self, offline: bool) -> None:
         hub.set_offline(offline)
         self._session.set_offline(offline)
+
+    def _on_account(self) -> None:
+        AccountDialog(self._runner, self).open()
 
     def _on_search(self, search: Search) -> None:
         self._left.setSizes([self._left.height() * 55 // 100, self._left.height() * 45 // 100])
@@ -226,16 +271,38 @@ class HubPane(PaneFrame):
     def _on_search_failed(self, error: WorkbenchError) -> None:
         self._search.stop(error.why)
         self._show_error(error)
+        job = Job("Read the last results", work.last_results, error.why, pane="hub", quiet=True)
+        job.succeeded.connect(self._show_last)
+        self._runner.start(job, Lane.IO, slot="hub.search")
 
     def _on_listing_chosen(self, listing: Listing) -> None:
         self._local.select(None)
         self._details.show_listing(listing)
         self._show_download()
         self._show_code_text()
-        job = Job(f"Read {listing.repo_id}", work.look_remote, listing.repo_id, pane="hub", quiet=True)
+        self._look(listing)
+
+    def _look(self, listing: Listing) -> None:
+        job = Job(
+            f"Read {listing.repo_id}",
+            work.look_remote,
+            listing,
+            self._details.revision,
+            pane="hub",
+            quiet=True,
+        )
         job.succeeded.connect(self._show_remote)
         job.failed.connect(self._on_no_card)
         self._runner.start(job, Lane.IO, slot="hub.look")
+
+    def _on_pictures(self, remote: Remote, addresses: tuple[str, ...]) -> None:
+        job = Job(f"Fetch the pictures of {remote.repo_id}", work.card_pictures, remote, addresses, pane="hub")
+        job.succeeded.connect(self._show_pictures)
+        job.failed.connect(self._show_error)
+        self._runner.start(job, Lane.IO, slot="hub.pictures")
+
+    def _show_pictures(self, found: tuple[Remote, dict[str, bytes]]) -> None:
+        self._details.show_pictures(*found)
 
     def _on_no_card(self, error: WorkbenchError) -> None:
         self._details.show_no_card(f"{error.why} {error.remedy}")
@@ -261,17 +328,16 @@ class HubPane(PaneFrame):
             self._runner.start(devices, Lane.MODEL)
 
     def _on_local_activated(self, checkpoint: Checkpoint) -> None:
-        if checkpoint.complete:
+        if checkpoint.complete and checkpoint.source != "dataset":
             self.load(checkpoint)
 
     def _on_load_requested(self, checkpoint: Checkpoint) -> None:
-        if self._load_job is None or not self._load_job.active:
-            self.load(checkpoint, self._details.head, self._details.dtype, self._details.device)
+        if not self._loading.active:
+            self.load(checkpoint, self._details.choices)
 
     def _on_load_second_requested(self, checkpoint: Checkpoint) -> None:
-        if self._load_job is None or not self._load_job.active:
-            details = self._details
-            self.load(checkpoint, details.head, details.dtype, details.device, second=True)
+        if not self._loading.active:
+            self.load(checkpoint, self._details.choices, second=True)
 
     def _on_load_starter(self, key: str) -> None:
         checkpoint = self._installed.get(key)
@@ -281,172 +347,93 @@ class HubPane(PaneFrame):
             self._select(checkpoint)
             self.load(checkpoint)
 
-    def _on_get(self, key: str) -> None:
-        if key in self._getting:
-            return
-        starter = starters.starter(key)
-        job = Job(f"Get {starter.name}", starters.get, key, pane="hub")
-        self._getting[key] = job
-        job.progressed.connect(self._on_get_progress)
-        job.succeeded.connect(self._on_got)
-        job.failed.connect(self._on_job_failed)
-        job.finished.connect(self._on_get_finished)
-        self.clear_notices()
-        self._shelf.set_progress(key, Progress(0, None, "bytes", "starting"))
-        self._runner.start(job, Lane.IO)
-
-    def _on_cancel_get(self, key: str) -> None:
-        if key in self._getting:
-            self._getting[key].cancel()
-
     def _on_got(self, checkpoint: Checkpoint) -> None:
         self._wanted = checkpoint.path
 
-    def _on_get_progress(self, progress: Progress) -> None:
-        for key, job in self._getting.items():
-            if job is self.sender():
-                self._shelf.set_progress(key, progress)
-
-    def _on_get_finished(self) -> None:
-        for key in [key for key, job in self._getting.items() if not job.active]:
-            del self._getting[key]
-            self._shelf.set_progress(key, None)
-        self._session.local_changed.emit()
-
     def _on_cancel_download(self, repo_id: str) -> None:
-        if repo_id in self._downloads:
-            self._downloads[repo_id].cancel()
+        entry = self._downloads.of(repo_id)
+        if entry is not None:
+            self._downloads.cancel(entry)
 
-    def _on_download_progress(self, progress: Progress) -> None:
-        job = self.sender()
-        if job is self._downloads.get(self._details.repo_id) and isinstance(job, Job):
-            self._details.set_progress(progress, job.remaining)
+    def _on_download_progress(self, entry: Entry) -> None:
+        if entry.order.repo_id == self._details.repo_id and entry.progress is not None:
+            self._details.set_progress(entry.progress, entry.progress.remaining)
 
     def _on_downloaded(self, checkpoint: Checkpoint) -> None:
         if self._details.repo_id == checkpoint.name:
             self._wanted = checkpoint.path
 
-    def _on_download_finished(self) -> None:
-        self._downloads = {repo_id: job for repo_id, job in self._downloads.items() if job.active}
+    def _on_queue_changed(self) -> None:
+        self._places.setTabText(self._places.indexOf(self._queue), self._queue.title)
         self._show_download()
-        self._session.local_changed.emit()
 
-    def _on_folder_chosen(self, path: str) -> None:
-        self._open(Path(path), then_load=False)
-
-    def _open(self, path: Path, *, then_load: bool) -> None:
-        job = Job(f"Open {path.name}", work.open_folder, path, pane="hub", quiet=True)
-        job.succeeded.connect(self._on_opened_to_load if then_load else self._on_opened)
+    def _on_choose(self, repo_id: str) -> None:
+        job = Job(f"List the files of {repo_id}", work.offered, repo_id, pane="hub", quiet=True)
+        job.succeeded.connect(self._show_choice)
         job.failed.connect(self._show_error)
-        self._runner.start(job, Lane.IO)
+        self._runner.start(job, Lane.IO, slot="hub.choose")
+
+    def _on_files_chosen(self, repo_id: str, names: tuple[str, ...]) -> None:
+        self._close_tab(self._chooser)
+        self._order(Order(repo_id, names=names))
+        self._places.setCurrentWidget(self._queue)
+
+    def _on_pack_requested(self, checkpoints: tuple[Checkpoint, ...]) -> None:
+        self._pack.show_checkpoints(checkpoints)
+        self._show_tab(self._pack, "Model pack")
+
+    def _on_path_chosen(self, path: str) -> None:
+        self._keeping.open(Path(path))
 
     def _on_opened(self, checkpoint: Checkpoint) -> None:
-        self.clear_notices()
         self._wanted = checkpoint.path
         self._session.local_changed.emit()
 
-    def _on_opened_to_load(self, checkpoint: Checkpoint) -> None:
-        self._on_opened(checkpoint)
-        self.load(checkpoint)
+    def _on_opened_to_load(self, found: object) -> None:
+        if isinstance(found, Checkpoint):
+            self.load(found)
 
-    def _on_delete_requested(self, checkpoint: Checkpoint) -> None:
-        loaded = [model.checkpoint.path for model in (self._session.model, self._session.second) if model is not None]
-        if checkpoint.path in loaded:
-            self.show_notice(
-                f"{checkpoint.name} is loaded.",
-                "Its weights are in use.",
-                "Unload it first, then delete it.",
-                kind="warning",
-            )
-            return
-        ask_to_delete(self, checkpoint, partial(self._delete, checkpoint))
+    def _on_delete_requested(self, checkpoints: tuple[Checkpoint, ...]) -> None:
+        for each in checkpoints:
+            entry = self._downloads.of(each.name)
+            if not each.complete and entry is not None and entry.active:
+                self.show_notice(
+                    f"{each.name} is being fetched.", "Its files grow.", "Pause or cancel it first.", kind="warning"
+                )
+                return
+        self._keeping.delete(checkpoints)
 
-    def _delete(self, checkpoint: Checkpoint) -> None:
-        job = Job(f"Delete {checkpoint.name}", work.delete_checkpoint, checkpoint, pane="hub")
-        job.succeeded.connect(self._on_deleted)
-        job.failed.connect(self._on_job_failed)
-        self._runner.start(job, Lane.IO)
-
-    def _on_deleted(self, gone: tuple[Checkpoint, int]) -> None:
-        checkpoint, freed = gone
+    def _on_deleted(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         self._details.show_nothing()
-        if freed:
-            self.show_notice(f"{checkpoint.name} is deleted.", f"{format_bytes(freed)} were freed.", kind="info")
-        self._session.local_changed.emit()
-
-    def _on_loaded(self, model: LoadedModel) -> None:
-        had_one, before = self._session.model is not None, models.memory().process
-        self._session.set_model(model)
-        self._show_load_report(model)
-        self._session.local_changed.emit()
-        if had_one:
-            self._free(before)
-
-    def _on_second_loaded(self, model: LoadedModel) -> None:
-        had_one, before = self._session.second is not None, models.memory().process
-        self._session.set_second(model)
-        self._show_load_report(model)
-        if had_one:
-            self._free(before)
-
-    def _on_unload(self, second: bool) -> None:
-        model = self._session.second if second else self._session.model
-        if model is None:
-            return
-        name, before = model.checkpoint.name, models.memory().process
-        del model
-        self.clear_notices()
-        if second:
-            self._session.set_second(None)
-        else:
-            self._session.set_model(None)
-        self._free(before).succeeded.connect(partial(self._show_freed, name))
-
-    def _on_swap(self) -> None:
-        first, second = self._session.model, self._session.second
-        self._session.set_second(first)
-        self._session.set_model(second)
-
-    def _free(self, before: int) -> Job:
-        """Collect what nobody holds any more, where it holds up no window."""
-        job = Job("Freeing a model", work.free_memory, before, pane="hub", quiet=True)
-        self._runner.start(job, Lane.MODEL)
-        return job
-
-    def _on_load_finished(self) -> None:
-        if self._load_job is not None and not self._load_job.active:
-            self._load_job = None
-            self._shelf.set_loading(False)
-            self._details.set_loading(False)
-
-    def _on_job_failed(self, error: WorkbenchError) -> None:
-        job = self.sender()
-        self._show_error(error, job.details if isinstance(job, Job) else "")
+        for each in checkpoints:
+            entry = self._downloads.of(each.name)
+            if not each.complete and entry is not None:
+                self._downloads.cancel(entry)
 
     # What the state is.
 
     def _show_error(self, error: WorkbenchError, details: str = "") -> None:
         self.show_notice(error.what, error.why, error.remedy, details)
 
-    def _show_load_report(self, model: LoadedModel) -> None:
-        report = (
-            f"{format_count(model.parameters)} weights as {model.dtype} on {model.device}, "
-            f"{format_bytes(model.bytes)}, loaded with {model.head} in {format_seconds(model.seconds)}."
-        )
-        if model.notes:
-            self.show_notice(f"{model.checkpoint.name} is loaded.", report, " ".join(model.notes), kind="warning")
-        else:
-            self.show_notice(f"{model.checkpoint.name} is loaded.", report, kind="info")
+    def _show_loading(self, loading: bool) -> None:
+        self._shelf.set_loading(loading)
+        self._details.set_loading(loading)
 
-    def _show_freed(self, name: str, freed: int) -> None:
-        self.show_notice(f"{name} is unloaded.", f"{format_bytes(freed)} of memory were given back.", kind="info")
+    def _show_last(self, found: tuple[tuple[Listing, ...], float, str]) -> None:
+        if found[0]:
+            self._search.show_last(*found)
 
     def _show_offline(self) -> None:
         self._offline.setChecked(self._session.offline)
 
-    def _show_around(self, around: tuple[tuple[Checkpoint, ...], dict[str, Checkpoint]]) -> None:
-        rows, self._installed = around
-        self._local.set_rows(rows)
+    def _show_first(self, around: work.Around) -> None:
+        # Only while there is nothing: later looks replace rows, and must not shrink the list on the way.
+        if not self._local.rows:
+            self._local.set_rows(around.rows, around.pinned, around.refs)
+
+    def _show_around(self, around: work.Around) -> None:
+        rows, self._installed = around.rows, dict(around.installed)
+        self._local.set_rows(rows, around.pinned, around.refs)
         self._shelf.set_installed({key: found.source for key, found in self._installed.items()})
         wanted, self._wanted = self._wanted, None
         for row in rows:
@@ -468,7 +455,8 @@ class HubPane(PaneFrame):
 
     def _show_local(self, local: Local) -> None:
         self._details.show_local(local)
-        if local.error is not None and self._details.checkpoint == local.checkpoint and local.checkpoint.complete:
+        wrong = local.error is not None and local.checkpoint.complete and local.checkpoint.source != "dataset"
+        if local.error is not None and wrong and self._details.checkpoint == local.checkpoint:
             self._show_error(local.error)
         self._show_code_text()
 
@@ -476,39 +464,65 @@ class HubPane(PaneFrame):
         self._devices = devices
         self._details.set_devices(devices)
 
+    def _show_choice(self, found: tuple[str, tuple[Offered, ...]]) -> None:
+        self._chooser.show_files(*found)
+        self._show_tab(self._chooser, "Choose files")
+
+    def _show_tab(self, page: QWidget, title: str) -> None:
+        if self._places.indexOf(page) < 0:
+            self._places.addTab(page, title)
+        self._places.setCurrentWidget(page)
+
+    def _close_tab(self, page: QWidget) -> None:
+        self._places.removeTab(self._places.indexOf(page))
+
     def _show_download(self) -> None:
-        job = self._downloads.get(self._details.repo_id)
-        self._details.set_progress((job.progress or Progress(0, None, "bytes", "starting")) if job else None)
+        entry = self._downloads.of(self._details.repo_id)
+        if entry is None or not entry.active:
+            self._details.set_progress(None)
+        else:
+            progress = entry.progress or Transfer(0, None, "bytes", "starting")
+            self._details.set_progress(progress, progress.remaining)
 
     def _show_code_text(self) -> None:
         if not self.code_is_shown:
             return
         details = self._details
-        if details.checkpoint is not None and details.checkpoint.complete and details.head:
-            device = details.device
+        choices = details.choices
+        if details.checkpoint is not None and details.checkpoint.complete and choices.head:
+            device = choices.device
             if device == "auto":
                 device = self._devices[0] if self._devices else "cpu"
-            self.set_code(codegen.load(details.checkpoint, details.head, details.dtype, device))
+            made = codegen.load(
+                details.checkpoint,
+                choices.head,
+                choices.dtype,
+                device,
+                attention=choices.attention,
+                bits=choices.bits,
+            )
+            self.set_code(made)
         elif details.repo_id:
-            self.set_code(codegen.download(details.repo_id))
+            self.set_code(codegen.download(details.repo_id, details.revision))
         else:
             self.set_code("# Select a checkpoint: the code that downloads or loads it appears here.\n")
 
     # Qt.
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take a folder of this machine."""
+        """Take a folder, a GGUF file or a model pack of this machine."""
         if self._dropped(event) is not None:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Open the dropped folder."""
+        """Open what was dropped."""
         path = self._dropped(event)
         if path is not None:
             event.acceptProposedAction()
-            self._open(path, then_load=False)
+            self._keeping.open(path)
 
     def _dropped(self, event: QDropEvent) -> Path | None:
         urls = event.mimeData().urls()
         path = Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
-        return path if path is not None and path.is_dir() else None
+        known = path is not None and (path.is_dir() or path.suffix.lower() in (".gguf", ".zip"))
+        return path if known else None

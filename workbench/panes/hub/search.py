@@ -1,18 +1,31 @@
-"""The search line and its results, which page in as they are scrolled."""
+"""The search line, its filters and the results, which page in as they are scrolled."""
 
 from __future__ import annotations
 
+import time
+
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from workbench.engine.hub import Search
 from workbench.engine.values import Listing
+from workbench.panes.hub.filters import FilterRow
 from workbench.widgets import icons
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
 from workbench.widgets.quantities import Count, Size
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.theme import set_role
+from workbench.widgets.visible_text import drawable
 
 #: Tasks that can be searched for, as the Hub spells them; the ones the workbench runs come first.
 TASKS = (
@@ -33,13 +46,31 @@ TASKS = (
     "audio-classification",
 )
 
+#: Tasks that data sets are made for.
+DATA_TASKS = (
+    "text-classification",
+    "text-generation",
+    "token-classification",
+    "question-answering",
+    "summarization",
+    "translation",
+    "fill-mask",
+    "sentence-similarity",
+    "feature-extraction",
+    "multiple-choice",
+    "image-classification",
+    "automatic-speech-recognition",
+    "audio-classification",
+)
+
 _SORTS = (
     ("Downloads", "downloads"),
     ("Likes", "likes"),
     ("Trending", "trending_score"),
     ("Newest", "last_modified"),
 )
-_COLUMNS = ("Name", "Task", "Parameters", "Size", "Downloads")
+_COLUMNS = ("Name", "Task", "Parameters", "Size", "Downloads", "Likes", "Updated")
+_COLUMNS_OF_DATA = ("Name", "Task", "Downloads", "Likes", "Updated", "Licence")
 
 
 class SearchPanel(QWidget):
@@ -60,6 +91,7 @@ class SearchPanel(QWidget):
         self._search: Search | None = None
         self._rows: list[Listing] = []
         self._busy = False
+        self._kind_shown = "model"
         self._query = named(QLineEdit(), "hub.search", "Search", "Words of a checkpoint's name; Enter searches the Hub")
         self._query.setPlaceholderText("Search the Hub, for example qwen or minilm")
         self._query.setClearButtonEnabled(True)
@@ -67,6 +99,15 @@ class SearchPanel(QWidget):
         self._task.addItem("Any task", "")
         for task in TASKS:
             self._task.addItem(task, task)
+        self._kind = named(QuietComboBox(), "hub.kind", "What", "Look for models or for data sets")
+        self._kind.addItem("Models", "model")
+        self._kind.addItem("Data sets", "dataset")
+        self._filters = FilterRow()
+        self._filters.hide()
+        self._more = named(QToolButton(), "hub.filters", "Filters", "Author, language, licence, library, size and more")
+        self._more.setText("Filters")
+        self._more.setCheckable(True)
+        set_role(self._more, "quiet")
         self._sort = named(QuietComboBox(), "hub.sort", "Sort", "The order of the results")
         for words, key in _SORTS:
             self._sort.addItem(words, key)
@@ -78,17 +119,20 @@ class SearchPanel(QWidget):
         self._status = named(QLabel(), "hub.search_status", "Search status", "What the search gave")
         set_role(self._status, "muted")
 
-        for combo in (self._task, self._sort):
+        for combo in (self._task, self._sort, self._kind):
             combo.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            combo.setMinimumContentsLength(8)
-        line = QHBoxLayout()
-        line.addWidget(self._query, 5)
-        line.addWidget(self._task, 2)
-        line.addWidget(self._sort, 2)
+            combo.setMinimumContentsLength(6)
+        line, second = QHBoxLayout(), QHBoxLayout()
+        line.addWidget(self._query, 1)
         line.addWidget(self._run)
+        for combo in (self._kind, self._task, self._sort):
+            second.addWidget(combo, 1)
+        second.addWidget(self._more)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(line)
+        column.addLayout(second)
+        column.addWidget(self._filters)
         column.addWidget(self._results, 1)
         column.addWidget(self._status)
         # No taller than its line until there are results: the shelf is what one sees first.
@@ -98,16 +142,26 @@ class SearchPanel(QWidget):
 
         self._query.returnPressed.connect(self.run)
         self._run.clicked.connect(self.run)
+        self._more.toggled.connect(self._on_more)
+        self._filters.changed.connect(self._on_filter)
+        self._kind.activated.connect(self._on_kind)
         self._task.activated.connect(self._on_filter)
         self._sort.activated.connect(self._on_filter)
         self._results.row_selected.connect(self._on_row)
         self._results.verticalScrollBar().valueChanged.connect(self._on_scrolled)
 
+    def look_for(self, name: str) -> None:
+        """Search all models for a name."""
+        for combo in (self._kind, self._task):
+            combo.setCurrentIndex(0)
+        self._query.setText(name)
+        self.run()
+
     def run(self) -> None:
         """Search anew."""
-        self._search = Search(
-            self._query.text(), task_filter=self._task.currentData() or "", sort=self._sort.currentData()
-        )
+        filters = self._filters.filters(self._kind.currentData(), self._task.currentData() or "")
+        self._search = Search(self._query.text(), sort=self._sort.currentData(), filters=filters)
+        self._kind_shown = filters.kind
         self._rows = []
         self._busy = True
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
@@ -122,11 +176,32 @@ class SearchPanel(QWidget):
             return
         self._busy = False
         self._rows.extend(page)
-        count = f"{len(self._rows)} checkpoints" if len(self._rows) != 1 else "1 checkpoint"
-        if not self._rows:
-            self._show("Nothing was found. Try fewer or shorter words, or any task.")
+        one = "checkpoint" if self._kind_shown == "model" else "data set"
+        count = f"{len(self._rows)} {one}{'s' * (len(self._rows) != 1)}"
+        if not self._rows and search.finished:
+            self._show("Nothing was found. Try fewer or shorter words, any task, or fewer filters.")
+        elif not self._rows:
+            self._show("Nothing passes the filters so far; looking further…")
+            self._busy = True
+            self.more_requested.emit(search)
         else:
             self._show(count if search.finished else f"{count} so far; scroll for more")
+
+    def show_last(self, rows: tuple[Listing, ...], when: float, why: str) -> None:
+        """Show what the last search gave, because this one can't be asked.
+
+        Args:
+            rows: What was kept.
+            when: In seconds since the epoch.
+            why: Why the Hub was not asked.
+        """
+        self._search, self._busy = None, False
+        words = self._query.text().strip().lower()
+        kind = self._kind.currentData()
+        self._rows = [row for row in rows if words in row.repo_id.lower() and row.kind == kind]
+        self._kind_shown = kind
+        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
+        self._show(f"{why} These {len(self._rows)} are from the last search, {day}." if self._rows else why)
 
     def stop(self, why: str) -> None:
         """Say that no more rows come, and why."""
@@ -139,17 +214,39 @@ class SearchPanel(QWidget):
 
     def _show(self, status: str) -> None:
         self._status.setText(status)
-        self._results.set_rows(_COLUMNS, len(self._rows), self._row)
+        before = self._results.model().rowCount()
+        if 0 < before < len(self._rows):
+            # A selected row stays selected, and those that stand are not asked for again.
+            self._results.grow(len(self._rows))
+            return
+        columns = _COLUMNS if self._kind_shown == "model" else _COLUMNS_OF_DATA
+        self._results.set_rows(columns, len(self._rows), self._row)
 
     def _row(self, number: int) -> tuple[object, ...]:
         listing = self._rows[number]
-        return (
-            listing.repo_id + (" (gated)" if listing.gated else ""),
-            listing.task,
+        name = drawable(listing.repo_id) + (" (gated)" if listing.gated else "")
+        sizes = (
             Count(listing.parameters) if listing.parameters else None,
             Size(listing.size) if listing.size else None,
-            Count(listing.downloads),
         )
+        about = (Count(listing.downloads), Count(listing.likes), listing.updated)
+        if self._kind_shown == "dataset":
+            return (name, drawable(listing.task), *about, drawable(listing.licence))
+        return (name, drawable(listing.task), *sizes, *about)
+
+    def _on_more(self, shown: bool) -> None:
+        self._filters.setVisible(shown)
+
+    def _on_kind(self) -> None:
+        of_data = self._kind.currentData() == "dataset"
+        self._filters.set_kind(self._kind.currentData())
+        chosen = self._task.currentData()
+        self._task.clear()
+        self._task.addItem("Any task", "")
+        for task in DATA_TASKS if of_data else TASKS:
+            self._task.addItem(task, task)
+        self._task.setCurrentIndex(max(0, self._task.findData(chosen)))
+        self._on_filter()
 
     def _on_filter(self) -> None:
         if self._search is not None:

@@ -1,0 +1,111 @@
+"""Folders that hold an adapter: what peft wrote, and where the checkpoint beneath it lies."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.engine.errors import CheckpointError, NotSupported, UnsafeRefused
+
+#: The kinds that change weights and can be merged into them, as peft names them.
+MERGED = frozenset({"LORA", "ADALORA", "LOHA", "LOKR", "VERA", "IA3", "MISS", "OFT", "BOFT", "HRA"})
+
+_LIMIT = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterFolder:
+    """An adapter as its adapter_config.json describes it.
+
+    Attributes:
+        path: Its folder.
+        kind: ``peft_type``, such as ``LORA``.
+        base_name: ``base_model_name_or_path``: a folder or a Hub repository.
+        base: The folder of that checkpoint, or None when it is not on this machine.
+        pickled: Whether the adapter's weights are a pickle.
+        config: All of adapter_config.json.
+    """
+
+    path: Path
+    kind: str
+    base_name: str
+    base: Path | None
+    pickled: bool
+    config: dict[str, Any]
+
+
+def adapter_in(path: Path) -> AdapterFolder | None:
+    """The adapter a folder holds, or None when it holds none, or a whole checkpoint beside it."""
+    file = path / "adapter_config.json"
+    if any((path / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json")):
+        return None
+    try:
+        config = json.loads(file.read_bytes()) if file.stat().st_size <= _LIMIT else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(config, dict):
+        return None
+    name = config.get("base_model_name_or_path")
+    name = name if isinstance(name, str) else ""
+    revision = config.get("revision")
+    return AdapterFolder(
+        path=path,
+        kind=str(config.get("peft_type") or ""),
+        base_name=name,
+        base=_folder(path, name, revision if isinstance(revision, str) else None),
+        pickled=not (path / "adapter_model.safetensors").is_file(),
+        config=config,
+    )
+
+
+def base_of(adapter: AdapterFolder, what: str) -> Path:
+    """The folder of the checkpoint beneath an adapter.
+
+    Raises:
+        UnsafeRefused: The adapter is pickled.
+        NotSupported: Adapters of its kind can't be merged.
+        CheckpointError: Its checkpoint is not on this machine.
+    """
+    if adapter.pickled:
+        raise UnsafeRefused(
+            what,
+            why="Its adapter's weights are pickled, a format that can run any program when it is opened.",
+            remedy="Choose an adapter with adapter_model.safetensors.",
+        )
+    if adapter.kind not in MERGED or adapter.config.get("megatron_config"):
+        raise NotSupported(
+            what,
+            why=f"An adapter of the kind {adapter.kind or 'that it names none'} can't be merged into its checkpoint.",
+            remedy="Load it with peft itself.",
+        )
+    if adapter.base is None:
+        raise CheckpointError(
+            what,
+            why=f"It is an adapter to {adapter.base_name or 'a checkpoint it does not name'}, "
+            "which is not on this machine.",
+            remedy="Download that checkpoint, or write its folder into base_model_name_or_path of adapter_config.json.",
+        )
+    return adapter.base
+
+
+def _folder(path: Path, name: str, revision: str | None) -> Path | None:
+    if not name:
+        return None
+    for folder in (Path(name).expanduser(), path / name):
+        if (folder / "config.json").is_file():
+            return folder
+    if name.count("/") > 1 or Path(name).is_absolute():
+        return None
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(
+            name, "config.json", cache_dir=os.environ.get("HF_HUB_CACHE"), revision=revision or "main"
+        )
+    except HFValidationError:
+        return None
+    return Path(found).parent if isinstance(found, str) else None

@@ -1,0 +1,210 @@
+"""Which files of a repository are fetched: what transformers needs, or what a person chose; each with its proof."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.engine.errors import CheckpointError, InputError, NetworkError, UnsafeRefused
+from workbench.engine.hub import network
+from workbench.engine.hub.remote import kind_of, model_info
+from workbench.engine.task import Progress, Silent, Task
+
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_REVISION = re.compile(r"(?!.*\.\.)[\w.-]+(/[\w.-]+)*")
+_NAME = re.compile(r"[\w.+ -]{1,150}")
+_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+_PICKLE = re.compile(r"(pytorch_model.*\.bin|.*\.(pt|pth|ckpt|pkl))")
+_SMALL = (".json", ".txt", ".model", ".jinja", ".tiktoken", ".md")
+_LEGAL = re.compile(r"(LICEN[CS]E|NOTICE|USE_POLICY)(\.\w+)?", re.IGNORECASE)
+_DEEPEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to fetch: its name in the repository, size in bytes and the hash that proves it."""
+
+    name: str
+    size: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A file that can be chosen.
+
+    Attributes:
+        name: Path inside the repository.
+        size: Bytes, None when the Hub does not say.
+        kind: As `RepoFile.kind`.
+        needed: Whether transformers needs it, so that it is fetched when nobody chooses.
+    """
+
+    name: str
+    size: int | None
+    kind: str
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a download comes to.
+
+    Attributes:
+        repo_id: ``author/name``.
+        revision: As it was asked for.
+        commit: What it stands for now.
+        files: Small ones first: what they say can be looked at while the weights come.
+    """
+
+    repo_id: str
+    revision: str
+    commit: str
+    files: tuple[Wanted, ...]
+
+
+def offered(repo_id: str, revision: str = "main", *, task: Task | None = None) -> tuple[Offered, ...]:
+    """Every file of a revision whose name is fit for a disk, what transformers needs first.
+
+    Raises:
+        NetworkError: The Hub could not be asked.
+    """
+    what = f"Could not list the files of {repo_id}."
+    with network.watched(task or Silent(), what, repo_id):
+        siblings = _ask(repo_id, revision, what).siblings or []
+    needed = _needed_of({str(sibling.rfilename) for sibling in siblings})
+    rows = [
+        Offered(name, sibling.size, kind_of(name), name in needed)
+        for sibling in siblings
+        if is_safe(name := str(sibling.rfilename))
+    ]
+    return tuple(sorted(rows, key=lambda file: (not file.needed, file.name)))
+
+
+def resolve(
+    repo_id: str, revision: str = "main", names: Collection[str] = (), *, task: Task | None = None
+) -> Plan:  # fmt: skip
+    """Turn a wish into commit, sizes and hashes.
+
+    Args:
+        repo_id: ``author/name``.
+        revision: A branch, a tag or a commit.
+        names: The files that were chosen; none means what transformers needs.
+        task: Its stop ends the questions within 0.2 seconds.
+
+    Raises:
+        NetworkError: The Hub could not be reached or refused.
+        CheckpointError: It is no transformers checkpoint, or the server proves nothing.
+        InputError: A chosen file is not there.
+        UnsafeRefused: It has pickled weights only, and nothing was chosen.
+    """
+    task = task or Silent()
+    what = f"Could not download {repo_id}."
+    with network.watched(task, what, repo_id):
+        task.report(Progress(0, None, "bytes", "asking for the list of files"))
+        info = _ask(repo_id, revision, what)
+        siblings = info.siblings or []
+        there = {str(sibling.rfilename) for sibling in siblings}
+        if names:
+            lost = sorted(name for name in names if name not in there or not is_safe(name))
+            if lost:
+                raise InputError(
+                    what,
+                    why=f"{repo_id} has no file {lost[0]!r} that can be fetched.",
+                    remedy="Choose again: the repository may have changed since.",
+                )
+            chosen = set(names)
+        else:
+            chosen = _for_transformers(repo_id, there, what)
+        files = [_proof(repo_id, str(info.sha), sibling, what) for sibling in siblings if sibling.rfilename in chosen]
+    files.sort(key=lambda file: (kind_of(file.name) in ("weights", "pickle"), file.name))
+    return Plan(repo_id, revision, str(info.sha), tuple(files))
+
+
+def is_safe(name: str) -> bool:
+    """Whether a name from a server may become a path: no way out, nothing that another system reads as a device."""
+    parts = name.split("/")
+    return len(parts) <= _DEEPEST and all(map(_is_plain, parts))
+
+
+def _is_plain(part: str) -> bool:
+    # "con" and a dot at the end are other files on Windows.
+    stem = part.split(".")[0].upper()
+    reserved = stem in ("CON", "PRN", "AUX", "NUL") or re.fullmatch(r"(COM|LPT)\d", stem) is not None
+    return _NAME.fullmatch(part) is not None and not reserved and part.strip(". ") == part.rstrip(". ") == part
+
+
+def _ask(repo_id: str, revision: str, what: str) -> Any:
+    if not _REVISION.fullmatch(revision):
+        raise NetworkError(what, why=f"“{revision}” is no name of a revision.", remedy="Use main or a commit.")
+    info = model_info(repo_id, revision)
+    if not _COMMIT.fullmatch(str(info.sha)):
+        raise NetworkError(what, why="The Hub named no commit.", remedy="Try again.")
+    return info
+
+
+def _for_transformers(repo_id: str, names: set[str], what: str) -> set[str]:
+    needed = _needed_of(names)
+    has_weights = any(name.endswith(".safetensors") for name in needed)
+    if not has_weights and any(_PICKLE.fullmatch(name) for name in names):
+        raise UnsafeRefused(
+            what,
+            why=f"{repo_id} has its weights only as pickles (.bin, .pt), which can run any program when opened.",
+            remedy="Choose a checkpoint with safetensors; many have been converted by their authors.",
+        )
+    if "config.json" not in needed or not has_weights:
+        lacks = "config.json" if "config.json" not in needed else "model.safetensors"
+        kind = " It holds GGUF files, the format of llama.cpp." if any(n.endswith(".gguf") for n in names) else ""
+        kind = " It holds an adapter for another checkpoint." if "adapter_config.json" in names else kind
+        raise CheckpointError(
+            what,
+            why=f"{repo_id} has no {lacks}, so transformers can't load it.{kind}",
+            remedy="Choose a repository with safetensors for transformers, or choose its files one by one.",
+        )
+    return needed
+
+
+def _needed_of(names: set[str]) -> set[str]:
+    needed = {name for name in names if _needed(name)}
+    if "model.safetensors" in needed:
+        needed = {name for name in needed if not _SHARD.fullmatch(name) and name != "model.safetensors.index.json"}
+    return needed
+
+
+def _needed(name: str) -> bool:
+    folder, _, plain = name.rpartition("/")
+    if folder not in ("", "additional_chat_templates", "1_Pooling") or not _is_plain(plain):
+        return False
+    if plain.endswith(".safetensors"):
+        return not folder and (plain == "model.safetensors" or _SHARD.fullmatch(plain) is not None)
+    if plain.endswith(".index.json"):
+        return plain == "model.safetensors.index.json"
+    return plain.endswith(_SMALL) or _LEGAL.fullmatch(plain) is not None
+
+
+def _proof(repo_id: str, commit: str, sibling: Any, what: str) -> Wanted:
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    name = str(sibling.rfilename)
+    big = getattr(sibling, "lfs", None)
+    digest, size = (big.sha256, big.size) if big is not None else (sibling.blob_id, sibling.size)
+    if digest is None or size is None:
+        # Mirrors that keep no blobs answer at least for the file itself.
+        url = hf_hub_url(repo_id, name, revision=commit, endpoint=network.endpoint())
+        metadata = get_hf_file_metadata(url, endpoint=network.endpoint(), headers=network.headers())
+        digest, size = metadata.etag, metadata.size
+    if not isinstance(digest, str) or not is_hash(digest) or not isinstance(size, int) or size < 0:
+        raise CheckpointError(
+            what,
+            why=f"The server gives no hash for {name} that what comes could be compared with.",
+            remedy="Use the Hub itself or a mirror that passes its hashes on.",
+        )
+    return Wanted(name, size, digest)
+
+
+def is_hash(text: str) -> bool:
+    """Whether it reads like a SHA-256 (of a big file) or git's SHA-1 (of a small one)."""
+    return _HASH.fullmatch(text) is not None

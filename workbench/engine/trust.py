@@ -1,0 +1,347 @@
+"""What a checkpoint would run: shown, weighed and asked for before; consent holds for exactly what was shown.
+
+Weights load from safetensors and models from the classes of transformers without any question. Two things need one:
+Python code that comes with a checkpoint, and pickled weights, which are opened with ``weights_only`` even then.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.engine import paths
+from workbench.engine.errors import CheckpointError, UnsafeRefused
+from workbench.engine.facts import known_model_type, read_config, weight_files
+from workbench.engine.task import Progress, Silent, Task
+from workbench.engine.values import Checkpoint, Facts
+
+#: More code than a person could look through is refused.
+FILES, FILE_LIMIT = 100, 2**20
+
+_KEPT = 1000
+_BLOCK = 2**20
+
+_MODULES = {
+    "starts other programs": "subprocess pty multiprocessing",
+    "reaches the system and its files": "os sys shutil tempfile pathlib glob fileinput io signal resource pwd",
+    "talks to the network": "socket ssl http urllib urllib3 requests httpx aiohttp ftplib smtplib telnetlib xmlrpc "
+    "websocket websockets asyncio webbrowser huggingface_hub",
+    "runs machine code": "ctypes cffi cppyy",
+    "opens pickles, which run code": "pickle _pickle dill cloudpickle marshal shelve joblib",
+    "imports or runs code by name": "importlib runpy imp pkgutil builtins code codeop",
+    "unpacks hidden text": "base64 zlib bz2 lzma binascii codecs",
+}
+_IMPORTS = {module: what for what, modules in _MODULES.items() for module in modules.split()}
+_CALLS = {
+    "eval": "runs text as code",
+    "exec": "runs text as code",
+    "compile": "runs text as code",
+    "__import__": "imports or runs code by name",
+    "import_module": "imports or runs code by name",
+    "open": "reads or writes a file",
+    "input": "waits for typing on the terminal",
+    "breakpoint": "stops the program",
+    "system": "starts other programs",
+    "popen": "starts other programs",
+    "Popen": "starts other programs",
+    "urlopen": "talks to the network",
+    "load_library": "runs machine code",
+    "load_inline": "runs machine code",
+    "hf_hub_download": "fetches more from the Hub",
+    "snapshot_download": "fetches more from the Hub",
+    "from_pretrained": "loads another checkpoint",
+    "unlink": "deletes files",
+    "remove": "may delete files",
+    "rmtree": "deletes files",
+    "write_text": "reads or writes a file",
+    "write_bytes": "reads or writes a file",
+}
+_NAMES = {"__subclasses__", "__globals__", "__builtins__", "__code__", "__mro__", "__loader__", "__reduce__"}
+_HIDDEN = {"globals", "vars", "locals"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A line that can do harm.
+
+    Attributes:
+        line: From 1.
+        what: What it does, in words.
+    """
+
+    line: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A file as the person is shown it.
+
+    Attributes:
+        name: Path inside the checkpoint.
+        text: Its source; empty for a pickle.
+        findings: What it does that is dangerous, by line.
+    """
+
+    name: str
+    text: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What consent is asked for; any change of it is another request.
+
+    Attributes:
+        kind: ``code`` or ``pickle``.
+        repository: Name, or the folder of a checkpoint that is from nowhere else.
+        commit: Of the repository, empty for a folder.
+        sha256: Of every file in question, names included.
+        files: What the person is shown; no part of what is kept.
+    """
+
+    kind: str
+    repository: str
+    commit: str
+    sha256: str
+    files: tuple[Shown, ...] = ()
+
+
+class ConsentNeeded(UnsafeRefused):
+    """Loading would run code of a stranger or open a pickle, and nobody has agreed to exactly that.
+
+    Attributes:
+        request: What to show, and what to agree to with `give`.
+    """
+
+    def __init__(self, what: str, request: Request) -> None:
+        code = request.kind == "code"
+        super().__init__(
+            what,
+            why="Its architecture is Python code that comes with the checkpoint; loading it runs that code here."
+            if code
+            else "Its weights are pickled (.bin, .pt), a format that can run any program when it is opened.",
+            remedy="Choose a checkpoint of an architecture that transformers has itself, or read the code and agree."
+            if code
+            else "Choose a checkpoint with safetensors, or agree: only tensors are taken from it then.",
+        )
+        self.request = request
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """What may be done for a checkpoint: run its code, open its pickles."""
+
+    code: bool = False
+    pickle: bool = False
+
+
+def check(checkpoint: Checkpoint, facts: Facts, what: str, *, task: Task | None = None) -> Trusted:
+    """What loading a checkpoint needs, once it is agreed to.
+
+    Raises:
+        ConsentNeeded: It needs something that was not agreed to, or that has changed since.
+        UnsafeRefused: Its code lies in another repository, or is more than can be looked through.
+    """
+    code = facts.remote_code and not known_model_type(facts.model_type)
+    pickled = facts.weights == "pickle"
+    for needed, ask in ((code, code_of), (pickled, pickle_of)):
+        if needed:
+            request = ask(checkpoint, what, task=task)
+            if not given(request):
+                raise ConsentNeeded(what, request)
+    return Trusted(code, pickled)
+
+
+def code_of(checkpoint: Checkpoint, what: str = "Could not load it.", *, task: Task | None = None) -> Request:
+    """The Python files of a checkpoint, with what they do that is dangerous, for a person to agree to.
+
+    Raises:
+        UnsafeRefused: The code is not here, or is more than can be looked through.
+        CheckpointError: There is no config.json that can be read.
+    """
+    task = task or Silent()
+    config = read_config(checkpoint.path, checkpoint.name)
+    auto_map = config.get("auto_map")
+    if "--" in json.dumps(auto_map):
+        raise UnsafeRefused(
+            what,
+            why="Its config names code of another repository, which is not here to be looked at.",
+            remedy="Choose a checkpoint that brings its code itself.",
+        )
+    found = sorted(path for path in checkpoint.path.rglob("*.py") if path.is_file())
+    if not found:
+        raise UnsafeRefused(
+            what,
+            why="Its architecture is Python code of its own, which is not here to be looked at.",
+            remedy="Fetch its .py files too: Choose files… in the Hub pane.",
+        )
+    if len(found) > FILES or any(path.stat().st_size > FILE_LIMIT for path in found):
+        raise UnsafeRefused(
+            what,
+            why=f"It brings more code than can be looked through: {len(found)} files.",
+            remedy="Choose a checkpoint of an architecture that transformers has itself.",
+        )
+    digest = hashlib.sha256(json.dumps(auto_map, sort_keys=True).encode())
+    shown = []
+    for path in found:
+        task.check()
+        name, content = path.relative_to(checkpoint.path).as_posix(), path.read_bytes()
+        digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
+        text = content.decode("utf-8", "replace")
+        shown.append(Shown(name, text, findings(text)))
+    return Request("code", *_named(checkpoint), digest.hexdigest(), tuple(shown))
+
+
+def pickle_of(checkpoint: Checkpoint, what: str = "Could not load it.", *, task: Task | None = None) -> Request:
+    """The pickled weights of a checkpoint, with what they would call when opened without protection.
+
+    Raises:
+        CheckpointError: A file is missing or can't be read.
+    """
+    task = task or Silent()
+    _, files = weight_files(checkpoint.path)
+    digest, shown = hashlib.sha256(), []
+    total = sum(file.stat().st_size for file in files)
+    done = 0
+    for file in files:
+        name = file.relative_to(checkpoint.path).as_posix()
+        digest.update(f"\0{name}\0{file.stat().st_size}\0".encode())
+        try:
+            with file.open("rb") as stream:
+                while block := stream.read(_BLOCK):
+                    task.check()
+                    digest.update(block)
+                    done += len(block)
+                    task.report(Progress(done, total, "bytes", f"looking at {name}"))
+        except OSError as error:
+            raise CheckpointError(what, why=f"{name} can't be read.", remedy="Download it again.") from error
+        shown.append(Shown(name, "", tuple(Finding(0, words) for words in _called_by(file))))
+    return Request("pickle", *_named(checkpoint), digest.hexdigest(), tuple(shown))
+
+
+def given(request: Request) -> bool:
+    """Whether exactly this was agreed to."""
+    return _key(asdict(request)) in {_key(entry) for entry in _kept()}
+
+
+def give(request: Request) -> None:
+    """Agree to exactly this; it is kept until `withdraw`."""
+    others = [entry for entry in _kept() if _key(entry) != _key(asdict(request))]
+    entry = {name: getattr(request, name) for name in ("kind", "repository", "commit", "sha256")}
+    _keep([*others, {**entry, "when": time.time()}])
+
+
+def withdraw(request: Request) -> None:
+    """Agree no longer."""
+    _keep([entry for entry in _kept() if _key(entry) != _key(asdict(request))])
+
+
+def findings(source: str) -> tuple[Finding, ...]:
+    """What Python source does that is dangerous, by line; what is not found can do harm all the same.
+
+    Args:
+        source: At most `FILE_LIMIT` bytes of it; it is parsed and never run.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return (Finding(1, "can't be read as Python: nobody can say what it does"),)
+    found = {(line, what) for line, what in _walk(tree)}
+    return tuple(Finding(line, what) for line, what in sorted(found))
+
+
+def _walk(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield from _imported(node.lineno, name.name)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from _imported(node.lineno, node.module or "")
+        elif isinstance(node, ast.Call):
+            yield from _called(node)
+        elif isinstance(node, ast.Attribute) and node.attr in _NAMES:
+            yield node.lineno, f"reaches into Python itself ({node.attr})"
+        elif isinstance(node, ast.Name) and node.id in _NAMES:
+            yield node.lineno, f"reaches into Python itself ({node.id})"
+    for statement in tree.body:
+        plain = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef
+        if not isinstance(statement, plain | ast.Assign | ast.AnnAssign):
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Call):
+                    yield statement.lineno, "runs as soon as it is imported"
+                    break
+
+
+def _imported(line: int, module: str) -> Iterator[tuple[int, str]]:
+    what = _IMPORTS.get(module.split(".")[0])
+    if what is not None:
+        yield line, f"{what} (imports {module})"
+
+
+def _called(node: ast.Call) -> Iterator[tuple[int, str]]:
+    function = node.func
+    name = (
+        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    )
+    # model.eval() and re.compile() are what every model does; only the bare names run text.
+    if name in _CALLS and not (isinstance(function, ast.Attribute) and name in ("eval", "exec", "compile", "input")):
+        yield node.lineno, f"{_CALLS[name]} ({name})"
+    if isinstance(function, ast.Attribute) and name == "load":
+        owner = function.value
+        if isinstance(owner, ast.Name) and owner.id in ("torch", "numpy", "np", "pickle", "joblib", "dill", "hub"):
+            yield node.lineno, f"opens pickles, which run code ({owner.id}.load)"
+    if isinstance(function, ast.Name) and name in _HIDDEN:
+        yield node.lineno, f"reaches into Python itself ({name})"
+    if name == "getattr" and len(node.args) > 1 and not isinstance(node.args[1], ast.Constant):
+        yield node.lineno, "calls or reads something by a name that does not show (getattr)"
+
+
+def _called_by(file: Path) -> Iterator[str]:
+    """What a pickle calls beside building tensors, found without opening it."""
+    from torch.serialization import get_unsafe_globals_in_checkpoint
+
+    try:
+        for name in sorted(get_unsafe_globals_in_checkpoint(file))[:50]:
+            yield f"would call {name}"
+    except Exception:
+        # Older formats can't be looked into; the loader refuses what it does not know.
+        yield "can't be looked into beforehand"
+
+
+def _named(checkpoint: Checkpoint) -> tuple[str, str]:
+    if checkpoint.revision is not None:
+        return checkpoint.name, checkpoint.revision
+    return str(checkpoint.path.resolve()), ""
+
+
+def _key(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(entry.get(name) for name in ("kind", "repository", "commit", "sha256"))
+
+
+def _file() -> Path:
+    return paths.data_dir() / "consents.json"
+
+
+def _kept() -> list[dict[str, Any]]:
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        kept = json.loads(_file().read_bytes())
+        if isinstance(kept, list):
+            return [entry for entry in kept if isinstance(entry, dict)]
+    return []
+
+
+def _keep(entries: list[dict[str, Any]]) -> None:
+    file = _file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    partial.write_text(json.dumps(entries[-_KEPT:], indent=2) + "\n", "utf-8")
+    os.replace(partial, file)

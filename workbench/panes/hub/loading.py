@@ -1,0 +1,188 @@
+"""Loading and unloading: the jobs, what is asked before them, and the report behind them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from PySide6.QtCore import QObject, Signal
+
+from workbench.engine import models
+from workbench.engine.errors import OutOfMemory, WorkbenchError
+from workbench.engine.models import LoadedModel
+from workbench.engine.trust import ConsentNeeded, Request
+from workbench.engine.values import Checkpoint
+from workbench.panes.hub import work
+from workbench.panes.hub.consent_view import ConsentDialog
+from workbench.panes.hub.load_form import Choices
+from workbench.runtime.jobs import Job, Lane, Runner
+from workbench.runtime.session import Session
+from workbench.widgets.pane_frame import PaneFrame
+from workbench.widgets.quantities import format_bytes, format_count, format_seconds
+
+_NAMES = 12
+
+
+class Loading(QObject):
+    """Puts models into the session and takes them out again.
+
+    Args:
+        pane: Whose notices and questions are used.
+        session: Holds the models.
+        runner: Loads on the model lane.
+
+    Signals:
+        changed(bool): A load has begun (True) or none runs any more.
+    """
+
+    changed = Signal(bool)
+
+    def __init__(self, pane: PaneFrame, session: Session, runner: Runner) -> None:
+        super().__init__(pane)
+        self._pane, self._session, self._runner = pane, session, runner
+        self._job: Job | None = None
+        self._wish: tuple[Checkpoint, Choices, bool] | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether a model is being loaded."""
+        return self._job is not None and self._job.active
+
+    def load(
+        self, checkpoint: Checkpoint, choices: Choices | None = None, *, second: bool = False, tight: bool = False
+    ) -> None:
+        """Load a checkpoint into the session; the one before is freed once the new one stands.
+
+        Args:
+            checkpoint: A whole one of this machine.
+            choices: How; None takes what fits it.
+            second: Beside the model there is, not in its place.
+            tight: Although its weights take more than is free.
+        """
+        choices = choices or Choices()
+        job = Job(
+            f"Load {checkpoint.name}",
+            models.load,
+            checkpoint,
+            head=choices.head,
+            dtype=choices.dtype,
+            device=choices.device,
+            attn_implementation=choices.attention,
+            bits=choices.bits,
+            tight=tight,
+            pane="hub",
+            stops="when the weights are read",
+        )
+        job.succeeded.connect(self._on_second_loaded if second else self._on_loaded)
+        job.failed.connect(self._on_failed)
+        job.finished.connect(self._on_finished)
+        self._job, self._wish = job, (checkpoint, choices, second)
+        self._runner.start(job, Lane.MODEL, slot="hub.load")
+        self._pane.clear_notices()
+        self.changed.emit(True)
+
+    def cancel(self) -> None:
+        """Stop the load that runs."""
+        if self._job is not None:
+            self._job.cancel()
+
+    def unload(self, second: bool) -> None:
+        """Take a model out of memory and say what that gave back."""
+        model = self._session.second if second else self._session.model
+        if model is None:
+            return
+        name, before = model.checkpoint.name, models.memory().process
+        del model
+        self._pane.clear_notices()
+        if second:
+            self._session.set_second(None)
+        else:
+            self._session.set_model(None)
+        self._free(before).succeeded.connect(partial(self._show_freed, name))
+
+    def swap(self) -> None:
+        """Let the two models change places."""
+        first, second = self._session.model, self._session.second
+        self._session.set_second(first)
+        self._session.set_model(second)
+
+    def _free(self, before: int) -> Job:
+        """Collect what nobody holds any more, where it holds up no window."""
+        job = Job("Freeing a model", work.free_memory, before, pane="hub", quiet=True)
+        self._runner.start(job, Lane.MODEL)
+        return job
+
+    def _on_loaded(self, model: LoadedModel) -> None:
+        had_one, before = self._session.model is not None, models.memory().process
+        self._session.set_model(model)
+        self._show_report(model)
+        self._session.local_changed.emit()
+        if had_one:
+            self._free(before)
+
+    def _on_second_loaded(self, model: LoadedModel) -> None:
+        had_one, before = self._session.second is not None, models.memory().process
+        self._session.set_second(model)
+        self._show_report(model)
+        if had_one:
+            self._free(before)
+
+    def _on_failed(self, error: WorkbenchError) -> None:
+        if isinstance(error, ConsentNeeded):
+            dialog = ConsentDialog(error.request, self._pane)
+            dialog.agreed.connect(self._on_agreed)
+            dialog.open()
+        job = self.sender()
+        details = job.details if isinstance(job, Job) else ""
+        action = ("Load all the same", self._on_tight) if isinstance(error, OutOfMemory) else None
+        self._pane.show_notice(error.what, error.why, error.remedy, details, action=action)
+
+    def _on_agreed(self, request: Request) -> None:
+        job = Job("Keep the consent", work.agree, request, pane="hub", quiet=True)
+        job.succeeded.connect(self._on_kept)
+        self._runner.start(job, Lane.IO)
+
+    def _on_kept(self) -> None:
+        self._again()
+
+    def _on_tight(self) -> None:
+        self._again(tight=True)
+
+    def _again(self, *, tight: bool = False) -> None:
+        if self._wish is not None and not self.active:
+            checkpoint, choices, second = self._wish
+            self.load(checkpoint, choices, second=second, tight=tight)
+
+    def _on_finished(self) -> None:
+        if self._job is not None and not self._job.active:
+            self._job = None
+            self.changed.emit(False)
+
+    def _show_report(self, model: LoadedModel) -> None:
+        report = (
+            f"{format_count(model.parameters)} weights as {model.dtype} on {model.device}, "
+            f"{format_bytes(model.bytes)}, loaded with {model.head} in {format_seconds(model.seconds)}."
+        )
+        what = f"{model.checkpoint.name} is loaded."
+        kind = "warning" if model.notes else "info"
+        self._pane.show_notice(what, report, " ".join(model.notes), report_of(model), kind=kind)
+
+    def _show_freed(self, name: str, freed: int) -> None:
+        self._pane.show_notice(f"{name} is unloaded.", f"{format_bytes(freed)} of memory were given back.", kind="info")
+
+
+def report_of(model: LoadedModel) -> str:
+    """The load report: what was missing, unexpected and tied, the memory before and after, and the time."""
+    lines = [
+        f"{model.checkpoint.path}" + (f", commit {model.checkpoint.revision}" if model.checkpoint.revision else ""),
+        f"{model.head}, {model.dtype} on {model.device}, attention {model.attention or 'of its own'}",
+        f"Memory of this process: {format_bytes(model.memory[0])} before, {format_bytes(model.memory[1])} after",
+        f"Time: {format_seconds(model.seconds)}",
+    ]
+    for title, names in (
+        ("Missing, drawn at random", model.missing),
+        ("Unexpected, left out", model.unexpected),
+        ("Tied, kept once", model.tied),
+    ):
+        shown = ", ".join(names[:_NAMES]) + (f" and {len(names) - _NAMES} more" if len(names) > _NAMES else "")
+        lines.append(f"{title}: {shown or 'none'}")
+    return "\n".join(lines)
