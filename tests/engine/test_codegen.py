@@ -62,6 +62,9 @@ def scripts(llama: Checkpoint, bert: Checkpoint, text: str) -> list[str]:
     found = [
         codegen.load(llama, "AutoModelForCausalLM", "auto", "cpu"),
         codegen.load(bert, "AutoModelForSequenceClassification", "bfloat16", "cuda:0"),
+        codegen.load(llama, "AutoModelForCausalLM", "auto", "spread", attention="eager"),
+        codegen.load(bert, "AutoModelForSequenceClassification", "auto", "cuda:0", bits=4),
+        codegen.load(llama, "AutoModelForCausalLM", "auto", "cuda:0", bits=8),
         codegen.download(text or "author/name", "main"),
         codegen.tokenizer(llama, (text,), TokenizerOptions()),
         codegen.tokenizer(llama, (text, text), TokenizerOptions(False, "max_length", True, 16, "left")),
@@ -185,6 +188,11 @@ def test_load_prints_what_was_loaded(llama: LoadedModel, capsys: pytest.CaptureF
     names = run(codegen.load(llama.checkpoint, "AutoModelForCausalLM", llama.dtype, llama.device))
     assert f"{llama.parameters:,} parameters" in capsys.readouterr().out
     assert names["model"].dtype == llama.model.dtype
+
+
+def test_the_chosen_attention_is_in_the_script(llama: LoadedModel) -> None:
+    names = run(codegen.load(llama.checkpoint, "AutoModelForCausalLM", "auto", "cpu", attention="eager"))
+    assert names["model"].config._attn_implementation == "eager"
 
 
 @pytest.mark.parametrize("options", [

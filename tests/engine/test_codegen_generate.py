@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import GenerationConfig
 
 from tests import tiny_seq2seq
 from workbench.engine import codegen, generate
@@ -18,7 +19,7 @@ from workbench.engine.generate.inputs import prepare_start
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.sampling import Distribution, Knobs
 from workbench.engine.task import Silent
-from workbench.engine.values import Checkpoint, Logits, Message, Sampling, Situation, Step, Strategy
+from workbench.engine.values import BeamStep, Checkpoint, Logits, Message, Sampling, Situation, Step, Strategy
 
 PROMPT = "The quick brown fox jumps over the lazy dog. The quick brown"
 GREEDY = Sampling(do_sample=False, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=14)
@@ -141,7 +142,9 @@ WAYS = [
     (Strategy(prompt_lookup_num_tokens=4), DRAWN),
     (Strategy(eos_token_ids=(260, 270)), DRAWN),
     (Strategy(eos_token_ids=()), dataclasses.replace(DRAWN, temperature=2.0, max_new_tokens=40)),
+    (Strategy(eos_token_ids=()), dataclasses.replace(EVERY, forced_eos_token_id=None)),
     (Strategy(stop_strings=("e", "o")), DRAWN),
+    (Strategy(threads=2), DRAWN),
     (Strategy(num_beams=2, stop_strings=("e",), eos_token_ids=(260,)), GREEDY),
 ]
 
@@ -151,13 +154,16 @@ WAYS = [
 def test_strategies_give_the_same_ids(models, name: str, strategy: Strategy, sampling: Sampling, capsys) -> None:
     model = models[name]
     found = made(model, sampling, strategy=strategy)
+    threads = torch.get_num_threads()
     names = run(written(model, sampling, strategy=strategy, steps=found.steps))
+    assert torch.get_num_threads() == (strategy.threads or threads)
     rows = names["sequences"] if len(found.sequences) > 1 else [names["new_ids"]]
     for steps, row in zip(found.sequences or (found.steps,), rows, strict=True):
         ids = [step.token_id for step in steps]
         assert row[: len(ids)] == ids
         assert set(row[len(ids) :]) <= {0}, "padding behind a shorter sequence"
     assert str(rows[-1]) in capsys.readouterr().out
+    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, DRAWN])
@@ -175,6 +181,59 @@ def test_a_second_model_guesses_in_the_script_too(models, tmp_path: Path, sampli
     source = written(model, sampling, strategy=strategy, second=draft, steps=found.steps)
     assert tuple(run(source)["new_ids"]) == found.ids
     assert source.count("trust_remote_code=False") == 4
+
+
+@pytest.fixture(scope="module")
+def draft(models, tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """The tiny llama with slightly other weights: it guesses right now and then."""
+    second = load(models["llama"].checkpoint, device="cpu")
+    noise = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in second.model.parameters():
+            weight += torch.randn(weight.shape, generator=noise) * 0.003
+    folder = tmp_path_factory.mktemp("draft")
+    second.model.save_pretrained(folder)
+    second.tokenizer.save_pretrained(folder)
+    return Checkpoint("draft", folder)
+
+
+@pytest.mark.parametrize("first", [DRAWN, GREEDY, dataclasses.replace(EVERY, forced_eos_token_id=None)])
+@pytest.mark.parametrize("strategy", [
+    Strategy(assisted=True, num_assistant_tokens=4, eos_token_ids=()),
+    Strategy(assisted=True, num_assistant_tokens=2, stop_strings=("zq",)),
+    Strategy(prompt_lookup_num_tokens=4, eos_token_ids=()),
+    Strategy(prompt_lookup_num_tokens=3, stop_strings=("zq",)),
+])  # fmt: skip
+def test_knobs_moved_while_tokens_are_guessed_give_the_same_draws(
+    models, draft: Checkpoint, strategy: Strategy, first: Sampling, capsys
+) -> None:
+    model = models["llama"]
+    second = load(draft, device="cpu")
+    moves = {
+        3: dataclasses.replace(first, temperature=2.0, top_p=1.0, top_k=0, repetition_penalty=1.4),
+        8: dataclasses.replace(first, temperature=0.6, top_k=3, suppress_tokens=tuple(range(90, 180))),
+        20: dataclasses.replace(first, min_p=0.3, repetition_penalty=0.8),
+    }
+    moves = {at: dataclasses.replace(moved, max_new_tokens=40) for at, moved in moves.items()}
+    for seed in range(4):
+        knobs = Knobs(dataclasses.replace(first, seed=seed, max_new_tokens=40))
+        task = Moving(knobs, {at: dataclasses.replace(moved, seed=seed) for at, moved in moves.items()})
+        found = made(model, knobs, task=task, strategy=strategy, second=second if strategy.assisted else None)
+        assert len({step.sampling for step in found.steps}) > 1
+        source = written(
+            model, knobs.current, steps=found.steps, strategy=strategy, second=draft if strategy.assisted else None
+        )
+        assert tuple(run(source)["new_ids"]) == found.ids
+        assert model.tokenizer.decode(found.ids[:1], skip_special_tokens=True) in capsys.readouterr().out
+
+
+def test_stop_strings_end_the_script_of_guessed_tokens(models, draft: Checkpoint, capsys) -> None:
+    model = models["llama"]
+    strategy = Strategy(assisted=True, num_assistant_tokens=3, stop_strings=("e", "o", "a", "i"))
+    knobs = dataclasses.replace(DRAWN, max_new_tokens=60)
+    found = made(model, knobs, strategy=strategy, second=load(draft, device="cpu"))
+    source = written(model, knobs, steps=found.steps, strategy=strategy, second=draft)
+    assert tuple(run(source)["new_ids"]) == found.ids
 
 
 def test_guidance_gives_the_same_ids(models, capsys) -> None:
@@ -226,6 +285,27 @@ def test_knobs_moved_in_other_strategies_are_moved_in_the_script(models, strateg
     names = run(written(model, moved, steps=found.steps, strategy=strategy))
     row = names["sequences"][0] if strategy.num_return_sequences > 1 else names["new_ids"]
     assert tuple(row[: len(found.ids)]) == found.ids
+
+
+def test_beams_that_draw_keep_as_many_tokens_as_there_are_end_tokens_and_one(models, tmp_path: Path, capsys) -> None:
+    model = models["llama"]
+    model.model.save_pretrained(tmp_path)
+    model.tokenizer.save_pretrained(tmp_path)
+    GenerationConfig(bos_token_id=1, eos_token_id=[2, 260, 270], pad_token_id=0).save_pretrained(tmp_path)
+    model = load(Checkpoint("three ends", tmp_path), device="cpu")
+    narrow = dataclasses.replace(DRAWN, top_k=1, top_p=0.1, min_p=0.9)
+    knobs = Knobs(narrow)
+    moved = dataclasses.replace(narrow, repetition_penalty=1.6)
+
+    class AtOnce(Silent):
+        def send(self, part: object) -> None:
+            if isinstance(part, BeamStep) and part.index == 3:
+                knobs.current = moved
+
+    strategy = Strategy(num_beams=2)
+    found = made(model, knobs, task=AtOnce(), strategy=strategy)
+    assert {step.sampling for step in found.steps} == {narrow, moved}
+    assert tuple(run(written(model, moved, steps=found.steps, strategy=strategy))["new_ids"]) == found.ids
 
 
 def test_a_run_that_was_stopped_ends_there_in_the_script(models, capsys) -> None:
@@ -290,8 +370,8 @@ def test_probabilities_are_those_of_the_trace(models, name: str, sampling: Sampl
     first = made(model, GREEDY)
     encoder = first.start.encoding.input_ids if first.start.decoder_start else ()
     context = first.start.context_ids
-    for count in (0, 5):
-        situation = Situation((*context, *first.ids[:count]), len(context), (2,), encoder)
+    for count, beams in ((0, 1), (5, 1), (5, 3)):
+        situation = Situation((*context, *first.ids[:count]), len(context), (2,), encoder, beams)
         names = run(
             codegen.probabilities(model.checkpoint, situation, sampling, model.dtype, model.device, head=model.head)
         )

@@ -14,13 +14,15 @@ from pytestqt.qtbot import QtBot
 
 from workbench.engine import models, tasks
 from workbench.engine.models import LoadedModel
+from workbench.engine.tasks.recommended import recommended
 from workbench.engine.values import Checkpoint, TaskOptions
 from workbench.panes.tasks import TasksPane
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
 from workbench.widgets import theme
 
-NAMES = [name for name, _ in tasks.TASKS]
+#: Those on one text; each other kind has a test file of its own beside this one.
+NAMES = ["text-classification", "token-classification", "fill-mask", "text-generation", "feature-extraction"]
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,10 @@ def test_lines_are_compared_and_one_line_is_shown_as_its_vector(run, loaded, fin
     values = tasks.run(loaded["fill-mask"], "feature-extraction", find("text").text()).stages[2].tensors[1].values
     shown = [[float(value) for value in row] for row in rows(find("similarity"))]
     np.testing.assert_allclose(shown, values, atol=6e-4)
+    assert find("map").isVisible()
+    find("projection").setCurrentText("none")
+    run("feature-extraction", "one line\nand another\nand a third")
+    assert not find("map").isVisible()
     run("feature-extraction", "one line")
     assert not find("similarity").isVisible()
     assert find("embedding_grid").model().columnCount() == 32
@@ -175,7 +181,7 @@ def test_lines_are_compared_and_one_line_is_shown_as_its_vector(run, loaded, fin
 @pytest.mark.parametrize(("name", "shown"), [
     ("text-classification", {"top_k", "threshold"}), ("token-classification", {"aggregation", "threshold"}),
     ("fill-mask", {"top_k"}), ("text-generation", {"max_new_tokens", "do_sample"}),
-    ("feature-extraction", {"pooling", "normalize"}),
+    ("feature-extraction", {"pooling", "normalize", "projection"}),
 ])  # fmt: skip
 def test_only_the_settings_that_apply_are_shown(session: Session, loaded, find, name: str, shown: set[str]) -> None:
     session.set_model(loaded[name])
@@ -205,7 +211,7 @@ def test_the_example_carries_the_checkpoints_own_mask_token(qtbot: QtBot, sessio
     qtbot.mouseClick(find("try"), Qt.MouseButton.LeftButton)
     assert "[MASK]" in find("text").text()
     find("task").setCurrentText("feature-extraction")
-    assert find("text").text() == tasks.example("feature-extraction")
+    assert find("text").text() == tasks.example("feature-extraction").text
     find("text").set_text("my own")
     find("task").setCurrentText("fill-mask")
     assert find("text").text() == "my own"
@@ -376,3 +382,24 @@ def test_every_control_says_what_it_is(session: Session, pane: TasksPane, loaded
             assert control.toolTip() or control.objectName() in ("tasks.empty_action", "tasks.code"), (
                 control.objectName()
             )
+
+
+def test_checkpoints_are_recommended_with_their_sizes(qtbot: QtBot, session: Session, pane, loaded, find) -> None:
+    session.set_model(loaded["fill-mask"])
+    button = find("recommended")
+    assert [line.split()[0] for line in button.lines] == [each.name for each in recommended("fill-mask")]
+    assert all("million parameters" in line and ("Apache-2.0" in line or "MIT" in line) for line in button.lines)
+    with qtbot.waitSignal(pane.checkpoint_requested) as asked:
+        button.menu().actions()[0].trigger()
+    assert asked.args == [recommended("fill-mask")[0].name]
+    find("task").setCurrentText("multiple-choice")
+    assert not button.isEnabled()
+
+
+def test_what_is_recommended_is_free_to_use_and_of_a_known_task() -> None:
+    for spec in tasks.SPECS:
+        sizes = [each.parameters for each in recommended(spec.name)]
+        assert sizes == sorted(sizes) and all(size > 0 for size in sizes)
+        assert all(each.licence in ("Apache-2.0", "MIT") for each in recommended(spec.name))
+        assert all(each.name.count("/") == 1 for each in recommended(spec.name))
+    assert sum(bool(recommended(spec.name)) for spec in tasks.SPECS) >= 20

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QUrl
-from PySide6.QtGui import QDesktopServices, QTextDocument
+from PySide6.QtCore import QBuffer, QByteArray, QUrl
+from PySide6.QtGui import QDesktopServices, QImage, QTextDocument
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets.card_view import LIMIT, CardView
@@ -54,3 +56,81 @@ def test_only_web_links_open(view: CardView, monkeypatch: pytest.MonkeyPatch, li
 def test_long_cards_are_cut(view: CardView) -> None:
     view.set_text("word " * LIMIT)
     assert len(view.toPlainText()) <= LIMIT + 100
+
+
+def png(width: int = 8) -> bytes:
+    data = QBuffer()
+    image = QImage(width, 4, QImage.Format.Format_RGB32)
+    image.fill(0)
+    assert image.save(data, "PNG")
+    return data.data().data()
+
+
+def shown(view: CardView) -> list[str]:
+    html = view.toHtml()
+    return re.findall(r'<img src="([^"]*)"', html)
+
+
+def test_pictures_stay_out_until_they_are_handed_in(view: CardView) -> None:
+    view.set_text(
+        "![A](a.png) [![B](https://x/b.png)](https://x) <img src='c.png' alt='C' onerror=alert(1)>\n\n"
+        "`![no](code.png)`\n\n![A](a.png) ![](file:///etc/passwd)"
+    )
+    assert view.pictures == ("a.png", "https://x/b.png", "c.png", "file:///etc/passwd")
+    assert shown(view) == [] and "alert" not in view.toPlainText()
+    view.set_pictures({"a.png": png(), "c.png": png()})
+    assert shown(view) == ["picture:0", "picture:1", "picture:0"]
+    assert isinstance(view.loadResource(QTextDocument.ResourceType.ImageResource, QUrl("picture:1")), QImage)
+    assert "B" in view.toPlainText() and "![no](code.png)" in view.toPlainText()
+    view.set_text("other")
+    assert view.pictures == () and shown(view) == []
+
+
+@pytest.mark.parametrize("name", ["picture:7", "picture:x", "picture:-1", "a.png", "https://x/a.png", "file:///a.png"])
+def test_nothing_else_is_given(view: CardView, name: str) -> None:
+    view.set_text("![A](a.png)")
+    view.set_pictures({"a.png": png()})
+    found = view.loadResource(QTextDocument.ResourceType.ImageResource, QUrl(name))
+    assert isinstance(found, QByteArray) and found.isEmpty()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<svg xmlns='http://www.w3.org/2000/svg'><image href='file:///etc/passwd'/></svg>", b"\x89PNG broken",
+     b"GIF89a\xff\xff\xff\xff", b"RIFF1234WAVE"],
+)  # fmt: skip
+def test_what_is_no_picture_stays_a_description(view: CardView, content: bytes) -> None:
+    view.set_text("![Words](a.png)")
+    view.set_pictures({"a.png": content})
+    assert shown(view) == [] and "Words" in view.toPlainText()
+
+
+def test_a_picture_of_many_pixels_is_left_out_and_a_wide_one_scaled(view: CardView) -> None:
+    view.set_text("![Words](a.png)")
+    view.set_pictures({"a.png": png(9000)})
+    assert shown(view) == []
+    view.set_pictures({"a.png": png(2000)})
+    found = view.loadResource(QTextDocument.ResourceType.ImageResource, QUrl("picture:0"))
+    assert isinstance(found, QImage) and found.width() == 640
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["|a|b|\n|-|-|\n" + "|1|2|\n" * (LIMIT // 6), "a|b\n-|-\n" + "1\n" * (LIMIT // 2), "![a](" * (LIMIT // 5),
+     "![" * (LIMIT // 2), "<!--" * (LIMIT // 4), "<a" * (LIMIT // 2), "<img src=" * (LIMIT // 9), "[" * LIMIT,
+     ">" * LIMIT, "- " * (LIMIT // 2) + "x", "```\n" * (LIMIT // 4)],
+    ids=["table", "bare table", "pictures", "brackets", "comments", "tags", "img", "links", "quotes", "lists", "code"],
+)  # fmt: skip
+def test_a_text_made_to_hold_the_window_up_does_not(view: CardView, text: str) -> None:
+    view.resize(600, 600)
+    begun = time.monotonic()
+    view.set_text(text)
+    view.grab()
+    assert len(view.pictures) <= 30
+    assert time.monotonic() - begun < 4
+
+
+def test_a_long_table_goes_on_as_text(view: CardView) -> None:
+    view.set_text("|a|b|\n|-|-|\n" + "".join(f"|row {number}|x|\n" for number in range(3000)) + "\n|c|\n|-|\n|end|\n")
+    text = view.toPlainText()
+    assert "row 5\n" in text and "|row 2999|x|" in text and "end" in text

@@ -127,3 +127,136 @@ def test_pictures_can_be_saved(qtbot: QtBot, plot: LinePlot, tmp_path: Path) -> 
 def test_the_export_button_offers_three_kinds(plot: LinePlot) -> None:
     button = plot.findChild(QToolButton, "trainer.loss_plot_export")
     assert [action.text() for action in button.menu().actions()] == ["Save as PNG…", "Save as SVG…", "Save as CSV…"]
+
+
+def _range(plot: LinePlot) -> list[float]:
+    return plot._item.getViewBox().viewRange()[0]
+
+
+def _readout(plot: LinePlot) -> str:
+    return next(label.text() for label in plot.findChildren(QLabel) if label.property("role") == "muted")
+
+
+def test_past_runs_lie_behind_with_their_names_and_go_when_others_are_chosen(qtbot: QtBot, plot: LinePlot) -> None:
+    fill(qtbot, plot)
+    past = {"train": ([0, 50, 200], [0.9, 0.8, 0.7]), "evaluation": ([50], [0.85])}
+    plot.set_past([("first <run>", past), ("second", {"train": ([0, 10], [0.5, 0.4])})])
+    assert plot.past() == ("first <run>", "second")
+    assert [label.item.toPlainText() for _, label in plot._legend.items] == [
+        "train", "evaluation", "first <run>", "second",
+    ]  # fmt: skip
+    assert ("first <run>: evaluation", 50.0, 0.85) in plot.readings(40)
+    assert "first <run>: train,200.0,0.7" in plot.as_csv()
+    assert plot.points("train")[0] == (0, 0.7), "the live run has its points still"
+    plot.clear()
+    assert plot.past() == ("first <run>", "second")
+    plot.set_past([])
+    assert plot.past() == ()
+    assert len(plot._legend.items) == 2
+    assert len([item for item in plot._item.items if hasattr(item, "set_look")]) == 4
+
+
+def test_a_past_run_is_muted_and_shown_or_hidden_as_one(qtbot: QtBot, plot: LinePlot) -> None:
+    fill(qtbot, plot)
+    plot.set_past([("old", {"train": ([0, 1], [1, 2]), "evaluation": ([1], [2])})])
+    live, old = (line.items[1].opts["pen"] for line in (plot._series["train"], plot._past[0]))
+    assert old.widthF() < live.widthF()
+    assert old.color() != live.color()
+    sample = plot._past[0].items[1]
+    sample.setVisible(False)
+    plot._legend.sigSampleClicked.emit(sample)
+    assert not any(name.startswith("old") for name, _, _ in plot.readings(1))
+    assert [name for name, _, _ in plot.readings(1)] == ["train", "evaluation"]
+
+
+def test_linked_plots_show_the_same_steps_side_by_side_or_not(qtbot: QtBot, plot: LinePlot) -> None:
+    fill(qtbot, plot)
+    other = LinePlot("trainer.lr_plot", "Learning rate", "optimizer step", "rate")
+    qtbot.addWidget(other)
+    other.resize(300, 200)
+    other.set_series("learning rate", [0, 500], [1, 0])
+    other.link_x(plot)
+    with qtbot.waitExposed(other):
+        other.show()
+    assert _range(other) == pytest.approx(_range(plot))
+    plot._item.setXRange(20, 40, padding=0)
+    assert _range(other) == pytest.approx([20, 40])
+    other._item.setXRange(5, 10, padding=0)
+    assert _range(plot) == pytest.approx([5, 10])
+    qtbot.mouseClick(other.findChild(QToolButton, "trainer.lr_plot_fit"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: _range(plot)[1] > 99, timeout=5000)
+    assert _range(other) == pytest.approx(_range(plot))
+    plot.show_cross(30.0)
+    plot.crossed.emit(30.0)
+    assert _readout(other) == "30: 1 at 0"
+
+
+def test_the_crosshair_reads_every_curve_and_says_where_its_point_is(qtbot: QtBot, plot: LinePlot) -> None:
+    fill(qtbot, plot)
+    plot.set_smoothing(0.0)
+    plot.show_cross(40.0)
+    assert _readout(plot) == "40: train 0.66 · evaluation 0.66 at 50"
+    assert plot.readings(40.0) == (("train", 40.0, 0.7 - 40 / 1000), ("evaluation", 50.0, 0.66))
+    plot.show_cross(None)
+    assert _readout(plot).startswith("last: train 0.601")
+
+
+def test_the_keyboard_reads_zooms_and_pans(qtbot: QtBot, plot: LinePlot) -> None:
+    fill(qtbot, plot)
+    plot.setFocus(Qt.FocusReason.TabFocusReason)
+    low, high = _range(plot)
+    with qtbot.waitSignal(plot.crossed) as crossed:
+        qtbot.keyClick(plot, Qt.Key.Key_Right)
+    assert crossed.args[0] == pytest.approx((low + high) / 2 + 0.01 * (high - low))
+    qtbot.keyClick(plot, Qt.Key.Key_Plus)
+    assert _range(plot)[1] - _range(plot)[0] == pytest.approx(0.8 * (high - low))
+    before = _range(plot)
+    qtbot.keyClick(plot, Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
+    assert _range(plot)[0] < before[0]
+    qtbot.keyClick(plot, Qt.Key.Key_Home)
+    qtbot.waitUntil(lambda: _range(plot) == pytest.approx([low, high]), timeout=5000)
+    plot.clearFocus()
+
+
+def test_what_is_not_a_number_is_a_gap_and_never_zero(qtbot: QtBot, plot: LinePlot) -> None:
+    plot.set_smoothing(0.0)
+    plot.set_series("train", [0, 1, 2], [5.0, math.nan, 5.0])
+    plot._redraw()
+    drawing = plot._series["train"].items[1]._drawing()
+    elements = [drawing.path.elementAt(n) for n in range(drawing.path.elementCount())]
+    assert all(element.y == 5.0 for element in elements)
+    plot.set_series("train", range(2000), [5.0, math.nan] * 1000)
+    plot._redraw()
+    assert all(stroke.y1() == stroke.y2() == 5.0 for stroke in plot._series["train"].items[1]._drawing().strokes)
+
+
+def test_a_kept_range_stays_whatever_comes(plot: LinePlot) -> None:
+    plot.keep_y(0.0, 1.0)
+    plot.set_series("train", [0, 1], [0.2, 40.0])
+    plot._redraw()
+    plot.show_all()
+    low, high = plot._item.getViewBox().viewRange()[1]
+    assert low == pytest.approx(0.0, abs=0.05) and high == pytest.approx(1.0, abs=0.05)
+
+
+def test_series_can_be_exchanged(qtbot: QtBot, plot: LinePlot) -> None:
+    fill(qtbot, plot)
+    plot.remove_series()
+    assert plot.points("train") == ()
+    plot.set_series("good", [0, 1], [0.5, 0.9])
+    plot._redraw()
+    assert [label.item.toPlainText() for _, label in plot._legend.items] == ["good"]
+    assert "good 0.9" in plot.accessibleDescription()
+
+
+def test_each_evaluation_has_a_mark_that_can_be_seen(qtbot: QtBot, plot: LinePlot) -> None:
+    plot.set_series("evaluation", [10, 20, 30], [1.0, math.nan, 2.0])
+    plot._redraw()
+    plot.grab()
+    item = plot._series["evaluation"].items[1]
+    assert [(dot.x(), dot.y()) for dot in item._drawing().dots] == [(10, 1.0), (30, 2.0)]
+    picture = plot._plot.grab().toImage()
+    place = plot._plot.mapFromScene(item.mapToScene(10, 1.0))
+    ink = item.opts["pen"].color().name()
+    around = {picture.pixelColor(place.x() + dx, place.y() + dy).name() for dx in (-1, 0, 1) for dy in (-1, 0, 1)}
+    assert ink in around

@@ -57,7 +57,8 @@ class LabelBars(QWidget):
         look, metrics, line = theme.current(), self.fontMetrics(), self._line()
         gap = theme.px(self, 10)
         longest = max((metrics.horizontalAdvance(label) for label, _, _ in self._bars), default=0)
-        names = min(longest, self.width() // 2) + gap
+        # A hair wider than measured, or a label of exactly that width is elided.
+        names = min(longest + 2, self.width() // 2) + gap
         numbers = max((metrics.horizontalAdvance(words) for _, _, words in self._bars), default=0) + gap
         for number, (label, score, words) in enumerate(self._bars):
             row = QRectF(0, number * line, self.width(), line)

@@ -56,6 +56,13 @@ class TableModel(QAbstractTableModel):
         else:
             self.endResetModel()
 
+    def grow(self, count: int) -> None:
+        """Show more rows behind those that stand, which stay as they are."""
+        if count > self._count:
+            self.beginInsertRows(QModelIndex(), self._count, count - 1)
+            self._count = count
+            self.endInsertRows()
+
     def row(self, number: int) -> Row:
         """The values of a row."""
         return self._row(number)
@@ -195,6 +202,10 @@ class DataTable(QTableView):
         if new_columns or (before == 0 and self._model.rowCount()):
             self._fitted = self.isVisible()
             self.fit_columns()
+
+    def grow(self, count: int) -> None:
+        """Show ``count`` rows of the function that gives them: more than there were, the others as they are."""
+        self._model.grow(count)
 
     def set_format(self, column: int, words: Callable[[Any], str]) -> None:
         """Write the values of a column another way; copies of rows and CSV keep the values in full."""

@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 from workbench.widgets import theme
 
 #: Qt's word wrap takes time that grows with the square of a run without blanks: 16 s for a megabyte.
-_LONG_RUN = re.compile(r"\S{4000}")
+_LONGEST_RUN = 4000
+_LONG_RUN = re.compile(rf"\S{{{_LONGEST_RUN}}}")
+_BLANK = re.compile(r"\s")
 _NOT_ONE_UNIT = re.compile("[\r\U00010000-\U0010ffff]")
 
 
@@ -36,14 +38,16 @@ class ExactTextEdit(QPlainTextEdit):
         if self.document().revision() == self._revision:
             return self._given
         raw = self.document().toRawText()
-        if len(raw.encode("utf-16-le")) // 2 != self.document().characterCount() - 1:
+        units = len(raw) if raw.isascii() else len(raw.encode("utf-16-le")) // 2
+        if units != self.document().characterCount() - 1:
             raw = self._unit_by_unit()
-        return raw.replace("\u2029", "\n")
+        self._given, self._revision = raw.replace("\u2029", "\n"), self.document().revision()
+        return self._given
 
     def set_text(self, text: str) -> None:
         """Show a text; the undo history starts anew."""
         self._given = text
-        long_run = _LONG_RUN.search(text) is not None
+        long_run = has_long_run(text)
         if long_run:
             self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
         # The revision that belongs to this text is known only afterwards, and who hears of the change asks for it.
@@ -117,7 +121,7 @@ class ExactTextEdit(QPlainTextEdit):
     def insertFromMimeData(self, source: QMimeData) -> None:
         """Paste as plain text, wrapped so that even a megabyte without blanks is quick."""
         text = source.text()
-        if _LONG_RUN.search(text):
+        if has_long_run(text):
             self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
         self.textCursor().insertText(text)
         self.ensureCursorVisible()
@@ -130,6 +134,17 @@ class ExactTextEdit(QPlainTextEdit):
             self.ensureCursorVisible()
             return
         super().keyPressEvent(event)
+
+
+def has_long_run(text: str) -> bool:
+    """Whether a text has so many characters without a blank between them that they can't be wrapped word by word."""
+    # Every long run covers one of these windows whole; nearly all have a blank within a few characters.
+    half = _LONGEST_RUN // 2
+    return any(
+        _BLANK.search(text, start, start + half) is None
+        and _LONG_RUN.search(text, max(0, start - _LONGEST_RUN), start + 2 * _LONGEST_RUN) is not None
+        for start in range(0, len(text) - half + 1, half)
+    )
 
 
 def document_offsets(text: str) -> Sequence[int]:

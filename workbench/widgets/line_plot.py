@@ -1,48 +1,73 @@
-"""Lines over steps: live, with a crosshair, and exported as picture or numbers."""
+"""Lines over steps: live, with their whole history, past runs behind them, a crosshair, and export."""
 
 from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QElapsedTimer, QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QPainter, QPen
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from workbench.widgets import icons, theme
+from workbench.widgets.crosshair import Crosshair, Reading
 from workbench.widgets.naming import named
 from workbench.widgets.saving import save
 
-#: Milliseconds between redraws while points arrive.
-_REDRAW = 500
+if TYPE_CHECKING:
+    from workbench.widgets.curve import Curve
+
+#: Milliseconds between redraws while points arrive, and until the first of them.
+_REDRAW, _AT_ONCE = 500, 50
+#: What each plot waits longer than the one before, so that plots side by side are not all painted in one go.
+_TURNS = itertools.cycle((0, 40, 80, 120))
+#: Share of the view by which an arrow key moves.
+_STRIDE = 0.01
+#: The first colour of past runs: the same in plots with one line and with two.
+_FIRST_PAST = 2
+_TIP = "wheel zooms, drag pans; with the keyboard: arrows read, Shift and arrows pan, + and − zoom, Home shows all"
 
 
 @dataclass(slots=True)
-class _Series:
-    """One line: its points as they came, and how it is drawn."""
+class _Line:
+    """One line: its points, and how it is drawn; ``run`` is the past run it is of."""
 
+    series: str
     number: int
     dashed: bool
     smooth: bool
-    xs: list[float] = field(default_factory=list)
-    ys: list[float] = field(default_factory=list)
+    curve: Curve
+    run: str = ""
     items: list[Any] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.run}: {self.series}" if self.run else self.series
 
 
 class LinePlot(QWidget):
     """A plot with axis titles, zoom, pan, a crosshair that reads values, and export as PNG, SVG or CSV.
 
     Args:
-        name: Object name; the export button's is ``name_export``.
+        name: Object name; the export button's is ``name_export``, that which shows all ``name_fit``.
         label: What it is called.
         x_title, y_title: Axis titles, with units.
         smoothing: Weight of the exponential mean drawn over a smoothed series, in ``[0, 1)``.
+        legend: Whether the lines are named in the plot; a plot of one line has its name in the title.
+        readout: Whether the last values, or those at the crosshair, stand beside the title.
+
+    Signals:
+        crossed(object): The crosshair stands at this x, or at None.
     """
+
+    crossed = Signal(object)
 
     def __init__(
         self,
@@ -52,36 +77,54 @@ class LinePlot(QWidget):
         y_title: str,
         *,
         smoothing: float = 0.9,
+        legend: bool = True,
+        readout: bool = True,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         # Half a second to import: only who plots pays for it.
         import pyqtgraph
 
-        self._pg = pyqtgraph
-        named(self, name, label, f"{label}: wheel zooms, drag pans, right click for more")
+        named(self, name, label, f"{label}: {_TIP}")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._titles = (x_title, y_title)
         self._smoothing = smoothing
         self._log = False
-        self._series: dict[str, _Series] = {}
-        self._timer = QTimer(self, singleShot=True, interval=_REDRAW)
+        self._series: dict[str, _Line] = {}
+        self._past: list[_Line] = []
+        self._leader: LinePlot | None = None
+        self._y_range: tuple[float, float] | None = None
+        self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._redraw)
+        self._since = QElapsedTimer()
+        self._rest = _REDRAW + next(_TURNS)
 
         self._plot = pyqtgraph.PlotWidget()
         self._plot.setObjectName(f"{name}_canvas")
         self._plot.setAccessibleName(label)
+        self._plot.setFocusProxy(self)
         self._item = self._plot.getPlotItem()
         self._item.hideButtons()
-        self._item.setMenuEnabled(True)
+        # Of pyqtgraph's own menu only the axes: its transforms and its export know nothing of these lines.
+        self._item.setMenuEnabled(False, True)
+        self._plot.scene().contextMenu = []
         self._legend = self._item.addLegend(offset=(-10, 10))
-        self._cross = pyqtgraph.InfiniteLine(angle=90, movable=False)
-        self._cross.hide()
-        self._item.addItem(self._cross, ignoreBounds=True)
+        self._legend.sigSampleClicked.connect(self._on_sample)
+        self._legend.setVisible(legend)
+        self._cross = Crosshair(self._plot)
         self._plot.scene().sigMouseMoved.connect(self._on_mouse)
+        self._plot.viewport().installEventFilter(self)
         self._readout = QLabel("no points yet")
+        self._readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         theme.set_role(self._readout, "muted")
+        self._readout.setVisible(readout)
         self._title = QLabel(label)
+        # Cut off before it makes a pane wider than its window.
+        self._title.setMinimumWidth(1)
         theme.set_role(self._title, "heading")
+        self._fit = named(QToolButton(), f"{name}_fit", f"Show all of {label.lower()}", "Ends zoom and pan (Home)")
+        icons.put(self._fit, "fit")
+        self._fit.clicked.connect(self.show_all)
         self._export = named(QToolButton(), f"{name}_export", f"Export {label.lower()}", "Save as PNG, SVG or CSV")
         self._export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         icons.put(self._export, "save")
@@ -92,6 +135,8 @@ class LinePlot(QWidget):
         top = QHBoxLayout()
         top.addWidget(self._title)
         top.addWidget(self._readout, 1)
+        top.addStretch(0)
+        top.addWidget(self._fit)
         top.addWidget(self._export)
         card = QFrame()
         theme.set_role(card, "card")
@@ -114,34 +159,67 @@ class LinePlot(QWidget):
             smooth: Draw the points faintly and their exponential mean over them.
         """
         if name not in self._series:
-            self._series[name] = _Series(len(self._series), dashed, smooth)
-            self._make_items(name)
+            self._series[name] = self._made(name, len(self._series), dashed, smooth)
 
     def add_point(self, series: str, x: float, y: float) -> None:
         """Add a point; a value that is no number leaves a gap. Redraws at most twice a second."""
         self.add_series(series)
-        line = self._series[series]
-        line.xs.append(x)
-        line.ys.append(y if math.isfinite(y) else math.nan)
+        self._series[series].curve.append(x, y)
         self._mark_dirty()
 
     def set_series(self, series: str, xs: Sequence[float], ys: Sequence[float]) -> None:
-        """Show these points."""
+        """Show these points, in order of x."""
         self.add_series(series)
-        line = self._series[series]
-        line.xs, line.ys = list(xs), [y if math.isfinite(y) else math.nan for y in ys]
+        self._series[series].curve.set(xs, ys)
+        self._mark_dirty()
+
+    def set_past(self, runs: Sequence[tuple[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]]]) -> None:
+        """Draw past runs behind the others, muted; each takes the look of the series that it has points of.
+
+        Args:
+            runs: The name of each run, and x and y by series.
+        """
+        self._remove(self._past)
+        self._past = []
+        for number, (run, points) in enumerate(runs, _FIRST_PAST):
+            for series, (xs, ys) in points.items():
+                like = self._series.get(series)
+                dashed, smooth = (like.dashed, like.smooth) if like is not None else (False, False)
+                line = self._made(series, number, dashed, smooth, run)
+                line.curve.set(xs, ys)
+                self._past.append(line)
         self._mark_dirty()
 
     def points(self, series: str) -> tuple[tuple[float, float], ...]:
-        """The points of a line, as they came."""
+        """The points of a line, in order of x."""
         line = self._series.get(series)
-        return tuple(zip(line.xs, line.ys, strict=True)) if line else ()
+        return tuple(zip(line.curve.xs.tolist(), line.curve.ys.tolist(), strict=True)) if line else ()
+
+    def past(self) -> tuple[str, ...]:
+        """The names of the past runs that are drawn."""
+        return tuple(dict.fromkeys(line.run for line in self._past))
+
+    def readings(self, x: float) -> tuple[tuple[str, float, float], ...]:
+        """Of each line that is to be seen: its name, and its point nearest to ``x``."""
+        found = []
+        for line in self._lines():
+            at = line.curve.nearest(x) if line.items[1].isVisible() else None
+            if at is not None:
+                found.append((line.name, float(line.curve.xs[at]), float(line.curve.ys[at])))
+        return tuple(found)
+
+    def remove_series(self) -> None:
+        """Take all lines away, but for those of past runs."""
+        self._remove(self._series.values())
+        self._series = {}
+        self.show_all()
+        self._mark_dirty()
 
     def clear(self) -> None:
-        """Drop all points; the lines stay."""
+        """Drop all points; the lines stay, and so do past runs."""
         for line in self._series.values():
-            line.xs, line.ys = [], []
-        self._item.enableAutoRange()
+            line.curve.set((), ())
+        self.show_all()
         self._mark_dirty()
 
     def set_log_y(self, log: bool) -> None:
@@ -149,24 +227,64 @@ class LinePlot(QWidget):
         self._log = log
         self._redraw()
         self._item.setLogMode(y=log)
-        self._item.enableAutoRange()
+        self.show_all()
+
+    def keep_y(self, low: float, high: float) -> None:
+        """Show this range of y whatever the points are, such as 0 to 1 of probabilities."""
+        self._y_range = (low, high)
+        self.show_all()
+
+    def show_all(self) -> None:
+        """End zoom and pan; of linked plots all."""
+        self._item.enableAutoRange(x=self._leader is None, y=self._y_range is None)
+        if self._y_range is not None:
+            self._item.setYRange(*self._y_range, padding=0.02)
+        if self._leader is not None:
+            self._leader.show_all()
 
     def set_smoothing(self, weight: float) -> None:
         """Weight of the exponential mean, in ``[0, 1)``; 0 draws the points alone."""
         self._smoothing = weight
         self._mark_dirty()
 
-    def link_x(self, other: LinePlot) -> None:
-        """Zoom and pan along x together with another plot."""
-        self._item.setXLink(other._item)
+    def link_x(self, leader: LinePlot) -> None:
+        """Zoom, pan and read along x together with another plot, whose range holds when all is shown.
+
+        pyqtgraph's own link would set plots side by side apart, so that one goes on where the other ends.
+        """
+        self._leader = leader
+        self._item.enableAutoRange(x=False)
+        self._follow(leader._item.getViewBox(), leader._item.getViewBox().viewRange()[0])
+        leader._item.sigXRangeChanged.connect(self._follow)
+        self._item.sigXRangeChanged.connect(leader._follow)
+        self.crossed.connect(leader.point_at)
+        leader.crossed.connect(self.point_at)
+
+    def show_cross(self, x: float | None) -> None:
+        """Put the crosshair at ``x`` with as many values as there is room for, or take it away; not announced."""
+        self.point_at(x)
+        if self._cross.x is not None and x is not None:
+            self._cross.show_values(f"{self._titles[0]} {_number(x)}", self._readings(x))
+
+    def point_at(self, x: float | None) -> None:
+        """Put the crosshair at ``x`` and read the values in the heading, because another plot is pointed at."""
+        if x is None or not any(len(line.curve) for line in self._lines()):
+            self._cross.hide()
+            self._show_last()
+            return
+        self._cross.show(x)
+        live = [each for each in self._readings(x) if ": " not in each.name]
+        values = " · ".join(each.value if len(live) == 1 else f"{each.name} {each.value}" for each in live)
+        self._readout.setText(f"{_number(x)}: {values}")
 
     def as_csv(self) -> str:
         """All points: series, x, y."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["series", self._titles[0], self._titles[1]])
-        for name, line in self._series.items():
-            writer.writerows([name, x, y] for x, y in zip(line.xs, line.ys, strict=True))
+        for line in self._lines():
+            points = zip(line.curve.xs.tolist(), line.curve.ys.tolist(), strict=True)
+            writer.writerows([line.name, x, y] for x, y in points)
         return out.getvalue()
 
     def export(self, path: str) -> None:
@@ -207,49 +325,94 @@ class LinePlot(QWidget):
 
     # Drawing.
 
-    def _make_items(self, name: str) -> None:
-        line = self._series[name]
-        faint = self._plot.plot([], [], connect="finite")
-        strong = self._plot.plot([], [], connect="finite")
-        line.items = [faint, strong]
-        self._legend.addItem(strong, name)
-        self._pens(line)
+    def _lines(self) -> Iterator[_Line]:
+        yield from self._series.values()
+        yield from self._past
 
-    def _pens(self, line: _Series) -> None:
+    def _readings(self, x: float) -> list[Reading]:
+        readings = []
+        for line in self._lines():
+            at = line.curve.nearest(x) if line.items[1].isVisible() else None
+            if at is None:
+                continue
+            value = _number(float(line.curve.ys[at]))
+            if line.smooth and self._smoothing > 0:
+                value += f", mean {_number(float(line.curve.means[at]))}"
+            if abs(line.curve.xs[at] - x) > 0.5:
+                value += f" at {_number(float(line.curve.xs[at]))}"
+            readings.append(Reading(line.name, value, line.items[1].opts["pen"].color(), line.dashed))
+        return readings
+
+    def _follow(self, _: object, reach: Sequence[float]) -> None:
+        if self._item.getViewBox().viewRange()[0] != list(reach):
+            self._item.setXRange(*reach, padding=0)
+
+    def _made(self, series: str, number: int, dashed: bool, smooth: bool, run: str = "") -> _Line:
+        from workbench.widgets.curve import Curve
+        from workbench.widgets.curve_item import CurveItem
+
+        line = _Line(series, number, dashed, smooth, Curve(), run)
+        line.items = [CurveItem(line.curve), CurveItem(line.curve)]
+        for item in line.items:
+            # What is live lies over what is past, and a mean over its points.
+            item.setZValue((0 if run else 2) + line.items.index(item))
+            self._item.addItem(item)
+        if not any(other.run == run for other in self._past if run):
+            self._legend.addItem(line.items[1], escape(run or series))
+        self._pens(line)
+        return line
+
+    def _remove(self, lines: Iterable[_Line]) -> None:
+        for line in lines:
+            for item in line.items:
+                self._item.removeItem(item)
+                self._legend.removeItem(item)
+
+    def _pens(self, line: _Line) -> None:
         look = theme.current()
         colour = QColor(look.series[line.number % len(look.series)])
-        style = Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine
-        pen = QPen(colour, theme.px(self, 2), style)
-        pen.setCosmetic(True)
         faint = QColor(colour)
         faint.setAlpha(70)
+        if line.run:
+            colour = theme.mix(colour, QColor(look.surface), 0.3)
+        style = Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine
+        pen = QPen(colour, theme.px(self, 1 if line.run else 2), style)
+        pen.setCosmetic(True)
         thin = QPen(faint, 1)
         thin.setCosmetic(True)
-        line.items[0].setPen(thin)
-        line.items[1].setPen(pen)
-        if line.dashed:
-            line.items[1].setSymbol("o")
-            line.items[1].setSymbolSize(theme.px(self, 6))
-            line.items[1].setSymbolBrush(colour)
-            line.items[1].setSymbolPen(colour)
+        line.items[0].set_look(thin)
+        line.items[1].set_look(pen, theme.px(self, 4 if line.run else 6) if line.dashed else 0)
 
     def _mark_dirty(self) -> None:
         if not self._timer.isActive():
-            self._timer.start()
+            passed = self._since.elapsed() if self._since.isValid() else self._rest
+            self._timer.start(max(_AT_ONCE, self._rest - passed))
 
     def _redraw(self) -> None:
         self._timer.stop()
-        words = []
-        for name, line in self._series.items():
-            smoothed = line.smooth and self._smoothing > 0 and len(line.ys) > 2
-            ys = [y if y > 0 else math.nan for y in line.ys] if self._log else line.ys
-            line.items[0].setData(line.xs if smoothed else [], ys if smoothed else [])
-            line.items[1].setData(line.xs, _mean(ys, self._smoothing) if smoothed else ys)
-            if line.ys:
-                words.append(f"{name} {_number(line.ys[-1])}")
-        text = f"last: {' · '.join(words)}" if words else "no points yet"
-        self._readout.setText(text)
-        self.setAccessibleDescription(text)
+        self._since.start()
+        for line in self._lines():
+            smoothed = line.smooth and self._smoothing > 0 and len(line.curve) > 2
+            if line.smooth:
+                line.curve.set_weight(self._smoothing)
+            # Past runs would only blur the live one with points of their own.
+            line.items[0].setVisible(smoothed and not line.run and line.items[1].isVisible())
+            line.items[1].set_mean(smoothed)
+            for item in line.items:
+                item.refresh()
+        if self._cross.x is None:
+            self._show_last()
+
+    def _show_last(self) -> None:
+        live = [line for line in self._series.values() if len(line.curve)]
+        values = {line.name: _number(float(line.curve.ys[-1])) for line in live}
+        words = " · ".join(f"{name} {value}" for name, value in values.items())
+        # The title has the name of a single line.
+        short = next(iter(values.values())) if len(self._series) == 1 and values else words
+        # Of past runs the legend tells; they have no newest point.
+        none = "" if self._past else "no points yet"
+        self._readout.setText(f"last: {short}" if values else none)
+        self.setAccessibleDescription(f"last: {words}" if values else none)
 
     def _follow_theme(self) -> None:
         look = theme.current()
@@ -257,6 +420,7 @@ class LinePlot(QWidget):
         font = self.font()
         edge = theme.px(self, 4)
         self._card.setContentsMargins(edge, edge, edge, edge)
+        self._plot.setMinimumHeight(theme.px(self, 48))
         for side, title in zip(("bottom", "left"), self._titles, strict=True):
             axis = self._item.getAxis(side)
             # Switched off alone, pyqtgraph still scales the numbers by the range that happens to be shown.
@@ -275,8 +439,8 @@ class LinePlot(QWidget):
         for _, label in self._legend.items:
             label.setText(label.text)
         self._legend.updateSize()
-        self._cross.setPen(QPen(QColor(look.muted), 0, Qt.PenStyle.DotLine))
-        for line in self._series.values():
+        self._cross.follow_theme()
+        for line in self._lines():
             self._pens(line)
 
     def changeEvent(self, event: QEvent) -> None:
@@ -287,19 +451,55 @@ class LinePlot(QWidget):
 
     # The person.
 
+    def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
+        """Take the crosshair away with the pointer."""
+        if event.type() == QEvent.Type.Leave and not self.hasFocus():
+            self._put_cross(None)
+        return super().eventFilter(watched, event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Read, pan and zoom with the keyboard."""
+        key = event.key()
+        box = self._item.getViewBox()
+        (low, high), _ = box.viewRange()
+        way = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(key)
+        at = self._cross.x if self._cross.x is not None else (low + high) / 2
+        if way is not None and event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            box.translateBy(x=way * 10 * _STRIDE * (high - low))
+        elif way is not None:
+            self._put_cross(min(max(at + way * _STRIDE * (high - low), low), high))
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+            box.scaleBy(x=1.25 if key == Qt.Key.Key_Minus else 0.8, center=(at, 0.0))
+        elif key == Qt.Key.Key_Home:
+            self.show_all()
+        else:
+            super().keyPressEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show by the crosshair where the keyboard is."""
+        super().focusInEvent(event)
+        if event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason):
+            self._put_cross(sum(self._item.getViewBox().viewRange()[0]) / 2)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """The keyboard is elsewhere."""
+        super().focusOutEvent(event)
+        self._put_cross(None)
+
     def _on_mouse(self, place: QPointF) -> None:
-        if not self._item.sceneBoundingRect().contains(place) or not any(s.xs for s in self._series.values()):
-            self._cross.hide()
-            return
-        x = self._item.getViewBox().mapSceneToView(place).x()
-        words = []
-        for name, line in self._series.items():
-            if line.xs:
-                nearest = min(range(len(line.xs)), key=lambda number: abs(line.xs[number] - x))
-                words.append(f"{name} {_number(line.ys[nearest])} at {_number(line.xs[nearest])}")
-        self._cross.setPos(x)
-        self._cross.show()
-        self._readout.setText(" · ".join(words))
+        box = self._item.getViewBox()
+        self._put_cross(box.mapSceneToView(place).x() if box.sceneBoundingRect().contains(place) else None)
+
+    def _put_cross(self, x: float | None) -> None:
+        self.show_cross(x)
+        self.crossed.emit(x)
+
+    def _on_sample(self, item: Any) -> None:
+        clicked = next(line for line in self._lines() if item in line.items)
+        for line in self._lines():
+            if line is clicked or (clicked.run and line.run == clicked.run):
+                line.items[1].setVisible(item.isVisible())
+        self._redraw()
 
     def _on_png(self) -> None:
         self._ask("PNG (*.png)", ".png")
@@ -316,19 +516,6 @@ class LinePlot(QWidget):
 
     def _export_to(self, path: Path) -> None:
         self.export(str(path))
-
-
-def _mean(values: Sequence[float], weight: float) -> list[float]:
-    """Exponential mean, corrected for its start; gaps are passed over."""
-    means, total, norm = [], 0.0, 0.0
-    for value in values:
-        if math.isnan(value):
-            means.append(value)
-            continue
-        total = weight * total + (1 - weight) * value
-        norm = weight * norm + (1 - weight)
-        means.append(total / norm)
-    return means
 
 
 def _number(value: float) -> str:

@@ -13,7 +13,7 @@ from workbench.engine.codegen.inspector import add_token, batch, chat_template, 
 from workbench.engine.codegen.load import load
 from workbench.engine.codegen.probabilities import probabilities
 from workbench.engine.codegen.score import score
-from workbench.engine.codegen.task import task
+from workbench.engine.codegen.task import task, task_rows
 from workbench.engine.codegen.tokenizer import tokenizer
 from workbench.engine.codegen.train import train
 
@@ -29,6 +29,7 @@ __all__ = [
     "score",
     "stages",
     "task",
+    "task_rows",
     "tokenizer",
     "tokenizers",
     "train",

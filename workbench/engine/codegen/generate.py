@@ -49,8 +49,7 @@ def generate(
     """A script that continues a text, or answers a chat, and prints the new text while it comes.
 
     With ``steps`` it writes that very text again: their knobs hold instead of ``sampling``, each from the step at which
-    it was moved, and a run that was stopped ends where it ended. (With sampling, guesses of a second model and knobs
-    moved meanwhile, all at once, the second model's draws are others.)
+    it was moved, and a run that was stopped ends where it ended.
 
     Args:
         checkpoint: Loaded by its folder.
@@ -127,8 +126,7 @@ class _Writer:
             eos="" if strategy.eos_token_ids == () else "model.generation_config.eos_token_id",
             encoder_ids='inputs["input_ids"]' if self._encoder else "",
             device="" if device == "cpu" else "model.device",
-            # Beams that draw keep one token more than there are end tokens, which are one in nearly all checkpoints.
-            keep=str(1 + len(strategy.eos_token_ids or (0,))) if self._beams and self._first.do_sample else "",
+            keep="keep" if self._beams and self._first.do_sample else "",
         )
         self.second: Checkpoint | None = None
 
@@ -143,7 +141,12 @@ class _Writer:
             values = knobs.Values()
             made = [knobs.processors(sampling, self._names, values) for sampling in self._moved.values()]
             calls = [each for calls in made for each in calls]
-            names += ["LogitsProcessor", "LogitsProcessorList", *knobs.classes(calls)]
+            if self._guesses:
+                names += ["StoppingCriteria", *knobs.classes(calls)]
+            else:
+                names += ["LogitsProcessor", "LogitsProcessorList", *knobs.classes(calls)]
+        if self._watched_strings:
+            names += ["StopStringCriteria", "StoppingCriteriaList"]
         pillow = ["from PIL import Image, ImageOps"] if self._pictures else []
         return ["import torch", *pillow, *imported(sorted(set(names)))]
 
@@ -271,8 +274,36 @@ class _Writer:
         """The knobs that were moved while it ran."""
         if not self._scheduled:
             return []
-        lines = knobs.schedule(self._moved, self._names, knobs.Values(), drawing=self._drawing)
-        return [f"length = {self._length()}", *lines]
+        lines = knobs.schedule(self._moved, self._names, knobs.Values(), drawing=self._drawing, passes=self._guesses)
+        return [
+            f"length = {self._length()}",
+            *(self._keep() if self._names.keep else ()),
+            *lines,
+            *(self._moving() if self._guesses else ()),
+        ]
+
+    def _keep(self) -> list[str]:
+        """How many tokens the warpers leave when beams draw: one more than end a text."""
+        if self._strategy.eos_token_ids is not None:
+            return [f"keep = {1 + len(self._strategy.eos_token_ids or (0,))}"]
+        return [
+            "ends = model.generation_config.eos_token_id",
+            "keep = 1 + (len(ends) if isinstance(ends, list) else 1)",
+        ]
+
+    def _moving(self) -> list[str]:
+        """A loop that is the library's own, but for the knobs that move between its passes."""
+        given = ["input_ids", "logits_processor", "stopping_criteria"]
+        if self.second is not None:
+            given += ["assistant_model=assistant", "**guessing"]
+        return [
+            "",
+            "def guess(model, input_ids, logits_processor, stopping_criteria, inputs_tensor=None, **kwargs):",
+            "    stopping_criteria.append(Moved(logits_processor))",
+            '    kwargs |= {"inputs_tensor": inputs_tensor, "streamer": streamer}',
+            *call("return model._assisted_decoding(", [*given, "**kwargs"], indent=4),
+            "",
+        ]
 
     def _length(self) -> str:
         if self._encoder:
@@ -294,6 +325,8 @@ class _Writer:
             arguments.append("streamer=streamer")
         length = "length" if self._scheduled else self._length()
         lines = [f"torch.manual_seed({self._first.seed})"]
+        if self._strategy.threads and not self._names.device:
+            lines.insert(0, f"torch.set_num_threads({self._strategy.threads})")
         if self._streams:
             lines.insert(0, "streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)")
         lines = [*values.lines, *lines, *call("output = model.generate(", arguments)]
@@ -321,8 +354,9 @@ class _Writer:
         return self.second is not None or self._strategy.prompt_lookup_num_tokens > 0
 
     def _knobs(self, values: knobs.Values) -> list[str]:
-        if not self._scheduled:
-            return knobs.arguments(self._first, values)
+        if not self._scheduled or self._guesses:
+            given = knobs.arguments(self._first, values, ends=bool(self._names.eos))
+            return [*given, "custom_generate=guess"] if self._scheduled else given
         if self._drawing:
             return ["do_sample=False", "logits_processor=LogitsProcessorList([Scheduled()])"]
         drawn = ["do_sample=True", "top_k=0"] if self._first.do_sample else ["do_sample=False"]
@@ -340,7 +374,7 @@ class _Writer:
         if strategy.num_return_sequences > 1:
             given.append(f"num_return_sequences={strategy.num_return_sequences}")
         if self.second is not None:
-            given += ["assistant_model=assistant", "**guessing"]
+            given += [] if self._scheduled else ["assistant_model=assistant", "**guessing"]
         elif strategy.prompt_lookup_num_tokens:
             given.append(f"prompt_lookup_num_tokens={strategy.prompt_lookup_num_tokens}")
         if strategy.guidance_scale != 1.0:
@@ -348,10 +382,18 @@ class _Writer:
             if strategy.negative_prompt:
                 given.append("negative_prompt_ids=against")
         if strategy.stop_strings:
-            given.append(f"stop_strings={values.spell('stop_strings', list(strategy.stop_strings))}")
-            if self.second is None:
-                given.append("tokenizer=tokenizer")
+            strings = values.spell("stop_strings", list(strategy.stop_strings))
+            if self._watched_strings:
+                criterion = f"StopStringCriteria(tokenizer, {strings})"
+                given.append(f"stopping_criteria=StoppingCriteriaList([{criterion}])")
+            else:
+                given += [f"stop_strings={strings}", "tokenizer=tokenizer"]
         return given
+
+    @property
+    def _watched_strings(self) -> bool:
+        """Whether ``generate()`` can't make the criterion of stop strings: it would ask the second model to, too."""
+        return bool(self._strategy.stop_strings) and (self.second is not None or (self._scheduled and self._guesses))
 
 
 def _way(turns: Sequence[Message]) -> str:

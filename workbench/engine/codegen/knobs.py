@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Columns of a value that stands inside a call.
 _SHORT = 60
+#: Knobs on the tokens that end a text.
+_ON_ENDS = ("min_new_tokens", "exponential_decay_length_penalty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,17 @@ class Values:
         return self._known[name, text]
 
 
-def arguments(sampling: Sampling, values: Values | None = None) -> list[str]:
-    """The knobs that are on, as arguments of ``generate()``, which takes 50 for the top_k that it is not given."""
+def arguments(sampling: Sampling, values: Values | None = None, *, ends: bool = True) -> list[str]:
+    """The knobs that are on, as arguments of ``generate()``, which takes 50 for the top_k that it is not given.
+
+    Args:
+        sampling: The knobs.
+        values: Spells long values.
+        ends: Whether there are tokens that end a text; without them ``generate()`` stumbles over knobs on them.
+    """
     spell = values.spell if values is not None else lambda _, value: literal(value)
-    names = [name for name in acting(sampling) if name != "top_k"]
+    left_out = ("top_k",) if ends else ("top_k", *_ON_ENDS)
+    names = [name for name in acting(sampling) if name not in left_out]
     given = [f"do_sample={sampling.do_sample}"]
     if sampling.do_sample:
         given.append(f"top_k={sampling.top_k}")
@@ -139,14 +148,18 @@ def moves(steps: Sequence[Step]) -> dict[int, Sampling]:
     return found
 
 
-def schedule(moved: dict[int, Sampling], names: Names, values: Values, *, drawing: bool) -> list[str]:
-    """The lines of ``schedule`` and of the processor that follows it.
+def schedule(
+    moved: dict[int, Sampling], names: Names, values: Values, *, drawing: bool, passes: bool = False
+) -> list[str]:
+    """The lines of ``schedule`` and of what follows it: a processor, or a criterion that is asked after each pass.
 
     Args:
         moved: As from `moves`.
         names: What the processors refer to.
         values: Spells their values.
         drawing: Whether sampling itself was switched, so that the processor has to draw.
+        passes: Whether tokens are guessed and checked several at a time. A knob that is moved acts from a pass on, and
+            never on the second model; that takes the processors of the loop itself.
     """
     lines = ["# The knobs that held from each of these steps on.", "schedule = {"]
     for place, sampling in moved.items():
@@ -157,6 +170,19 @@ def schedule(moved: dict[int, Sampling], names: Names, values: Values, *, drawin
         else:
             lines += _listed(f"    {place}: ", calls)
     lines = [*values.lines, *lines, "}", "", ""]
+    if passes:
+        return [
+            *lines,
+            "class Moved(StoppingCriteria):",
+            "    def __init__(self, processors):",
+            "        self.processors = processors",
+            "",
+            "    def __call__(self, input_ids, scores, **kwargs):",
+            f"        step = input_ids.shape[1] - {names.length}",
+            "        self.processors[:] = schedule[max(start for start in schedule if start <= step)]",
+            "        return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)",
+            "",
+        ]
     take = "drawing, processors" if drawing else "processors"
     lines += [
         "class Scheduled(LogitsProcessor):",

@@ -48,11 +48,13 @@ def probabilities(
         transformers, Utilities for Generation: LogitsProcessorList
     """
     situation = ids if isinstance(ids, Situation) else Situation(tuple(ids), len(ids))
+    beams = situation.beams > 1
     names = knobs.Names(
         length=str(situation.prompt_length),
         eos=literal(situation.eos) if situation.eos else "",
         encoder_ids="encoder_ids" if situation.encoder_ids else "",
         device="" if device == "cpu" else "model.device",
+        keep=str(1 + max(1, len(situation.eos))) if beams else "",
     )
     values = knobs.Values()
     calls = knobs.processors(sampling, names, values)
@@ -76,6 +78,8 @@ def probabilities(
             "input_ids = torch.tensor([ids], device=model.device)",
             "with torch.inference_mode():",
             f"    logits = model({fed}).logits[:, -1].float()",
+            # Beam search adds up log-probabilities, and hands these to the knobs.
+            *(["logits = logits.log_softmax(dim=-1)"] if beams else []),
         ],
         [
             *values.lines,
@@ -83,7 +87,7 @@ def probabilities(
             "knobs = LogitsProcessorList(processors)",
             "before = logits.softmax(dim=-1)[0]",
             "scores = knobs(input_ids, logits)",
-            "after = scores.softmax(dim=-1)[0]" if sampling.do_sample else _CERTAIN,
+            "after = scores.softmax(dim=-1)[0]" if sampling.do_sample or beams else _CERTAIN,
         ],
         [
             "for token_id in logits[0].topk(10).indices.tolist():",

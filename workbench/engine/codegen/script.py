@@ -22,12 +22,14 @@ def literal(value: object) -> str:
     saved as UTF-8 and shows what it contains.
 
     Args:
-        value: A str, number, bool, None, or a list or tuple of them (both become lists).
+        value: A str, number, bool, None, or a list or tuple of them (both become lists), or a dict of them.
     """
     if isinstance(value, str):
         return _quoted(value)
     if isinstance(value, list | tuple):
         return "[" + ", ".join(literal(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{literal(name)}: {literal(item)}" for name, item in value.items()) + "}"
     return repr(value)
 
 
@@ -91,12 +93,28 @@ def tokenizer_lines() -> list[str]:
     return ["tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)"]
 
 
-def model_lines(head: str, dtype: str, device: str) -> list[str]:
-    """``model = AutoModel…`` with its dtype and device, ready for inference."""
+def model_lines(head: str, dtype: str, device: str, *, attention: str | None = None, bits: int = 0) -> list[str]:
+    """``model = AutoModel…`` with its dtype and device, ready for inference; ``bits`` needs `packing_lines` before."""
     arguments = ["checkpoint", f"dtype={literal(dtype)}", "use_safetensors=True", "trust_remote_code=False"]
+    if attention:
+        arguments.append(f"attn_implementation={literal(attention)}")
+    if bits:
+        arguments += ["quantization_config=packed", f'device_map={{"": {literal(device)}}}']
+    elif device == "spread":
+        arguments.append('device_map="auto"')
     lines = call(f"model = {head}.from_pretrained(", arguments)
-    # A model is on the CPU unless it is moved.
-    return lines if device == "cpu" else [*lines, f"model.to({literal(device)})"]
+    # A model is on the CPU unless it is moved, or placed while it is read.
+    return lines if device in ("cpu", "spread") or bits else [*lines, f"model.to({literal(device)})"]
+
+
+def packing_lines(bits: int) -> list[str]:
+    """How weights are packed, as `models.load` does it; empty for whole ones."""
+    if not bits:
+        return []
+    settings = ["load_in_8bit=True"]
+    if bits == 4:
+        settings = ["load_in_4bit=True", 'bnb_4bit_quant_type="nf4"', "bnb_4bit_compute_dtype=torch.bfloat16"]
+    return call("packed = BitsAndBytesConfig(", settings)
 
 
 def seed_lines(head: str) -> list[str]:

@@ -1,92 +1,213 @@
-"""Tasks: a text in, a result out, with the three steps between them as real tensors.
+"""Tasks: an input in, a result out, with the three steps between them as real tensors.
 
 Each module writes one task's ``preprocess``, ``forward`` and ``postprocess`` out; where transformers has a pipeline for
-it, the result is the pipeline's.
+it, the result is the pipeline's. `SPECS` is the table that names them.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.tasks import (
+    audio_classification,
+    automatic_speech_recognition,
+    depth_estimation,
     feature_extraction,
     fill_mask,
+    image_classification,
+    image_feature_extraction,
+    image_segmentation,
+    image_text_to_text,
+    multiple_choice,
+    next_sentence_prediction,
+    object_detection,
+    question_answering,
+    samples,
+    sentence_pair_classification,
+    summarization,
+    table_question_answering,
+    text2text_generation,
     text_classification,
     text_generation,
+    text_to_audio,
     token_classification,
+    translation,
+    visual_question_answering,
+    zero_shot_audio_classification,
+    zero_shot_classification,
+    zero_shot_image_classification,
+    zero_shot_object_detection,
 )
-from workbench.engine.tasks.inputs import Request, context, cut_at, views
-from workbench.engine.values import Facts, Stage, TaskOptions, TaskResult
+from workbench.engine.tasks.inputs import Request, Spec, context, cut_at, views
+from workbench.engine.values import Facts, Stage, TaskInput, TaskOptions, TaskResult
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
 
-__all__ = ["TASKS", "context", "cut_at", "example", "head_for", "infer", "run", "supports"]
+__all__ = ["SPECS", "TASKS", "Spec", "applies", "architecture", "context", "cut_at", "defaults", "example", "head_for",
+           "infer", "module", "run", "spec", "supports"]  # fmt: skip
 
 _MODULES: tuple[Any, ...] = (
     text_classification,
+    sentence_pair_classification,
+    zero_shot_classification,
     token_classification,
+    question_answering,
+    table_question_answering,
+    multiple_choice,
+    next_sentence_prediction,
     fill_mask,
     text_generation,
+    text2text_generation,
+    summarization,
+    translation,
     feature_extraction,
+    image_classification,
+    zero_shot_image_classification,
+    object_detection,
+    zero_shot_object_detection,
+    image_segmentation,
+    depth_estimation,
+    image_feature_extraction,
+    visual_question_answering,
+    image_text_to_text,
+    audio_classification,
+    zero_shot_audio_classification,
+    automatic_speech_recognition,
+    text_to_audio,
 )
 
-TASKS: tuple[tuple[str, str], ...] = tuple((module.NAME, module.HEAD) for module in _MODULES)
-"""Each task as the library names it, with the Auto class whose head it needs."""
+SPECS: tuple[Spec, ...] = tuple(each.SPEC for each in _MODULES)
+"""Every task that is written out."""
+
+TASKS: tuple[tuple[str, str], ...] = tuple((spec.name, spec.heads[0]) for spec in SPECS)
+"""Each task as the library names it, with the Auto class whose head it usually needs."""
+
+#: Architectures that were made to translate, whatever else the head could write.
+_TRANSLATORS = ("marian", "m2m_100", "nllb-moe", "mbart", "fsmt", "seamless_m4t")
+#: Architectures that compare sounds with texts; they have no head to tell them by.
+_SOUND_AND_TEXT = ("clap",)
+_SUMMARIZERS = ("pegasus", "pegasus_x", "led", "bigbird_pegasus")
 
 
 def infer(facts: Facts) -> str:
-    """The task a checkpoint was trained for; feature-extraction when none of the others fits."""
-    for name, head in TASKS:
-        if facts.trained_head == head:
-            return name
-    return feature_extraction.NAME
+    """The task a checkpoint was trained for, by its config alone; feature-extraction when none of the others fits."""
+    head = facts.trained_head
+    if head == "AutoModelForSequenceClassification" and (
+        zero_shot_classification.entailment(dict(enumerate(facts.labels))) is not None
+    ):
+        return zero_shot_classification.SPEC.name
+    if head == "AutoModelForSeq2SeqLM":
+        if facts.model_type in _TRANSLATORS:
+            return translation.SPEC.name
+        return (summarization if facts.model_type in _SUMMARIZERS else text2text_generation).SPEC.name
+    if facts.model_type in _SOUND_AND_TEXT:
+        return zero_shot_audio_classification.SPEC.name
+    fallback = feature_extraction if facts.has_tokenizer else image_feature_extraction
+    found = next((spec.name for spec in SPECS if head in spec.heads), fallback.SPEC.name)
+    return fallback.SPEC.name if found == feature_extraction.SPEC.name else found
 
 
-def head_for(name: str) -> str:
-    """The Auto class a task needs.
+def spec(name: str) -> Spec:
+    """What a task is.
 
     Raises:
         NotSupported: There is no such task.
     """
-    return str(_module(name).HEAD)
+    return module(name).SPEC
+
+
+def head_for(name: str, facts: Facts | None = None) -> str:
+    """The Auto class a task needs; with facts, the first one that the architecture has.
+
+    Raises:
+        NotSupported: There is no such task.
+    """
+    heads = spec(name).heads
+    fit = [head for head in heads if facts is not None and head in facts.heads]
+    return fit[0] if fit else heads[0]
 
 
 def supports(model: LoadedModel, name: str) -> bool:
-    """Whether a model as it is loaded can do a task; feature-extraction looks below any head."""
-    return name == feature_extraction.NAME or model.head == head_for(name)
+    """Whether a model as it is loaded can do a task; feature extraction looks below any head."""
+    if name == feature_extraction.SPEC.name:
+        return True
+    if name == zero_shot_audio_classification.SPEC.name:
+        return model.facts.model_type in _SOUND_AND_TEXT
+    if name == image_feature_extraction.SPEC.name:
+        return getattr(model.model, "main_input_name", "") == "pixel_values"
+    return model.head in spec(name).heads
 
 
-def example(name: str, model: LoadedModel | None = None) -> str:
-    """A text to try a task on, with the checkpoint's own mask token where one is needed."""
+def defaults(name: str) -> TaskOptions:
+    """The settings that a task starts with."""
+    return replace(TaskOptions(), **dict(spec(name).defaults))
+
+
+def applies(name: str, model: LoadedModel) -> tuple[str, ...]:
+    """The settings of a task that a model reads: one that writes nothing has no use for how it would."""
+    ctc = name == automatic_speech_recognition.SPEC.name and model.head == "AutoModelForCTC"
+    return ("timestamps",) if ctc else spec(name).options
+
+
+def example(name: str, model: LoadedModel | None = None) -> TaskInput:
+    """An input to try a task on, with the checkpoint's own mask token where one is needed."""
+    given = spec(name).example
     mask = getattr(model.tokenizer, "mask_token", None) if model is not None and model.tokenizer is not None else None
-    return {
-        text_classification.NAME: "What a wonderful film, the best I have seen in years!",
-        token_classification.NAME: "Angela Merkel met Barack Obama in Berlin, Germany.",
-        fill_mask.NAME: f"The capital of France is {mask or '[MASK]'}.",
-        text_generation.NAME: "The quick brown fox",
-        feature_extraction.NAME: "The film was wonderful.\nI loved this movie.\nThe train leaves at nine.",
-    }[name]
+    if name == fill_mask.SPEC.name and mask:
+        return replace(given, text=given.text.replace("[MASK]", mask))
+    if "image" in spec(name).takes:
+        return replace(given, image=samples.picture())
+    if "audio" in spec(name).takes:
+        return replace(given, audio=samples.sound())
+    return given
+
+
+def architecture(facts: Facts) -> tuple[str, str]:
+    """Whether a checkpoint is an encoder, a decoder or both, and what that means.
+
+    Returns:
+        ``encoder``, ``decoder`` or ``encoder-decoder``, and a sentence for people.
+    """
+    if facts.encoder_decoder or "AutoModelForSpeechSeq2Seq" in facts.heads:
+        return "encoder-decoder", (
+            "An encoder reads the whole input; a decoder writes a new sequence, token by token, looking back at it."
+        )
+    if facts.takes_images:
+        return "decoder", (
+            "Each token sees only those before it; an encoder of its own turns the picture into the first of them."
+        )
+    if "AutoModelForCausalLM" in facts.heads or "AutoModelForImageTextToText" in facts.heads:
+        return "decoder", "Each token sees only those before it, so that the model can go on writing token by token."
+    return "encoder", (
+        "Every position sees the whole input, in both directions; a head reads the vectors, and nothing is written."
+    )
 
 
 def run(
-    model: LoadedModel, name: str, text: str, options: TaskOptions | None = None, *, task: Task | None = None
+    model: LoadedModel,
+    name: str,
+    given: TaskInput | str,
+    options: TaskOptions | None = None,
+    *,
+    task: Task | None = None,
 ) -> TaskResult:
     """Do a task and keep every step.
 
     Args:
-        model: Loaded with the head the task needs.
-        name: One of `TASKS`.
-        text: The input; for feature-extraction each line is an input of its own.
-        options: Those that apply to the task are read.
-        task: Asked whether to stop between the steps, and at each token of text-generation.
+        model: Loaded with a head that can do the task.
+        name: One of `SPECS`.
+        given: The input; a str is its text. For feature-extraction each line is an input of its own.
+        options: Those that apply to the task are read; None takes what the task starts with.
+        task: Asked whether to stop between the steps, and at each token that is written.
 
     Raises:
         NotSupported: The head, the tokenizer or the architecture can't do the task.
-        InputError: The text or an option can't be used; the remedy says what can.
+        InputError: The input or an option can't be used; the remedy says what can.
 
     References:
         transformers, Pipelines
@@ -94,42 +215,49 @@ def run(
     import torch
 
     task = task or Silent()
-    request = Request(model, text, options or TaskOptions(), task)
-    module = _module(name)
+    given = TaskInput(given) if isinstance(given, str) else given
+    steps = module(name)
+    request = Request(model, given, options or defaults(name), task)
     if not supports(model, name):
         raise NotSupported(
             f"{model.checkpoint.name} can't do {name} as it is loaded.",
-            why=f"It needs a head of the kind {module.HEAD}, and this model was loaded as {model.head}.",
-            remedy=f"Load it again as {module.HEAD}, or choose {infer(model.facts)}.",
+            why=f"It needs a head of the kind {head_for(name, model.facts)}, and this model was loaded as "
+            f"{model.head}.",
+            remedy=f"Load it again as {head_for(name, model.facts)}, or choose {infer(model.facts)}.",
         )
     with torch.inference_mode():
         started = time.perf_counter()
         task.report(Progress(0, 3, "steps", "preprocess"))
-        inputs = module.preprocess(request)
+        inputs = steps.preprocess(request)
         task.check()
         encoded = time.perf_counter()
         task.report(Progress(1, 3, "steps", "forward"))
-        outputs = module.forward(request, inputs)
+        outputs = steps.forward(request, inputs)
         task.check()
         computed = time.perf_counter()
         task.report(Progress(2, 3, "steps", "postprocess"))
-        tensors, items = module.postprocess(request, inputs, outputs)
+        outcome = steps.postprocess(request, inputs, outputs)
         ended = time.perf_counter()
         task.report(Progress(3, 3, "steps"))
     stages = (
         Stage("preprocess", views({**inputs.tensors, **inputs.aside}), encoded - started),
         Stage("forward", views(outputs), computed - encoded),
-        Stage("postprocess", views(tensors), ended - computed),
+        Stage("postprocess", views(outcome.tensors), ended - computed),
     )
-    return TaskResult(name, text, stages, items, inputs.truncated)
+    return TaskResult(name, given, stages, outcome.items, inputs.truncated, outcome.tokens)
 
 
-def _module(name: str) -> Any:
-    for module in _MODULES:
-        if name == module.NAME:
-            return module
+def module(name: str) -> Any:
+    """The module that writes a task out: its ``SPEC``, ``preprocess``, ``forward`` and ``postprocess``.
+
+    Raises:
+        NotSupported: There is no such task.
+    """
+    for each in _MODULES:
+        if name == each.SPEC.name:
+            return each
     raise NotSupported(
         f"There is no task called “{name}”.",
         why="It is not among the tasks that are written out here.",
-        remedy=f"Use one of {', '.join(known for known, _ in TASKS)}.",
+        remedy=f"Use one of {', '.join(spec.name for spec in SPECS)}.",
     )

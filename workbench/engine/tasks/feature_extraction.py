@@ -9,15 +9,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError
-from workbench.engine.tasks.inputs import Inputs, Request, check_text, cut_at
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text, cut_at
+from workbench.engine.tasks.projection import project
 from workbench.engine.tokens import encode, padding_token
+from workbench.engine.values import TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-NAME = "feature-extraction"
-HEAD = "AutoModel"
+SPEC = Spec(
+    name="feature-extraction",
+    heads=("AutoModel",),
+    does="Turns each line into a vector, and compares the lines",
+    inputs=(("text", "Texts, one a line"),),
+    options=("pooling", "normalize", "projection"),
+    shows="vectors",
+    example=TaskInput("The film was wonderful.\nI loved this movie.\nThe train leaves at nine."),
+)
 
 
 def lines(text: str) -> tuple[str, ...]:
@@ -55,17 +64,16 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     return {"last_hidden_state": body(**request.on_device(inputs.tensors))[0].cpu()}
 
 
-def postprocess(
-    request: Request, inputs: Inputs, outputs: dict[str, Tensor]
-) -> tuple[dict[str, Tensor], tuple[tuple[float, ...], ...]]:
+def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
     """Pool the positions of each line into one vector, and compare the lines.
 
     Returns:
         ``embeddings`` of shape ``(lines, hidden)`` and ``similarity`` of shape ``(lines, lines)``, the cosine of the
-        angle between two lines, in ``[-1, 1]``; and the embeddings as rows of floats.
+        angle between two lines, in ``[-1, 1]``; ``pca`` or ``t-sne`` of shape ``(lines, 2)`` from three lines on;
+        and the embeddings as rows of floats.
 
     Raises:
-        InputError: ``options.pooling`` is none that is known.
+        InputError: ``options.pooling`` or ``options.projection`` is none that is known.
     """
     import torch
     from torch.nn.functional import normalize
@@ -77,16 +85,22 @@ def postprocess(
         embeddings = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
     elif request.options.pooling == "cls":
         embeddings = hidden[:, 0]
+    elif request.options.pooling == "max":
+        embeddings = hidden.masked_fill(mask.unsqueeze(-1) == 0, float("-inf")).amax(dim=1)
     elif request.options.pooling == "last":
         embeddings = hidden[torch.arange(len(hidden)), mask.sum(dim=1) - 1]
     else:
         raise InputError(
             "The hidden states can't be pooled.",
             why=f"There is no pooling called “{request.options.pooling}”.",
-            remedy="Use mean, cls or last.",
+            remedy="Use mean, cls, max or last.",
         )
     directions = normalize(embeddings, dim=-1)
     if request.options.normalize:
         embeddings = directions
     rows = tuple(tuple(row) for row in embeddings.tolist())
-    return {"embeddings": embeddings, "similarity": directions @ directions.T}, rows
+    tensors = {"embeddings": embeddings, "similarity": directions @ directions.T}
+    places = project(embeddings.numpy(), request.options.projection)
+    return Outcome(
+        tensors if places is None else {**tensors, request.options.projection: torch.from_numpy(places)}, rows
+    )

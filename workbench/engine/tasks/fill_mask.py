@@ -9,15 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported
-from workbench.engine.tasks.inputs import Inputs, Request, encoded
-from workbench.engine.values import Filled
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
+from workbench.engine.values import Filled, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-NAME = "fill-mask"
-HEAD = "AutoModelForMaskedLM"
+SPEC = Spec(
+    name="fill-mask",
+    heads=("AutoModelForMaskedLM",),
+    does="Finds what could stand where the mask token stands",
+    inputs=(("text", "Text"),),
+    options=("top_k",),
+    shows="filled",
+    example=TaskInput("The capital of France is [MASK]."),
+    batches="tokens",
+)
 
 
 def preprocess(request: Request) -> Inputs:
@@ -51,9 +59,7 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     return {"logits": request.model.model(**request.on_device(inputs.tensors)).logits.cpu()}
 
 
-def postprocess(
-    request: Request, inputs: Inputs, outputs: dict[str, Tensor]
-) -> tuple[dict[str, Tensor], tuple[Filled, ...]]:
+def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
     """Softmax over the vocabulary at each mask, and the best ``top_k`` tokens there.
 
     With several masks each is filled alone: the others stay in its texts.
@@ -72,4 +78,5 @@ def postprocess(
             kept = ids[ids != tokenizer.pad_token_id] if tokenizer.pad_token_id is not None else ids
             sequence = tokenizer.decode(kept, skip_special_tokens=len(masks) == 1)
             items.append(Filled(index, token_id, str(tokenizer.decode([token_id])), score, str(sequence)))
-    return {"masks": masks, "probabilities": probabilities, "top": top.values, "top_ids": top.indices}, tuple(items)
+    tensors = {"masks": masks, "probabilities": probabilities, "top": top.values, "top_ids": top.indices}
+    return Outcome(tensors, tuple(items))

@@ -1,4 +1,4 @@
-"""What all tasks share: a text as tensors within the context, and tensors as the boxes show them."""
+"""What all tasks share: what is asked of them, a text as tensors within the context, and tensors as the boxes show."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from workbench.engine import tokens
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.task import Task
-from workbench.engine.tokens import encode, longest
-from workbench.engine.values import TaskOptions, TensorView
+from workbench.engine.tokens import longest
+from workbench.engine.values import TaskInput, TaskOptions, TensorView
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,21 +19,60 @@ if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
 
 
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a task is; its module holds one, and the window draws its controls from it.
+
+    Attributes:
+        name: As the library names it, such as ``text-classification``.
+        heads: Auto classes whose models can do it, the usual one first.
+        does: What it does, for people, without a full stop.
+        inputs: What it is given: the fields of `TaskInput` in order, each with its label.
+        options: Fields of `TaskOptions` that apply.
+        shows: The kind of its result: ``labels``, ``entities``, ``answer``, ``filled``, ``text``, ``vectors``,
+            ``boxes``, ``masks``, ``depth``, ``transcript``, ``sound`` or ``cells``.
+        example: Something to try it on; a picture or a sound is drawn when it is asked for.
+        defaults: Settings that differ from those of `TaskOptions`.
+        batches: Whether several inputs can go through the model in one pass: ``rows`` where the outputs have a row
+            each, ``tokens`` where they have a place for each token besides; empty where they can't.
+    """
+
+    name: str
+    heads: tuple[str, ...]
+    does: str
+    inputs: tuple[tuple[str, str], ...]
+    options: tuple[str, ...]
+    shows: str
+    example: TaskInput
+    defaults: tuple[tuple[str, Any], ...] = ()
+    batches: str = ""
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """The fields of `TaskInput` that are read."""
+        return tuple(name for name, _ in self.inputs)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Request:
     """What is asked of a task, the same for all three steps.
 
     Attributes:
-        model: Loaded with the head the task needs.
-        text: The input.
+        model: Loaded with a head that can do the task.
+        given: The input.
         options: Those that apply are read.
         task: Asked whether to stop.
     """
 
     model: LoadedModel
-    text: str
+    given: TaskInput
     options: TaskOptions
     task: Task
+
+    @property
+    def text(self) -> str:
+        """The text of the input."""
+        return self.given.text
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -54,17 +94,39 @@ class Request:
         return str(self.model.model.config.id2label.get(index, f"LABEL_{index}"))
 
     def on_device(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tensors moved to where the model is."""
-        return {name: tensor.to(self.model.model.device) for name, tensor in tensors.items()}
+        """Tensors moved to where the model is, those of numbers with a point in the dtype of its weights.
+
+        Raises:
+            NotSupported: There are ids that the model has no vector for.
+        """
+        model = self.model.model
+        if "input_ids" in tensors:
+            self._check_ids(tensors["input_ids"])
+        return {
+            name: tensor.to(model.device, dtype=model.dtype) if tensor.is_floating_point() else tensor.to(model.device)
+            for name, tensor in tensors.items()
+        }
+
+    def _check_ids(self, ids: Tensor) -> None:
+        try:
+            known = getattr(self.model.model.get_input_embeddings(), "num_embeddings", None)
+        except NotImplementedError:
+            return
+        largest = int(ids.max()) if ids.numel() else 0
+        if known is not None and largest >= known:
+            raise NotSupported(
+                f"The tokenizer of {self.model.checkpoint.name} does not belong to its weights.",
+                why=f"It made the id {largest:,}, and the model has vectors for {known:,} ids only.",
+                remedy="Put the tokenizer files that came with the weights beside them, or download it again.",
+            )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Inputs:
-    """What preprocess made of a text.
+    """What preprocess made of an input.
 
     Attributes:
-        tensors: What the model is called with, each of shape ``(1, seq)`` (``(lines, seq)`` for feature-extraction), on
-            the CPU.
+        tensors: What the model is called with, such as ids of shape ``(1, seq)``, on the CPU.
         aside: What postprocess needs besides, such as ``offset_mapping`` of shape ``(1, seq, 2)``.
         truncated: Tokens cut off.
     """
@@ -74,9 +136,26 @@ class Inputs:
     truncated: int = 0
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Outcome:
+    """What postprocess made of the outputs.
+
+    Attributes:
+        tensors: Shown in the box.
+        items: The result.
+        tokens: What the rows and columns of a score matrix stand for, where there is one.
+    """
+
+    tensors: dict[str, Tensor]
+    items: tuple[Any, ...]
+    tokens: tuple[str, ...] = ()
+
+
 def context(model: LoadedModel) -> int | None:
     """The longest input in tokens, special ones included, or None where neither tokenizer nor config name one."""
-    positions = model.facts.context
+    # T5 and its kin name a length they were trained on; their positions are relative and have no end.
+    endless = hasattr(model.model.config, "relative_attention_num_buckets")
+    positions = None if endless else model.facts.context
     if positions is not None:
         # RoBERTa and its kin count positions from padding_idx + 1, so that many of the table are never used.
         embeddings = getattr(model.model.base_model, "embeddings", None)
@@ -86,26 +165,33 @@ def context(model: LoadedModel) -> int | None:
     return min(known, default=None)
 
 
-def encoded(request: Request, *, cut: bool = True, aside: tuple[str, ...] = (), **arguments: Any) -> Inputs:
+def encoded(
+    request: Request, *, second: str | None = None, cut: bool = True, aside: tuple[str, ...] = (), **arguments: Any
+) -> Inputs:
     """Encode the text as ``tokenizer(text, return_tensors="pt")`` does, cut at the context.
 
     Args:
         request: ``options.max_length`` cuts earlier than the context does.
+        second: The other text of a pair; the longer of the two is cut.
         cut: Whether a text longer than that is cut.
         aside: Names of what the tokenizer returns for postprocess, not for the model.
         arguments: Further arguments of the tokenizer call.
 
     Raises:
-        InputError: The text is empty, or can't be encoded.
+        InputError: A text is empty, or can't be encoded.
         NotSupported: The checkpoint has no tokenizer.
     """
     tokenizer = request.tokenizer
-    check_text(request.text)
-    length = len(encode(tokenizer, request.text, task=request.task).tokens)
+    texts = [request.text] if second is None else [request.text, second]
+    for text in texts:
+        check_text(text)
+    request.task.check()
+    tensors = dict(tokenizer(*texts, return_tensors="pt", verbose=False, **arguments))
+    length = int(tensors["input_ids"].shape[1])
     limit = cut_at(request.model, request.options)
     if cut and limit is not None and length > limit:
         arguments |= {"truncation": True, "max_length": limit}
-    tensors = dict(tokenizer(request.text, return_tensors="pt", verbose=False, **arguments))
+        tensors = dict(tokenizer(*texts, return_tensors="pt", verbose=False, **arguments))
     return Inputs(
         {name: tensor for name, tensor in tensors.items() if name not in aside},
         {name: tensors[name] for name in aside},
@@ -118,14 +204,31 @@ def cut_at(model: LoadedModel, options: TaskOptions) -> int | None:
     return min((limit for limit in (options.max_length, context(model)) if limit), default=None)
 
 
-def check_text(text: str) -> None:
-    """Refuse a text with nothing in it.
+def check_text(text: str, which: str = "text") -> None:
+    """Refuse a text with nothing in it, or with what no tokenizer can read.
 
     Raises:
-        InputError: The text is empty or only white space.
+        InputError: The text is empty, only white space, or has a lone surrogate.
     """
     if not text.strip():
-        raise InputError("There is no text yet.", why="The text is empty.", remedy="Write one, or take the example.")
+        raise InputError(
+            f"There is no {which} yet.", why=f"The {which} is empty.", remedy="Write one, or take the example."
+        )
+    tokens.check_text(text)
+
+
+def check_labels(labels: tuple[str, ...], least: int = 1, which: str = "candidate labels") -> None:
+    """Refuse too few labels.
+
+    Raises:
+        InputError: There are fewer than ``least``.
+    """
+    if len(labels) < least or not all(label.strip() for label in labels):
+        raise InputError(
+            f"There are too few {which}.",
+            why=f"{len(labels)} were given, and at least {least} are needed.",
+            remedy="Write one a line.",
+        )
 
 
 def views(tensors: Mapping[str, Tensor]) -> tuple[TensorView, ...]:

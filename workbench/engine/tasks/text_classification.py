@@ -9,15 +9,23 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
-from workbench.engine.tasks.inputs import Inputs, Request, encoded
-from workbench.engine.values import Label
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
+from workbench.engine.values import Label, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-NAME = "text-classification"
-HEAD = "AutoModelForSequenceClassification"
+SPEC = Spec(
+    name="text-classification",
+    heads=("AutoModelForSequenceClassification",),
+    does="Gives the whole text a label",
+    inputs=(("text", "Text"),),
+    options=("top_k", "threshold"),
+    shows="labels",
+    example=TaskInput("What a wonderful film, the best I have seen in years!"),
+    batches="rows",
+)
 
 
 def preprocess(request: Request) -> Inputs:
@@ -33,9 +41,7 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     return {"logits": request.model.model(**arguments, **cache).logits.cpu()}
 
 
-def postprocess(
-    request: Request, _inputs: Inputs, outputs: dict[str, Tensor]
-) -> tuple[dict[str, Tensor], tuple[Label, ...]]:
+def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
     """Logits to scores as ``problem_type`` asks, then the best ``top_k`` labels that reach the threshold.
 
     Scores are a softmax over the labels; a sigmoid each for ``multi_label_classification`` or a single label; the raw
@@ -56,4 +62,4 @@ def postprocess(
         for item in items[: request.options.top_k]
         if not request.options.threshold or item.score >= request.options.threshold
     ]
-    return {"scores": scores}, tuple(kept)
+    return Outcome({"scores": scores}, tuple(kept))

@@ -6,21 +6,26 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError
-from workbench.engine.models import LOAD_LOCK
-from workbench.engine.task import Progress
-from workbench.engine.tasks.inputs import Inputs, Request, context, encoded
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, context, encoded
+from workbench.engine.tasks.writing import generated
+from workbench.engine.values import TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-NAME = "text-generation"
-HEAD = "AutoModelForCausalLM"
+SPEC = Spec(
+    name="text-generation",
+    heads=("AutoModelForCausalLM",),
+    does="Continues a text, token by token",
+    inputs=(("text", "Text"),),
+    options=("max_new_tokens", "do_sample", "temperature", "seed"),
+    shows="text",
+    example=TaskInput("The quick brown fox"),
+)
 
 
 def preprocess(request: Request) -> Inputs:
@@ -51,60 +56,13 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
         ``sequences`` of shape ``(1, seq + new)``, and ``first_logits`` of shape ``(1, vocab)``, what the first new
         token was chosen from.
     """
-    import torch
-    from transformers import StoppingCriteriaList
-
-    first: list[Tensor] = []
-    length = int(inputs.tensors["input_ids"].shape[1])
-
-    def keep_first(_module: Any, _arguments: Any, output: Any) -> None:
-        if not first:
-            first.append(output.logits[:, -1].cpu())
-
-    def watch(ids: Tensor, _scores: Any, **_: Any) -> Tensor:
-        request.task.check()
-        request.task.report(Progress(ids.shape[1] - length, request.options.max_new_tokens, "tokens"))
-        return torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
-
-    sampling: dict[str, Any] = {"do_sample": request.options.do_sample}
-    if request.options.do_sample:
-        sampling["temperature"] = request.options.temperature
-    tokenizer = request.tokenizer
-    handle = request.model.model.register_forward_hook(keep_first)
-    try:
-        with _generator_alone(request), torch.random.fork_rng():
-            torch.manual_seed(request.options.seed)
-            sequences = request.model.model.generate(
-                inputs.tensors["input_ids"].to(request.model.model.device),
-                attention_mask=inputs.tensors["attention_mask"].to(request.model.model.device),
-                max_new_tokens=request.options.max_new_tokens,
-                pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
-                stopping_criteria=StoppingCriteriaList([watch]),
-                **sampling,
-            )
-    finally:
-        handle.remove()
-    return {"sequences": sequences.cpu(), "first_logits": first[0]}
+    tensors = {name: inputs.tensors[name] for name in ("input_ids", "attention_mask")}
+    return generated(request, request.on_device(tensors), int(tensors["input_ids"].shape[1]))
 
 
-@contextmanager
-def _generator_alone(request: Request) -> Iterator[None]:
-    """Sampling draws from torch's global generator, as a train step does; neither may disturb the other's numbers."""
-    if not request.options.do_sample:
-        yield
-        return
-    while not LOAD_LOCK.acquire(timeout=0.1):
-        request.task.check()
-    try:
-        yield
-    finally:
-        LOAD_LOCK.release()
-
-
-def postprocess(
-    request: Request, inputs: Inputs, outputs: dict[str, Tensor]
-) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
     """Cut the prompt off and decode the rest without special tokens."""
     new_ids = outputs["sequences"][0, inputs.tensors["input_ids"].shape[1] :]
     text = str(request.tokenizer.decode(new_ids, skip_special_tokens=True))
-    return {"new_ids": new_ids, "first_probabilities": outputs["first_logits"].float().softmax(dim=-1)}, (text,)
+    tensors = {"new_ids": new_ids, "first_probabilities": outputs["first_logits"].float().softmax(dim=-1)}
+    return Outcome(tensors, (text,))

@@ -11,16 +11,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported
-from workbench.engine.tasks.inputs import Inputs, Request, encoded
-from workbench.engine.values import Entity
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
+from workbench.engine.values import Entity, TaskInput
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
 
-NAME = "token-classification"
-HEAD = "AutoModelForTokenClassification"
+SPEC = Spec(
+    name="token-classification",
+    heads=("AutoModelForTokenClassification",),
+    does="Gives each token a label, and joins tokens into entities",
+    inputs=(("text", "Text"),),
+    options=("aggregation", "threshold"),
+    shows="entities",
+    example=TaskInput("Angela Merkel met Barack Obama in Berlin, Germany."),
+    batches="tokens",
+)
 
 AGGREGATIONS = ("none", "simple", "first", "average", "max")
 """How tokens become entities: not at all; neighbours of one label joined; or words first, each labelled by its first
@@ -67,9 +75,7 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     return {"logits": request.model.model(**request.on_device(inputs.tensors)).logits.cpu()}
 
 
-def postprocess(
-    request: Request, inputs: Inputs, outputs: dict[str, Tensor]
-) -> tuple[dict[str, Tensor], tuple[Entity, ...]]:
+def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
     """Softmax over the labels at each token, then entities as ``options.aggregation`` says; ``O`` is left out."""
     probabilities = outputs["logits"][0].float().softmax(dim=-1)
     offsets = inputs.aside["offset_mapping"][0].tolist()
@@ -88,7 +94,7 @@ def postprocess(
         for piece in pieces
         if piece.label != _OUTSIDE and piece.score >= request.options.threshold
     ]
-    return {"probabilities": probabilities, "labels": probabilities.argmax(dim=-1)}, tuple(entities)
+    return Outcome({"probabilities": probabilities, "labels": probabilities.argmax(dim=-1)}, tuple(entities))
 
 
 def _words(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from workbench.engine.values.checkpoint import Checkpoint, Facts, Listing
+from workbench.engine.values.checkpoint import Checkpoint, Facts, Listing, Shape
+from workbench.engine.values.evaluation import Bin, ClassScore, Evaluation, Example
 from workbench.engine.values.generation import (
     Beam,
     BeamStep,
@@ -25,35 +26,44 @@ from workbench.engine.values.results import (
     Segment,
     Sound,
     Stage,
+    TableAnswer,
     TaskInput,
     TaskOptions,
     TaskResult,
     TensorView,
 )
-from workbench.engine.values.text import Encoding, Message, Token, TokenizerOptions
-from workbench.engine.values.training import DataSource, Table, TrainPoint, TrainResult, TrainSpec
+from workbench.engine.values.text import Encoding, Message, Positions, Token, TokenizerOptions
+from workbench.engine.values.training import DataSource, Method, ProbeResult, Table, TrainPoint, TrainResult, TrainSpec
 
 __all__ = [
     "Answer",
     "Beam",
     "BeamStep",
+    "Bin",
     "Box",
     "Branch",
     "Candidate",
     "Checkpoint",
     "Chunk",
+    "ClassScore",
     "DataSource",
     "Encoding",
     "Entity",
+    "Evaluation",
+    "Example",
     "Facts",
     "Filled",
     "Label",
     "Listing",
     "Logits",
     "Message",
+    "Method",
+    "Positions",
+    "ProbeResult",
     "Sampling",
     "Segment",
     "Sequenced",
+    "Shape",
     "Situation",
     "Sound",
     "Stage",
@@ -61,6 +71,7 @@ __all__ = [
     "Step",
     "Strategy",
     "Table",
+    "TableAnswer",
     "TaskInput",
     "TaskOptions",
     "TaskResult",

@@ -87,6 +87,8 @@ class Strategy:
         stop_strings: The run ends when the new text holds one of them.
         eos_token_ids: Ids that end the run; None means the checkpoint's own.
         tokens_per_second: Cap for the projector; 0.0 is off.
+        threads: CPU threads that the model's work is shared among; 0 leaves it to torch, which takes one a core. The
+            text is the same with any number.
 
     References:
         transformers, Generation strategies; GenerationConfig
@@ -104,3 +106,4 @@ class Strategy:
     stop_strings: tuple[str, ...] = ()
     eos_token_ids: tuple[int, ...] | None = None
     tokens_per_second: float = 0.0
+    threads: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,33 +67,142 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """A span of the context that may answer the question: characters ``[start, end)``; an empty text is no answer."""
+
+    text: str
+    score: float
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableAnswer:
+    """An answer out of a table.
+
+    Attributes:
+        text: In words.
+        cells: ``(row, column)`` of the cells it is made of, rows counted below the header.
+        aggregation: What is done with them, such as ``SUM``; empty for nothing.
+    """
+
+    text: str
+    cells: tuple[tuple[int, int], ...]
+    aggregation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An object in a picture: label, score, and its corners in pixels of the picture, from the top left."""
+
+    label: str
+    score: float
+    xmin: int
+    ymin: int
+    xmax: int
+    ymax: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Segment:
+    """A part of a picture.
+
+    Attributes:
+        label: What it shows.
+        score: In ``[0, 1]``, or None where each pixel was simply given its best label.
+        mask: Of shape ``(height, width)`` of the picture; True where the part is.
+    """
+
+    label: str
+    score: float | None
+    mask: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of a transcript with the seconds it was said at; the end is None where the model did not say."""
+
+    text: str
+    start: float
+    end: float | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sound:
+    """Samples in ``[-1, 1]``, of shape ``(samples,)``, and how many make a second."""
+
+    samples: np.ndarray
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInput:
+    """What a task is done on; each task reads what it needs.
+
+    Attributes:
+        text: A text, a question, a premise, a prompt.
+        second: What goes with it: the context of a question, the other sentence of a pair.
+        labels: Candidate labels, or the choices of a multiple choice.
+        image: A picture's file.
+        audio: A sound's file.
+    """
+
+    text: str = ""
+    second: str = ""
+    labels: tuple[str, ...] = ()
+    image: Path | None = None
+    audio: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskOptions:
     """The settings of a task; each task reads those that apply to it.
 
     Attributes:
-        top_k: Labels (text-classification) or alternatives for each mask (fill-mask) to give; None means all labels.
-        threshold: Labels and entities that score below it are left out, in ``[0, 1]``; 0.0 keeps all.
+        top_k: Labels, answers or alternatives for each mask to give; None means all of them.
+        threshold: What scores below it is left out, in ``[0, 1]``; 0.0 keeps all.
         aggregation: How tokens become entities: ``none``, ``simple``, ``first``, ``average`` or ``max``.
         pooling: How the hidden states of a text become one vector: ``mean`` (over attended positions), ``cls`` (the
-            first position) or ``last`` (the last attended position).
+            first position), ``max`` (the largest value of each number) or ``last`` (the last attended position).
+        projection: How vectors become points of a map: ``pca``, ``t-sne`` or ``none``.
         normalize: Scale each vector to length 1.
         max_new_tokens: Tokens to generate at most.
         do_sample: Draw the next token; False takes the most probable one.
         temperature: Divides the logits when sampling; above 0, usually 0.2 to 1.5.
         seed: Seeds torch's generator before sampling.
         max_length: Tokens the text is cut at, special ones included; None means the checkpoint's context.
+        num_beams: Texts that are followed at once while a sequence is written; 1 is none besides the best.
+        source_language, target_language: Codes as the tokenizer knows them; empty takes its own.
+        max_answer_tokens: Tokens of the longest answer.
+        no_answer: Whether the context may hold no answer.
+        template: How a candidate label becomes a sentence; ``{}`` is the label. Empty takes the task's own.
+        multi_label: Whether several labels may be true; each is scored alone then.
+        subtask: What parts of a picture are: ``auto``, ``semantic``, ``instance`` or ``panoptic``.
+        mask_threshold: Probability above which a pixel belongs to a part, in ``[0, 1]``.
+        timestamps: When something was said: ``none``, ``segment``, ``word`` or ``char``.
     """
 
     top_k: int | None = 5
     threshold: float = 0.0
     aggregation: str = "simple"
     pooling: str = "mean"
+    projection: str = "pca"
     normalize: bool = True
     max_new_tokens: int = 40
     do_sample: bool = False
     temperature: float = 0.7
     seed: int = 0
     max_length: int | None = None
+    num_beams: int = 1
+    source_language: str = ""
+    target_language: str = ""
+    max_answer_tokens: int = 15
+    no_answer: bool = False
+    template: str = ""
+    multi_label: bool = False
+    subtask: str = "auto"
+    mask_threshold: float = 0.5
+    timestamps: str = "none"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -101,14 +211,22 @@ class TaskResult:
 
     Attributes:
         task: As the library names it, such as ``text-classification``.
-        text: The input.
+        given: The input.
         stages: preprocess, forward, postprocess.
-        items: `Label`, `Entity` or `Filled` values; one str for text-generation; rows of floats for feature-extraction.
+        items: Values of the kind the task gives, such as `Label`; one str where a text is written; rows of floats for
+            vectors.
         truncated: Tokens that were cut off because the text is longer than the context.
+        tokens: What the rows and columns of a score matrix stand for, where there is one.
     """
 
     task: str
-    text: str
+    given: TaskInput
     stages: tuple[Stage, Stage, Stage]
     items: tuple[Any, ...]
     truncated: int = 0
+    tokens: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The text of the input."""
+        return self.given.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from workbench.engine.values.checkpoint import Checkpoint
 
@@ -38,8 +39,13 @@ class Table:
         source: Where it was read from.
         columns: Names, in order.
         rows: The first rows, as text.
-        total: Rows in all.
+        total: Rows in all, or as many as were read so far.
         labels: Per column, how often each value occurs (only columns with at most 50 different values).
+        kinds: Per column, how many values are ``text``, ``number``, ``truth value``, ``list``, ``object`` and
+            ``nothing``, the most frequent first.
+        splits: Names that ``source.split`` can have; empty where there is nothing to choose.
+        complete: Whether all rows were read; the first rows are shown before that.
+        index: Where each page begins, for `engine.data.page`.
     """
 
     source: DataSource
@@ -47,6 +53,37 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     total: int
     labels: dict[str, dict[str, int]] = field(default_factory=dict)
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
+    splits: tuple[str, ...] = ()
+    complete: bool = True
+    index: object = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What of a checkpoint is trained.
+
+    Attributes:
+        kind: ``full``; ``head``, which leaves the body as it is; or an adapter by a name of
+            ``engine.train.methods.ADAPTERS``, such as ``lora``.
+        rank: Inner size of an adapter's matrices, usually 4 to 64.
+        alpha: The adapter counts ``alpha / rank``, usually one to two times the rank.
+        dropout: In front of the adapter, in ``[0, 1)``, usually 0 to 0.1.
+        targets: Names of the linear layers that get an adapter, such as ``q_proj``; empty means all but the head.
+        bits: Of the frozen weights below an adapter: 8, 4, or 0 for float32.
+    """
+
+    kind: str = "full"
+    rank: int = 8
+    alpha: int = 16
+    dropout: float = 0.0
+    targets: tuple[str, ...] = ()
+    bits: int = 0
+
+    @property
+    def is_adapter(self) -> bool:
+        """Whether weights are added and the checkpoint's own stay as they are."""
+        return self.kind not in ("full", "head")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +96,9 @@ class TrainSpec:
         data: The rows.
         columns: Which column has which role, as ``{"text": "review", "label": "stars"}``; the head names the roles.
         output_dir: The run's folder.
+        evaluation: Rows to evaluate on, with the same columns; None holds some of ``data`` out.
         rows: Use as many rows, drawn with the seed; None means all.
-        eval_fraction: Share of the rows held out for evaluation, in ``(0, 1)``.
+        eval_fraction: Share of the rows held out for evaluation, in ``(0, 1)``; without effect with ``evaluation``.
         max_length: Tokens a row is cut at (classification) or a block is long (causal LM).
         epochs: ``num_train_epochs``.
         max_steps: Stop after as many optimizer steps; -1 means by epochs.
@@ -72,8 +110,25 @@ class TrainSpec:
         weight_decay: Usually 0 to 0.1.
         eval_steps: Evaluate every so many steps; 0 means once per epoch.
         freeze_layers: Freeze the embeddings and as many of the first layers; 0 trains everything.
+        method: What is trained: everything, the head, or an adapter.
         bf16: Autocast to bfloat16.
+        fp16: Autocast to float16, with a scaled loss; on a GPU.
+        activation_checkpointing: Compute the activations again in the backward pass: less memory, a third slower.
+        torch_compile: Compile the model first.
+        label_smoothing_factor: Share of each label that is spread over the others, usually 0 to 0.1.
+        neftune_noise_alpha: Noise on the embeddings (NEFTune), usually 5 to 15; 0 means none.
+        early_stopping_patience: Stop after as many evaluations without a better metric; 0 means never.
+        early_stopping_threshold: How much better counts as better.
+        metric_for_best_model: Of an evaluation, as the Trainer logs it; empty takes the head's own.
+        arguments: Further fields of ``TrainingArguments`` and their values; see ``engine.train.arguments``.
+        head_options: Settings that only this head has, by the names of its ``options``, such as
+            ``{"mlm_probability": 0.3}``; what is not named keeps its default.
         group_by_length: Put rows of like length into a batch (less padding, faster); classification only.
+        save_steps: Write a checkpoint to go on from every so many steps: 0 means after each epoch and after 5 minutes
+            without one; -1 means never.
+        probes: Texts that the model answers every ``probe_steps`` steps while it learns; see ``engine.train.probes``.
+        probe_steps: Steps between two rounds of probes.
+        probe_tokens: Tokens written for a probe at most, where text is generated.
         seed: Of the split, the order, the head and the dropout.
         threads: CPU threads of the run; 0 means one less than the physical cores.
     """
@@ -83,6 +138,7 @@ class TrainSpec:
     data: DataSource
     columns: dict[str, str]
     output_dir: Path
+    evaluation: DataSource | None = None
     rows: int | None = None
     eval_fraction: float = 0.1
     max_length: int = 128
@@ -96,8 +152,23 @@ class TrainSpec:
     weight_decay: float = 0.0
     eval_steps: int = 0
     freeze_layers: int = 0
+    method: Method = Method()
     bf16: bool = False
+    fp16: bool = False
+    activation_checkpointing: bool = False
+    torch_compile: bool = False
+    label_smoothing_factor: float = 0.0
+    neftune_noise_alpha: float = 0.0
+    early_stopping_patience: int = 0
+    early_stopping_threshold: float = 0.0
+    metric_for_best_model: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    head_options: dict[str, Any] = field(default_factory=dict)
     group_by_length: bool = False
+    save_steps: int = 0
+    probes: tuple[str, ...] = ()
+    probe_steps: int = 10
+    probe_tokens: int = 32
     seed: int = 0
     threads: int = 0
 
@@ -114,7 +185,12 @@ class TrainPoint:
         grad_norm: Before clipping.
         eval_loss: Of an evaluation.
         metrics: Evaluation metrics such as ``accuracy`` and ``f1``.
-        samples_per_second, seconds: Speed, and time since the start without pauses.
+        samples_per_second: Of the step, or of an evaluation.
+        tokens_per_second: Of the step, without padding, where Trainer counts them.
+        seconds: Time since the start without pauses and what was asked for in between.
+        seconds_left: How long the steps, evaluations, saves and probes will still take, by those there have been.
+        memory: Resident bytes of the process, looked up once a second.
+        device_memory: Bytes that torch holds on the accelerator, where there is one.
     """
 
     step: int
@@ -126,7 +202,32 @@ class TrainPoint:
     eval_loss: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     samples_per_second: float | None = None
+    tokens_per_second: float | None = None
     seconds: float = 0.0
+    seconds_left: float | None = None
+    memory: int | None = None
+    device_memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """What the model made of a probe after a step; the fields that its head fills.
+
+    Attributes:
+        step: Optimizer steps done by then; 0 is before the first.
+        probe: The probe, as it stands in ``TrainSpec.probes``.
+        text: What was written, the answer that was found, or the number.
+        labels: Labels (or words for the mask) and their probabilities, in ``[0, 1)``, the likeliest first.
+        tags: Words and the tag of each.
+        note: Why there is nothing, such as a probe without a mask.
+    """
+
+    step: int
+    probe: str
+    text: str = ""
+    labels: tuple[tuple[str, float], ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def code_of(
         first = _first_of_last_run(branch)
         return codegen.generate(
             model.checkpoint,
-            _prompt(branch),
+            branch.start.encoding.text,
             branch.messages or None,
             session.sampling,
             model.dtype,
@@ -39,6 +39,7 @@ def code_of(
             steps=branch.steps[first:],
             prefix=[step.token_id for step in branch.steps[:first]],
             images=() if branch.messages else branch.start.images,
+            dropped=branch.start.dropped,
         )
     assert model.tokenizer is not None
     text = session.prompt
@@ -72,12 +73,3 @@ def _first_of_last_run(branch: Branch) -> int:
     if last.forced:
         return len(branch.steps)
     return max(0, last.prompt_length - len(branch.start.context_ids)) if last.prompt_length else branch.start.kept
-
-
-def _prompt(branch: Branch) -> str:
-    """The text that was continued, without what was cut off its left end."""
-    encoding = branch.start.encoding
-    if not branch.start.dropped or branch.messages:
-        return encoding.text
-    first = next((token.offsets for token in encoding.tokens if token.offsets and not token.special), None)
-    return encoding.text[first[0] :] if first else encoding.text

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QMimeData, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QIcon, QImageReader, QPixmap
+from PySide6.QtCore import QEvent, QObject, QSize, Signal
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QIcon, QPixmap
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QToolButton, QWidget
 
-from workbench.widgets import icons
+from workbench.widgets import icons, pictures
 from workbench.widgets.naming import named
 from workbench.widgets.theme import px, set_role
 from workbench.widgets.visible_text import drawable
 
-#: Endings of files that are taken.
-KINDS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _SIDE = 44
 
 
@@ -55,14 +53,9 @@ class Images(QWidget):
         """Take pictures; what can't be read is refused."""
         added = False
         for path in paths:
-            reader = QImageReader(str(path))
-            size = reader.size()
-            side = px(self, _SIDE)
-            if size.isValid():
-                reader.setScaledSize(size.scaled(QSize(2 * side, 2 * side), Qt.AspectRatioMode.KeepAspectRatio))
-            picture = reader.read()
-            if picture.isNull():
-                self.refused.emit(f"{path.name} can't be read as a picture: {reader.errorString().rstrip('.')}.")
+            picture, why = pictures.preview(path, 2 * px(self, _SIDE))
+            if why:
+                self.refused.emit(why)
                 continue
             self._paths.append(path)
             self._show_thumbnail(path, QPixmap.fromImage(picture))
@@ -87,7 +80,7 @@ class Images(QWidget):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Catch drops of picture files; all else goes its usual way."""
         if isinstance(event, QDragEnterEvent | QDragMoveEvent | QDropEvent) and not self.isHidden():
-            paths = _pictures(event.mimeData())
+            paths = pictures.dropped(event.mimeData())
             if paths:
                 event.acceptProposedAction()
                 if event.type() == QEvent.Type.Drop:
@@ -116,15 +109,9 @@ class Images(QWidget):
         self._changed()
 
     def _on_add(self) -> None:
-        kinds = " ".join(f"*{ending}" for ending in KINDS)
-        chosen, _ = QFileDialog.getOpenFileNames(self, "Choose pictures", "", f"Pictures ({kinds})")
+        chosen, _ = QFileDialog.getOpenFileNames(self, "Choose pictures", "", pictures.FILTER)
         self.add(Path(path) for path in chosen)
 
     def _changed(self) -> None:
         self._hint.setVisible(not self._paths)
         self.images_changed.emit()
-
-
-def _pictures(data: QMimeData) -> list[Path]:
-    paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
-    return [path for path in paths if path.suffix.lower() in KINDS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,7 +22,7 @@ from workbench.widgets.visible_text import drawable
 
 #: Which way of generating, as `strategies.supports` names it, a field belongs to.
 _WAYS = {"num_beams": "beams", "num_return_sequences": "sequences", "prompt_lookup_num_tokens": "prompt_lookup",
-         "assisted": "assisted", "guidance_scale": "guidance"}  # fmt: skip
+         "assisted": "assisted", "guidance_scale": "guidance", "threads": "threads"}  # fmt: skip
 #: Fields that do nothing while another one is off.
 _NEEDS = {
     "length_penalty": ("num_beams", "It acts with beams: set num_beams above 1."),
@@ -120,6 +121,9 @@ def strategy_controls() -> list[Control]:
                "the checkpoint's own", empty=None),
         Number("tokens_per_second", 0.0, 50.0, 0.0, step=1, decimals=1, off=0.0,
                tip="Writes no faster than this, for the projector; usually 2 to 10"),
+        Number("threads", 0, max(2, os.cpu_count() or 1), 0, off=0,
+               tip="CPU threads that share the model's work; the text is the same with any number. Off leaves it to "
+               "torch, which takes one a core: usually the fastest, but for tiny models and a machine that is busy"),
     ]  # fmt: skip
 
 
@@ -152,7 +156,13 @@ def strategy_reasons(sampling: Sampling, strategy: Strategy, offers: Mapping[str
 def _switched_on(strategy: Strategy, field: str) -> Strategy:
     if field == "num_beams":
         return replace(strategy, num_beams=max(2, strategy.num_return_sequences))
-    on = {"num_return_sequences": 2, "prompt_lookup_num_tokens": 1, "assisted": True, "guidance_scale": 2.0}
+    on = {
+        "num_return_sequences": 2,
+        "prompt_lookup_num_tokens": 1,
+        "assisted": True,
+        "guidance_scale": 2.0,
+        "threads": 1,
+    }
     return replace(strategy, **{field: on[field]})
 
 

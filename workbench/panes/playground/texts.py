@@ -194,16 +194,19 @@ class Texts(QWidget):
         for button in (self.generate, self.send, self.stop, self.next):
             actions.addWidget(button)
         actions.addStretch(1)
+        # In the line below, so that the pane is no wider than its buttons and the knobs.
+        below = QHBoxLayout()
+        below.addWidget(self.status, 1)
         for tool in (self.copy, self.clear):
             set_role(tool, "quiet")
-            actions.addWidget(tool)
+            below.addWidget(tool, 0, Qt.AlignmentFlag.AlignTop)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, px(self, 6), 0)
         column.addWidget(self.system)
         column.addWidget(self.images)
         column.addWidget(self._editors, 1)
         column.addLayout(actions)
-        column.addWidget(self.status)
+        column.addLayout(below)
 
 
 def held(sampling: Sampling, strategy: Strategy) -> str:

@@ -13,8 +13,25 @@ from workbench.widgets.theme import set_role
 _WORDS = {
     "AutoModelForSequenceClassification": "a head that labels whole texts",
     "AutoModelForTokenClassification": "a head that labels each token",
+    "AutoModelForQuestionAnswering": "a head that scores each token as start and end of an answer",
+    "AutoModelForMultipleChoice": "a head that scores each choice",
+    "AutoModelForNextSentencePrediction": "the head that tells the next sentence from a random one",
+    "AutoModelForTableQuestionAnswering": "a head that scores the cells of a table",
+    "AutoModelForVisualQuestionAnswering": "a head that scores answers to questions about a picture",
+    "AutoModelForZeroShotObjectDetection": "a model that finds what it is told in a picture",
+    "AutoModelForCTC": "a head that gives each moment a letter",
     "AutoModelForMaskedLM": "a head that fills in masked words",
     "AutoModelForCausalLM": "a head that predicts the next token",
+    "AutoModelForSeq2SeqLM": "an encoder with a decoder that writes",
+    "AutoModelForImageClassification": "a head that labels whole pictures",
+    "AutoModelForObjectDetection": "a head that finds objects in a picture",
+    "AutoModelForSemanticSegmentation": "a head that labels each pixel",
+    "AutoModelForDepthEstimation": "a head that says how far each pixel is",
+    "AutoModelForZeroShotImageClassification": "a model that compares pictures with sentences",
+    "AutoModelForImageTextToText": "a model that writes about pictures",
+    "AutoModelForAudioClassification": "a head that labels a whole sound",
+    "AutoModelForSpeechSeq2Seq": "an encoder that hears with a decoder that writes",
+    "AutoModelForTextToWaveform": "a model that speaks or plays",
     "AutoModel": "no head at all",
 }
 
@@ -51,8 +68,9 @@ class HeadCard(QFrame):
         self.setVisible(not supported)
         if supported:
             return
-        self._head = tasks.head_for(task)
-        needs = f"{task} needs {_WORDS[self._head]} ({self._head}); the model was loaded as {model.head}."
+        self._head = tasks.head_for(task, model.facts)
+        words = _WORDS.get(self._head, "another head")
+        needs = f"{task} needs {words} ({self._head}); the model was loaded as {model.head}."
         possible = self._head in model.facts.heads
         if not possible:
             needs += f" The architecture {model.facts.model_type} has no such head: choose another checkpoint."

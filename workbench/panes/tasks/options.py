@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QFormLayout, QWidget
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
+
+from workbench.engine.tasks import Spec
+from workbench.engine.tasks.projection import PROJECTIONS
 from workbench.engine.values import TaskOptions
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox, QuietDoubleSpinBox, QuietSpinBox
 
-_APPLIES = {
-    "text-classification": ("top_k", "threshold"),
-    "token-classification": ("aggregation", "threshold"),
-    "fill-mask": ("top_k",),
-    "text-generation": ("max_new_tokens", "do_sample", "temperature", "seed"),
-    "feature-extraction": ("pooling", "normalize"),
-}
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A setting: its control, how its value is read and set, and the signal that says it changed."""
+
+    widget: QWidget
+    read: Callable[[], Any]
+    write: Callable[[Any], None]
+    changed: Any
 
 
 class OptionsForm(QWidget):
@@ -29,130 +37,176 @@ class OptionsForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._task = ""
-        start = TaskOptions()
-        self._top_k = _whole(
-            "tasks.top_k", "Top k", 0, 100, start.top_k or 0, "How many labels or words to give; usually 1 to 10"
-        )
-        self._top_k.setSpecialValueText("all")
-        self._threshold = _decimal(
-            "tasks.threshold",
-            "Threshold",
-            0.0,
-            1.0,
-            start.threshold,
-            0.05,
-            "Leave out what scores less; usually 0 to 0.9",
-        )
-        self._aggregation = _choice(
-            "tasks.aggregation",
-            "Aggregation",
-            ("none", "simple", "first", "average", "max"),
-            start.aggregation,
-            "How tokens become entities: none keeps each token, simple joins neighbours of one label, the others label "
-            "whole words first: by their first token, by the mean of their tokens, or by the surest",
-        )
-        self._max_new_tokens = _whole(
-            "tasks.max_new_tokens", "New tokens", 1, 4096, start.max_new_tokens, "Stop after as many; usually 20 to 500"
-        )
-        self._do_sample = named(
-            QCheckBox("Sample"),
-            "tasks.do_sample",
-            "Sample",
-            "Draw each token; off takes the most probable one (greedy)",
-        )
-        self._temperature = _decimal(
-            "tasks.temperature", "Temperature", 0.05, 5.0, start.temperature, 0.05,
-            "Divides the logits before a token is drawn; usually 0.2 to 1.5",
-        )  # fmt: skip
-        self._seed = _whole("tasks.seed", "Seed", 0, 2**31 - 1, start.seed, "The same seed draws the same tokens")
-        self._pooling = _choice(
-            "tasks.pooling",
-            "Pooling",
-            ("mean", "cls", "last"),
-            start.pooling,
-            "How a line's hidden states become one vector: their mean, that of the first token (cls), or of the last",
-        )
-        self._normalize = named(QCheckBox("Normalize"), "tasks.normalize", "Normalize", "Scale each vector to length 1")
-        self._normalize.setChecked(start.normalize)
-
-        self._rows: dict[str, QWidget] = {
-            "top_k": self._top_k,
-            "threshold": self._threshold,
-            "aggregation": self._aggregation,
-            "max_new_tokens": self._max_new_tokens,
-            "do_sample": self._do_sample,
-            "temperature": self._temperature,
-            "seed": self._seed,
-            "pooling": self._pooling,
-            "normalize": self._normalize,
-        }
+        self._spec: Spec | None = None
+        self._applies: tuple[str, ...] = ()
+        self._kept: dict[tuple[str, str], Any] = {}
+        self._rows = _rows()
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 0, 0, 0)
-        for widget in self._rows.values():
+        for row in self._rows.values():
+            widget = row.widget
             self._form.addRow("" if isinstance(widget, QCheckBox) else widget.accessibleName(), widget)
-
-        for box in (self._top_k, self._max_new_tokens, self._seed):
-            box.valueChanged.connect(self._on_changed)
-        for box in (self._threshold, self._temperature):
-            box.valueChanged.connect(self._on_changed)
-        for choice in (self._aggregation, self._pooling):
-            choice.currentIndexChanged.connect(self._on_changed)
-        for check in (self._do_sample, self._normalize):
-            check.toggled.connect(self._on_changed)
-        self.show_for("")
+            row.changed.connect(self._on_changed)
+        for name in self._rows:
+            self._form.setRowVisible(self._rows[name].widget, False)
 
     @property
     def options(self) -> TaskOptions:
-        """The settings as they stand."""
-        return TaskOptions(
-            top_k=self._top_k.value() or None,
-            threshold=round(self._threshold.value(), 4),
-            aggregation=self._aggregation.currentText(),
-            pooling=self._pooling.currentText(),
-            normalize=self._normalize.isChecked(),
-            max_new_tokens=self._max_new_tokens.value(),
-            do_sample=self._do_sample.isChecked(),
-            temperature=round(self._temperature.value(), 4),
-            seed=self._seed.value(),
-        )
+        """The settings as they stand; those that don't apply are as they start."""
+        return TaskOptions(**{name: self._rows[name].read() for name in self._applies})
 
-    def show_for(self, task: str) -> None:
-        """Show what applies to a task."""
-        self._task = task
-        for name, widget in self._rows.items():
-            shown = name in _APPLIES.get(task, ())
-            if name in ("temperature", "seed"):
-                shown = shown and self._do_sample.isChecked()
-            self._form.setRowVisible(widget, shown)
+    def show_for(self, spec: Spec, applies: tuple[str, ...] | None = None) -> None:
+        """Show what applies to a task; a setting that starts at a value of its own keeps one for this task alone.
+
+        Args:
+            spec: The task.
+            applies: Those of its settings that the model reads, or None for all.
+        """
+        self._applies = spec.options if applies is None else applies
+        if spec != self._spec:
+            self._keep()
+            self._spec = spec
+            start = TaskOptions()
+            own = dict(spec.defaults)
+            for name, row in self._rows.items():
+                value = self._kept.get(self._key(spec, name), own.get(name, getattr(start, name)))
+                row.widget.blockSignals(True)
+                row.write(value)
+                row.widget.blockSignals(False)
+        self._show()
+
+    def _keep(self) -> None:
+        for name in self._rows:
+            self._kept[self._key(self._spec, name)] = self._rows[name].read()
+
+    def _key(self, spec: Spec | None, name: str) -> tuple[str, str]:
+        alone = spec is not None and (name in dict(spec.defaults) or name == "template")
+        return (spec.name if spec is not None and alone else "", name)
+
+    def _show(self) -> None:
+        applies = self._applies
+        sampled = bool(self._rows["do_sample"].read())
+        for name, row in self._rows.items():
+            drawn = sampled or "do_sample" not in applies
+            shown = name in applies and (drawn or name not in ("temperature", "seed"))
+            self._form.setRowVisible(row.widget, shown)
 
     def _on_changed(self) -> None:
-        self.show_for(self._task)
+        self._show()
         self.changed.emit()
 
 
-def _whole(name: str, label: str, least: int, most: int, value: int, tip: str) -> QuietSpinBox:
-    box = named(QuietSpinBox(), name, label, tip)
+def _rows() -> dict[str, _Row]:
+    start = TaskOptions()
+    return {
+        "top_k": _whole("top_k", "Top k", 0, 100, start.top_k or 0, "How many to give; usually 1 to 10", none="all"),
+        "threshold": _decimal(
+            "threshold", "Threshold", 0.0, 1.0, start.threshold, "Leave out what scores less; usually 0 to 0.9"
+        ),
+        "mask_threshold": _decimal(
+            "mask_threshold", "Mask threshold", 0.0, 1.0, start.mask_threshold,
+            "Probability above which a pixel belongs to a part; usually 0.3 to 0.7",
+        ),
+        "subtask": _choice(
+            "subtask", "Parts", ("auto", "panoptic", "instance", "semantic"),
+            "Panoptic: things one by one and the rest by kind; instance: things alone; semantic: all by kind; auto: "
+            "the first of these that the checkpoint has",
+        ),
+        "aggregation": _choice(
+            "aggregation", "Aggregation", ("simple", "none", "first", "average", "max"),
+            "How tokens become entities: none keeps each token, simple joins neighbours of one label, the others label "
+            "whole words first: by their first token, by the mean of their tokens, or by the surest",
+        ),
+        "max_answer_tokens": _whole(
+            "max_answer_tokens", "Longest answer", 1, 384, start.max_answer_tokens,
+            "Tokens of an answer at most; usually 5 to 30",
+        ),
+        "no_answer": _check("no_answer", "May have no answer", "Let the context hold no answer (SQuAD 2 and its like)"),
+        "template": _line(
+            "template", "Template", "How a label becomes a sentence; {} is the label. Empty takes the task's own"
+        ),
+        "multi_label": _check("multi_label", "Several may be true", "Score each label alone, instead of sharing 100 %"),
+        "source_language": _line(
+            "source_language", "From", "Code of the text's language as the tokenizer has it; empty takes its own"
+        ),
+        "target_language": _line(
+            "target_language", "Into", "Code of the language to write, such as de_DE or deu_Latn; empty takes its own"
+        ),
+        "timestamps": _choice(
+            "timestamps", "Time stamps", ("none", "segment", "word", "char"),
+            "Say when each part was said: segments or words (Whisper), words or characters (CTC)",
+        ),
+        "max_new_tokens": _whole(
+            "max_new_tokens", "New tokens", 1, 4096, start.max_new_tokens, "Stop after as many; usually 20 to 500"
+        ),
+        "num_beams": _whole(
+            "num_beams", "Beams", 1, 16, start.num_beams, "Texts that are followed at once; usually 1 to 5"
+        ),
+        "do_sample": _check("do_sample", "Sample", "Draw each token; off takes the most probable one (greedy)"),
+        "temperature": _decimal(
+            "temperature", "Temperature", 0.05, 5.0, start.temperature,
+            "Divides the logits before a token is drawn; usually 0.2 to 1.5",
+        ),
+        "seed": _whole("seed", "Seed", 0, 2**31 - 1, start.seed, "The same seed draws the same tokens"),
+        "pooling": _choice(
+            "pooling", "Pooling", ("mean", "cls", "max", "last"),
+            "How hidden states become one vector: their mean, that of the first position (cls), their maximum, or that "
+            "of the last position",
+        ),
+        "projection": _choice(
+            "projection", "Map", PROJECTIONS,
+            "How vectors become points: by the directions they differ most in (PCA), or so that neighbours stay "
+            "neighbours (t-SNE); for three lines and more",
+        ),
+        "normalize": _check("normalize", "Normalize", "Scale each vector to length 1", start.normalize),
+    }  # fmt: skip
+
+
+def _whole(name: str, label: str, least: int, most: int, value: int, tip: str, none: str = "") -> _Row:
+    box = named(QuietSpinBox(), f"tasks.{name}", label, tip)
     box.setRange(least, most)
     box.setValue(value)
     box.setKeyboardTracking(False)
-    return box
+    if not none:
+        return _Row(box, box.value, box.setValue, box.valueChanged)
+    box.setSpecialValueText(none)
+
+    def read() -> int | None:
+        return box.value() or None
+
+    def write(value: int | None) -> None:
+        box.setValue(value or 0)
+
+    return _Row(box, read, write, box.valueChanged)
 
 
-def _decimal(
-    name: str, label: str, least: float, most: float, value: float, step: float, tip: str
-) -> QuietDoubleSpinBox:
-    box = named(QuietDoubleSpinBox(), name, label, tip)
+def _decimal(name: str, label: str, least: float, most: float, value: float, tip: str) -> _Row:
+    box = named(QuietDoubleSpinBox(), f"tasks.{name}", label, tip)
     box.setDecimals(2)
     box.setRange(least, most)
-    box.setSingleStep(step)
+    box.setSingleStep(0.05)
     box.setValue(value)
     box.setKeyboardTracking(False)
-    return box
+
+    def read() -> float:
+        return round(box.value(), 4)
+
+    return _Row(box, read, box.setValue, box.valueChanged)
 
 
-def _choice(name: str, label: str, choices: tuple[str, ...], value: str, tip: str) -> QuietComboBox:
-    box = named(QuietComboBox(), name, label, tip)
+def _choice(name: str, label: str, choices: tuple[str, ...], tip: str) -> _Row:
+    box = named(QuietComboBox(), f"tasks.{name}", label, tip)
     box.addItems(choices)
-    box.setCurrentText(value)
-    return box
+    return _Row(box, box.currentText, box.setCurrentText, box.currentIndexChanged)
+
+
+def _check(name: str, label: str, tip: str, on: bool = False) -> _Row:
+    box = named(QCheckBox(label), f"tasks.{name}", label, tip)
+    box.setChecked(on)
+    return _Row(box, box.isChecked, box.setChecked, box.toggled)
+
+
+def _line(name: str, label: str, tip: str) -> _Row:
+    line = named(QLineEdit(), f"tasks.{name}", label, tip)
+    line.setPlaceholderText("its own")
+    return _Row(line, line.text, line.setText, line.textChanged)

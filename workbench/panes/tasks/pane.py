@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
-from workbench.engine import codegen, models, tasks
+from workbench.engine import codegen, data, models, tasks
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.values import TaskOptions, TaskResult
+from workbench.engine.task import Progress
+from workbench.engine.tasks import batch, sounds
+from workbench.engine.values import DataSource, Sound, Table, TaskOptions, TaskResult
+from workbench.panes.tasks.advice import AdviceButton
+from workbench.panes.tasks.given import GivenForm
 from workbench.panes.tasks.head import HeadCard
+from workbench.panes.tasks.many import ManyForm, run_file
 from workbench.panes.tasks.options import OptionsForm
+from workbench.panes.tasks.pictures import preview
 from workbench.panes.tasks.results import ResultView
 from workbench.panes.tasks.stages import StageBox, duration
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
-from workbench.widgets.exact_text import ExactTextEdit
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.theme import set_role
 
 _STAGES = (
-    ("preprocess", "The text becomes tensors: the tokenizer's ids and masks"),
+    ("preprocess", "The input becomes tensors: the tokenizer's ids and masks, the processor's pixels or samples"),
     ("forward", "The tensors go through the model"),
     ("postprocess", "What comes out becomes the answer"),
 )
@@ -38,9 +45,11 @@ class TasksPane(PaneFrame):
 
     Signals:
         hub_requested(): The person wants to choose a checkpoint.
+        checkpoint_requested(str): The person wants to look at this one, by its name on the Hub.
     """
 
     hub_requested = Signal()
+    checkpoint_requested = Signal(str)
 
     def __init__(self, session: Session, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__("tasks", "Tasks", parent)
@@ -49,16 +58,30 @@ class TasksPane(PaneFrame):
         self._job: Job | None = None
 
         self._task = named(
-            QuietComboBox(), "tasks.task", "Task", "What to do with the text; inferred from the checkpoint"
+            QuietComboBox(), "tasks.task", "Task", "What to do with the input; inferred from the checkpoint"
         )
-        self._task.addItems([name for name, _ in tasks.TASKS])
-        self._text = named(ExactTextEdit(), "tasks.text", "Text", "What the task is done on; Ctrl+Enter runs")
+        for spec, before in zip(tasks.SPECS, (tasks.SPECS[0], *tasks.SPECS), strict=False):
+            if ("image" in spec.takes, "audio" in spec.takes) != ("image" in before.takes, "audio" in before.takes):
+                self._task.insertSeparator(self._task.count())
+            self._task.addItem(spec.name)
+            self._task.setItemData(self._task.count() - 1, f"{spec.does}.", Qt.ItemDataRole.ToolTipRole)
+        self._about = named(QLabel(), "tasks.about", "About", "What the task does, and what kind of model this is")
+        self._about.setWordWrap(True)
+        set_role(self._about, "muted")
+        self._given = GivenForm()
         self._options = OptionsForm()
         self._head = HeadCard()
         self._run = named(QPushButton("Run"), "tasks.run", "Run", "Do the task (Ctrl+Enter)")
         set_role(self._run, "primary")
         self._stop = named(QPushButton("Stop"), "tasks.stop", "Stop", "Stop at the next step or token (Esc)")
-        self._try = named(QPushButton("Try an example"), "tasks.try", "Try an example", "Fill in a text to try")
+        self._try = named(QPushButton("Try an example"), "tasks.try", "Try an example", "Fill in something to try")
+        self._from_file = named(
+            QPushButton("From a file"), "tasks.from_file", "From a file", "Do the task on each row of a file"
+        )
+        self._from_file.setCheckable(True)
+        self._advice = AdviceButton()
+        self._many = ManyForm()
+        self._many.hide()
         self._state = named(QLabel(), "tasks.state", "State", "What was run and how long it took")
         set_role(self._state, "muted")
         self._shown: TaskResult | None = None
@@ -68,11 +91,18 @@ class TasksPane(PaneFrame):
         self.body.addWidget(self._laid_out())
 
         self._task.currentTextChanged.connect(self._on_task_chosen)
-        self._text.textChanged.connect(self._on_input_changed)
+        self._given.changed.connect(self._on_input_changed)
+        self._given.refused.connect(self._on_refused)
+        self._given.sound.sound_changed.connect(self._on_sound_changed)
+        self._given.picture.picture_changed.connect(self._on_picture_changed)
         self._options.changed.connect(self._on_input_changed)
         self._run.clicked.connect(self.run_main_action)
         self._stop.clicked.connect(self.stop_main_action)
         self._try.clicked.connect(self._on_try)
+        self._from_file.toggled.connect(self._on_from_file)
+        self._many.file_chosen.connect(self.read_rows)
+        self._many.changed.connect(self._on_input_changed)
+        self._advice.checkpoint_requested.connect(self.checkpoint_requested)
         self._head.load_requested.connect(self._on_load_head)
         self.code_shown.connect(self._on_input_changed)
         session.model_changed.connect(self._show_model)
@@ -91,23 +121,33 @@ class TasksPane(PaneFrame):
         return self._job is not None
 
     def run_main_action(self) -> None:
-        """Do the task on the text."""
+        """Do the task on the input."""
         model = self._session.model
         if model is None or not self._run.isEnabled():
             return
         self.clear_notices()
+        if self._from_file.isChecked():
+            self._run_many(model)
+            return
         job = Job(
             f"{self.task} with {model.checkpoint.name}",
             tasks.run,
             model,
             self.task,
-            self._text.text(),
+            self._given.given,
             self._options.options,
             pane="tasks",
             stops="at the next step or token",
         )
         job.succeeded.connect(self._on_result)
         self._start(job)
+
+    def read_rows(self, path: Path) -> None:
+        """Look into a file of inputs, to be run on each row."""
+        job = Job(f"Reading {path.name}", data.read, DataSource(path), pane="tasks", stops="within 2,000 rows")
+        job.succeeded.connect(self._on_rows_read)
+        job.failed.connect(self._on_read_failed)
+        self._runner.start(job, Lane.IO, slot="tasks.rows")
 
     def stop_main_action(self) -> None:
         """Ask what runs to stop."""
@@ -117,16 +157,67 @@ class TasksPane(PaneFrame):
     # The person did something.
 
     def _on_task_chosen(self) -> None:
-        untouched = {tasks.example(name, self._session.model) for name, _ in tasks.TASKS}
-        if self._text.text() in untouched:
-            self._on_try()
+        before = self._given.given
+        untouched = not before.text.strip() or before.text in {
+            tasks.example("fill-mask", self._session.model).text,
+            *(spec.example.text for spec in tasks.SPECS),
+        }
         self._drop_job()
         self._clear_result()
         self._show_task()
+        if untouched and before.text.strip():
+            self._on_try()
 
     def _on_try(self) -> None:
-        self._text.set_text(tasks.example(self.task, self._session.model))
-        self._text.setFocus()
+        self._given.set_given(tasks.example(self.task, self._session.model))
+        self._given.focus_first()
+
+    def _on_picture_changed(self) -> None:
+        path = self._given.picture.path
+        if path is None or not self._given.picture.view.picture.isNull():
+            return
+        job = Job(f"Reading {path.name}", preview, path, pane="tasks", stops="when it is read", quiet=True)
+        job.succeeded.connect(self._on_picture_read)
+        self._runner.start(job, Lane.IO, slot="tasks.picture")
+
+    def _on_picture_read(self, read: tuple[QImage, str]) -> None:
+        picture, why = read
+        if why:
+            self._given.picture.refuse(why)
+            return
+        self._given.picture.show_picture(picture)
+        if self._shown is not None and self._shown.given.image == self._given.picture.path:
+            self._result.show_result(self._shown, picture)
+
+    def _on_sound_changed(self) -> None:
+        path = self._given.sound.path
+        if path is None:
+            return
+        job = Job(f"Reading {path.name}", sounds.read, path, pane="tasks", stops="at the next block", quiet=True)
+        job.succeeded.connect(self._on_sound_read)
+        job.failed.connect(self._on_read_failed)
+        self._runner.start(job, Lane.IO, slot="tasks.sound")
+
+    def _on_sound_read(self, sound: Sound) -> None:
+        self._given.sound.show_samples(sound.samples, sound.rate)
+
+    def _on_from_file(self, on: bool) -> None:
+        self._given.setVisible(not on)
+        self._many.setVisible(on)
+        self._try.setVisible(not on)
+        self._drop_job()
+        self._clear_result()
+        self._on_input_changed()
+
+    def _on_rows_read(self, table: Table) -> None:
+        self._many.show_table(table)
+        self._on_input_changed()
+
+    def _on_read_failed(self, error: WorkbenchError) -> None:
+        self.show_notice(error.what, error.why, error.remedy)
+
+    def _on_refused(self, words: str) -> None:
+        self.show_notice("This file can't be used.", words, "Choose another one.", kind="warning")
 
     def _on_input_changed(self) -> None:
         self._show_buttons()
@@ -155,18 +246,52 @@ class TasksPane(PaneFrame):
         """The result that is shown."""
         return self._shown
 
+    def _run_many(self, model: models.LoadedModel) -> None:
+        source = self._many.source
+        if source is None:
+            return
+        self._clear_result()
+        job = Job(
+            f"{self.task} on {source.name}",
+            run_file,
+            model,
+            self.task,
+            source,
+            self._many.columns,
+            self._given.given,
+            self._options.options,
+            self._many.batch_size,
+            pane="tasks",
+            stops="after the rows that are in the model now",
+        )
+        self._result.show_many()
+        job.part_ready.connect(self._on_rows_done)
+        job.progressed.connect(self._on_progress)
+        job.finished.connect(self._result.finish_many)
+        self._start(job)
+
     # The work reported back.
+
+    def _on_rows_done(self, rows: object) -> None:
+        if self.sender() is self._job and isinstance(rows, tuple):
+            self._result.many.add(rows)
+
+    def _on_progress(self, progress: Progress) -> None:
+        if self.sender() is self._job and progress.unit == "rows" and progress.total:
+            self._state.setText(f"{progress.done:,.0f} of {progress.total:,.0f} rows")
 
     def _on_result(self, result: TaskResult) -> None:
         self._shown = result
-        self._result.show_result(result)
+        self._result.show_result(result, self._given.picture.view.picture)
         for box, stage in zip(self._boxes, result.stages, strict=True):
             box.show_stage(stage)
-        shape = result.stages[0].tensors[0].shape
-        tokens = f"{shape[0]} × {shape[-1]}"
-        if result.task == "text-generation":
-            tokens = f"{shape[-1]} + {result.stages[2].tensors[0].shape[0]}"
-        self._state.setText(f"{tokens} tokens · {duration(sum(stage.seconds for stage in result.stages))}")
+        first = result.stages[0].tensors[0]
+        shape = first.shape
+        size = f"{first.name} {' × '.join(str(each) for each in shape)}"
+        if first.name == "input_ids":
+            new = f" + {result.stages[2].tensors[0].shape[0]}" if tasks.spec(result.task).shows == "text" else ""
+            size = f"{' × '.join(str(each) for each in shape)}{new} tokens"
+        self._state.setText(f"{size} · {duration(sum(stage.seconds for stage in result.stages))}")
         if result.truncated:
             self.show_notice(
                 f"The text was cut: {result.truncated:,} tokens at its end were left out.",
@@ -220,15 +345,23 @@ class TasksPane(PaneFrame):
         model = self._session.model
         if model is None:
             return
-        self._options.show_for(self.task)
+        spec = tasks.spec(self.task)
+        self._options.show_for(spec, tasks.applies(self.task, model))
+        self._advice.show_for(self.task)
         self._head.show_for(model, self.task, tasks.supports(model, self.task))
-        several = " Each line is a text of its own." if self.task == "feature-extraction" else ""
-        self._text.setPlaceholderText(f"Write a text here.{several}")
+        self._given.show_for(spec)
+        self._many.show_for(spec)
+        kind, meaning = tasks.architecture(model.facts)
+        article = "a" if kind == "decoder" else "an"
+        self._about.setText(f"{spec.does}. This checkpoint is {article} {kind}: {meaning}")
         self._on_input_changed()
 
     def _show_buttons(self) -> None:
         model = self._session.model
         able = model is not None and tasks.supports(model, self.task)
+        many = self._from_file.isChecked()
+        able = able and (not many or (self._many.ready and batch.can(self.task)))
+        self._from_file.setEnabled(many or batch.can(self.task))
         self._run.setEnabled(able and self._job is None)
         self._stop.setEnabled(self._job is not None)
         self._head.set_busy(self._job is not None)
@@ -237,15 +370,39 @@ class TasksPane(PaneFrame):
         model = self._session.model
         if model is None or not self.code_is_shown:
             return
+        source = self._many.source
+        if self._from_file.isChecked() and source is not None and source.path is not None:
+            self._write_rows_code(model, source.path)
+            return
         self.set_code(
             codegen.task(
-                model.checkpoint, self.task, self._text.text(), self._code_options(model), model.dtype, model.device
+                model.checkpoint,
+                self.task,
+                self._given.given,
+                self._code_options(model),
+                model.dtype,
+                model.device,
+                model.head if tasks.supports(model, self.task) else None,
             )
         )
 
+    def _write_rows_code(self, model: models.LoadedModel, path: Path) -> None:
+        head = model.head if tasks.supports(model, self.task) else None
+        options = self._code_options(model)
+        given, columns = self._given.given, self._many.columns
+        try:
+            code = codegen.task_rows(
+                model.checkpoint, self.task, path, columns, given, options, model.dtype, model.device, head
+            )
+        except WorkbenchError as error:
+            code = f"# {error.what}\n"
+        self.set_code(code)
+
     def _code_options(self, model: models.LoadedModel) -> TaskOptions:
         options = self._options.options
-        return options if self.task == "text-generation" else replace(options, max_length=tasks.cut_at(model, options))
+        if self.task == "text-generation" or model.tokenizer is None:
+            return options
+        return replace(options, max_length=tasks.cut_at(model, options))
 
     def _clear_result(self) -> None:
         self.clear_notices()
@@ -276,15 +433,18 @@ class TasksPane(PaneFrame):
         chosen = QHBoxLayout()
         chosen.addWidget(label)
         chosen.addWidget(self._task, 1)
+        chosen.addWidget(self._advice)
         buttons = QHBoxLayout()
-        for button in (self._run, self._stop, self._try):
+        for button in (self._run, self._stop, self._try, self._from_file):
             buttons.addWidget(button)
         buttons.addStretch(1)
         asked = QWidget()
         column = QVBoxLayout(asked)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(chosen)
-        column.addWidget(self._text, 1)
+        column.addWidget(self._about)
+        column.addWidget(self._given, 1)
+        column.addWidget(self._many, 1)
         column.addWidget(self._options)
         column.addLayout(buttons)
 
@@ -320,7 +480,6 @@ class TasksPane(PaneFrame):
 
 if __name__ == "__main__":
     import sys
-    from pathlib import Path
 
     from PySide6.QtWidgets import QApplication
 

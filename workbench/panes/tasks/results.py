@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QColor, QTextCursor
+from PySide6.QtGui import QColor, QImage, QTextCursor
 from PySide6.QtWidgets import (
     QFrame,
     QLabel,
@@ -16,8 +16,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.engine import tasks
+from workbench.engine.tasks.projection import PROJECTIONS
 from workbench.engine.values import TaskResult
-from workbench.panes.tasks.similarity import SimilarityTable
+from workbench.panes.tasks.answer import AnswerView
+from workbench.panes.tasks.cells import CellsView
+from workbench.panes.tasks.many import ManyView
+from workbench.panes.tasks.pictures import DepthView, FoundView
+from workbench.panes.tasks.similarity import SimilarityView
+from workbench.panes.tasks.sound import SpokenView, TranscriptView
 from workbench.widgets import theme
 from workbench.widgets.bar_chart import LabelBars
 from workbench.widgets.data_table import DataTable
@@ -60,12 +67,16 @@ class ContinuedText(QPlainTextEdit):
 
 
 class ResultView(QStackedWidget):
-    """One page for each kind of result; its accessible description says the result in words."""
+    """One page for each kind of result; its accessible description says the result in words.
+
+    Attributes:
+        many: The table of many rows.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         named(self, "tasks.result", "Result", "What the task gave")
-        self._nothing = QLabel("Nothing yet. Write a text, or take the example, and run.")
+        self._nothing = QLabel("Nothing yet. Give it something, or take the example, and run.")
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._nothing.setWordWrap(True)
         set_role(self._nothing, "muted")
@@ -83,12 +94,7 @@ class ResultView(QStackedWidget):
         self._generated = named(
             ContinuedText(), "tasks.generated", "Generated text", "The text as it goes on; what is new is tinted"
         )
-        self._similarity = named(
-            SimilarityTable(),
-            "tasks.similarity",
-            "Similarity",
-            "The cosine between each two lines; 1 is the same direction",
-        )
+        self._similarity = SimilarityView()
         self._embedding = TensorGrid("tasks.embedding")
         self._vector = QLabel()
         self._vector.setWordWrap(True)
@@ -112,6 +118,14 @@ class ResultView(QStackedWidget):
         self._tagged.addWidget(self._marked)
         self._tagged.addWidget(self._entities)
         self._tagged.setChildrenCollapsible(False)
+        self._answer = AnswerView()
+        self._picture = QImage()
+        self._found = FoundView()
+        self._depth = DepthView()
+        self._transcript = TranscriptView()
+        self._spoken = SpokenView()
+        self._cells = CellsView()
+        self.many = ManyView()
         for page in (
             self._nothing,
             self._bar_page,
@@ -120,6 +134,13 @@ class ResultView(QStackedWidget):
             self._generated,
             self._similarity,
             self._alone,
+            self._answer,
+            self._found,
+            self._depth,
+            self._transcript,
+            self._spoken,
+            self._cells,
+            self.many,
         ):
             self.addWidget(page)
 
@@ -128,15 +149,37 @@ class ResultView(QStackedWidget):
         self.setCurrentWidget(self._nothing)
         self.setAccessibleDescription("No result yet")
 
-    def show_result(self, result: TaskResult) -> None:
-        """Show a result on the page of its kind."""
+    def show_many(self) -> None:
+        """Show the table of many rows, empty."""
+        self.many.begin()
+        self.setCurrentWidget(self.many)
+
+    def finish_many(self) -> None:
+        """List the rows that came, all or some."""
+        self.setAccessibleDescription(self.many.finish())
+
+    def show_result(self, result: TaskResult, picture: QImage | None = None) -> None:
+        """Show a result on the page of its kind.
+
+        Args:
+            result: What a task gave.
+            picture: A copy of the picture it was done on, small enough for a screen.
+        """
+        self._picture = picture or QImage()
         words = {
-            "text-classification": self._show_labels,
-            "token-classification": self._show_entities,
-            "fill-mask": self._show_filled,
-            "text-generation": self._show_generated,
-            "feature-extraction": self._show_features,
-        }[result.task](result)
+            "labels": self._show_labels,
+            "entities": self._show_entities,
+            "answer": self._show_answer,
+            "filled": self._show_filled,
+            "text": self._show_generated,
+            "vectors": self._show_features,
+            "boxes": self._show_boxes,
+            "masks": self._show_masks,
+            "depth": self._show_depth,
+            "transcript": self._show_transcript,
+            "sound": self._show_sound,
+            "cells": self._show_cells,
+        }[tasks.spec(result.task).shows](result)
         self.setAccessibleDescription(words)
 
     def _show_labels(self, result: TaskResult) -> str:
@@ -165,6 +208,34 @@ class ResultView(QStackedWidget):
             or "No entities"
         )
 
+    def _show_answer(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._answer)
+        return self._answer.show_result(result)
+
+    def _show_boxes(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._found)
+        return self._found.show_boxes(result, self._picture)
+
+    def _show_masks(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._found)
+        return self._found.show_masks(result, self._picture)
+
+    def _show_depth(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._depth)
+        return self._depth.show_result(result, self._picture)
+
+    def _show_transcript(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._transcript)
+        return self._transcript.show_result(result)
+
+    def _show_sound(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._spoken)
+        return self._spoken.show_result(result)
+
+    def _show_cells(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._cells)
+        return self._cells.show_result(result)
+
     def _show_filled(self, result: TaskResult) -> str:
         several = any(item.mask_index for item in result.items)
         columns = ("token", "probability", "id", "text")
@@ -178,20 +249,25 @@ class ResultView(QStackedWidget):
 
     def _show_generated(self, result: TaskResult) -> str:
         (text,) = result.items
-        self._generated.set_texts(result.text, text)
+        # A decoder goes on with the text it was given; what reads and then writes begins anew.
+        goes_on = "AutoModelForCausalLM" in tasks.spec(result.task).heads
+        self._generated.set_texts(result.text if goes_on else "", text)
         self.setCurrentWidget(self._generated)
         return text or "No new text: the end token came first"
 
     def _show_features(self, result: TaskResult) -> str:
         lines = [line for line in result.text.splitlines() if line.strip()]
-        embeddings, similarity = result.stages[2].tensors
-        if len(lines) == 1:
+        embeddings = result.stages[2].tensors[0]
+        if len(embeddings.values) == 1:
             self._embedding.set_tensor(embeddings.name, embeddings.dtype, embeddings.values)
             length = float((embeddings.values[0] ** 2).sum() ** 0.5)
             words = f"A vector of {embeddings.shape[1]} numbers with length {length:.3f}."
-            self._vector.setText(f"{words} Write several lines to compare them.")
+            self._vector.setText(f"{words} Write several lines to compare them." if lines else words)
             self.setCurrentWidget(self._alone)
             return words
-        self._similarity.set_values([drawable(line) for line in lines], similarity.values)
+        shown = {tensor.name: tensor.values for tensor in result.stages[2].tensors}
+        texts = [drawable(line) for line in lines]
+        how = next((name for name in PROJECTIONS if name in shown), "")
+        self._similarity.set_values(texts, shown["similarity"], shown.get(how), how)
         self.setCurrentWidget(self._similarity)
         return f"{len(lines)} lines compared"

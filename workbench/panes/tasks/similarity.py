@@ -1,102 +1,74 @@
-"""A matrix of cosines between lines of text, each cell tinted by its value."""
+"""Lines of text compared: the cosine between each two, and a map of all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QRectF, Qt
-from PySide6.QtGui import QPainter
-from PySide6.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTableView, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QSplitter, QWidget
 
-from workbench.widgets import theme
+from workbench.widgets.naming import named
+from workbench.widgets.point_map import PointMap
+from workbench.widgets.theme import px
+from workbench.widgets.tinted_matrix import TintedMatrix
 
-_Index = QModelIndex | QPersistentModelIndex
-_ROOT = QModelIndex()
-
-
-class _Cosines(QAbstractTableModel):
-    """Cosines of shape ``(lines, lines)`` under the lines themselves."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._lines: tuple[str, ...] = ()
-        self._values = np.zeros((0, 0), np.float32)
-
-    def set_values(self, lines: Sequence[str], values: np.ndarray) -> None:
-        self.beginResetModel()
-        self._lines, self._values = tuple(lines), values
-        self.endResetModel()
-
-    def rowCount(self, parent: _Index = _ROOT) -> int:
-        return 0 if parent.isValid() else len(self._lines)
-
-    def columnCount(self, parent: _Index = _ROOT) -> int:
-        return 0 if parent.isValid() else len(self._lines)
-
-    def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        value = float(self._values[index.row(), index.column()])
-        if role == Qt.ItemDataRole.DisplayRole:
-            return f"{value:.3f}"
-        if role == Qt.ItemDataRole.UserRole:
-            return value
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return (
-                f"{value:.6f}\n{index.row() + 1}: {self._lines[index.row()]}\n{index.column() + 1}: "
-                + (self._lines[index.column()])
-            )
-        return None
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return self._lines[section]
-        if role != Qt.ItemDataRole.DisplayRole:
-            return None
-        if orientation == Qt.Orientation.Horizontal:
-            return str(section + 1)
-        line = self._lines[section]
-        return f"{section + 1}  {line if len(line) <= 40 else line[:39] + '…'}"
+_CAPTIONS = {
+    "pca": "PCA: the two directions in which the vectors differ most",
+    "t-sne": "t-SNE: neighbours stay neighbours; distances between groups mean nothing",
+}
 
 
-class _Tinted(QStyledItemDelegate):
-    """Draws a cell on its tint; a style sheet would draw over a BackgroundRole."""
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: _Index) -> None:
-        tint = theme.strength_color(index.data(Qt.ItemDataRole.UserRole))
-        painter.save()
-        painter.fillRect(option.rect, tint)
-        painter.setPen(theme.ink_on(tint))
-        painter.drawText(option.rect, Qt.AlignmentFlag.AlignCenter, index.data())
-        painter.restore()
-        if option.state & QStyle.StateFlag.State_HasFocus:
-            theme.draw_focus(painter, QRectF(option.rect), 0.0, 2.0)
-
-
-class SimilarityTable(QTableView):
-    """Lines against lines; 1.000 is the same direction, 0.000 a right angle."""
+class SimilarityView(QSplitter):
+    """Lines against lines, and the same lines as points; 1.000 is the same direction, 0.000 a right angle."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._cosines = _Cosines(self)
-        self.setModel(self._cosines)
-        self.setItemDelegate(_Tinted(self))
-        self.setTabKeyNavigation(False)
-        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.verticalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        self._follow_font()
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._matrix = named(
+            TintedMatrix(),
+            "tasks.similarity",
+            "Similarity",
+            "The cosine between each two lines; 1 is the same direction",
+        )
+        self._map = named(PointMap(), "tasks.map", "Map", "Each line as a point; arrow keys go through them")
+        self.addWidget(self._matrix)
+        self.addWidget(self._map)
+        self.setStretchFactor(0, 3)
+        self.setStretchFactor(1, 2)
+        self.setChildrenCollapsible(False)
+        self._matrix.cell_chosen.connect(self._on_cell)
+        self._map.point_chosen.connect(self._on_point)
 
-    def set_values(self, lines: Sequence[str], values: np.ndarray) -> None:
-        """Show cosines of shape ``(lines, lines)`` in ``[-1, 1]``."""
-        self._cosines.set_values(lines, values)
-        self._follow_font()
+    def set_values(self, lines: Sequence[str], cosines: np.ndarray, places: np.ndarray | None, projection: str) -> None:
+        """Show a comparison.
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the zoom."""
-        super().changeEvent(event)
-        if event.type() in theme.CHANGES and hasattr(self, "_cosines"):
-            self._follow_font()
+        Args:
+            lines: What was compared.
+            cosines: Of shape ``(lines, lines)`` in ``[-1, 1]``.
+            places: Of shape ``(lines, 2)``, or None without a map.
+            projection: How the places were found: ``pca`` or ``t-sne``.
+        """
 
-    def _follow_font(self) -> None:
-        self.verticalHeader().setDefaultSectionSize(theme.px(self, 30))
-        self.horizontalHeader().setDefaultSectionSize(theme.px(self, 64))
+        def words(row: int, column: int) -> str:
+            return f"{float(cosines[row, column]):.3f}"
+
+        def tip(row: int, column: int) -> str:
+            return f"{float(cosines[row, column]):.6f}\n{row + 1}: {lines[row]}\n{column + 1}: {lines[column]}"
+
+        rows = [f"{number}  {line}" for number, line in enumerate(lines, 1)]
+        columns = [str(number) for number in range(1, len(lines) + 1)]
+        self._matrix.set_cells(rows, columns, np.clip(cosines, 0.0, 1.0), words, tip)
+        self._map.setVisible(places is not None)
+        if places is not None:
+            first = self._map.points.size == 0
+            self._map.set_points(lines, places, _CAPTIONS[projection])
+            if first:
+                self.setSizes([px(self, 420), px(self, 320)])
+
+    def _on_cell(self, row: int, _column: int) -> None:
+        self._map.choose(row)
+
+    def _on_point(self, number: int) -> None:
+        blocked = self._matrix.blockSignals(True)
+        self._matrix.setCurrentIndex(self._matrix.model().index(number, number))
+        self._matrix.blockSignals(blocked)

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSplitter,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from workbench.engine.values import Stage, TensorView
+from workbench.widgets import icons, saving
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
+from workbench.widgets.picture_view import PictureView, to_colors, to_image
 from workbench.widgets.tensor_grid import TensorGrid
 from workbench.widgets.theme import set_role
+from workbench.widgets.waveform import Waveform
 
 
 class StageBox(QFrame):
@@ -35,14 +51,32 @@ class StageBox(QFrame):
             DataTable(), f"tasks.{name}_tensors", f"{name.capitalize()} tensors", "Choose a tensor to see its values"
         )
         self._grid = TensorGrid(f"tasks.{name}_values")
+        self._picture = named(PictureView(), f"tasks.{name}_picture", "Tensor drawn", "The tensor as the model sees it")
+        self._drawn = named(
+            QPushButton("Draw"), f"tasks.{name}_draw", "Draw", "Draw the tensor instead of writing its numbers out"
+        )
+        self._drawn.setCheckable(True)
+        self._drawn.setChecked(True)
+        self._save = named(
+            QToolButton(), f"tasks.{name}_save", "Save tensor", "Save all values of the chosen tensor for NumPy (.npy)"
+        )
+        icons.put(self._save, "save", "muted")
+        set_role(self._save, "quiet")
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self._grid)
+        self._pages.addWidget(self._picture)
+        self._wave = named(Waveform(), f"tasks.{name}_wave", "Tensor drawn", "The samples, one after the other")
+        self._pages.addWidget(self._wave)
 
         row = QHBoxLayout()
         row.addWidget(self._heading)
         row.addStretch(1)
+        row.addWidget(self._drawn)
         row.addWidget(self._time)
+        row.addWidget(self._save)
         split = QSplitter(Qt.Orientation.Vertical)
         split.addWidget(self._table)
-        split.addWidget(self._grid)
+        split.addWidget(self._pages)
         split.setStretchFactor(0, 2)
         split.setStretchFactor(1, 3)
         split.setChildrenCollapsible(False)
@@ -51,6 +85,8 @@ class StageBox(QFrame):
         column.addWidget(split, 1)
 
         self._table.row_selected.connect(self._on_row_selected)
+        self._drawn.toggled.connect(self._on_drawn)
+        self._save.clicked.connect(self._on_save)
         self.clear()
 
     def show_stage(self, stage: Stage) -> None:
@@ -72,11 +108,67 @@ class StageBox(QFrame):
         self._time.setText("")
         self._table.set_rows(("tensor", "shape", "dtype"), [])
         self._grid.set_tensor("", "", None)
+        self._drawn.hide()
+        self._save.setEnabled(False)
+        self._pages.setCurrentWidget(self._grid)
+
+    def _on_save(self) -> None:
+        row = self._table.selected_row
+        if row is None or row >= len(self._tensors):
+            return
+        tensor = self._tensors[row]
+
+        def write(path: Path) -> None:
+            np.save(path, tensor.values)
+
+        saving.save(self, f"Save {tensor.name}", f"{tensor.name}.npy", "NumPy (*.npy)", ".npy", write)
+
+    def _on_drawn(self) -> None:
+        row = self._table.selected_row
+        self._on_row_selected(0 if row is None else row)
 
     def _on_row_selected(self, row: int) -> None:
         if row < len(self._tensors):
             tensor = self._tensors[row]
             self._grid.set_tensor("", tensor.dtype, tensor.values)
+            self._save.setEnabled(True)
+            drawing = drawn(tensor)
+            wave = samples(tensor)
+            self._drawn.setVisible(drawing is not None or wave is not None)
+            if wave is not None and self._drawn.isChecked():
+                self._wave.set_samples(wave, 1, "")
+                self._pages.setCurrentWidget(self._wave)
+            elif drawing is not None and self._drawn.isChecked():
+                self._picture.set_picture(to_image(drawing))
+                self._pages.setCurrentWidget(self._picture)
+            else:
+                self._pages.setCurrentWidget(self._grid)
+
+
+def drawn(tensor: TensorView) -> np.ndarray | None:
+    """A tensor as a picture, or None where a drawing would say nothing.
+
+    Returns:
+        uint8 of shape ``(height, width, 3)``: pixel values stretched from their least to their most, a spectrogram or
+        a map on the sequential scale.
+    """
+    values = tensor.values
+    if tensor.name == "pixel_values" and values.ndim == 4 and values.shape[1] == 3:
+        least, most = values[0].min(), values[0].max()
+        return ((values[0] - least) / ((most - least) or 1.0) * 255).astype(np.uint8).transpose(1, 2, 0)
+    if tensor.name == "input_features" and values.ndim == 3:
+        # Whisper has a row a band, others a row a moment; time goes to the right in both.
+        bands = values[0] if values.shape[1] < values.shape[2] else values[0].T
+        return to_colors(bands[::-1])
+    if tensor.name == "predicted_depth" and values.ndim in (2, 3):
+        return to_colors(values if values.ndim == 2 else values[0])
+    return None
+
+
+def samples(tensor: TensorView) -> np.ndarray | None:
+    """The samples of a sound, of shape ``(samples,)``, or None where the tensor holds none."""
+    sounds = tensor.name in ("input_values", "samples", "waveform") and tensor.dtype.startswith(("float", "bfloat"))
+    return tensor.values.reshape(-1) if sounds and tensor.values.size == tensor.shape[-1] else None
 
 
 def shape(tensor: TensorView) -> str:

@@ -1,0 +1,118 @@
+"""Checkpoints and texts that are a little off give an answer or a plain refusal, and lose nothing."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import tiny
+from workbench.engine import tasks, tokens
+from workbench.engine.errors import CheckpointError, NotSupported
+from workbench.engine.models import LoadedModel, load
+from workbench.engine.tasks import batch
+from workbench.engine.values import Checkpoint, TaskInput, TokenizerOptions
+
+ODD = {
+    "combining storm": "e" + "".join(chr(0x300 + number % 0x70) for number in range(2000)),
+    "mixed direction": "The שלום quick مرحبا fox \u202eback\u202c and \u2067mixed\u2069 123",
+    "joined": "👩‍👩‍👧‍👦" * 50 + "\ufe0f\u200d",
+    "controls": "".join(map(chr, range(1, 32))) + "\x7f\x85\u2028\u2029",
+}
+
+
+def with_labels(folder: Path, labels: dict[str, str] | None) -> Checkpoint:
+    """The tiny classifier with other names for its two labels in its config."""
+    checkpoint = tiny.build_tiny_bert(folder, "AutoModelForSequenceClassification")
+    file = folder / "config.json"
+    config: dict[str, Any] = json.loads(file.read_text())
+    del config["id2label"], config["label2id"]
+    if labels is not None:
+        config["id2label"] = labels
+        config["label2id"] = {label: int(index) for index, label in labels.items()}
+    file.write_text(json.dumps(config))
+    return checkpoint
+
+
+@pytest.mark.parametrize(("labels", "expected"), [
+    (None, {"LABEL_0", "LABEL_1"}), ({"0": "same", "1": "same"}, {"same"}), ({"0": "good", "5": "bad"}, {"good", "LABEL_1"}),
+])  # fmt: skip
+def test_labels_that_are_missing_or_twice_leave_every_score(tmp_path: Path, labels, expected) -> None:
+    named = tasks.run(
+        load(with_labels(tmp_path / "odd", labels), device="cpu"), "text-classification", "The film"
+    ).items
+    plain = load(tiny.build_tiny_bert(tmp_path / "plain", "AutoModelForSequenceClassification"), device="cpu")
+    assert [item.score for item in named] == [
+        item.score for item in tasks.run(plain, "text-classification", "The film").items
+    ]
+    assert {item.label for item in named} == expected
+    assert len(named) == 2
+
+
+def test_labels_that_are_too_few_for_the_weights_are_refused_when_it_is_loaded(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="another shape") as caught:
+        load(with_labels(tmp_path / "short", {"0": "only"}), device="cpu")
+    assert caught.value.remedy
+
+
+@pytest.fixture
+def mismatched(tmp_path: Path, tiny_bert_classifier: Checkpoint) -> LoadedModel:
+    """A classifier whose tokenizer was given tokens that its weights know nothing of."""
+    from dataclasses import replace
+
+    model = load(tiny_bert_classifier, device="cpu")
+    own = tokens.own_tokenizer(model.tokenizer)
+    own.add_tokens(["strange", "stranger"])
+    return replace(model, tokenizer=own)
+
+
+def test_ids_beyond_the_vocabulary_are_told_from_a_broken_model(mismatched: LoadedModel) -> None:
+    assert tasks.run(mismatched, "text-classification", "The film").items
+    with pytest.raises(NotSupported, match="does not belong to its weights") as caught:
+        tasks.run(mismatched, "text-classification", "The strange film")
+    known = mismatched.model.get_input_embeddings().num_embeddings
+    assert f"{known:,}" in caught.value.why
+
+
+def test_a_row_with_such_ids_stops_no_other(mismatched: LoadedModel) -> None:
+    rows = [TaskInput("The film"), TaskInput("The stranger film"), TaskInput("A fox")]
+    found = batch.run(mismatched, "text-classification", rows, batch_size=3)
+    assert [bool(row.error) for row in found] == [False, True, False]
+    assert "does not belong" in found[1].error
+
+
+@pytest.mark.parametrize("kind", list(ODD))
+@pytest.mark.parametrize("fixture", ["tiny_bert", "tiny_llama"])
+def test_every_character_of_an_odd_text_is_in_a_token(request, fixture: str, kind: str) -> None:
+    tokenizer = tokens.load_tokenizer(request.getfixturevalue(fixture))
+    text = ODD[kind]
+    encoding = tokens.encode(tokenizer, text)
+    expected = tokenizer(text, return_offsets_mapping=True, verbose=False)
+    assert list(encoding.input_ids) == expected["input_ids"]
+    assert [token.offsets for token in encoding.tokens] == expected["offset_mapping"]
+    if fixture == "tiny_llama":
+        assert b"".join(token.bytes or b"" for token in encoding.tokens) == text.encode()
+        assert tokens.tokenize(tokenizer, [text]).decoded == (text,)
+    assert not any("\N{REPLACEMENT CHARACTER}" in token.text for token in encoding.tokens)
+
+
+@pytest.mark.parametrize("kind", list(ODD))
+def test_an_odd_text_is_classified_like_any_other(tiny_bert_classifier: Checkpoint, kind: str) -> None:
+    model = load(tiny_bert_classifier, device="cpu")
+    result = tasks.run(model, "text-classification", ODD[kind])
+    assert sum(item.score for item in result.items) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_ten_megabytes_without_a_blank_are_encoded_as_the_library_does(tiny_llama: Checkpoint) -> None:
+    tokenizer = tokens.load_tokenizer(tiny_llama)
+    text = "".join(random.Random(0).choices("abcdefgh0123456789", k=10_000_000))
+    batch = tokens.look(tokenizer, [text], TokenizerOptions(add_special_tokens=False))
+    (encoding,) = batch.encodings
+    assert encoding.tokens[0].offsets == (0, len(encoding.tokens[0].text))
+    assert encoding.tokens[-1].offsets is not None and encoding.tokens[-1].offsets[1] == len(text)
+    middle = encoding.tokens[len(encoding.tokens) // 2]
+    assert middle.offsets is not None and text[slice(*middle.offsets)] == middle.text
+    assert tokens.decoded_back(tokenizer, batch).decoded == (text,)

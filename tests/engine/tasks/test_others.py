@@ -1,0 +1,156 @@
+"""Rarer tasks give what the library's pipelines or the models' documentation give."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from PIL import Image
+
+from tests import tiny_seq2seq, tiny_tasks
+from workbench.engine import codegen, tasks
+from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.models import LoadedModel, load
+from workbench.engine.tasks import batch, processors
+from workbench.engine.values import TaskInput, TaskOptions
+
+KINDS = (
+    "zero-shot-object-detection", "zero-shot-audio-classification", "visual-question-answering",
+    "table-question-answering",
+)  # fmt: skip
+LABELS = ("a house", "a fox", "the sun")
+TABLE = "country,capital,people\nFrance,Paris,68\nItaly,Rome,59\nGermany,Berlin,84"
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory) -> dict[str, LoadedModel]:
+    """A model for each kind."""
+    folder = tmp_path_factory.mktemp("others")
+    return {kind: load(tiny_tasks.build_tiny_other(folder / kind, kind), device="cpu") for kind in KINDS}
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> dict[str, TaskInput]:
+    """An input for each kind."""
+    picture = tiny_seq2seq.picture(tmp_path, size=(97, 61))
+    return {
+        "zero-shot-object-detection": TaskInput(image=picture, labels=LABELS),
+        "zero-shot-audio-classification": TaskInput(audio=tiny_tasks.sound(tmp_path, 1.0), labels=LABELS),
+        "visual-question-answering": TaskInput("What is it?", image=picture),
+        "table-question-answering": TaskInput("What is the capital of France?", TABLE),
+    }
+
+
+def pipeline(model: LoadedModel, name: str, **arguments):
+    from transformers import pipeline as make
+
+    return make(name, model=model.model, tokenizer=model.tokenizer, device="cpu", **arguments)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5])
+def test_zero_shot_object_detection_is_the_pipeline(others, given, threshold) -> None:
+    name = KINDS[0]
+    model, asked = others[name], given[name]
+    result = tasks.run(model, name, asked, TaskOptions(threshold=threshold, top_k=None))
+    made = pipeline(model, name, image_processor=processors.image_processor(model))
+    expected = made(str(asked.image), candidate_labels=list(LABELS), threshold=threshold)
+    assert [
+        (item.label, pytest.approx(item.score, abs=1e-5), item.xmin, item.ymin, item.xmax, item.ymax)
+        for item in result.items
+    ] == [(entry["label"], entry["score"], *entry["box"].values()) for entry in expected]
+    assert result.items
+
+
+def test_zero_shot_audio_classification_is_the_pipeline(others, given) -> None:
+    name = KINDS[1]
+    model, asked = others[name], given[name]
+    result = tasks.run(model, name, asked)
+    samples, _ = soundfile.read(asked.audio, dtype="float32")
+    made = pipeline(model, name, feature_extractor=processors.feature_extractor(model))
+    expected = made(samples, candidate_labels=list(LABELS))
+    assert [(item.label, pytest.approx(item.score, abs=1e-5)) for item in result.items] == [
+        (entry["label"], entry["score"]) for entry in expected
+    ]
+
+
+def test_a_question_about_a_picture_is_answered_as_the_documentation_does(others, given) -> None:
+    from transformers import ViltProcessor
+
+    name = KINDS[2]
+    model, asked = others[name], given[name]
+    result = tasks.run(model, name, asked, TaskOptions(top_k=None))
+    processor = ViltProcessor(processors.image_processor(model), model.tokenizer)
+    with torch.inference_mode():
+        logits = model.model(**processor(Image.open(asked.image), asked.text, return_tensors="pt")).logits[0]
+    assert result.items[0].label == model.model.config.id2label[int(logits.argmax())]
+    expected = dict(zip(tiny_tasks.THINGS, logits.sigmoid().tolist(), strict=True))
+    assert {item.label: item.score for item in result.items} == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("question", ["What is the capital of France?", "How many people?", "rome"])
+def test_table_question_answering_is_the_pipeline(others, question) -> None:
+    import pandas
+
+    name = KINDS[3]
+    model = others[name]
+    (answer,) = tasks.run(model, name, TaskInput(question, TABLE)).items
+    header, *body = [line.split(",") for line in TABLE.splitlines()]
+    expected = pipeline(model, name)(table=pandas.DataFrame(body, columns=header), query=question)
+    assert answer.text == expected["answer"]
+    assert list(answer.cells) == expected["coordinates"]
+    assert (answer.aggregation or "NONE") == expected["aggregator"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_inferred_supported_and_has_an_example_that_works(others, kind, workbench_data) -> None:
+    assert tasks.infer(others[kind].facts) == kind
+    assert tasks.supports(others[kind], kind)
+    assert tasks.run(others[kind], kind, tasks.example(kind)).stages
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_script_gives_the_same_result(others, given, kind, capsys) -> None:
+    model = others[kind]
+    options = dataclasses.replace(tasks.defaults(kind), threshold=0.0)
+    result = tasks.run(model, kind, given[kind], options)
+    names: dict = {"__name__": "__main__"}
+    exec(codegen.task(model.checkpoint, kind, given[kind], options, model.dtype, model.device), names)
+    assert capsys.readouterr().out
+    if kind == "table-question-answering":
+        assert names["result"] == result.items[0].text
+        return
+    rows = [tuple(getattr(item, each) for each in item.__slots__) for item in result.items]
+    assert [row[0] for row in names["result"]] == [row[0] for row in rows]
+    np.testing.assert_allclose([row[1:] for row in names["result"]], [row[1:] for row in rows], atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "asked", "says"), [
+    (KINDS[0], TaskInput(), "0 were given"), (KINDS[1], TaskInput(labels=LABELS), "No file"),
+    (KINDS[2], TaskInput(""), "question is empty"), (KINDS[3], TaskInput("what?", ""), "table is empty"),
+    (KINDS[3], TaskInput("what?", "a,b,c"), "none below it"),
+])  # fmt: skip
+def test_what_is_missing_is_named(others, kind, asked, says) -> None:
+    with pytest.raises(InputError) as caught:
+        tasks.run(others[kind], kind, asked)
+    assert says in caught.value.why
+
+
+def test_another_model_can_not_look_into_tables(others, tiny_bert) -> None:
+    model = dataclasses.replace(load(tiny_bert, device="cpu"), head="AutoModelForTableQuestionAnswering")
+    with pytest.raises(NotSupported, match="TAPAS"):
+        tasks.run(model, "table-question-answering", TaskInput("what?", TABLE))
+
+
+def test_ragged_tables_are_filled_up(others) -> None:
+    result = tasks.run(others[KINDS[3]], KINDS[3], TaskInput("what?", 'a, b\n"x, y"\n1,2,3\n'))
+    assert result.items[0].cells is not None
+
+
+def test_rows_of_questions_about_tables_run_as_a_batch(others, given) -> None:
+    rows = batch.run(others[KINDS[3]], KINDS[3], [given[KINDS[3]], TaskInput("rome?", TABLE)])
+    assert [row.error for row in rows] == ["", ""]
+    assert rows[0].lines[0]["answer"] == tasks.run(others[KINDS[3]], KINDS[3], given[KINDS[3]]).items[0].text

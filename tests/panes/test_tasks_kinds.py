@@ -1,0 +1,343 @@
+"""Each kind of input can be given and each kind of result is drawn: pairs, labels, pictures, sounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QDropEvent, QGuiApplication, QImage
+from PySide6.QtWidgets import QFileDialog, QLabel, QWidget
+from pytestqt.qtbot import QtBot
+
+from tests import tiny_seq2seq, tiny_tasks
+from workbench.engine import models, tasks
+from workbench.engine.models import LoadedModel
+from workbench.panes.tasks import TasksPane
+from workbench.runtime.jobs import Runner
+from workbench.runtime.session import Session
+
+KINDS = {
+    "question-answering": lambda folder: tiny_tasks.build_tiny_head(folder, "AutoModelForQuestionAnswering"),
+    "multiple-choice": lambda folder: tiny_tasks.build_tiny_head(folder, "AutoModelForMultipleChoice"),
+    "next-sentence-prediction": lambda folder: tiny_tasks.build_tiny_head(folder, "AutoModelForNextSentencePrediction"),
+    "zero-shot-classification": tiny_tasks.build_tiny_nli,
+    "summarization": tiny_seq2seq.build_tiny_bart,
+    "image-text-to-text": tiny_seq2seq.build_tiny_llava,
+    **{
+        kind: lambda folder, kind=kind: tiny_tasks.build_tiny_vision(folder, kind)
+        for kind in (
+            "image-classification", "object-detection", "image-segmentation", "depth-estimation",
+            "zero-shot-image-classification", "image-feature-extraction",
+        )
+    },
+    **{
+        kind: lambda folder, kind=kind: tiny_tasks.build_tiny_audio(folder, kind)
+        for kind in ("audio-classification", "automatic-speech-recognition", "text-to-audio")
+    },
+    **{
+        kind: lambda folder, kind=kind: tiny_tasks.build_tiny_other(folder, kind)
+        for kind in (
+            "zero-shot-object-detection", "zero-shot-audio-classification", "visual-question-answering",
+            "table-question-answering",
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory) -> Callable[[str], LoadedModel]:
+    """The model of a kind, built when it is asked for."""
+    folder = tmp_path_factory.mktemp("kinds")
+    kept: dict[str, LoadedModel] = {}
+
+    def loaded(kind: str) -> LoadedModel:
+        if kind not in kept:
+            kept[kind] = models.load(KINDS[kind](folder / kind), device="cpu")
+        return kept[kind]
+
+    return loaded
+
+
+@pytest.fixture
+def pane(qtbot: QtBot, session: Session, runner: Runner, workbench_data: Path) -> TasksPane:
+    pane = TasksPane(session, runner)
+    qtbot.addWidget(pane)
+    pane.resize(1200, 800)
+    with qtbot.waitExposed(pane):
+        pane.show()
+    return pane
+
+
+@pytest.fixture
+def find(pane: TasksPane) -> Callable[[str], Any]:
+    def find(name: str) -> Any:
+        widget = pane.findChild(QWidget, f"tasks.{name}")
+        assert widget is not None, name
+        return widget
+
+    return find
+
+
+@pytest.fixture
+def settle(qtbot: QtBot, pane: TasksPane, runner: Runner) -> Callable[[], None]:
+    def settle() -> None:
+        qtbot.waitUntil(lambda: not pane.busy and not runner.active, timeout=20_000)
+
+    return settle
+
+
+@pytest.fixture
+def run(qtbot: QtBot, session: Session, loaded, find, settle) -> Callable[[str], Any]:
+    """Load the model of a task, take the example and press Run; gives the result that is shown."""
+
+    def run(kind: str) -> Any:
+        session.set_model(loaded(kind))
+        find("task").setCurrentText(kind)
+        qtbot.mouseClick(find("try"), Qt.MouseButton.LeftButton)
+        settle()
+        qtbot.mouseClick(find("run"), Qt.MouseButton.LeftButton)
+        settle()
+
+    return run
+
+
+def rows(table: Any) -> list[tuple[Any, ...]]:
+    model = table.model()
+    return [
+        tuple(model.index(row, column).data() for column in range(model.columnCount()))
+        for row in range(model.rowCount())
+    ]
+
+
+def notice(pane: TasksPane) -> str:
+    return " ".join(label.text() for card in pane.notices for label in card.findChildren(QLabel))
+
+
+def drop(widget: QWidget, path: Path) -> None:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    widget.dropEvent(
+        QDropEvent(
+            QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        )
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_inferred_run_and_drawn_with_its_three_boxes(run, pane, find, kind, loaded) -> None:
+    if kind == "summarization":
+        find("task").setCurrentText(kind)
+    run(kind)
+    assert not pane.notices or "cut" in notice(pane)
+    result = pane.result
+    assert result.task == kind
+    for stage in result.stages:
+        assert [row[0] for row in rows(find(f"{stage.name}_tensors"))] == [view.name for view in stage.tensors]
+    assert find("result").accessibleDescription() not in ("", "No result yet")
+    assert tasks.spec(kind).does in find("about").text()
+    assert tasks.architecture(loaded(kind).facts)[1] in find("about").text()
+
+
+@pytest.mark.parametrize(("kind", "shown"), [
+    ("question-answering", {"text", "second"}), ("zero-shot-classification", {"text", "labels"}),
+    ("image-classification", {"image"}), ("image-text-to-text", {"image", "text"}),
+    ("zero-shot-image-classification", {"image", "labels"}), ("audio-classification", {"audio"}),
+])  # fmt: skip
+def test_only_the_fields_that_a_task_reads_are_shown(session, loaded, find, kind, shown) -> None:
+    session.set_model(loaded(kind))
+    find("task").setCurrentText(kind)
+    fields = ("text", "second", "labels", "image", "audio")
+    assert {name for name in fields if find(name).isVisible()} == shown
+
+
+def test_an_answer_is_marked_listed_and_outlined_in_its_matrix(run, pane, find) -> None:
+    run("question-answering")
+    best = pane.result.items[0]
+    (span,) = find("context").spans
+    assert (span.start, span.end) == (best.start, best.end)
+    assert [row[0] for row in rows(find("answers"))] == [answer.text for answer in pane.result.items]
+    matrix = find("span_matrix")
+    row, column = matrix.best
+    values = pane.result.stages[2].tensors[2].values
+    assert values[row, column] == values.max()
+    assert matrix.tokens[row].lower() in best.text.lower()
+
+
+def test_labels_are_scored_and_settings_of_a_task_stay_its_own(run, pane, find) -> None:
+    run("zero-shot-classification")
+    assert {label for label, _, _ in find("label_bars").bars} == {"cinema", "politics", "travel"}
+    find("template").setText("About {}.")
+    find("task").setCurrentText("text-classification")
+    assert not find("template").isVisible()
+    find("task").setCurrentText("zero-shot-image-classification")
+    assert find("template").text() == ""
+    find("task").setCurrentText("zero-shot-classification")
+    assert find("template").text() == "About {}."
+
+
+def test_a_written_text_stands_alone_where_an_encoder_read_the_input(run, pane, find) -> None:
+    run("summarization")
+    assert find("generated").toPlainText() == pane.result.items[0]
+
+
+def test_boxes_lie_over_the_picture_and_each_label_can_be_switched_off(run, pane, find, settle) -> None:
+    run("object-detection")
+    find("threshold").setValue(0.0)
+    pane.run_main_action()
+    settle()
+    view = find("found")
+    assert [each.box for each in view.overlays] == [
+        (box.xmin, box.ymin, box.xmax, box.ymax) for box in pane.result.items
+    ]
+    labels = find("found_labels")
+    first = labels.item(0)
+    first.setCheckState(Qt.CheckState.Unchecked)
+    assert first.data(Qt.ItemDataRole.UserRole) not in {each.label for each in view.shown}
+    assert len(view.shown) < len(view.overlays)
+    first.setCheckState(Qt.CheckState.Checked)
+    assert len(view.shown) == len(view.overlays)
+
+
+def test_masks_lie_over_the_picture(run, pane, find) -> None:
+    run("image-segmentation")
+    view = find("found")
+    assert [each.label for each in view.overlays] == [part.label for part in pane.result.items]
+    image = view.grab().toImage()
+    find("found_labels").item(0).setCheckState(Qt.CheckState.Unchecked)
+    assert view.grab().toImage() != image
+
+
+def test_depth_is_drawn_beside_the_picture(run, pane, find) -> None:
+    run("depth-estimation")
+    depth = pane.result.items[0]
+    assert find("depth_map").picture.width() == depth.shape[1]
+    assert f"{depth.min():.4g}" in find("depth_range").text()
+
+
+def test_the_cells_of_an_answer_are_marked_in_their_table(run, pane, find) -> None:
+    run("table-question-answering")
+    (answer,) = pane.result.items
+    table = find("table")
+    assert table.horizontalHeaderItem(1).text() == "capital"
+    assert table.rowCount() == 3
+    bold = {(row, column) for row in range(3) for column in range(3) if table.item(row, column).font().bold()}
+    assert bold == set(answer.cells)
+    assert answer.text in ("", find("table_answer").text())
+
+
+def test_a_tensor_is_saved_for_numpy(run, pane, find, tmp_path, monkeypatch) -> None:
+    run("question-answering")
+    find("postprocess_tensors").selectRow(2)
+    path = tmp_path / "spans.npy"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    find("postprocess_save").click()
+    np.testing.assert_array_equal(np.load(path), pane.result.stages[2].tensors[2].values)
+
+
+def test_the_model_sees_its_own_picture_in_the_first_box(run, find) -> None:
+    run("image-classification")
+    assert find("preprocess_picture").isVisible()
+    assert find("preprocess_picture").picture.width() == 32
+    find("preprocess_draw").setChecked(False)
+    assert not find("preprocess_picture").isVisible()
+    assert find("preprocess_values_grid").isVisible()
+
+
+def test_a_transcript_stands_under_its_wave_and_is_linked_with_it(run, pane, find, settle) -> None:
+    run("automatic-speech-recognition")
+    find("timestamps").setCurrentText("char")
+    pane.run_main_action()
+    settle()
+    text, *chunks = pane.result.items
+    assert find("transcript").toPlainText() == text
+    assert [row[2] for row in rows(find("chunks"))] == [chunk.text for chunk in chunks]
+    assert [span[2] for span in find("heard").spans] == [chunk.text for chunk in chunks]
+    assert find("heard").seconds == pytest.approx(2.0)
+
+
+def test_a_sound_that_was_made_is_saved_and_played(run, pane, find, tmp_path, monkeypatch) -> None:
+    run("text-to-audio")
+    (sound,) = pane.result.items
+    assert find("spoken").seconds == pytest.approx(len(sound.samples) / sound.rate)
+    path = tmp_path / "said.wav"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    find("save_wav").click()
+    samples, rate = soundfile.read(path, dtype="float32")
+    assert rate == sound.rate
+    np.testing.assert_allclose(samples, sound.samples.clip(-1, 1), atol=1e-4)
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
+    find("play").click()
+    assert Path(opened[0]).read_bytes() == path.read_bytes()
+
+
+def test_a_picture_is_dropped_or_pasted(qtbot, session, loaded, pane, find, tmp_path) -> None:
+    session.set_model(loaded("image-classification"))
+    path = tiny_seq2seq.picture(tmp_path)
+    drop(find("image"), path)
+    assert find("image").path == path
+    qtbot.waitUntil(lambda: find("image_view").picture.width() == 40)
+    image = QImage(12, 7, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    QGuiApplication.clipboard().setImage(image)
+    find("image_paste").click()
+    pasted = find("image").path
+    assert pasted != path and QImage(str(pasted)).size() == image.size()
+    QGuiApplication.clipboard().setText("no picture")
+    find("image_paste").click()
+    assert "no picture in the clipboard" in notice(pane)
+    assert find("image").path == pasted
+
+
+def test_a_sound_is_dropped_and_drawn(qtbot, session, loaded, find, tmp_path) -> None:
+    session.set_model(loaded("audio-classification"))
+    path = tiny_tasks.sound(tmp_path, 1.5, 8_000, 2)
+    drop(find("audio"), path)
+    assert find("audio").path == path
+    qtbot.waitUntil(lambda: find("audio_view").seconds > 0)
+    assert find("audio_view").seconds == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("image-classification", "image"), ("audio-classification", "audio")])
+def test_a_file_that_is_none_gives_a_notice_and_nothing_is_lost(
+    session, loaded, pane, find, tmp_path, settle, kind, name, qtbot
+) -> None:
+    session.set_model(loaded(kind))
+    path = tmp_path / ("broken.png" if name == "image" else "broken.wav")
+    path.write_text("nothing of the kind")
+    drop(find(name), path)
+    settle()
+    qtbot.waitUntil(lambda: "broken" in notice(pane))
+    pane.run_main_action()
+    settle()
+    assert find("run").isEnabled()
+
+
+def test_the_code_of_a_picture_names_its_file(run, pane, find, capsys) -> None:
+    run("image-classification")
+    pane.show_code()
+    names: dict[str, Any] = {}
+    exec(find("code").code, names)
+    assert names["result"] == [(item.label, pytest.approx(item.score, abs=1e-6)) for item in pane.result.items]
+    assert capsys.readouterr().out
+
+
+def test_changing_the_task_keeps_what_the_person_wrote(session, loaded, find) -> None:
+    session.set_model(loaded("question-answering"))
+    find("text").set_text("my own question?")
+    find("task").setCurrentText("next-sentence-prediction")
+    assert find("text").text() == "my own question?"
+
+
+@pytest.mark.parametrize("kind", ["question-answering", "object-detection", "automatic-speech-recognition"])
+def test_every_control_has_a_name_and_a_tip(session, pane, loaded, kind) -> None:
+    session.set_model(loaded(kind))
+    for control in pane.findChildren(QWidget):
+        if control.objectName().startswith("tasks.") and control.focusPolicy() != Qt.FocusPolicy.NoFocus:
+            assert control.accessibleName(), control.objectName()
+            assert control.toolTip() or control.objectName() in ("tasks.empty_action", "tasks.code")

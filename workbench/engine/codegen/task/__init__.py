@@ -1,0 +1,156 @@
+"""The scripts that do a task, with its three steps written out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from workbench.engine.codegen.script import checkpoint_lines, imported, model_lines, script, seed_lines, tokenizer_lines
+from workbench.engine.codegen.task import audio, pairs, rarer, sequences, text, vision
+from workbench.engine.codegen.task.rows import loop, reading
+from workbench.engine.errors import NotSupported
+from workbench.engine.tasks import head_for, spec
+from workbench.engine.values import TaskInput
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workbench.engine.codegen.task.parts import Script
+    from workbench.engine.values import Checkpoint, TaskOptions
+
+__all__ = ["task", "task_rows"]
+
+_SCRIPTS = {**text.SCRIPTS, **pairs.SCRIPTS, **sequences.SCRIPTS, **vision.SCRIPTS, **audio.SCRIPTS, **rarer.SCRIPTS}
+
+_STANDARD = ("import json", "import math", "import os")
+
+_LOADS = {
+    "tokenizer": "AutoTokenizer",
+    "image_processor": "AutoImageProcessor",
+    "feature_extractor": "AutoFeatureExtractor",
+    "processor": "AutoProcessor",
+}
+
+
+def task(
+    checkpoint: Checkpoint,
+    name: str,
+    given: TaskInput | str,
+    options: TaskOptions,
+    dtype: str,
+    device: str,
+    head: str | None = None,
+) -> str:
+    """A script that does a task and prints its result.
+
+    Args:
+        checkpoint: Loaded by its folder, with the head the task needs.
+        name: As the library names it, such as ``text-classification``.
+        given: The input; a str is its text. For feature-extraction each line is an input of its own.
+        options: Those that apply are written out; without ``max_length`` nothing is cut.
+        dtype: As torch spells it, or ``auto``.
+        device: As torch spells it.
+        head: The Auto class, where the task can be done with several; one that can't do it is not taken.
+
+    Raises:
+        NotSupported: There is no such task.
+
+    References:
+        transformers, Pipelines
+    """
+    given = TaskInput(given) if isinstance(given, str) else given
+    made = _script(name)
+    return _put_together(
+        checkpoint, name, made, given, options, dtype, device, head, (made.given(given), *made.blocks(given, options))
+    )
+
+
+def task_rows(
+    checkpoint: Checkpoint,
+    name: str,
+    path: Path,
+    columns: Mapping[str, str],
+    given: TaskInput,
+    options: TaskOptions,
+    dtype: str,
+    device: str,
+    head: str | None = None,
+) -> str:
+    """A script that does a task on each row of a file.
+
+    Args:
+        checkpoint: As for `task`.
+        name: As for `task`.
+        path: The file: CSV, JSON, JSON Lines, Parquet or plain lines.
+        columns: Column by field of `TaskInput`.
+        given: What is the same for each row.
+        options: As for `task`.
+        dtype: As for `task`.
+        device: As for `task`.
+        head: As for `task`.
+
+    Raises:
+        NotSupported: There is no such task, or it is not done on rows.
+        DataError: The file can't be read.
+    """
+    made = _script(name)
+    looped = loop(name, made, given, columns, path.parent, options)
+    blocks = (reading(path), looped)
+    needed = ("import json", "import os", "import pandas")
+    written = "\n".join(line for block in blocks for line in block)
+    more = [line for line in needed if f"{line.split()[1]}." in written]
+    return _put_together(checkpoint, name, made, given, options, dtype, device, head, blocks, more)
+
+
+def _script(name: str) -> Script:
+    if name not in _SCRIPTS:
+        raise NotSupported(
+            f"There is no script for {name}.",
+            why="This task is not known.",
+            remedy=f"Use one of {', '.join(_SCRIPTS)}.",
+        )
+    return _SCRIPTS[name]
+
+
+def _put_together(
+    checkpoint: Checkpoint,
+    name: str,
+    made: Script,
+    given: TaskInput,
+    options: TaskOptions,
+    dtype: str,
+    device: str,
+    head: str | None,
+    blocks: Sequence[Sequence[str]],
+    more: Sequence[str] = (),
+) -> str:
+    head = head if head in spec(name).heads else head_for(name)
+    classes = sorted([head, *(_LOADS[each] for each in made.loads), *made.classes(options)])
+    seed = seed_lines(head)
+    needed = [*made.imports(given, options), *more, *(["import torch"] if seed else [])]
+    plain = sorted({line for line in needed if line}, key=_order)
+    standard = sum(line in _STANDARD for line in plain)
+    if standard > 0:
+        plain.insert(standard, "")
+    return script(
+        made.title,
+        [*plain, *imported(classes)],
+        checkpoint_lines(checkpoint),
+        [*seed, *_loading(made.loads), *model_lines(head, dtype, device)],
+        *blocks,
+    )
+
+
+def _order(line: str) -> tuple[bool, bool, str]:
+    """As isort has it: the standard library first, plain imports before those from a module, by name."""
+    return line not in _STANDARD, line.startswith("from "), line.split()[1].lower()
+
+
+def _loading(loads: tuple[str, ...]) -> list[str]:
+    lines = []
+    for each in loads:
+        if each == "tokenizer":
+            lines += tokenizer_lines()
+        else:
+            lines.append(f"{each} = {_LOADS[each]}.from_pretrained(checkpoint, trust_remote_code=False)")
+    return lines

@@ -1,0 +1,123 @@
+"""What the scripts of tasks are made of: what a script loads, and the lines that several of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.engine.codegen.script import assign, call
+
+if TYPE_CHECKING:
+    from workbench.engine.values import TaskInput, TaskOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What a task's script is made of.
+
+    Attributes:
+        title: Its first line.
+        given: The lines that name the input.
+        blocks: The three steps, each a list of lines.
+        imports: Lines before those of transformers, by the input and the options.
+        classes: Further names of transformers.
+        loads: ``tokenizer``, ``image_processor``, ``feature_extractor`` or ``processor``: what is read from the
+            checkpoint besides the model.
+    """
+
+    title: str
+    given: Callable[[TaskInput], list[str]]
+    blocks: Callable[[TaskInput, TaskOptions], list[list[str]]]
+    imports: Callable[[TaskInput, TaskOptions], tuple[str, ...]] = lambda _given, _options: ("import torch",)
+    classes: Callable[[TaskOptions], tuple[str, ...]] = lambda _options: ()
+    loads: tuple[str, ...] = ("tokenizer",)
+
+
+PRINT_LABELS = ["for label, score in result:", '    print(f"{score:10.6f} {label}")']
+
+
+def given_text(given: TaskInput) -> list[str]:
+    """``text = …``."""
+    return assign("text", given.text)
+
+
+def encode(options: TaskOptions, *more: str, texts: str = "text") -> list[str]:
+    """The first step of tasks on a text or a pair."""
+    arguments = [texts, 'return_tensors="pt"', *more]
+    if options.max_length:
+        arguments += ["truncation=True", f"max_length={options.max_length}"]
+    return ["# 1. Preprocess", *inputs(arguments)]
+
+
+def inputs(arguments: list[str]) -> list[str]:
+    """``inputs = tokenizer(…)``, on the model's device."""
+    line = call("inputs = tokenizer(", arguments, ").to(model.device)")
+    return line if len(line) == 1 else [*call("inputs = tokenizer(", arguments), "inputs = inputs.to(model.device)"]
+
+
+def forward(then: str = "logits = model(**inputs).logits") -> list[str]:
+    """The second step of tasks that are one pass."""
+    return ["# 2. Forward", "with torch.inference_mode():", f"    {then}"]
+
+
+def threshold(options: TaskOptions) -> str:
+    """`` if score >= …`` at the end of a comprehension."""
+    return f" if score >= {options.threshold!r}" if options.threshold else ""
+
+
+def scored(options: TaskOptions) -> list[str]:
+    """Logits of a classifier to labels with scores, as ``problem_type`` asks."""
+    return [
+        "# 3. Postprocess",
+        "config = model.config",
+        "logits = logits[0].float().cpu()",
+        'if config.problem_type == "regression":',
+        "    scores = logits",
+        'elif config.problem_type == "multi_label_classification" or config.num_labels == 1:',
+        "    scores = logits.sigmoid()",
+        "else:",
+        "    scores = logits.softmax(dim=-1)",
+        *ranked(options, "config.id2label[index]"),
+    ]
+
+
+def ranked(options: TaskOptions, name: str) -> list[str]:
+    """``scores`` to the best labels, printed.
+
+    Args:
+        options: ``top_k`` and ``threshold`` are read.
+        name: An expression that names the label ``index``.
+    """
+    return [
+        "best = sorted(enumerate(scores.tolist()), key=lambda pair: pair[1], reverse=True)"
+        + (f"[:{options.top_k}]" if options.top_k else ""),
+        f"result = [({name}, score) for index, score in best{threshold(options)}]",
+        *PRINT_LABELS,
+    ]
+
+
+def writes(options: TaskOptions, opening: list[str], *more: str) -> list[str]:
+    """``sequences = model.generate(…)``.
+
+    Args:
+        options: How many tokens, and how each is chosen.
+        opening: The arguments that hold the input.
+        more: Further arguments.
+    """
+    arguments = [*opening, f"max_new_tokens={options.max_new_tokens}", f"do_sample={options.do_sample}"]
+    if options.do_sample:
+        arguments.append(f"temperature={options.temperature!r}")
+    if options.num_beams > 1:
+        arguments.append(f"num_beams={options.num_beams}")
+    seed = [f"torch.manual_seed({options.seed})"] if options.do_sample else []
+    return [*seed, *call("sequences = model.generate(", [*arguments, *more])]
+
+
+PAD = "pad_token_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id"
+"""What fills up, where generate() needs to know."""
+
+
+def torch_when_sampling(_given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
+    """Scripts that write text name torch for the seed alone."""
+    return ("import torch",) if options.do_sample else ()

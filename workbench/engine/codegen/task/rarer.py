@@ -1,0 +1,132 @@
+"""The scripts of tasks on a table, on a sound with labels, and on a picture with labels or a question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.engine.codegen.script import assign, call, literal
+from workbench.engine.codegen.task import audio, vision
+from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, ranked
+from workbench.engine.tasks.table_question_answering import rows
+from workbench.engine.tasks.zero_shot_audio_classification import TEMPLATE
+
+if TYPE_CHECKING:
+    from workbench.engine.values import TaskInput, TaskOptions
+
+
+def _given_sound(given: TaskInput) -> list[str]:
+    return [*audio.given_sound(given), *assign("labels", list(given.labels))]
+
+
+def _given_table(given: TaskInput) -> list[str]:
+    header, *body = rows(given.second) or ((),)
+    return [
+        *assign("question", given.text),
+        *assign("columns", list(header)),
+        *assign("rows", [list(row) for row in body]),
+        "table = pandas.DataFrame(rows, columns=columns, dtype=str)",
+    ]
+
+
+def _table_imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
+    return ("import pandas", "import torch")
+
+
+def _table(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
+    arguments = ["table", "question", 'truncation="drop_rows_to_fit"', "padding=True", 'return_tensors="pt"']
+    return [
+        ["# 1. Preprocess: each id with the column and row it stands in", *call("inputs = tokenizer(", arguments)],
+        ["# 2. Forward", "with torch.inference_mode():", "    outputs = model(**inputs.to(model.device))"],
+        [
+            "# 3. Postprocess",
+            'names = ("logits", "logits_aggregation")',
+            "logits = [outputs[name].float().cpu() for name in names if outputs.get(name) is not None]",
+            "inputs = {name: tensor.cpu() for name, tensor in inputs.items()}",
+            "predicted = tokenizer.convert_logits_to_predictions(inputs, *logits)",
+            "cells = predicted[0][0]",
+            'result = ", ".join(table.iat[cell] for cell in cells)',
+            "if len(logits) > 1 and predicted[1][0] != model.config.no_aggregation_label_index:",
+            '    result = f"{model.config.aggregation_labels[predicted[1][0]]} > {result}"',
+            "print(result)",
+        ],
+    ]
+
+
+def _sound(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    arguments = ["samples", "sampling_rate=wanted", 'return_tensors="pt"']
+    return [
+        [
+            "# 1. Preprocess: the sound, and a sentence a label",
+            f"template = {literal(options.template or TEMPLATE)}",
+            "sentences = [template.format(label) for label in labels]",
+            *call("sound = feature_extractor(", arguments),
+            "sound = sound.to(model.device, dtype=model.dtype)",
+            'inputs = tokenizer(sentences, padding=True, truncation=True, return_tensors="pt").to(model.device)',
+        ],
+        ["# 2. Forward", "with torch.inference_mode():", "    logits = model(**inputs, **sound).logits_per_audio"],
+        [
+            "# 3. Postprocess",
+            "scores = logits[0].float().cpu().softmax(dim=0)",
+            "result = sorted(zip(labels, scores.tolist()), key=lambda pair: pair[1], reverse=True)",
+            *PRINT_LABELS,
+        ],
+    ]
+
+
+def _objects(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    finish = ["outputs", f"threshold={options.threshold!r}", "target_sizes=size"]
+    return [
+        [
+            "# 1. Preprocess",
+            'pixels = image_processor(images=[image], return_tensors="pt").to(model.device, dtype=model.dtype)',
+            "size = torch.tensor([[image.height, image.width]])",
+        ],
+        [
+            "# 2. Forward and 3. Postprocess, label by label",
+            "result = []",
+            "for label in labels:",
+            '    inputs = tokenizer(label, truncation=True, return_tensors="pt").to(model.device)',
+            "    with torch.inference_mode():",
+            "        outputs = model(**inputs, **pixels)",
+            *call("    (found,) = image_processor.post_process_object_detection(", finish),
+            '    for score, box in zip(found["scores"].tolist(), found["boxes"]):',
+            "        if score:",
+            "            result.append((label, score, *box.int().tolist()))",
+            "result.sort(key=lambda row: row[1], reverse=True)",
+            *([f"result = result[:{options.top_k}]"] if options.top_k else []),
+            "for label, score, left, top, right, bottom in result:",
+            '    print(f"{score:10.6f} {label} ({left}, {top}) to ({right}, {bottom})")',
+        ],
+    ]
+
+
+def _question(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    return [
+        [
+            "# 1. Preprocess",
+            'inputs = tokenizer(text, truncation=True, return_tensors="pt").to(model.device)',
+            'pixels = image_processor(images=[image], return_tensors="pt").to(model.device, dtype=model.dtype)',
+        ],
+        ["# 2. Forward", "with torch.inference_mode():", "    logits = model(**inputs, **pixels).logits"],
+        [
+            "# 3. Postprocess",
+            "scores = logits[0].float().cpu().sigmoid()",
+            *ranked(options, "model.config.id2label[index]"),
+        ],
+    ]
+
+
+_BOTH = ("tokenizer", "image_processor")
+SCRIPTS: dict[str, Script] = {
+    "table-question-answering": Script("Answer a question about a table.", _given_table, _table, _table_imports),
+    "zero-shot-audio-classification": Script(
+        "Say which labels fit a sound.", _given_sound, _sound, audio.imports, loads=("tokenizer", "feature_extractor")
+    ),
+    "zero-shot-object-detection": Script(
+        "Find things by their names in a picture.", vision.given_labels, _objects, vision.imports, loads=_BOTH
+    ),
+    "visual-question-answering": Script(
+        "Answer a question about a picture.", vision.given_text, _question, vision.imports, loads=_BOTH
+    ),
+}
+"""By the name of the task."""

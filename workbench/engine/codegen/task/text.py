@@ -1,0 +1,193 @@
+"""The scripts of tasks on one text: classify, mark, fill in, continue, turn into vectors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.engine.codegen.script import assign, call, literal
+from workbench.engine.codegen.task.parts import (
+    PAD,
+    Script,
+    encode,
+    forward,
+    given_text,
+    inputs,
+    scored,
+    torch_when_sampling,
+    writes,
+)
+from workbench.engine.tasks.feature_extraction import lines
+from workbench.engine.tasks.projection import LEAST, PERPLEXITY
+
+if TYPE_CHECKING:
+    from workbench.engine.values import TaskInput, TaskOptions
+
+
+def _text_classification(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    return [encode(options), forward(), scored(options)]
+
+
+def _token_classification(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    if options.aggregation == "none":
+        return [
+            [
+                *encode(options, "return_offsets_mapping=True", "return_special_tokens_mask=True"),
+                'offsets = inputs.pop("offset_mapping")[0].tolist()',
+                'special = inputs.pop("special_tokens_mask")[0].tolist()',
+            ],
+            forward(),
+            [
+                "# 3. Postprocess",
+                "probabilities = logits[0].float().cpu().softmax(dim=-1)",
+                "result = []",
+                "for position, (start, end) in enumerate(offsets):",
+                "    score, index = probabilities[position].max(dim=-1)",
+                "    label, score = model.config.id2label[index.item()], score.item()",
+                '    if not special[position] and label != "O"'
+                + (f" and score >= {options.threshold!r}:" if options.threshold else ":"),
+                "        result.append((label, score, start, end))",
+                *_PRINT_ENTITIES,
+            ],
+        ]
+    limit = [f"tokenizer.model_max_length = {options.max_length}"] if options.max_length else []
+    arguments = [
+        '"token-classification"',
+        "model=model",
+        "tokenizer=tokenizer",
+        "device=model.device",
+        f"aggregation_strategy={literal(options.aggregation)}",
+    ]
+    kept = []
+    if options.threshold:
+        kept = [f"result = [entity for entity in result if entity[1] >= {options.threshold!r}]"]
+    rows = '(found["entity_group"], float(found["score"]), found["start"], found["end"])'
+    return [
+        [
+            *limit,
+            *call("tagger = pipeline(", arguments),
+            f"result = [{rows} for found in tagger(text)]",
+            *kept,
+            *_PRINT_ENTITIES,
+        ]
+    ]
+
+
+_PRINT_ENTITIES = [
+    "for label, score, start, end in result:",
+    '    print(f"{score:10.6f} {label:10} {start:5} {end:5} {text[start:end]!r}")',
+]
+
+
+def _fill_mask(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    return [
+        encode(options),
+        forward(),
+        [
+            "# 3. Postprocess: each mask for itself",
+            'input_ids = inputs["input_ids"][0].cpu()',
+            "masks = (input_ids == tokenizer.mask_token_id).nonzero().flatten().tolist()",
+            "probabilities = logits[0, masks].float().cpu().softmax(dim=-1)",
+            f"top = probabilities.topk(min({options.top_k}, probabilities.shape[-1]))"
+            if options.top_k
+            else "top = probabilities.sort(descending=True)",
+            "result = []",
+            "for mask, (scores, token_ids) in enumerate(zip(top.values.tolist(), top.indices.tolist())):",
+            "    for score, token_id in zip(scores, token_ids):",
+            "        result.append((mask, token_id, score))",
+            '        print(f"{score:10.6f} mask {mask + 1} {tokenizer.decode([token_id])!r}")',
+        ],
+    ]
+
+
+def _text_generation(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    opening = ['inputs["input_ids"]', 'attention_mask=inputs["attention_mask"]']
+    return [
+        ["# 1. Preprocess", 'inputs = tokenizer(text, return_tensors="pt").to(model.device)'],
+        [
+            "# 2. Forward, once for each new token",
+            PAD,
+            *writes(options, opening, "pad_token_id=pad_token_id"),
+        ],
+        [
+            "# 3. Postprocess",
+            'new_ids = sequences[0, inputs["input_ids"].shape[1] :].cpu()',
+            "result = tokenizer.decode(new_ids, skip_special_tokens=True)",
+            "print(result)",
+        ],
+    ]
+
+
+def _feature_extraction(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    arguments = ["texts", "padding=True", 'padding_side="right"', 'return_tensors="pt"']
+    if options.max_length:
+        arguments += ["truncation=True", f"max_length={options.max_length}"]
+    pool = {
+        "mean": ["embeddings = (hidden * mask.unsqueeze(-1)).sum(dim=1) / mask.sum(dim=1, keepdim=True)"],
+        "cls": ["embeddings = hidden[:, 0]"],
+        "max": ['embeddings = hidden.masked_fill(mask.unsqueeze(-1) == 0, float("-inf")).amax(dim=1)'],
+        "last": ["embeddings = hidden[torch.arange(len(hidden)), mask.sum(dim=1) - 1]"],
+    }[options.pooling]
+    mask = ['mask = inputs["attention_mask"].cpu()'] if options.pooling != "cls" else []
+    return [
+        [
+            "# 1. Preprocess",
+            "if tokenizer.pad_token is None:",
+            "    tokenizer.pad_token = tokenizer.eos_token",
+            *inputs(arguments),
+        ],
+        [
+            "# 2. Forward",
+            "body = model.get_encoder() if model.config.is_encoder_decoder else model",
+            "with torch.inference_mode():",
+            "    hidden = body(**inputs).last_hidden_state.float().cpu()",
+        ],
+        [
+            "# 3. Postprocess",
+            *mask,
+            *pool,
+            "directions = normalize(embeddings, dim=-1)",
+            *(["embeddings = directions"] if options.normalize else []),
+            "similarity = directions @ directions.T",
+            "result = embeddings.tolist()",
+            "print(embeddings)",
+            "print(similarity)",
+            *_map(given, options),
+        ],
+    ]
+
+
+def _given_lines(given: TaskInput) -> list[str]:
+    return assign("texts", list(lines(given.text)))
+
+
+def _map(given: TaskInput, options: TaskOptions) -> list[str]:
+    count = len(lines(given.text))
+    if options.projection == "none" or count < LEAST:
+        return []
+    made = {
+        "pca": 'PCA(n_components=2, svd_solver="full")',
+        "t-sne": f"TSNE(perplexity=min({PERPLEXITY}, (len(embeddings) - 1) / 3), random_state=0)",
+    }[options.projection]
+    return ["# A map: each text as a point", f"places = {made}.fit_transform(embeddings.numpy())", "print(places)"]
+
+
+def _normalizes(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
+    names = {"pca": "from sklearn.decomposition import PCA", "t-sne": "from sklearn.manifold import TSNE"}
+    drawn = [names[options.projection]] if _map(given, options) else []
+    return ("import torch", "from torch.nn.functional import normalize", *drawn)
+
+
+def _joins(options: TaskOptions) -> tuple[str, ...]:
+    return ("pipeline",) if options.aggregation != "none" else ()
+
+
+SCRIPTS: dict[str, Script] = {
+    "text-classification": Script("Classify a text.", given_text, _text_classification),
+    "token-classification": Script("Find the entities in a text.", given_text, _token_classification, classes=_joins),
+    "fill-mask": Script("Fill in the masked words of a text.", given_text, _fill_mask),
+    "text-generation": Script("Continue a text.", given_text, _text_generation, torch_when_sampling),
+    "feature-extraction": Script(
+        "Turn texts into vectors and compare them.", _given_lines, _feature_extraction, _normalizes
+    ),
+}
+"""By the name of the task."""

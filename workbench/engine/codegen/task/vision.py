@@ -1,0 +1,212 @@
+"""The scripts of tasks on a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.engine.codegen.script import assign, call, literal
+from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, scored, torch_when_sampling, writes
+from workbench.engine.tasks.image_segmentation import SUBTASKS
+from workbench.engine.tasks.zero_shot_image_classification import TEMPLATE
+
+if TYPE_CHECKING:
+    from workbench.engine.values import TaskInput, TaskOptions
+
+_OPEN = 'image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")'
+_PREPARE = [
+    "# 1. Preprocess",
+    'inputs = image_processor(images=[image], return_tensors="pt").to(model.device, dtype=model.dtype)',
+]
+_FORWARD = ["# 2. Forward", "with torch.inference_mode():", "    outputs = model(**inputs)"]
+
+
+def _path(given: TaskInput) -> list[str]:
+    return assign("path", str(given.image or "picture.png"))
+
+
+def _given(given: TaskInput) -> list[str]:
+    return [*_path(given), _OPEN]
+
+
+def given_labels(given: TaskInput) -> list[str]:
+    """``path``, ``image`` and ``labels``."""
+    return [*_given(given), *assign("labels", list(given.labels))]
+
+
+def given_text(given: TaskInput) -> list[str]:
+    """``path``, ``image`` and ``text``."""
+    return [*_given(given), *assign("text", given.text)]
+
+
+def imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
+    """What a script on a picture needs besides transformers."""
+    return ("import torch", "from PIL import Image, ImageOps")
+
+
+def _classification(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    return [_PREPARE, _FORWARD, ["logits = outputs.logits", *scored(options)[1:]]]
+
+
+def _detection(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    finish = ["outputs", f"threshold={options.threshold!r}", "target_sizes=size"]
+    row = "(model.config.id2label[label], score, *box.int().tolist())"
+    return [
+        _PREPARE,
+        _FORWARD,
+        [
+            "# 3. Postprocess",
+            "size = torch.tensor([[image.height, image.width]])",
+            *call("(found,) = image_processor.post_process_object_detection(", finish),
+            'rows = zip(found["scores"].tolist(), found["labels"].tolist(), found["boxes"])',
+            f"result = [{row} for score, label, box in rows]",
+            "result.sort(key=lambda row: row[1], reverse=True)",
+            "for label, score, left, top, right, bottom in result:",
+            '    print(f"{score:10.6f} {label} ({left}, {top}) to ({right}, {bottom})")',
+        ],
+    ]
+
+
+def _segmentation(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    wanted = SUBTASKS if options.subtask == "auto" else (options.subtask,)
+    has = 'hasattr(image_processor, f"post_process_{kind}_segmentation")'
+    settings = [
+        f"threshold={options.threshold!r}",
+        f"mask_threshold={options.mask_threshold!r}",
+        "overlap_mask_area_threshold=0.5",
+    ]
+    return [
+        _PREPARE,
+        _FORWARD,
+        [
+            "# 3. Postprocess: parts one by one where the checkpoint has them, else a label for each pixel",
+            f"kinds = {literal(list(wanted))}",
+            f"kind = next(kind for kind in kinds if {has})",
+            'finish = getattr(image_processor, f"post_process_{kind}_segmentation")',
+            *call("settings = dict(", settings),
+            'settings = {} if kind == "semantic" else settings',
+            "(found,) = finish(outputs, target_sizes=[(image.height, image.width)], **settings)",
+            'if kind == "semantic":',
+            "    result = [(model.config.id2label[label], None, found == label) for label in found.unique().tolist()]",
+            "else:",
+            "    result = [",
+            '        (model.config.id2label[part["label_id"]], part["score"], found["segmentation"] == part["id"])',
+            '        for part in found["segments_info"]',
+            "    ]",
+            "for label, score, mask in result:",
+            '    sure = f"{score:.6f}" if score is not None else "each pixel its best"',
+            '    print(f"{mask.float().mean().item():7.2%} of the picture: {label} {sure}")',
+        ],
+    ]
+
+
+def _depth(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
+    finish = ["outputs", "target_sizes=[(image.height, image.width)]"]
+    return [
+        _PREPARE,
+        _FORWARD,
+        [
+            "# 3. Postprocess: as large as the picture",
+            *call("(found,) = image_processor.post_process_depth_estimation(", finish),
+            'result = found["predicted_depth"].cpu()',
+            'print(f"{tuple(result.shape)}: {result.min().item():.4g} to {result.max().item():.4g}")',
+        ],
+    ]
+
+
+def _features(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    pool = {"mean": "hidden.mean(dim=1)", "cls": "hidden[:, 0]", "max": "hidden.amax(dim=1)", "last": "hidden[:, -1]"}[
+        options.pooling
+    ]
+    return [
+        _PREPARE,
+        _FORWARD,
+        [
+            "# 3. Postprocess",
+            "hidden = outputs[0].float().cpu()",
+            "hidden = hidden.flatten(2).transpose(1, 2) if hidden.dim() == 4 else hidden",
+            f"embeddings = {pool}",
+            *(["embeddings = torch.nn.functional.normalize(embeddings, dim=-1)"] if options.normalize else []),
+            "result = embeddings.tolist()",
+            "print(embeddings)",
+        ],
+    ]
+
+
+def _zero_shot(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    cut = f", truncation=True, max_length={options.max_length}" if options.max_length else ""
+    return [
+        [
+            "# 1. Preprocess: the picture, and a sentence a label",
+            f"template = {literal(options.template or TEMPLATE)}",
+            "sentences = [template.format(label) for label in labels]",
+            'siglip = "siglip" in model.config.model_type',
+            f"padding = dict(padding=True{cut})",
+            "if siglip:",
+            '    padding = dict(padding="max_length", truncation=True, max_length=64)',
+            'inputs = tokenizer(sentences, return_tensors="pt", **padding).to(model.device)',
+            'pixels = image_processor(images=[image], return_tensors="pt").to(model.device, dtype=model.dtype)',
+        ],
+        ["# 2. Forward", "with torch.inference_mode():", "    logits = model(**inputs, **pixels).logits_per_image"],
+        [
+            "# 3. Postprocess",
+            "logits = logits[0].float().cpu()",
+            "scores = logits.sigmoid() if siglip else logits.softmax(dim=-1)",
+            "result = sorted(zip(labels, scores.tolist()), key=lambda pair: pair[1], reverse=True)",
+            *PRINT_LABELS,
+        ],
+    ]
+
+
+def _image_text(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    return [
+        [
+            "# 1. Preprocess: as the checkpoint's chat template shows them, or one after the other without one",
+            'mark = getattr(processor, "boi_token", None) or getattr(processor, "image_token", "<image>")',
+            'if getattr(processor, "chat_template", None):',
+            '    content = [{"type": "image"}, {"type": "text", "text": text}]',
+            '    turns = [{"role": "user", "content": content}]',
+            "    prompt = processor.apply_chat_template(turns, add_generation_prompt=True)",
+            "else:",
+            "    prompt = mark + text",
+            "bos = processor.tokenizer.bos_token",
+            "special = bos is None or not prompt.startswith(bos)",
+            *call(
+                "inputs = processor(",
+                ["text=[prompt]", "images=[[image]]", "add_special_tokens=special", 'return_tensors="pt"'],
+            ),
+            "inputs = inputs.to(model.device, dtype=model.dtype)",
+        ],
+        [
+            "# 2. Forward, once for each new token",
+            "tokenizer = processor.tokenizer",
+            "pad_token_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id",
+            *writes(options, ["**inputs"], "pad_token_id=pad_token_id"),
+        ],
+        [
+            "# 3. Postprocess",
+            'start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]',
+            "result = tokenizer.decode(sequences[0, start:], skip_special_tokens=True)",
+            "print(result)",
+        ],
+    ]
+
+
+def _writing_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
+    return (*torch_when_sampling(given, options), "from PIL import Image, ImageOps")
+
+
+_PIXELS = ("image_processor",)
+SCRIPTS: dict[str, Script] = {
+    "image-classification": Script("Classify a picture.", _given, _classification, imports, loads=_PIXELS),
+    "object-detection": Script("Find the objects in a picture.", _given, _detection, imports, loads=_PIXELS),
+    "image-segmentation": Script("Find the parts of a picture.", _given, _segmentation, imports, loads=_PIXELS),
+    "depth-estimation": Script("Say how far away each pixel is.", _given, _depth, imports, loads=_PIXELS),
+    "image-feature-extraction": Script("Turn a picture into a vector.", _given, _features, imports, loads=_PIXELS),
+    "zero-shot-image-classification": Script(
+        "Say which labels fit a picture.", given_labels, _zero_shot, imports, loads=("tokenizer", "image_processor")
+    ),
+    "image-text-to-text": Script(
+        "Answer a question about a picture.", given_text, _image_text, _writing_imports, loads=("processor",)
+    ),
+}
+"""By the name of the task."""

@@ -1,0 +1,192 @@
+"""Speech recognition: what was said, and when.
+
+Two kinds of models do it. With CTC an encoder gives each 20 ms a letter or nothing; with an encoder-decoder such as
+Whisper a decoder writes the text, looking at what the encoder heard.
+
+References:
+    transformers, Pipelines: AutomaticSpeechRecognitionPipeline; Auto Classes: AutoModelForCTC,
+    AutoModelForSpeechSeq2Seq
+    Graves et al. 2006, Connectionist Temporal Classification; Radford et al. 2022, Whisper
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.errors import InputError
+from workbench.engine.task import Progress
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
+from workbench.engine.tasks.processors import feature_extractor
+from workbench.engine.tasks.sounds import SOUND, features, too_short
+from workbench.engine.tasks.writing import watched
+from workbench.engine.values import Chunk, TaskInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+SPEC = Spec(
+    name="automatic-speech-recognition",
+    heads=("AutoModelForSpeechSeq2Seq", "AutoModelForCTC"),
+    does="Writes down what was said",
+    inputs=SOUND,
+    options=("timestamps", "max_new_tokens", "num_beams"),
+    shows="transcript",
+    example=TaskInput(),
+    defaults=(("max_new_tokens", 256),),
+)
+
+#: Seconds that a CTC model hears at once, and those that two neighbouring parts share on each side: what attention
+#: takes grows with the square of the length.
+PART = 30
+SHARED = 5
+
+
+def preprocess(request: Request) -> Inputs:
+    """The sound at the model's rate: its samples, or its spectrogram.
+
+    Raises:
+        InputError: There is no sound, it can't be read, or the model can't say when something was said in this way.
+    """
+    wanted = request.options.timestamps
+    can: tuple[str, ...] = ("none", "word", "char") if _is_ctc(request) else ("none", "segment", "word")
+    if not (_is_ctc(request) or _is_whisper(request)):
+        can = ("none",)
+    if wanted not in can:
+        raise InputError(
+            f"The time stamps can't be those of each {wanted}.",
+            why="CTC models know letters and words, Whisper segments and words, others nothing of time.",
+            remedy=f"Choose {' or '.join(can)}.",
+        )
+    arguments: dict[str, Any] = {"return_attention_mask": True}
+    made = features(request, **arguments)
+    extractor = feature_extractor(request.model)
+    if _is_whisper(request) and made.aside["samples"].shape[1] > extractor.n_samples:
+        made = features(request, truncation=False, padding="longest", **arguments)
+    return made
+
+
+def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    """One pass (CTC): ``logits`` of shape ``(1, frames, vocab)``; or one a token: ``sequences`` of shape ``(1, seq)``.
+
+    Raises:
+        InputError: The sound is too short for the model.
+    """
+    try:
+        return _logits(request, inputs) if _is_ctc(request) else _sequences(request, inputs)
+    except RuntimeError as error:
+        if "size" not in str(error):
+            raise
+        samples, rate = inputs.aside["samples"].shape[1], feature_extractor(request.model).sampling_rate
+        raise too_short(samples, rate, error) from error
+
+
+def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
+    """Ids to text, and to parts with the seconds they were said at where time stamps were asked for.
+
+    Returns:
+        The ids; and as items the transcript followed by its `Chunk`s.
+    """
+    if _is_ctc(request):
+        return _letters(request, outputs)
+    sequences = outputs["sequences"]
+    if not _is_whisper(request):
+        return Outcome(
+            {"sequences": sequences}, (str(request.tokenizer.decode(sequences[0], skip_special_tokens=True)),)
+        )
+    wanted = request.options.timestamps
+    config = request.model.model.config
+    part: dict[str, Any] = {"tokens": sequences}
+    if "token_timestamps" in outputs:
+        part["token_timestamps"] = outputs["token_timestamps"]
+    precision = feature_extractor(request.model).chunk_length / config.max_source_positions
+    stamps = {"none": None, "segment": True, "word": "word"}[wanted]
+    text, more = request.tokenizer._decode_asr(
+        [part], return_timestamps=stamps, return_language=None, time_precision=precision
+    )
+    chunks = [Chunk(chunk["text"], *chunk["timestamp"]) for chunk in more.get("chunks", ())]
+    return Outcome({"sequences": sequences}, (str(text), *chunks))
+
+
+def _logits(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    import torch
+
+    model = request.model.model
+    extractor = feature_extractor(request.model)
+    samples = inputs.aside["samples"][0].numpy()
+    if len(samples) <= PART * extractor.sampling_rate:
+        return {"logits": model(**request.on_device(inputs.tensors)).logits.float().cpu()}
+    from transformers.pipelines.automatic_speech_recognition import chunk_iter, rescale_stride
+
+    align = getattr(model.config, "inputs_to_logits_ratio", 1)
+    length, shared = (round(seconds * extractor.sampling_rate / align) * align for seconds in (PART, SHARED))
+    kept: list[Tensor] = []
+    for item in chunk_iter(samples, extractor, length, shared, shared):
+        request.task.check()
+        done = len(kept) * (length - 2 * shared)
+        request.task.report(Progress(min(done, len(samples)), len(samples), "samples", "forward"))
+        part = {name: value for name, value in item.items() if isinstance(value, torch.Tensor)}
+        logits = model(**request.on_device(part)).logits.float().cpu()
+        total, left, right = rescale_stride([item["stride"]], 1 / align)[0]
+        kept.append(logits[:, left : total - right])
+    return {"logits": torch.cat(kept, dim=1)}
+
+
+def _letters(request: Request, outputs: dict[str, Tensor]) -> Outcome:
+    ids = outputs["logits"].argmax(dim=-1)
+    wanted, tokenizer = request.options.timestamps, request.tokenizer
+    text = str(tokenizer.decode(ids[0], skip_special_tokens=False))
+    chunks: list[Chunk] = []
+    if wanted != "none":
+        found = tokenizer.decode(
+            ids[0],
+            skip_special_tokens=False,
+            output_char_offsets=wanted == "char",
+            output_word_offsets=wanted == "word",
+        )
+        ratio = getattr(request.model.model.config, "inputs_to_logits_ratio", 1)
+        frame = ratio / feature_extractor(request.model).sampling_rate
+        chunks = [
+            Chunk(each[wanted], each["start_offset"] * frame, each["end_offset"] * frame)
+            for each in found[f"{wanted}_offsets"]
+        ]
+    return Outcome({"ids": ids}, (text, *chunks))
+
+
+def _sequences(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    import torch
+
+    wanted = request.options.timestamps
+    more: dict[str, Any] = {}
+    if _is_whisper(request):
+        long = inputs.aside["samples"].shape[1] > feature_extractor(request.model).n_samples
+        more["return_timestamps"] = wanted != "none" or long
+        if wanted == "word":
+            more |= {"return_token_timestamps": True, "return_segments": True}
+    try:
+        with watched(request, 1) as (settings, _first):
+            made = request.model.model.generate(**request.on_device(inputs.tensors), **settings, **more)
+    except ValueError as error:
+        if "max_new_tokens" not in str(error):
+            raise
+        most = getattr(request.model.model.config, "max_target_positions", "fewer")
+        raise InputError(
+            "The decoder can't write that many tokens.",
+            why=f"It has {most} positions, some of them taken by its prompt, and {request.options.max_new_tokens} new "
+            "tokens were asked for.",
+            remedy="Ask for fewer new tokens.",
+        ) from error
+    if isinstance(made, torch.Tensor):
+        return {"sequences": made.cpu()}
+    found = {"sequences": made["sequences"].cpu()}
+    if wanted == "word":
+        found["token_timestamps"] = torch.cat([part["token_timestamps"] for part in made["segments"][0]])[None].cpu()
+    return found
+
+
+def _is_ctc(request: Request) -> bool:
+    return request.model.head == "AutoModelForCTC"
+
+
+def _is_whisper(request: Request) -> bool:
+    return bool(request.model.model.config.model_type == "whisper")

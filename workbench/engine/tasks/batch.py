@@ -1,0 +1,357 @@
+"""Many inputs: one task on each row, several rows a pass where it can be, and a row that fails stops no other."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine import tasks
+from workbench.engine.errors import InputError, NotSupported, OutOfMemory, WorkbenchError, explain
+from workbench.engine.task import Progress, Silent, Task
+from workbench.engine.tasks.inputs import Inputs, Request
+from workbench.engine.tokens import padding_token
+from workbench.engine.values import TaskInput, TaskOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
+
+
+KINDS = (".csv", ".jsonl", ".parquet")
+"""Endings of the files that results are written to."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BatchRow:
+    """What became of one row.
+
+    Attributes:
+        number: Its place among the rows, from 1.
+        where: Where it is written, as ``reviews.csv, line 17``; empty where nobody knows.
+        given: The input.
+        lines: A dict for each item of its result, of one kind for all rows; none where it failed or nothing was found.
+        error: Why it failed, in words; empty where it did not.
+    """
+
+    number: int
+    where: str
+    given: TaskInput
+    lines: tuple[dict[str, Any], ...]
+    error: str = ""
+
+
+def can(name: str) -> bool:
+    """Whether a task can be done on many rows; what it makes must fit a table."""
+    return tasks.spec(name).shows in _LINES
+
+
+def run(
+    model: LoadedModel,
+    name: str,
+    rows: Sequence[TaskInput],
+    options: TaskOptions | None = None,
+    *,
+    batch_size: int = 8,
+    places: Sequence[str] = (),
+    task: Task | None = None,
+) -> tuple[BatchRow, ...]:
+    """Do a task on each row.
+
+    Args:
+        model: Loaded with a head that can do the task.
+        name: One that `can` be done on many rows.
+        rows: The inputs.
+        options: As for `tasks.run`.
+        batch_size: Rows that go through the model together, for tasks that are one pass; 1 or more.
+        places: Where each row is written, for people.
+        task: Hears of rows; is sent a tuple of `BatchRow` after each pass, so that a stop loses none of them.
+
+    Returns:
+        A `BatchRow` for each row, in order.
+
+    Raises:
+        NotSupported: The model can't do the task, or the task has no table.
+        InputError: There are no rows.
+        OutOfMemory: There was too little for a pass.
+    """
+    import torch
+
+    task = task or Silent()
+    if not can(name) or not tasks.supports(model, name):
+        raise NotSupported(
+            f"{model.checkpoint.name} can't do {name} on many rows.",
+            why=f"It was loaded as {model.head}." if can(name) else "What this task makes does not fit a table.",
+            remedy="Choose another task, or load the checkpoint with the head it needs.",
+        )
+    if not rows:
+        raise InputError("There are no rows.", why="The file has none.", remedy="Choose another file.")
+    options = options or tasks.defaults(name)
+    done: list[BatchRow] = []
+    with torch.inference_mode():
+        for first in range(0, len(rows), max(1, batch_size)):
+            task.check()
+            task.report(Progress(first, len(rows), "rows"))
+            part = [Request(model, given, options, _Quiet(task)) for given in rows[first : first + max(1, batch_size)]]
+            numbers = range(first + 1, first + 1 + len(part))
+            found = tuple(
+                BatchRow(number, places[number - 1] if places else "", request.given, lines, error)
+                for number, request, (lines, error) in zip(numbers, part, _passed(name, part), strict=True)
+            )
+            task.send(found)
+            done += found
+    task.report(Progress(len(rows), len(rows), "rows"))
+    return tuple(done)
+
+
+def lines(rows: Sequence[BatchRow]) -> list[dict[str, Any]]:
+    """The rows as a table: a line for each item, and one for each row without any.
+
+    Returns:
+        Dicts with ``row``, ``where`` it is written, the input's fields that were given, the item's fields, and
+        ``error``.
+    """
+    kinds = list(dict.fromkeys(key for row in rows for line in row.lines for key in line))
+    made = []
+    for row in rows:
+        given: dict[str, Any] = {"row": row.number} | ({"where": row.where} if row.where else {})
+        given |= {
+            field: str(value) if isinstance(value, Path) else value
+            for field, value in (("text", row.given.text), ("second", row.given.second), ("image", row.given.image),
+                                 ("audio", row.given.audio))
+            if value
+        }  # fmt: skip
+        for line in row.lines or ({},):
+            made.append(given | {key: line.get(key) for key in kinds} | {"error": row.error})
+    return made
+
+
+def save(rows: Sequence[BatchRow], path: Path) -> None:
+    """Write the table of `lines`; the file appears when all of it is written.
+
+    Args:
+        rows: What `run` gave, all or some of it.
+        path: Its ending says how: one of `KINDS`.
+
+    Raises:
+        OSError: It can't be written.
+        ValueError: The ending is none of these.
+    """
+    table = lines(rows)
+    columns = list(dict.fromkeys(key for line in table for key in line))
+    beside = path.with_name(path.name + ".part")
+    try:
+        {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[_kind(path)](table, columns, beside)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _kind(path: Path) -> str:
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        raise ValueError(f"{path.name} ends in none of {', '.join(KINDS)}")
+    return kind
+
+
+def _csv(table: list[dict[str, Any]], columns: list[str], path: Path) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        for line in table:
+            # A list has no place in a cell; JSON can be read back from it.
+            writer.writerow(
+                {key: json.dumps(value) if isinstance(value, list) else value for key, value in line.items()}
+            )
+
+
+def _jsonl(table: list[dict[str, Any]], _columns: list[str], path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in table)
+
+
+def _parquet(table: list[dict[str, Any]], columns: list[str], path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    by_column = {column: [line.get(column) for line in table] for column in columns}
+    pyarrow.parquet.write_table(pyarrow.table(by_column), path)
+
+
+class _Quiet:
+    """A task that may stop the steps of a row, and tells nobody how far one has come."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+
+    @property
+    def cancelled(self) -> bool:
+        return self._task.cancelled
+
+    def report(self, progress: Progress) -> None:
+        """The rows are what counts."""
+
+    def send(self, part: object) -> None:
+        """Parts of one row are nobody's."""
+
+    def log(self, line: str) -> None:
+        self._task.log(line)
+
+    def check(self) -> None:
+        self._task.check()
+
+
+def _passed(name: str, part: Sequence[Request]) -> list[tuple[tuple[dict[str, Any], ...], str]]:
+    """The lines of each row's result, or words for why there are none."""
+    module = tasks.module(name)
+    show = _LINES[module.SPEC.shows]
+    prepared: list[Inputs | WorkbenchError] = [_tried(module.preprocess, request) for request in part]
+    good = [index for index, inputs in enumerate(prepared) if isinstance(inputs, Inputs)]
+    outputs = _together(module, [part[index] for index in good], [prepared[index] for index in good])
+    found: list[tuple[tuple[dict[str, Any], ...], str]] = []
+    for index, request in enumerate(part):
+        inputs = prepared[index]
+        if isinstance(inputs, WorkbenchError):
+            found.append(((), str(inputs)))
+            continue
+        mine = outputs[good.index(index)] if outputs is not None else _tried(module.forward, request, inputs)
+        outcome = mine if isinstance(mine, WorkbenchError) else _tried(module.postprocess, request, inputs, mine)
+        if isinstance(outcome, WorkbenchError):
+            found.append(((), str(outcome)))
+        else:
+            found.append((tuple(show(outcome.items)), ""))
+    return found
+
+
+def _tried(step: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return step(*arguments)
+    except Exception as error:
+        plain = explain(error, "This row could not be done.")
+        if isinstance(plain, OutOfMemory):
+            raise plain from error
+        return plain
+
+
+def _together(module: Any, part: Sequence[Request], prepared: Sequence[Any]) -> list[dict[str, Tensor]] | None:
+    """The outputs of each row from one pass over all, or None where each must go alone."""
+    import torch
+
+    how = module.SPEC.batches
+    if not how or len(part) < 2:
+        return None
+    request = part[0]
+    widths = [_width(inputs) for inputs in prepared]
+    padded = len(set(widths)) > 1
+    # A decoder finds the last token by the pad token; where it has none, rows can't be padded beside one another.
+    if padded and getattr(request.model.model.config, "pad_token_id", None) is None:
+        return None
+    names = list(prepared[0].tensors)
+    try:
+        filler = {"input_ids": _pad_id(request)} if padded else {}
+        stacked = {
+            name: torch.cat([_filled(inputs.tensors[name], max(widths), filler.get(name, 0)) for inputs in prepared])
+            for name in names
+        }
+    except (KeyError, RuntimeError):
+        return None  # pictures of different sizes
+    made = _tried(module.forward, request, Inputs(stacked))
+    if isinstance(made, WorkbenchError):
+        return None
+    return [
+        {name: _cut(tensor[index : index + 1], widths[index], how) for name, tensor in made.items()}
+        for index in range(len(part))
+    ]
+
+
+def _width(inputs: Inputs) -> int:
+    ids = inputs.tensors.get("input_ids")
+    return int(ids.shape[1]) if ids is not None else 0
+
+
+def _pad_id(request: Request) -> int:
+    tokenizer = request.tokenizer
+    return int(tokenizer.convert_tokens_to_ids(padding_token(tokenizer)[0]))
+
+
+def _filled(tensor: Tensor, width: int, value: int) -> Tensor:
+    from torch.nn.functional import pad
+
+    missing = width - tensor.shape[-1] if tensor.dim() == 2 and width else 0
+    return pad(tensor, (0, missing), value=value) if missing > 0 else tensor
+
+
+def _cut(tensor: Tensor, width: int, how: str) -> Tensor:
+    return tensor[:, :width] if how == "tokens" else tensor
+
+
+def _labels(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"label": item.label, "score": item.score} for item in items]
+
+
+def _entities(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [
+        {"entity": item.text, "label": item.label, "score": item.score, "start": item.start, "end": item.end}
+        for item in items
+    ]
+
+
+def _answers(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"answer": item.text, "score": item.score, "start": item.start, "end": item.end} for item in items]
+
+
+def _cells(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"answer": item.text, "cells": [list(cell) for cell in item.cells]} for item in items]
+
+
+def _fillings(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [
+        {"mask": item.mask_index + 1, "token": item.token, "score": item.score, "sequence": item.sequence}
+        for item in items
+    ]
+
+
+def _texts(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"generated": text} for text in items]
+
+
+def _vectors(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"vector": list(row)} for row in items]
+
+
+def _boxes(items: Sequence[Any]) -> list[dict[str, Any]]:
+    names = ("label", "score", "xmin", "ymin", "xmax", "ymax")
+    return [{name: getattr(item, name) for name in names} for item in items]
+
+
+def _masks(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"label": item.label, "score": item.score, "share": float(item.mask.mean())} for item in items]
+
+
+def _depths(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"least": float(each.min()), "mean": float(each.mean()), "most": float(each.max())} for each in items]
+
+
+def _transcripts(items: Sequence[Any]) -> list[dict[str, Any]]:
+    text, *chunks = items
+    parts = [{"part": chunk.text, "from": chunk.start, "to": chunk.end} for chunk in chunks]
+    return [{"transcript": text} | part for part in parts or [{}]]
+
+
+_LINES: dict[str, Callable[[Sequence[Any]], list[dict[str, Any]]]] = {
+    "labels": _labels,
+    "entities": _entities,
+    "answer": _answers,
+    "cells": _cells,
+    "filled": _fillings,
+    "text": _texts,
+    "vectors": _vectors,
+    "boxes": _boxes,
+    "masks": _masks,
+    "depth": _depths,
+    "transcript": _transcripts,
+}

@@ -1,0 +1,61 @@
+"""Image feature extraction: the hidden states of a picture's patches, and one vector for the whole.
+
+References:
+    transformers, Pipelines: ImageFeatureExtractionPipeline; Model outputs: BaseModelOutput.last_hidden_state
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.engine.errors import InputError
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
+from workbench.engine.tasks.vision import PICTURE, pixels
+from workbench.engine.values import TaskInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["SPEC", "forward", "postprocess", "preprocess"]
+
+SPEC = Spec(
+    name="image-feature-extraction",
+    heads=("AutoModel",),
+    does="Turns a picture into vectors",
+    inputs=PICTURE,
+    options=("pooling", "normalize"),
+    shows="vectors",
+    example=TaskInput(),
+)
+
+preprocess = pixels
+
+
+def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    """One pass below any head: ``last_hidden_state`` of shape ``(1, patches, hidden)``, or a map ``(1, c, h, w)``."""
+    output = request.model.model.base_model(**request.on_device(inputs.tensors))
+    found = {"last_hidden_state": output[0].float().cpu()}
+    pooled = output.get("pooler_output")
+    return found if pooled is None else found | {"pooler_output": pooled.float().cpu()}
+
+
+def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
+    """One vector for the picture: the mean or the maximum over its patches, the first (``cls``) or the last of them.
+
+    Raises:
+        InputError: ``options.pooling`` is none that is known.
+    """
+    from torch.nn.functional import normalize
+
+    hidden = outputs["last_hidden_state"]
+    hidden = hidden.flatten(2).transpose(1, 2) if hidden.dim() == 4 else hidden
+    pools = {"mean": hidden.mean(dim=1), "cls": hidden[:, 0], "max": hidden.amax(dim=1), "last": hidden[:, -1]}
+    if request.options.pooling not in pools:
+        raise InputError(
+            "The hidden states can't be pooled.",
+            why=f"There is no pooling called “{request.options.pooling}”.",
+            remedy="Use mean, cls, max or last.",
+        )
+    embedding = pools[request.options.pooling]
+    embedding = normalize(embedding, dim=-1) if request.options.normalize else embedding
+    return Outcome({"embeddings": embedding}, tuple(tuple(row) for row in embedding.tolist()))

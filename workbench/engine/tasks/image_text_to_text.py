@@ -1,0 +1,63 @@
+"""Image-text-to-text: an answer to a question about a picture, or its description.
+
+References:
+    transformers, Pipelines: ImageTextToTextPipeline; Auto Classes: AutoModelForImageTextToText
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import workbench.engine.generate.pictures as shown
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
+from workbench.engine.tasks.vision import picture
+from workbench.engine.tasks.writing import generated
+from workbench.engine.values import Message, Start, TaskInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+SPEC = Spec(
+    name="image-text-to-text",
+    heads=("AutoModelForImageTextToText",),
+    does="Answers a question about a picture",
+    inputs=(("image", "Picture"), ("text", "Question or prompt")),
+    options=("max_new_tokens", "num_beams", "do_sample", "temperature", "seed"),
+    shows="text",
+    example=TaskInput("What does the picture show?"),
+)
+
+
+def preprocess(request: Request) -> Inputs:
+    """Show picture and question as the checkpoint's chat template writes them, or one after the other without one.
+
+    Raises:
+        InputError: There is no picture, it can't be read, or there is no question.
+        NotSupported: The checkpoint has no processor that works here.
+    """
+    import torch
+
+    picture(request)
+    check_text(request.text, "question")
+    assert request.given.image is not None
+    images = (request.given.image,)
+    messages = (Message("user", request.text, images),) if request.model.facts.has_chat_template else ()
+    encoding = shown.encode_shown(request.model, request.text, messages, images, task=request.task)
+    made = shown.tensors(request.model, Start(encoding, images=images))
+    return Inputs({name: tensor.cpu() for name, tensor in made.items() if isinstance(tensor, torch.Tensor)})
+
+
+def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    """Many passes, one a new token; a stop takes effect within a token."""
+    length = 1 if request.model.encoder_decoder else int(inputs.tensors["input_ids"].shape[1])
+    return generated(request, request.on_device(inputs.tensors), length)
+
+
+def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
+    """Cut the prompt off and decode the rest without special tokens."""
+    length = 1 if request.model.encoder_decoder else int(inputs.tensors["input_ids"].shape[1])
+    new_ids = outputs["sequences"][0, length:]
+    text = str(request.tokenizer.decode(new_ids, skip_special_tokens=True))
+    tensors = {"new_ids": new_ids, "first_probabilities": outputs["first_logits"].float().softmax(dim=-1)}
+    return Outcome(tensors, (text,))

@@ -1,0 +1,112 @@
+"""Checkpoints to begin a task with: well known, small to middling, and free to use (Apache-2.0 or MIT).
+
+Sizes are those of the published model cards and of the headers of their safetensors files.
+
+References:
+    Hugging Face Hub, Model cards
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """A checkpoint on the Hub.
+
+    Attributes:
+        name: ``owner/name``.
+        parameters: In millions, as its card has them.
+        licence: ``Apache-2.0`` or ``MIT``.
+    """
+
+    name: str
+    parameters: float
+    licence: str = "Apache-2.0"
+
+
+_MIT = "MIT"
+
+_TABLE: dict[str, tuple[Recommended, ...]] = {
+    "text-classification": (Recommended("distilbert/distilbert-base-uncased-finetuned-sst-2-english", 67.0),),
+    "sentence-pair-classification": (Recommended("cross-encoder/ms-marco-MiniLM-L6-v2", 22.7),),
+    "zero-shot-classification": (
+        Recommended("MoritzLaurer/deberta-v3-base-zeroshot-v1", 184, _MIT),
+        Recommended("facebook/bart-large-mnli", 407, _MIT),
+    ),
+    "token-classification": (Recommended("dslim/bert-base-NER", 108, _MIT),),
+    "question-answering": (Recommended("distilbert/distilbert-base-cased-distilled-squad", 65.2),),
+    "table-question-answering": (Recommended("google/tapas-base-finetuned-wtq", 111),),
+    "next-sentence-prediction": (Recommended("google-bert/bert-base-uncased", 110),),
+    "fill-mask": (
+        Recommended("distilbert/distilroberta-base", 82.8),
+        Recommended("google-bert/bert-base-uncased", 110),
+        Recommended("answerdotai/ModernBERT-base", 149),
+    ),
+    "text-generation": (
+        Recommended("openai-community/gpt2", 124, _MIT),
+        Recommended("HuggingFaceTB/SmolLM2-135M-Instruct", 135),
+        Recommended("Qwen/Qwen2.5-0.5B-Instruct", 494),
+    ),
+    "text2text-generation": (
+        Recommended("google/flan-t5-small", 77.0),
+        Recommended("google/flan-t5-base", 248),
+    ),
+    "summarization": (
+        Recommended("sshleifer/distilbart-cnn-12-6", 306),
+        Recommended("facebook/bart-large-cnn", 406, _MIT),
+    ),
+    "translation": (
+        Recommended("google-t5/t5-small", 60.5),
+        Recommended("facebook/m2m100_418M", 418, _MIT),
+    ),
+    "feature-extraction": (
+        Recommended("sentence-transformers/all-MiniLM-L6-v2", 22.7),
+        Recommended("BAAI/bge-small-en-v1.5", 33.4, _MIT),
+        Recommended("intfloat/multilingual-e5-small", 118, _MIT),
+    ),
+    "image-classification": (
+        Recommended("microsoft/resnet-50", 25.6),
+        Recommended("google/vit-base-patch16-224", 86.6),
+    ),
+    "zero-shot-image-classification": (Recommended("google/siglip-base-patch16-224", 203),),
+    "object-detection": (
+        Recommended("hustvl/yolos-tiny", 6.5),
+        Recommended("facebook/detr-resnet-50", 41.6),
+    ),
+    "zero-shot-object-detection": (
+        Recommended("google/owlvit-base-patch32", 153),
+        Recommended("IDEA-Research/grounding-dino-tiny", 172),
+    ),
+    "image-segmentation": (Recommended("facebook/detr-resnet-50-panoptic", 43.0),),
+    "depth-estimation": (
+        Recommended("depth-anything/Depth-Anything-V2-Small-hf", 24.8),
+        Recommended("Intel/dpt-large", 342),
+    ),
+    "image-feature-extraction": (
+        Recommended("facebook/dinov2-small", 22.1),
+        Recommended("google/vit-base-patch16-224-in21k", 86.4),
+    ),
+    "visual-question-answering": (Recommended("dandelin/vilt-b32-finetuned-vqa", 118),),
+    "image-text-to-text": (
+        Recommended("HuggingFaceTB/SmolVLM-256M-Instruct", 256),
+        Recommended("HuggingFaceTB/SmolVLM-500M-Instruct", 508),
+    ),
+    "audio-classification": (Recommended("superb/wav2vec2-base-superb-ks", 94.6),),
+    "zero-shot-audio-classification": (Recommended("laion/clap-htsat-unfused", 153),),
+    "automatic-speech-recognition": (
+        Recommended("openai/whisper-tiny", 37.8),
+        Recommended("facebook/wav2vec2-base-960h", 94.4),
+        Recommended("openai/whisper-small", 242),
+    ),
+}
+
+
+def recommended(task: str) -> tuple[Recommended, ...]:
+    """Checkpoints to begin a task with, the smallest first; none where no well-known one is free to use.
+
+    Args:
+        task: As the library names it.
+    """
+    return _TABLE.get(task, ())

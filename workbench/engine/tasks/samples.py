@@ -1,0 +1,49 @@
+"""Something to try a task on: a picture and a sound that are made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.engine.paths import data_dir
+from workbench.engine.tasks import sounds
+from workbench.engine.values import Sound
+
+_WIDTH, _HEIGHT = 640, 480
+_RATE = 16_000
+
+
+def picture() -> Path:
+    """A house under a sun, drawn once and kept with the person's data."""
+    from PIL import Image, ImageDraw
+
+    path = data_dir() / "samples" / "house.png"
+    if path.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.new("RGB", (_WIDTH, _HEIGHT), "#bcd9f2")
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 330, _WIDTH, _HEIGHT), fill="#7fae5f")
+    draw.ellipse((500, 40, 590, 130), fill="#f5c542")
+    draw.rectangle((170, 200, 390, 370), fill="#e8dcc6", outline="#7d6b52", width=4)
+    draw.polygon(((150, 205), (280, 100), (410, 205)), fill="#a3452c")
+    draw.rectangle((255, 280, 305, 370), fill="#6b4a2f")
+    for left in (190, 330):
+        draw.rectangle((left, 235, left + 40, 275), fill="#8fc1e3", outline="#7d6b52", width=3)
+    draw.rectangle((470, 300, 490, 380), fill="#6b4a2f")
+    draw.ellipse((430, 200, 530, 315), fill="#3f7d3a")
+    image.save(path)
+    return path
+
+
+def sound() -> Path:
+    """Two seconds of a rising tone with pauses, made once and kept with the person's data."""
+    import numpy
+
+    path = data_dir() / "samples" / "tones.wav"
+    if path.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    seconds = numpy.arange(2 * _RATE) / _RATE
+    tone = numpy.sin(2 * numpy.pi * (220 + 110 * seconds) * seconds) * (numpy.sin(2 * numpy.pi * 2 * seconds) > 0)
+    sounds.save(Sound((0.4 * tone).astype(numpy.float32), _RATE), path)
+    return path

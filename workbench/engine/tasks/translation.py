@@ -1,0 +1,82 @@
+"""Translation: the text in another language.
+
+References:
+    transformers, Task guides: Translation; Auto Classes: AutoModelForSeq2SeqLM
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.errors import InputError
+from workbench.engine.tasks import text2text_generation
+from workbench.engine.tasks.inputs import Inputs, Request, Spec, encoded
+from workbench.engine.tasks.text2text_generation import postprocess, prefixed
+from workbench.engine.tasks.writing import generated
+from workbench.engine.values import TaskInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["SPEC", "forward", "languages", "postprocess", "preprocess"]
+
+SPEC = Spec(
+    name="translation",
+    heads=("AutoModelForSeq2SeqLM",),
+    does="Writes the text in another language",
+    inputs=(("text", "Text"),),
+    options=("source_language", "target_language", *text2text_generation.OPTIONS),
+    shows="text",
+    example=TaskInput("The capital of France is Paris."),
+)
+
+
+def languages(tokenizer: Any) -> dict[str, int]:
+    """The language codes of a tokenizer for many languages with the id of each; empty where it has none."""
+    codes = getattr(tokenizer, "lang_code_to_id", None)
+    if isinstance(codes, dict):
+        return {str(code): int(index) for code, index in codes.items()}
+    if not hasattr(tokenizer, "src_lang"):
+        return {}
+    unknown = tokenizer.unk_token_id
+    named = (str(token) for token in getattr(tokenizer, "additional_special_tokens", None) or ())
+    found = {code.strip("_"): tokenizer.convert_tokens_to_ids(code) for code in named}
+    return {code: int(index) for code, index in found.items() if index != unknown}
+
+
+def preprocess(request: Request) -> Inputs:
+    """Tell the tokenizer the language of the text, put the checkpoint's own prefix in front, tokenize, and cut.
+
+    Raises:
+        InputError: A language is asked for that the tokenizer does not know.
+    """
+    tokenizer = request.tokenizer
+    for code in (request.options.source_language, request.options.target_language):
+        _known(tokenizer, code)
+    if not request.options.source_language:
+        return encoded(prefixed(request, "translation"))
+    before = tokenizer.src_lang
+    tokenizer.src_lang = request.options.source_language
+    try:
+        return encoded(request)
+    finally:
+        tokenizer.src_lang = before
+
+
+def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    """As `text2text_generation.forward`, the target language's token forced to the front where one was asked for."""
+    code = request.options.target_language
+    forced = {"forced_bos_token_id": languages(request.tokenizer)[code]} if code else {}
+    return generated(request, request.on_device(inputs.tensors), 1, **forced)
+
+
+def _known(tokenizer: Any, code: str) -> None:
+    codes = languages(tokenizer)
+    if not code or code in codes:
+        return
+    if codes:
+        some = ", ".join(sorted(codes)[:8])
+        why, remedy = f"Its tokenizer has no language “{code}”.", f"Use one of its {len(codes)}: {some} …"
+    else:
+        why, remedy = "This checkpoint translates between two languages only.", "Leave the languages empty."
+    raise InputError("The language can't be chosen.", why=why, remedy=remedy)

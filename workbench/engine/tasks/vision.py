@@ -1,0 +1,102 @@
+"""What tasks on pictures share: a picture as pixel values, one pass, and the processor's own postprocessing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate import pictures
+from workbench.engine.tasks.inputs import Inputs, Request
+from workbench.engine.tasks.processors import image_processor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+PICTURE = (("image", "Picture"),)
+"""The input of a task on one picture."""
+
+
+class Outputs(dict[str, Any]):
+    """The outputs of a model as the processors read them: by key and by attribute."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(name) from error
+
+
+def picture(request: Request) -> Image:
+    """The picture that was given, turned upright, in RGB.
+
+    Raises:
+        InputError: There is none, or it can't be read.
+    """
+    if request.given.image is None:
+        raise InputError(
+            "There is no picture yet.",
+            why="No file was chosen.",
+            remedy="Drop one on the pane, choose one, paste one, or take the example.",
+        )
+    return pictures.read(request.given.image)
+
+
+def pixels(request: Request) -> Inputs:
+    """The picture as the checkpoint's processor prepares it; aside ``target_size``, its own height and width.
+
+    Raises:
+        InputError: There is no picture, it can't be read, or the processor can't prepare it.
+        NotSupported: The checkpoint has no image processor that works here.
+    """
+    import torch
+
+    opened = picture(request)
+    processor = image_processor(request.model)
+    try:
+        made = processor(images=[opened], return_tensors="pt")
+    except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise InputError(
+            "The picture could not be prepared.",
+            why=f"The checkpoint's image processor says: {said}",
+            remedy="Try another picture; a very small or very long one can be too much for it.",
+        ) from error
+    names = sorted(made, key=lambda name: name != "pixel_values")
+    tensors = {name: made[name] for name in names if isinstance(made[name], torch.Tensor)}
+    return Inputs(tensors, {"target_size": torch.tensor([[opened.height, opened.width]])})
+
+
+def passed(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    """One pass: every output that is a tensor, in full precision, on the CPU."""
+    import torch
+
+    output = request.model.model(**request.on_device(inputs.tensors))
+    return {
+        name: (tensor.float() if tensor.is_floating_point() else tensor).cpu()
+        for name, tensor in output.items()
+        if isinstance(tensor, torch.Tensor)
+    }
+
+
+def finisher(request: Request, names: tuple[str, ...]) -> Any:
+    """The first of some ``post_process_…`` methods that the checkpoint's processor has.
+
+    Raises:
+        NotSupported: It has none.
+    """
+    processor = image_processor(request.model)
+    for name in names:
+        if hasattr(processor, name):
+            return getattr(processor, name)
+    raise NotSupported(
+        f"The outputs of {request.model.checkpoint.name} can't be read.",
+        why=f"Its image processor ({type(processor).__name__}) has no {' or '.join(names)}.",
+        remedy="Load another checkpoint, or another setting of what parts are.",
+    )
+
+
+def size(inputs: Inputs) -> tuple[int, int]:
+    """Height and width of the picture."""
+    height, width = inputs.aside["target_size"][0].tolist()
+    return int(height), int(width)

@@ -1,0 +1,101 @@
+"""What tasks that write share: ``generate()`` that can be stopped, with the logits of its first token kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.models import LOAD_LOCK
+from workbench.engine.task import Progress
+from workbench.engine.tasks.inputs import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def generated(request: Request, tensors: Mapping[str, Tensor], length: int, **more: Any) -> dict[str, Tensor]:
+    """Write new ids with ``generate()``; a stop takes effect within a token.
+
+    Args:
+        request: Its options say how many, and how each is chosen.
+        tensors: What the model is called with.
+        length: Tokens that the written sequence begins with.
+        more: Further arguments of ``generate``.
+
+    Returns:
+        ``sequences`` of shape ``(1, length + new)``, and ``first_logits`` of shape ``(1, vocab)`` (a row a beam), what
+        the first new token was chosen from.
+    """
+    tokenizer = request.tokenizer
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    with watched(request, length) as (settings, first):
+        sequences = request.model.model.generate(**tensors, **(settings | {"pad_token_id": pad} | more))
+    return {"sequences": sequences.cpu(), "first_logits": first[0]}
+
+
+@contextmanager
+def watched(request: Request, length: int) -> Iterator[tuple[dict[str, Any], list[Tensor]]]:
+    """Arguments for ``generate`` by the options, under which it can be stopped and draws by the seed.
+
+    Args:
+        request: Its options say how many tokens, and how each is chosen.
+        length: Tokens that the written sequence begins with.
+
+    Yields:
+        The arguments, and a list that gets the logits of shape ``(1, vocab)`` of the first new token.
+    """
+    import torch
+    from transformers import StoppingCriteriaList
+
+    first: list[Tensor] = []
+    options = request.options
+
+    def keep_first(_module: Any, _arguments: Any, output: Any) -> None:
+        logits = getattr(output, "logits", None)
+        if not first and logits is not None:
+            first.append(logits[:, -1].cpu())
+
+    def watch(ids: Tensor, _scores: Any, **_: Any) -> Tensor:
+        request.task.check()
+        request.task.report(Progress(max(0, ids.shape[1] - length), options.max_new_tokens, "tokens"))
+        return torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
+
+    settings: dict[str, Any] = {
+        "max_new_tokens": options.max_new_tokens,
+        "do_sample": options.do_sample,
+        "stopping_criteria": StoppingCriteriaList([watch]),
+    }
+    if options.do_sample:
+        settings["temperature"] = options.temperature
+    if options.num_beams > 1:
+        settings["num_beams"] = options.num_beams
+    handle = request.model.model.register_forward_hook(keep_first)
+    try:
+        with drawing(request, options.do_sample):
+            yield settings, first
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def drawing(request: Request, draws: bool) -> Iterator[None]:
+    """Seed torch's global generator, and give it back as it was.
+
+    A train step draws from it too; where something is drawn here, neither may disturb the other's numbers.
+
+    Args:
+        request: Its options name the seed.
+        draws: Whether anything is drawn.
+    """
+    import torch
+
+    while draws and not LOAD_LOCK.acquire(timeout=0.1):
+        request.task.check()
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(request.options.seed)
+            yield
+    finally:
+        if draws:
+            LOAD_LOCK.release()

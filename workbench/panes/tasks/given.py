@@ -1,0 +1,126 @@
+"""What a task is done on: only the fields that it reads are shown, each under its own name."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from workbench.engine.tasks import Spec
+from workbench.engine.values import TaskInput
+from workbench.widgets import theme
+from workbench.widgets.exact_text import ExactTextEdit
+from workbench.widgets.naming import named
+from workbench.widgets.picture_well import PictureWell
+from workbench.widgets.sound_well import SoundWell
+from workbench.widgets.theme import px
+
+#: How the room is shared: a context is longer than its question, labels are short.
+_ROOM = {"text": 2, "second": 3, "labels": 2, "image": 5, "audio": 3}
+
+
+class GivenForm(QWidget):
+    """The input of a task.
+
+    Attributes:
+        picture: Where a picture is taken; who owns the form reads it and hands a copy over.
+        sound: Likewise for a sound, and its samples.
+
+    Signals:
+        changed(): The person changed something.
+        refused(str): Words for a file that can't be used.
+    """
+
+    changed = Signal()
+    refused = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._takes: tuple[str, ...] = ()
+        self._text = named(ExactTextEdit(), "tasks.text", "Text", "What the task is done on; Ctrl+Enter runs")
+        self._second = named(ExactTextEdit(), "tasks.second", "Second text", "What goes with the first text")
+        self._labels = named(ExactTextEdit(), "tasks.labels", "Labels", "One a line; usually 2 to 10")
+        self.picture = named(PictureWell("tasks.image"), "tasks.image", "Picture", "Drop one here, or press Ctrl+V")
+        self.sound = named(SoundWell("tasks.audio"), "tasks.audio", "Sound", "Drop one here, or choose one")
+        self._fields: dict[str, QWidget] = {
+            "text": self._text,
+            "second": self._second,
+            "labels": self._labels,
+            "image": self.picture,
+            "audio": self.sound,
+        }
+        self._names: dict[str, QLabel] = {}
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        for name, field in self._fields.items():
+            label = QLabel(field.accessibleName())
+            label.setBuddy(field)
+            self._names[name] = label
+            self._column.addWidget(label)
+            self._column.addWidget(field, _ROOM[name])
+        for edit in (self._text, self._second, self._labels):
+            edit.textChanged.connect(self.changed)
+        self.picture.picture_changed.connect(self.changed)
+        self.picture.refused.connect(self.refused)
+        self.sound.sound_changed.connect(self.changed)
+
+    @property
+    def given(self) -> TaskInput:
+        """The input as it stands; what the task does not read is left out."""
+        return TaskInput(
+            text=self._text.text() if "text" in self._takes else "",
+            second=self._second.text() if "second" in self._takes else "",
+            labels=_lines(self._labels.text()) if "labels" in self._takes else (),
+            image=self.picture.path if "image" in self._takes else None,
+            audio=self.sound.path if "audio" in self._takes else None,
+        )
+
+    def set_given(self, given: TaskInput) -> None:
+        """Fill in an input; a field that the task does not read stays as it is."""
+        if "text" in self._takes:
+            self._text.set_text(given.text)
+        if "second" in self._takes:
+            self._second.set_text(given.second)
+        if "labels" in self._takes:
+            self._labels.set_text("\n".join(given.labels))
+        if "image" in self._takes:
+            self.picture.set_path(given.image)
+        if "audio" in self._takes:
+            self.sound.set_path(given.audio)
+
+    def show_for(self, spec: Spec) -> None:
+        """Show the fields of a task under the names it has for them."""
+        names = dict(spec.inputs)
+        self._takes = spec.takes
+        for name, field in self._fields.items():
+            shown = name in names
+            field.setVisible(shown)
+            self._names[name].setVisible(shown and len(names) > 1)
+            if shown:
+                self._names[name].setText(names[name])
+                field.setAccessibleName(names[name])
+        self._text.setPlaceholderText(f"{names.get('text', 'Text')} …")
+        self._second.setPlaceholderText(f"{names.get('second', 'Second text')} …")
+        self._labels.setPlaceholderText(f"{names.get('labels', 'Labels')} …")
+        self._measure()
+
+    def focus_first(self) -> None:
+        """Put the keyboard into the first field."""
+        for name, field in self._fields.items():
+            if name in self._takes:
+                field.setFocus()
+                return
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the zoom."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES and hasattr(self, "_column"):
+            self._measure()
+
+    def _measure(self) -> None:
+        # A question is one line; where it stands above a context, it needs no more room than a few.
+        several = {"second", "labels", "image"} & set(self._takes)
+        self._text.setMaximumHeight(px(self, 90) if several & {"second", "image"} else 16_777_215)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

@@ -1,0 +1,169 @@
+"""Results on a picture: boxes and masks over it with a switch for each label, and a map of depth beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QIcon, QImage, QPixmap
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QSplitter, QVBoxLayout, QWidget
+
+from workbench.engine.task import Task
+from workbench.engine.values import TaskResult
+from workbench.widgets import pictures, theme
+from workbench.widgets.naming import named
+from workbench.widgets.picture_view import Overlay, PictureView, to_colors
+from workbench.widgets.probability_table import format_percent
+from workbench.widgets.theme import px, set_role
+from workbench.widgets.visible_text import drawable
+
+#: Pixels of the longer side of the copy that is shown.
+_SIDE = 1600
+
+
+class FoundView(QSplitter):
+    """The picture with what was found in it, and the labels beside it, each with a switch."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._picture = named(PictureView(), "tasks.found", "Picture", "What was found, drawn over the picture")
+        self._labels = named(
+            QListWidget(),
+            "tasks.found_labels",
+            "Found",
+            "Each label with how much of it there is; untick to hide",
+        )
+        self._labels.setMinimumWidth(px(self, 190))
+        self._labels.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.addWidget(self._picture)
+        self.addWidget(self._labels)
+        self.setStretchFactor(0, 4)
+        self.setStretchFactor(1, 1)
+        self.setChildrenCollapsible(False)
+        self._labels.itemChanged.connect(self._on_switched)
+
+    def show_boxes(self, result: TaskResult, picture: QImage) -> str:
+        """Show boxes, and say them in words."""
+        overlays = [
+            Overlay(box.label, f"{box.label} {format_percent(box.score)}", (box.xmin, box.ymin, box.xmax, box.ymax))
+            for box in result.items
+        ]
+        self._show(result, picture, overlays, {})
+        return "; ".join(each.words for each in overlays) or "Nothing was found above the threshold"
+
+    def show_masks(self, result: TaskResult, picture: QImage) -> str:
+        """Show masks, and say them in words."""
+        overlays, shares = [], {}
+        for part in result.items:
+            share = float(part.mask.mean())
+            shares[part.label] = shares.get(part.label, 0.0) + share
+            surely = f", {format_percent(part.score)} sure" if part.score is not None else ""
+            words = f"{part.label}: {format_percent(share)} of the picture{surely}"
+            overlays.append(Overlay(part.label, words, mask=part.mask))
+        self._show(result, picture, overlays, shares)
+        return "; ".join(each.words for each in overlays) or "No part was found above the threshold"
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES and hasattr(self, "_labels"):
+            self._tint()
+
+    def _show(self, result: TaskResult, picture: QImage, overlays: Sequence[Overlay], shares: dict[str, float]) -> None:
+        _show_picture(self._picture, result, picture)
+        self._picture.set_hidden(())
+        self._picture.set_overlays(overlays)
+        self._labels.blockSignals(True)
+        self._labels.clear()
+        for label in self._picture.labels:
+            count = sum(each.label == label for each in overlays)
+            words = format_percent(shares[label]) if label in shares else f"× {count}"
+            item = QListWidgetItem(f"{drawable(label)}  {words}")
+            item.setData(Qt.ItemDataRole.UserRole, label)
+            item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(Qt.CheckState.Checked)
+            self._labels.addItem(item)
+        self._labels.blockSignals(False)
+        self._tint()
+
+    def _tint(self) -> None:
+        side = px(self, 14)
+        self._labels.setIconSize(QSize(side, side))
+        self._labels.blockSignals(True)
+        for index in range(self._labels.count()):
+            item = self._labels.item(index)
+            swatch = QPixmap(side, side)
+            swatch.fill(self._picture.color(item.data(Qt.ItemDataRole.UserRole)))
+            item.setIcon(QIcon(swatch))
+        self._labels.blockSignals(False)
+
+    def _on_switched(self) -> None:
+        items = [self._labels.item(index) for index in range(self._labels.count())]
+        self._picture.set_hidden(
+            item.data(Qt.ItemDataRole.UserRole) for item in items if item.checkState() == Qt.CheckState.Unchecked
+        )
+
+
+class DepthView(QWidget):
+    """The picture, its depth in colours, and what the colours mean."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._depth: np.ndarray | None = None
+        self._picture = named(PictureView(), "tasks.depth_picture", "Picture", "The picture itself")
+        self._map = named(PictureView(), "tasks.depth_map", "Depth", "The predicted depth of each pixel")
+        self._range = named(
+            QLabel(), "tasks.depth_range", "Range", "The least and the largest value, and how each looks"
+        )
+        set_role(self._range, "muted")
+        self._scale = PictureView()
+        self._scale.setFixedHeight(px(self, 12))
+        views = QSplitter(Qt.Orientation.Horizontal)
+        views.addWidget(self._picture)
+        views.addWidget(self._map)
+        views.setChildrenCollapsible(False)
+        legend = QHBoxLayout()
+        legend.addWidget(self._range)
+        legend.addWidget(self._scale, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(views, 1)
+        column.addLayout(legend)
+
+    def show_result(self, result: TaskResult, picture: QImage) -> str:
+        """Show a result, and say it in words."""
+        (self._depth,) = result.items
+        _show_picture(self._picture, result, picture)
+        least, most = float(self._depth.min()), float(self._depth.max())
+        words = f"{least:.4g} (pale) to {most:.4g} (strong)"
+        self._range.setText(words)
+        self._tint()
+        return f"Depth from {words}"
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES and hasattr(self, "_range"):
+            self._scale.setFixedHeight(px(self, 12))
+            self._tint()
+
+    def _tint(self) -> None:
+        if self._depth is None:
+            return
+        step = max(1, max(self._depth.shape) // 1024)
+        self._map.set_picture(to_colors(self._depth[::step, ::step]))
+        self._scale.set_picture(to_colors(np.linspace(0.0, 1.0, 512)[None].repeat(4, axis=0)))
+
+
+def preview(path: Path, *, task: Task) -> tuple[QImage, str]:
+    """A small copy of a picture, or an empty one with words for why it can't be read; takes a second for large ones."""
+    task.check()
+    return pictures.preview(path, _SIDE)
+
+
+def _show_picture(view: PictureView, result: TaskResult, picture: QImage) -> None:
+    sizes = [tensor.values for tensor in result.stages[0].tensors if tensor.name == "target_size"]
+    height, width = (int(each) for each in sizes[0][0])
+    view.set_picture(picture, (width, height))

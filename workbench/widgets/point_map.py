@@ -1,0 +1,175 @@
+"""Points in a plane, each with its number and its name: what lies close together is alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QToolTip, QWidget
+
+from workbench.widgets import theme
+from workbench.widgets.visible_text import drawable, one_line
+
+_LONGEST = 28
+
+
+class PointMap(QWidget):
+    """A map without axes: only distances mean something.
+
+    Signals:
+        point_chosen(int): The person chose a point with the mouse or the arrow keys.
+    """
+
+    point_chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._names: tuple[str, ...] = ()
+        self._points = np.zeros((0, 2), np.float32)
+        self._caption = ""
+        self._chosen: int | None = None
+
+    @property
+    def points(self) -> np.ndarray:
+        """Of shape ``(points, 2)``."""
+        return self._points
+
+    @property
+    def chosen(self) -> int | None:
+        """The point that is marked."""
+        return self._chosen
+
+    def set_points(self, names: Sequence[str], points: np.ndarray, caption: str = "") -> None:
+        """Show points.
+
+        Args:
+            names: One for each point.
+            points: Of shape ``(points, 2)``; those that are no numbers are left out.
+            caption: What the directions are, in words.
+        """
+        self._names, self._points, self._caption = tuple(names), np.asarray(points, np.float64), caption
+        self._chosen = None
+        self.setAccessibleDescription(f"{len(self._names)} points. {caption}")
+        self.update()
+
+    def choose(self, number: int | None) -> None:
+        """Mark a point, without announcing it."""
+        self._chosen = number if number is not None and 0 <= number < len(self._names) else None
+        if self._chosen is not None:
+            self.setAccessibleDescription(f"{self._chosen + 1} of {len(self._names)}: {self._names[self._chosen]}")
+        self.update()
+
+    def place(self, number: int) -> QPointF:
+        """Where a point is drawn."""
+        return self._places()[number]
+
+    def _places(self) -> list[QPointF]:
+        side, top, bottom = theme.px(self, 22), theme.px(self, 16), theme.px(self, 34)
+        area = QRectF(self.rect()).adjusted(side, top, -side, -bottom)
+        if not len(self._points) or area.width() <= 0 or area.height() <= 0:
+            return [area.center()] * len(self._points)
+        known = np.nan_to_num(self._points)
+        low, high = known.min(axis=0), known.max(axis=0)
+        # One scale for both directions, or else distances would mean nothing.
+        spread = np.maximum(high - low, 1e-12)
+        scale = min(area.width() / spread[0], area.height() / spread[1]) if (high - low).any() else 0.0
+        middle = (low + high) / 2
+        return [
+            QPointF(area.center().x() + (x - middle[0]) * scale, area.center().y() - (y - middle[1]) * scale)
+            for x, y in known
+        ]
+
+    def sizeHint(self) -> QSize:
+        """Wide enough for names."""
+        return QSize(theme.px(self, 320), theme.px(self, 240))
+
+    def minimumSizeHint(self) -> QSize:
+        """Small enough for half a page."""
+        return QSize(theme.px(self, 160), theme.px(self, 120))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the points, their names where there is room, and the caption."""
+        colors, painter = theme.current(), QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(colors.border), theme.px(self, 1)))
+        painter.setBrush(QColor(colors.surface))
+        painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
+        radius, metrics = theme.px(self, 5), painter.fontMetrics()
+        written: list[QRectF] = []
+        places = self._places()
+        order = sorted(range(len(places)), key=lambda number: number != self._chosen)
+        for number in order:
+            chosen = number == self._chosen
+            painter.setPen(QPen(QColor(colors.accent), theme.px(self, 2 if chosen else 1)))
+            painter.setBrush(QColor(colors.accent if chosen else colors.accent_soft))
+            painter.drawEllipse(places[number], radius, radius)
+            written += self._write(painter, number, places[number], radius, written)
+        painter.setPen(QColor(colors.muted))
+        room = self.rect().adjusted(theme.px(self, 6), 0, -theme.px(self, 6), -theme.px(self, 4))
+        words = metrics.elidedText(self._caption, Qt.TextElideMode.ElideRight, room.width())
+        painter.drawText(room, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft, words)
+        if self.hasFocus():
+            theme.draw_focus(painter, QRectF(self.rect()).adjusted(1, 1, -1, -1), theme.px(self, 3), theme.px(self, 2))
+
+    def _write(
+        self, painter: QPainter, number: int, place: QPointF, radius: float, written: list[QRectF]
+    ) -> list[QRectF]:
+        """Write a name beside its point, or its number alone, where no other stands."""
+        colors, metrics = theme.current(), painter.fontMetrics()
+        name = one_line(drawable(self._names[number]))
+        whole = f"{number + 1}  {name if len(name) <= _LONGEST else name[: _LONGEST - 1] + '…'}"
+        for words in (whole, str(number + 1)):
+            width = metrics.horizontalAdvance(words)
+            for left in (place.x() + 1.6 * radius, place.x() - 1.6 * radius - width):
+                box = QRectF(left, place.y() - metrics.height() / 2, width, metrics.height())
+                inside = box.left() >= 2 and box.right() <= self.width() - 2
+                if inside and not any(box.intersects(other) for other in written):
+                    painter.setPen(QColor(colors.text))
+                    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, words)
+                    return [box]
+        return []
+
+    def _at(self, place: QPointF) -> int | None:
+        reach = theme.px(self, 10)
+        near = [((each - place).manhattanLength(), number) for number, each in enumerate(self._places())]
+        distance, number = min(near, default=(reach + 1.0, 0))
+        return number if distance <= reach else None
+
+    # Qt.
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Choose the point under the mouse."""
+        number = self._at(event.position())
+        if number is not None:
+            self.choose(number)
+            self.point_chosen.emit(number)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Go through the points with the arrow keys."""
+        steps = {Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1, Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1}
+        step = steps.get(Qt.Key(event.key()))
+        if step is None or not self._names:
+            super().keyPressEvent(event)
+            return
+        number = 0 if self._chosen is None else (self._chosen + step) % len(self._names)
+        self.choose(number)
+        self.point_chosen.emit(number)
+
+    def event(self, event: QEvent) -> bool:
+        """Name the point under the mouse."""
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            number = self._at(QPointF(event.pos()))
+            tip = self.toolTip() if number is None else f"{number + 1}: {self._names[number]}"
+            QToolTip.showText(event.globalPos(), drawable(tip), self)
+            return True
+        return super().event(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the zoom and the theme."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES:
+            self.updateGeometry()
+            self.update()
