@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QScrollBar,
     QTextEdit,
+    QToolBar,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
@@ -140,6 +141,17 @@ def test_zoom_scales_the_font_stays_in_bounds_and_is_remembered(qtbot: QtBot, wo
     assert workbench.settings.zoom == 0.6
     window.zoom_reset()
     qtbot.waitUntil(lambda: window.font().pointSizeF() == pytest.approx(at_100) and window.updatesEnabled())
+
+
+def test_the_names_of_the_rail_begin_at_one_place_beside_their_pictures(qtbot: QtBot, workbench: Workbench) -> None:
+    window = workbench.window
+    window.resize(1440, 900)
+    window.set_presenting(True)
+    rail = window.findChild(QToolBar, "window.rail")
+    qtbot.waitUntil(lambda: rail.toolButtonStyle() == Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    buttons = [window.findChild(QAbstractButton, f"window.{entry.name}") for entry in ENTRIES]
+    qtbot.waitUntil(lambda: len({(button.x(), button.width()) for button in buttons}) == 1)
+    assert all(button.width() >= button.sizeHint().width() for button in buttons)
 
 
 def test_present_folds_the_menus_and_comes_back(qtbot: QtBot, workbench: Workbench) -> None:
@@ -270,3 +282,12 @@ def test_a_pane_opened_while_the_theme_changes_wears_all_of_the_new_one(qtbot: Q
     assert plot is not None
     corner = plot.mapTo(pane, plot.rect().center())
     assert picture.pixelColor(corner).lightness() < 128, "the plot is dark as well"
+
+
+def test_a_recommended_checkpoint_is_looked_for_in_the_hub(qtbot: QtBot, workbench: Workbench) -> None:
+    window = workbench.window
+    workbench.session.set_offline(True)
+    window.pane("tasks").checkpoint_requested.emit("google/flan-t5-small")
+    assert "hub" in window.visible_panes()
+    assert window.pane("hub").findChild(QLineEdit, "hub.search").text() == "google/flan-t5-small"
+    qtbot.waitUntil(lambda: not workbench.runner.active)

@@ -14,6 +14,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="workbench",
         description="Explore, steer and fine-tune transformers checkpoints from a desktop window.",
+        epilog="“workbench train run.toml” makes the run of a run.toml without a window; see “workbench train --help”.",
     )
     parser.add_argument("checkpoint", nargs="?", type=Path, help="a checkpoint folder to load at the start")
     parser.add_argument("--offline", action="store_true", help="start with the network switched off")
@@ -36,7 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 when all went well.
     """
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["train"]:
+        from workbench.engine.train import headless
+
+        return headless.main(given[1:])
+    options = _parser().parse_args(given)
     if options.check:
         from workbench import check
 

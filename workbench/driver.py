@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QEventLoop, QObject, QTimer
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QWidget
+from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QScrollArea, QTableView, QTabWidget, QWidget
 
+from workbench.widgets.foldable import Foldable
 from workbench.widgets.knob import Knob
 from workbench.window import MainWindow
 
@@ -63,16 +64,60 @@ class Driver:
 
     def knob(self, name: str, value: float) -> None:
         """Turn a knob."""
-        widget: QObject | None = self.find(QWidget, name)
-        while widget is not None and not isinstance(widget, Knob):
-            widget = widget.parent()
-        if widget is None:
-            raise DriverError(f"{name} is no knob")
-        widget.set_value(value)
+        self._above(name, Knob).set_value(value)
 
     def set_number(self, name: str, value: float) -> None:
         """Set a spin box."""
         self.find(QWidget, name).setProperty("value", value)
+
+    def choose_tab(self, name: str, title: str) -> None:
+        """Bring the tab to the front whose title begins so; a number of rows may stand behind it."""
+        tabs = self.find(QTabWidget, name)
+        index = next((i for i in range(tabs.count()) if tabs.tabText(i).startswith(title)), -1)
+        self.require(index >= 0, f"{name} has a tab {title}")
+        tabs.setCurrentIndex(index)
+
+    def unfold(self, name: str) -> None:
+        """Open what is folded away behind a heading."""
+        fold = self._above(name, Foldable)
+        if not fold.is_open:
+            fold.heading.click()
+
+    def bring(self, name: str) -> None:
+        """Scroll until a control is to be seen."""
+        # What was just unfolded is laid out first.
+        self.turn()
+        self._above(name, QScrollArea).ensureWidgetVisible(self.find(QWidget, name))
+
+    def headers(self, table: QTableView) -> list[str]:
+        """The names of the columns, in lower case."""
+        model = table.model()
+        return [str(model.headerData(i, Qt.Orientation.Horizontal)).lower() for i in range(model.columnCount())]
+
+    def cells(self, table: QTableView, most: int | None = None) -> list[list[str]]:
+        """What the cells say, row by row.
+
+        Args:
+            table: Any table.
+            most: Rows from the top; None reads all.
+        """
+        model = table.model()
+        rows = range(model.rowCount() if most is None else min(most, model.rowCount()))
+        return [[str(model.index(row, column).data()) for column in range(model.columnCount())] for row in rows]
+
+    def column(self, table: QTableView, header: str) -> list[str]:
+        """What the cells of a column say.
+
+        Raises:
+            DriverError: There is no such column.
+        """
+        names = self.headers(table)
+        if table.model().rowCount() == 0:
+            return []
+        if header not in names:
+            raise DriverError(f"the table has no column {header}: {names}")
+        place = names.index(header)
+        return [row[place] for row in self.cells(table)]
 
     def turn(self, milliseconds: int = 30) -> None:
         """Let the event loop run for a moment."""
@@ -117,3 +162,12 @@ class Driver:
         """
         if not holds:
             raise DriverError(f"not so: {what}")
+
+    def _above(self, name: str, kind: type[_W]) -> _W:
+        """What holds the control of that name, or the control itself."""
+        widget: QObject | None = self.find(QWidget, name)
+        while widget is not None and not isinstance(widget, kind):
+            widget = widget.parent()
+        if widget is None:
+            raise DriverError(f"{name} is in no {kind.__name__}")
+        return widget

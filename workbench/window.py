@@ -270,15 +270,21 @@ class MainWindow(QMainWindow):
         # Beside running work a pane takes twice as long to build, which is felt.
         if self.runner.active:
             return
+        # Off until it went well: what fails once would fail again at every turn.
+        self._ahead_timer.stop()
         # What was built last is dressed in a turn of its own: both at once are felt.
-        if not self._dressing.dress_next() and not self.docks.build_next():
-            self._ahead_timer.stop()
+        if self._dressing.dress_next() or self.docks.build_next():
+            self._ahead_timer.start()
 
     def _build_pane(self, name: str) -> PaneFrame:
         entry = next(entry for entry in ENTRIES if entry.name == name)
         pane = entry.build(self.session, self.runner)
         if hasattr(pane, "hub_requested"):
             pane.hub_requested.connect(self._on_hub_requested)
+        if hasattr(pane, "checkpoint_requested"):
+            pane.checkpoint_requested.connect(self._on_checkpoint_requested)
+        if hasattr(pane, "pane_requested"):
+            pane.pane_requested.connect(self.show_pane)
         if isinstance(pane, ProbabilitiesPane):
             pane.branch_requested.connect(self._on_branch_requested)
         for area in pane.findChildren(QAbstractScrollArea):
@@ -319,6 +325,12 @@ class MainWindow(QMainWindow):
     def _on_hub_requested(self) -> None:
         self.show_pane("hub")
 
+    def _on_checkpoint_requested(self, name: str) -> None:
+        self.show_pane("hub")
+        hub = self.pane("hub")
+        if isinstance(hub, HubPane):
+            hub.look_for(name)
+
     def _on_branch_requested(self, index: int, token_id: int) -> None:
         self.show_pane("playground", beside=True)
         playground = self.pane("playground")
@@ -347,7 +359,6 @@ class MainWindow(QMainWindow):
         self._rail.setIconSize(QSize(round(side * 1.3), round(side * 1.3)))
         for name, action in self._pane_actions.items():
             action.setIcon(icon(name))
-            self._rail.widgetForAction(action).setMinimumWidth(theme.px(self, 84))
         self._status.follow_zoom()
         self._fit_rail()
 
@@ -358,6 +369,11 @@ class MainWindow(QMainWindow):
         needed = len(ENTRIES) * (self._rail.iconSize().height() + self.fontMetrics().height() + theme.px(self, 16))
         below, beside = Qt.ToolButtonStyle.ToolButtonTextUnderIcon, Qt.ToolButtonStyle.ToolButtonTextBesideIcon
         self._rail.setToolButtonStyle(below if needed <= room else beside)
+        buttons = [self._rail.widgetForAction(action) for action in self._pane_actions.values()]
+        # A tool bar centres what is narrower than it; buttons of one width have their pictures in one column.
+        width = max(theme.px(self, 84), *(button.sizeHint().width() for button in buttons))
+        for button in buttons:
+            button.setMinimumWidth(width)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fit the rail."""

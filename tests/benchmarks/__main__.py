@@ -68,6 +68,9 @@ def slider(moves: int) -> Iterator[Figure]:
     result = _child("slider", str(moves))
     detail = f"median {result['median_ms']:.1f} ms, {moves} moves, {result['acts']:.0f} processors on"
     yield Figure("slider to repainted trace (p95)", result["p95_ms"], "ms", 16, True, detail)
+    result = _child("slider-uncut", str(moves))
+    detail = f"median {result['median_ms']:.1f} ms, {moves} moves, {result['acts']:.0f} processors on"
+    yield Figure("the same without top_k and top_h (p95)", result["p95_ms"], "ms", 16, True, detail)
 
 
 def writing(rounds: int) -> Iterator[Figure]:
@@ -75,6 +78,11 @@ def writing(rounds: int) -> Iterator[Figure]:
     result = _child("large-vocabulary", str(rounds))
     detail = f"{result['ours']:.1f} over {result['plain']:.1f} tokens/s, {rounds} pairs, equal text"
     yield Figure("tokens/s recorded over plain, 151,936 entries", result["ratio"], "x", 0.97, False, detail)
+    result = _child("thread-settings", str(rounds))
+    detail = (
+        f"{result['own']:.1f} tokens/s, {result['one']:.1f} on one thread; best other {result['best']:.0f}; equal text"
+    )
+    yield Figure("tokens/s at torch's own threads over others", result["ratio"], "x", 0.97, False, detail)
     result = _child("branching", str(rounds))
     detail = f"{result['reused_ms']:.0f} over {result['anew_ms']:.0f} ms, {result['tokens']:.0f} tokens in, equal text"
     yield Figure("first token of a branch, anew over reused", result["gain"], "x", 2.0, False, detail)
@@ -101,11 +109,64 @@ def training(rounds: int) -> Iterator[Figure]:
     yield Figure("training steps/s over Trainer alone", median_ratio(ours, theirs), "x", 0.97, False, detail)
 
 
+def curves(frames: int, rounds: int) -> Iterator[Figure]:
+    """Frames of a long curve, gaps of the event loop while a run is drawn, and Stop."""
+    result = _child("curve-frames", str(frames))
+    detail = f"median {result['median_ms']:.1f} ms, {frames} frames; {result['whole_p95_ms']:.1f} ms with linked plots"
+    yield Figure("frame of a loss of 1,000,000 points (p95)", result["p95_ms"], "ms", 16, True, detail)
+    result = _child("training-gaps")
+    detail = f"{result['ticks']:.0f} ticks, {result['steps']:.0f} steps, every one drawn"
+    yield Figure("largest event-loop gap while training", result["largest_ms"], "ms", 100, True, detail)
+    yield Figure("99th-percentile gap while training", result["p99_ms"], "ms", 33, True)
+    result = _child("training-stop", str(rounds))
+    yield Figure("steps from Stop to stopped", result["steps"], "steps", 1, True, f"worst of {rounds}")
+
+
+def large_file() -> Iterator[Figure]:
+    """Previewing and profiling a generated JSONL of 1 GB."""
+    result = _child("large-file")
+    detail = f"{result['rows']:,.0f} rows; read in {result['read_s']:.0f} s, profiled in {result['profile_s']:.0f} s"
+    yield Figure("first rows of a JSONL of 1 GB", result["first_s"], "s", 1, True, detail)
+    yield Figure("memory over start for preview and profile of 1 GB", result["mb"], "MB", 300, True)
+
+
 def memory() -> Iterator[Figure]:
     """Resident memory over the same script without a window."""
     ours, plain = _child("memory-window")["mb"], _child("memory-plain")["mb"]
     detail = f"{ours:.0f} MB over {plain:.0f} MB, SmolLM2 loaded and 64 tokens generated"
     yield Figure("resident memory over the same script", ours - plain, "MB", 250, True, detail)
+
+
+def hub(rounds: int) -> Iterator[Figure]:
+    """Fetching and listing checkpoints."""
+    result = _child("hub-throughput", str(rounds))
+    detail = f"{result['ours'] / 1e6:.0f} over {result['theirs'] / 1e6:.0f} MB/s, {rounds} pairs, hashes compared"
+    yield Figure("download over snapshot_download alone", result["ratio"], "x", 0.95, False, detail)
+    result = _child("hub-opening", str(2 * rounds))
+    detail = f"first of the process {result['first_ms']:.0f} ms, 300 cached revisions"
+    yield Figure("Hub pane to its first rows", result["median_ms"], "ms", 100, True, detail)
+    result = _child("hub-scrolling")
+    detail = f"median {result['median_ms']:.1f} ms, worst {result['worst_ms']:.0f} ms, {result['frames']:.0f} frames"
+    yield Figure("frame while scrolling 10,000 results (p95)", result["p95_ms"], "ms", 16, True, detail)
+    result = _child("hub-estimates")
+    detail = f"worst of {result['checkpoints']:.0f} checkpoints at 64, 128 and 200 tokens, by torch's profiler"
+    yield Figure("Fits estimate off the measured peak", result["worst_percent"], "%", 10, True, detail)
+
+
+def inspector(rounds: int, keys: int) -> Iterator[Figure]:
+    """A megabyte in the Tokenizer pane, keys in a text of 10,000 tokens, and a batch in Tasks."""
+    result = _child("large-text", str(rounds))
+    detail = f"{result['tokens']:,.0f} tokens in {result['total_s']:.2f} s, {rounds} rounds"
+    yield Figure("first tokens of 1 MB seen", result["first_ms"], "ms", 100, True, detail)
+    detail = f"median of {rounds} rounds, the worst {result['worst_gap_ms']:.0f} ms"
+    yield Figure("largest event-loop gap with 1 MB", result["gap_ms"], "ms", 33, True, detail)
+    yield Figure("all tokens of 1 MB over the tokenizer alone", result["ratio"], "x", 0.9, False, f"{rounds} pairs")
+    result = _child("keystroke", str(keys))
+    detail = f"median {result['median_ms']:.1f} ms, {keys} keys"
+    yield Figure("key to repainted chips, 10,000 tokens (p95)", result["p95_ms"], "ms", 33, True, detail)
+    result = _child("task-batch", str(rounds))
+    detail = f"{result['ours']:,.0f} over {result['plain']:,.0f} rows/s, {rounds} pairs, equal scores"
+    yield Figure("rows/s of a batch over pipeline()", result["ratio"], "x", 0.95, False, detail)
 
 
 def main() -> int:
@@ -126,6 +187,10 @@ def main() -> int:
         "slider": lambda: slider(100 if options.fast else 400),
         "writing": lambda: writing(rounds),
         "training": lambda: training(rounds),
+        "curves": lambda: curves(300 if options.fast else 600, rounds),
+        "large-file": large_file,
+        "hub": lambda: hub(rounds),
+        "inspector": lambda: inspector(rounds, 120 if options.fast else 360),
         "memory": memory,
         "tour": lambda: tour_gaps(options.fast),
     }
@@ -144,7 +209,19 @@ def main() -> int:
     return 0 if all(figure.ok for figure in figures) else 1
 
 
-_MEASURES = ("first-window", "generation", "slider", "writing", "training", "memory", "tour")
+_MEASURES = (
+    "first-window",
+    "generation",
+    "slider",
+    "writing",
+    "training",
+    "curves",
+    "large-file",
+    "hub",
+    "inspector",
+    "memory",
+    "tour",
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import writing
+from tests.benchmarks import curves, data, hub, hub_search, inspector, writing
 
 _PROMPT = "The history of the printing press begins"
 _TOKENS = 64
@@ -88,8 +88,13 @@ def generation(rounds: int) -> dict[str, float]:
     return {"ours": statistics.median(ours), "plain": statistics.median(plain), "ratio": ratio}
 
 
-def slider(moves: int) -> dict[str, float]:
-    """Moves of sliders, all processors on, until the whole trace is repainted: its columns and its funnel."""
+def slider(moves: int, *, uncut: bool = False) -> dict[str, float]:
+    """Moves of sliders, all processors on, until the whole trace is repainted: its columns and its funnel.
+
+    Args:
+        moves: How many.
+        uncut: Whether top_k and top_h are off, and the repetition penalty is moved.
+    """
     import numpy
     from PySide6.QtWidgets import QTableView, QWidget
 
@@ -109,10 +114,13 @@ def slider(moves: int) -> dict[str, float]:
     driver.tour.turn(200)
     table = pane.findChild(QTableView, "probabilities.table")
     funnel = pane.findChild(QWidget, "probabilities.funnel")
-    knobs = (("playground.temperature", 0.2, 1.8), ("playground.top_k", 1, 200), ("playground.top_p", 0.1, 0.99))
+    knobs = [("playground.temperature", 0.2, 1.8), ("playground.top_k", 1, 200), ("playground.top_p", 0.1, 0.99)]
+    if uncut:
+        # With nothing cut before them, ties at the top-p limit lie among all of the entries.
+        knobs[1] = ("playground.repetition_penalty", 1.0, 1.8)
     times = []
     driver.tour.check("playground.do_sample", True)
-    session.set_sampling(replace(session.sampling, **_ALL_ON))
+    session.set_sampling(replace(session.sampling, **(_ALL_ON | ({"top_k": 0, "top_h": 1.0} if uncut else {}))))
     for shown in (False, True):
         driver.tour.check("probabilities.trace", shown)
     for number in range(moves):
@@ -126,7 +134,7 @@ def slider(moves: int) -> dict[str, float]:
         times.append((time.perf_counter() - begun) * 1000)
     acts = len(table.acts)
     driver.close()
-    if acts < len(_ALL_ON) - 3:
+    if acts < len(_ALL_ON) - (5 if uncut else 3):
         raise SystemExit(f"only {acts} processors were on")
     times.sort()
     return {"p95_ms": times[int(0.95 * len(times))], "median_ms": statistics.median(times), "acts": acts}
@@ -210,7 +218,7 @@ class _Driver:
 
     def load(self, key: str) -> Any:
         self.tour_window.show_pane("hub")
-        self.tour._load_starter(key)
+        self.tour.load_starter(key)
         return self.workbench.session.model
 
     def greedy(self, tokens: int) -> list[int]:
@@ -222,7 +230,7 @@ class _Driver:
         tour.find(QWidget, "playground.prompt").setPlainText(_PROMPT)
         tour.check("playground.do_sample", False)
         tour.knob("playground.max_new_tokens", tokens)
-        tour._generate("playground.generate", tokens)
+        tour.generate(tokens)
         return [step.token_id for step in self.workbench.session.steps]
 
     def call(self, function: Callable[..., Any], then: Callable[[Any], Any]) -> None:
@@ -234,7 +242,7 @@ class _Driver:
         self.tour.wait(lambda: not job.active, 600, "the plain side")
 
     def close(self) -> None:
-        self.tour._close()
+        self.tour.close()
 
 
 def _plain(model: Any) -> tuple[list[int], float]:
@@ -282,10 +290,13 @@ if __name__ == "__main__":
         "window": window,
         "generation": lambda: generation(int(rest[0])),
         "slider": lambda: slider(int(rest[0])),
+        "slider-uncut": lambda: slider(int(rest[0]), uncut=True),
         "train-window": train_window,
         "train-plain": train_plain,
         "memory-window": memory_window,
         "memory-plain": memory_plain,
+        "large-file": data.large_file,
     }
-    of_writing = writing.sides(_Driver)
+    of_writing = writing.sides(_Driver) | curves.sides(_Driver, _train_spec) | inspector.sides(_Driver)
+    of_writing |= hub.sides() | hub_search.sides()
     print(json.dumps(of_writing[verb](*rest) if verb in of_writing else sides[verb]()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import tempfile
@@ -13,6 +14,13 @@ from pathlib import Path
 from typing import Any
 
 _PROMPT = "The history of the printing press begins"
+_PROMPTS = (
+    _PROMPT,
+    "Once upon a time, in a small village by the sea,",
+    "def fibonacci(n):",
+    "The capital of France is Paris, and the capital of Italy is",
+    "Question: Why is the sky blue? Answer:",
+)
 _LARGE = 151_936
 
 
@@ -39,6 +47,40 @@ def large_vocabulary(rounds: int) -> dict[str, float]:
             plain.append(theirs)
     ratio = statistics.median(one / other for one, other in zip(ours, plain, strict=True))
     return {"ours": statistics.median(ours), "plain": statistics.median(plain), "ratio": ratio}
+
+
+def thread_settings(rounds: int) -> dict[str, float]:
+    """Tokens per second at torch's own number of threads over the best of other numbers, with equal text, in turn."""
+    from workbench.engine import generate, models, starters
+    from workbench.engine.values import Sampling, Strategy
+
+    model = models.load(starters.installed("smollm2"))
+    knobs = Sampling(do_sample=False, max_new_tokens=100, min_new_tokens=100)
+    cores = os.cpu_count() or 1
+    others = sorted({1, max(1, cores // 2), cores} if cores > 2 else {1, cores})
+    speeds: dict[int, list[float]] = {count: [] for count in (0, *others)}
+    generate.run(model, _PROMPT, (), replace(knobs, max_new_tokens=8))
+    for prompt in _PROMPTS[: max(5, rounds)]:
+        texts = set()
+        for count, found in speeds.items():
+            begun = time.perf_counter()
+            result = generate.run(model, prompt, (), knobs, strategy=Strategy(threads=count))
+            found.append(len(result.ids) / (time.perf_counter() - begun))
+            texts.add(result.ids)
+        if len(texts) > 1:
+            raise SystemExit("the text differs")
+    own = speeds.pop(0)
+    ratios = {
+        count: statistics.median(one / other for one, other in zip(own, found, strict=True))
+        for count, found in speeds.items()
+    }
+    best = min(ratios, key=lambda count: ratios[count])
+    return {
+        "ratio": ratios[best],
+        "best": float(best),
+        "own": statistics.median(own),
+        "one": statistics.median(speeds[1]),
+    }
 
 
 def branching(rounds: int) -> dict[str, float]:
@@ -202,6 +244,7 @@ def sides(driver: Callable[[], Any]) -> dict[str, Callable[..., dict[str, float]
     """The verbs of `child`, by name."""
     return {
         "large-vocabulary": lambda rounds: large_vocabulary(int(rounds)),
+        "thread-settings": lambda rounds: thread_settings(int(rounds)),
         "branching": lambda rounds: branching(int(rounds)),
         "first-token": lambda rounds: first_token(int(rounds), driver()),
         "stopping": lambda rounds: stopping(int(rounds), driver()),

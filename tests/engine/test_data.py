@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from workbench.engine import paths
-from workbench.engine.data import PREVIEW_ROWS, guess_columns, load, read, sniff
+from workbench.engine.data import PREVIEW_ROWS, guess_roles, load, read, sniff
 from workbench.engine.errors import DataError
 from workbench.engine.task import Cancelled, Silent
-from workbench.engine.values import DataSource
+from workbench.engine.train import HEADS
+from workbench.engine.values import DataSource, Table
 
 ROWS = [("good café, really", "1"), ("bad “one”", "0"), ("fine; so so", "1"), ("dull | grey", "0")] * 3
 
@@ -21,6 +22,12 @@ def _csv(path: Path, delimiter: str = ",", encoding: str = "utf-8", header: str 
     lines += [f'"{text}"{delimiter}{label}' for text, label in ROWS]
     path.write_text("\r\n".join(lines) + "\r\n", encoding=encoding, newline="")
     return path
+
+
+def _guess(table: Table) -> tuple[str | None, str | None]:
+    guessed = guess_roles(table, HEADS["text-classification"].roles)
+    assert set(guessed) <= {"text", "label"}
+    return guessed.get("text"), guessed.get("label")
 
 
 def _is_rows(path: Path) -> None:
@@ -55,7 +62,7 @@ def test_a_file_without_header_keeps_its_first_row(tmp_path: Path) -> None:
     table = read(DataSource(_csv(tmp_path / "rows.csv", header="")))
     assert table.columns == ("column_1", "column_2")
     assert table.rows == tuple(ROWS)
-    assert guess_columns(table) == ("column_1", "column_2")
+    assert _guess(table) == ("column_1", "column_2")
 
 
 def test_plain_text_is_a_text_a_line(tmp_path: Path) -> None:
@@ -63,7 +70,7 @@ def test_plain_text_is_a_text_a_line(tmp_path: Path) -> None:
     table = read(DataSource(tmp_path / "poem.txt"))
     assert table.columns == ("text",)
     assert table.rows == (("Roses are red,",), ("violets are blue.",))
-    assert guess_columns(table) == ("text", None)
+    assert _guess(table) == ("text", None)
 
 
 def test_cells_may_hold_line_breaks_quotes_and_the_delimiter(tmp_path: Path) -> None:
@@ -107,7 +114,7 @@ def test_the_sample_is_whole_and_clean() -> None:
     assert table.columns == ("id", "rating", "text", "label")
     assert table.total == 10_605
     assert table.labels == {"label": {"negative": 5363, "positive": 5242}}
-    assert guess_columns(table) == ("text", "label")
+    assert _guess(table) == ("text", "label")
     columns = load(table.source, {name: name for name in ("rating", "text", "label")}).columns
     assert all(
         (float(r) > 0) == (name == "positive") for r, name in zip(columns["rating"], columns["label"], strict=True)
@@ -171,4 +178,4 @@ def test_columns_are_guessed(
 ) -> None:
     path = tmp_path / "a.csv"
     path.write_text("\n".join([header, *(",".join(row) for row in rows)]) + "\n", encoding="utf-8")
-    assert guess_columns(read(DataSource(path))) == expected
+    assert _guess(read(DataSource(path))) == expected

@@ -20,8 +20,9 @@ from pytestqt.qtbot import QtBot
 from workbench.engine import hub, models
 from workbench.engine.values import Checkpoint, TrainPoint, TrainSpec
 from workbench.panes.trainer import TrainerPane
-from workbench.panes.trainer.run_view import RunView, shown, spoken
+from workbench.panes.trainer.run_view import RunView
 from workbench.panes.trainer.settings_form import FIELDS, SWITCHES, RateBox
+from workbench.panes.trainer.wording import shown, spoken
 from workbench.runtime.jobs import Runner, State
 from workbench.runtime.session import Session
 
@@ -124,7 +125,7 @@ def test_a_run_draws_what_was_logged_and_its_result_loads(
     assert find("lr_plot").points("learning rate") == tuple(
         (e["step"], e["learning_rate"]) for e in logged if "loss" in e
     )
-    assert find("metrics").columns == ("Step", "Epoch", "Loss", "Accuracy", "Macro F1")
+    assert find("metrics").columns == ("Step", "Epoch", "Loss", "Accuracy", "F1")
     assert [find("metrics").row(n)[0] for n in range(3)] == [12, 8, 4]
     assert (find("progress").value(), find("progress").maximum()) == (12, 12)
     assert find("status").text().startswith("Finished after")
@@ -239,7 +240,7 @@ def test_eval_now_and_save_now_are_granted_while_it_waits(
     assert models.load(Checkpoint("saved", saved)).missing == ()
     qtbot.waitUntil(lambda: f"step {step} saved as {saved.name}" in _note(find), timeout=20_000)
     qtbot.waitUntil(lambda: find("checkpoint").findText(saved.name) >= 0, timeout=20_000)
-    assert not spec.output_dir.exists()
+    assert not (spec.output_dir / "config.json").exists()
     pane.stop_main_action()
     qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
     assert find("metrics").row(0)[0] == step
@@ -316,6 +317,8 @@ def test_a_file_without_labels_asks_for_one(qtbot: QtBot, pane: TrainerPane, fin
     path.write_text("".join(f"the quick brown fox jumps over dog number {n}\n" for n in range(80)), encoding="utf-8")
     pane.open_data(path)
     qtbot.waitUntil(lambda: find("dataset").currentText() == "poems.txt", timeout=20_000)
+    assert find("task").currentData() == "fill-mask", "a file of texts suggests it for an encoder"
+    find("task").setCurrentIndex(find("task").findData("text-classification"))
     _train(qtbot, find)
     assert "No column is chosen for the label" in _notice(find)
     find("checkpoint").setCurrentIndex(find("checkpoint").findText("tiny-llama"))
@@ -333,7 +336,7 @@ def test_a_head_that_does_not_exist_is_told_before_the_start(
     vision = tmp_path / "vision"
     vision.mkdir()
     (vision / "tokenizer.json").write_bytes((tiny_llama.path / "tokenizer.json").read_bytes())
-    assert find("head").text() == "bert, 2 layers → AutoModelForSequenceClassification, 2 labels"
+    assert find("head").text() == "bert, 2 layers → AutoModelForSequenceClassification, a fresh one; 2 labels"
     (vision / "config.json").write_text('{"model_type": "vit", "architectures": ["ViTModel"]}')
     session.set_model(replace(models.load(tiny_llama), checkpoint=Checkpoint("vision", vision)))
     assert "no AutoModelForSequenceClassification" in find("head").text()
@@ -351,7 +354,7 @@ def test_recommended_settings_give_way_to_the_persons_own(pane: TrainerPane, fin
     find("batch_size").setValue(5)
     find("task").setCurrentIndex(find("task").findData("text-generation"))
     assert find("batch_size").value() == 5
-    _click(qtbot, find("recommended"))
+    _click(qtbot, find("preset_quick"))
     assert (find("batch_size").value(), find("max_steps").value()) == (4, 60)
 
 
@@ -404,17 +407,22 @@ def test_learning_rates_are_written_as_people_write_them(qtbot: QtBot) -> None:
     assert (box.text(), box.value()) == ("3.5e-4", 3.5e-4)
 
 
-def test_time_left_comes_from_the_speed_of_the_steps(qtbot: QtBot) -> None:
+def test_the_figures_are_those_of_the_last_point_and_a_dash_where_nothing_was_measured(qtbot: QtBot) -> None:
     view = RunView()
     qtbot.addWidget(view)
     view.begin("run")
     for step in range(1, 11):
-        view.add_point(
-            TrainPoint(step=step, total=100, epoch=step / 50, loss=1.0, learning_rate=1e-4, seconds=step * 0.5)
-        )
-    assert view._status.text() == "Step 10 of 100 · epoch 0.20 · 2 steps/s · 45 s left"
-    view._loss._redraw()
-    view._rate._redraw()
+        point = TrainPoint(step, 100, step / 50, loss=1.0, seconds=step * 0.5, seconds_left=45.2, samples_per_second=32)
+        view.add_point(replace(point, memory=1_240_000_000) if step == 3 else point)
+    qtbot.waitUntil(lambda: "Step 10 of 100 · epoch 0.20" in view._status.text(), timeout=5000)
+    figures = {
+        name: view.findChild(QLabel, f"trainer.figure_{name}").text()
+        for name in ("left", "steps", "samples", "tokens", "memory", "metric")
+    }
+    assert figures == {
+        "left": "45 s", "steps": "2/s", "samples": "32", "tokens": "–", "memory": "1.24 GB", "metric": "–",
+    }  # fmt: skip
+    assert view.findChild(QLabel, "trainer.figure_device").isHidden()
 
 
 def test_numbers_are_worded(qapp: QApplication) -> None:
@@ -422,3 +430,33 @@ def test_numbers_are_worded(qapp: QApplication) -> None:
         "1 s", "45 s", "89 s", "2 min", "60 min", "2.5 h",
     ]  # fmt: skip
     assert (shown("accuracy", 0.8133), shown("f1", 0.81333)) == ("81.3 %", "0.8133")
+
+
+@pytest.mark.usefixtures("ready")
+def test_probes_are_asked_while_it_learns_and_a_past_run_lies_behind_the_next(
+    qtbot: QtBot, pane: TrainerPane, find: Find
+) -> None:
+    find("probes").setPlainText("a wonderful film\na terrible film")
+    find("probe_steps").setValue(2)
+    spec = pane.spec()
+    assert spec is not None and spec.probes == ("a wonderful film", "a terrible film")
+    _train(qtbot, find)
+    qtbot.waitUntil(lambda: find("probe_where").text() == "After step 6", timeout=5000)
+    assert find("probe_step").maximum() == 3
+    told = find("probe_answers").toPlainText()
+    assert all(word in told for word in ("a wonderful film", "a terrible film", "good", "bad"))
+    assert len((spec.output_dir / "probes.jsonl").read_text().splitlines()) == 8
+    first = find("loss_plot").points("train")
+
+    find("past").menu().aboutToShow.emit()
+    chooser = find("past_list")
+    qtbot.waitUntil(lambda: chooser.count() == 0, timeout=5000)
+    find("run_name").setText("second")
+    _train(qtbot, find)
+    find("past").menu().aboutToShow.emit()
+    qtbot.waitUntil(lambda: chooser.count() == 1, timeout=20_000)
+    chooser.item(0).setCheckState(Qt.CheckState.Checked)
+    qtbot.waitUntil(lambda: find("loss_plot").past() == (spec.output_dir.name,), timeout=20_000)
+    behind = {(name, x, y) for x, _ in first for name, x, y in find("loss_plot").readings(x)}
+    assert {(f"{spec.output_dir.name}: train", x, y) for x, y in first} <= behind
+    assert find("loss_plot").points("train") == first, "the same settings give the same losses"

@@ -10,7 +10,8 @@ import pytest
 
 from workbench.engine import models
 from workbench.engine.errors import OutOfMemory
-from workbench.engine.train import recommended, training_arguments, training_threads
+from workbench.engine.train import HEADS, recommended, training_arguments, training_threads
+from workbench.engine.train.recommended import PRESETS
 from workbench.engine.train.settings import check
 from workbench.engine.values import Checkpoint, DataSource, TrainSpec
 
@@ -51,12 +52,18 @@ def test_a_model_that_would_not_fit_is_refused(spec: TrainSpec, monkeypatch: pyt
         check(spec, facts)
 
 
-@pytest.mark.parametrize("task", ["text-classification", "text-generation"])
-def test_recommended_settings_are_fields_of_a_spec_and_fit_the_checkpoint(spec: TrainSpec, task: str) -> None:
-    facts = models.describe(spec.checkpoint)
-    values = recommended(facts, task)
+@pytest.mark.parametrize("preset", list(PRESETS))
+@pytest.mark.parametrize("task", list(HEADS))
+def test_recommended_settings_are_fields_of_a_spec_and_fit_the_checkpoint(
+    spec: TrainSpec, task: str, preset: str
+) -> None:
+    facts = replace(models.describe(spec.checkpoint), heads=(HEADS[task].auto_class,))
+    values = recommended(facts, task, preset)
     assert set(values) <= {field.name for field in fields(TrainSpec)}
-    made = replace(spec, task=task, **values)
+    roles = [role.name for role in HEADS[task].roles if role.required] or [HEADS[task].roles[0].name]
+    columns = {name: name for name in roles}
+    made = replace(spec, task=task, columns=columns, **values)
     assert facts.context is not None
     assert made.max_length <= facts.context
-    check(made, replace(facts, heads=("AutoModelForSequenceClassification", "AutoModelForCausalLM")))
+    check(made, facts)
+    assert (made.rows is None) == (preset == "good")

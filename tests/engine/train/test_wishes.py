@@ -14,7 +14,7 @@ import pytest
 
 from workbench.engine import models
 from workbench.engine.task import Cancelled, Progress, Silent
-from workbench.engine.train import Saved, Wishes, fine_tune, run
+from workbench.engine.train import Saved, Wishes, fine_tune, methods
 from workbench.engine.values import Checkpoint, DataSource, TrainPoint, TrainSpec
 
 
@@ -210,14 +210,14 @@ def test_save_now_gives_a_checkpoint_of_that_step(spec: TrainSpec) -> None:
 def test_a_save_that_fails_is_told_leaves_nothing_and_the_run_goes_on(
     spec: TrainSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = run._save
+    write = methods.save
 
-    def fail(*arguments: Any) -> None:
-        write(*arguments)
-        if "-step-" in arguments[-1].name:
+    def fail(model: Any, folder: Path, checkpoint: Checkpoint) -> None:
+        write(model, folder, checkpoint)
+        if "-step-" in folder.name:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run, "_save", fail)
+    monkeypatch.setattr(methods, "save", fail)
     wishes = Wishes()
     person = Person(lambda part: wishes.ask("save") if _steps(part, 2) else None)
     result = fine_tune(spec, wishes=wishes, task=person)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.models import LOAD_LOCK
 from workbench.engine.task import Cancelled, Progress, Task
-from workbench.engine.train.metrics import perplexity
+from workbench.engine.train.pace import Memory, Pace
 from workbench.engine.train.wishes import Wishes
 from workbench.engine.values import TrainPoint
 
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
 _LOOK = 0.1
 
 
-def attach(trainer: Trainer, watcher: type[Watch | StepLock | Granting], *arguments: Any) -> Any:
+class Diverged(WorkbenchError):
+    """A loss or a gradient is not a finite number any more.
+
+    Attributes:
+        bad_from: The first step whose weights have proved bad.
+    """
+
+    bad_from = 0
+
+
+def attach(trainer: Trainer, watcher: type[Any], *arguments: Any) -> Any:
     """Make a watcher that is a ``TrainerCallback`` too and add it to the trainer.
 
     The base class is given here because importing this module must not import transformers.
@@ -103,7 +114,7 @@ class Granting:
         evaluate, save: What grants the errands.
 
     Attributes:
-        waited: Seconds for which the run was paused so far.
+        waited: Seconds so far that were spent on pauses and on what was asked for.
     """
 
     def __init__(self, wishes: Wishes, task: Task, evaluate: Callable[[], object], save: Callable[[], object]) -> None:
@@ -122,11 +133,10 @@ class Granting:
             return
         while self._wishes.pausing:
             self._task.report(Progress(state.global_step, state.max_steps, "steps", "Paused", halted=True))
-            began = time.perf_counter()
-            while self._wishes.pausing and not self._wishes.discarding and self._wishes.first() is None:
-                self._task.check()
-                self._wishes.wait(_LOOK)
-            self.waited += time.perf_counter() - began
+            with self._not_counted():
+                while self._wishes.pausing and not self._wishes.discarding and self._wishes.first() is None:
+                    self._task.check()
+                    self._wishes.wait(_LOOK)
             self._grant()
         self._task.report(Progress(state.global_step, state.max_steps, "steps", "Training"))
 
@@ -146,10 +156,19 @@ class Granting:
         self._leave()
         granted = False
         while (errand := self._wishes.first()) is not None:
-            self._errands[errand]()
+            with self._not_counted():
+                self._errands[errand]()
             self._wishes.done(errand)
             granted = True
         return granted
+
+    @contextlib.contextmanager
+    def _not_counted(self) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.waited += time.perf_counter() - began
 
     def _leave(self) -> None:
         if self._wishes.discarding:
@@ -164,30 +183,37 @@ class Watch:
     Args:
         task: Hears of points and progress.
         rows: Training rows, for the speed of the last batch, which is short.
-        waited: Seconds for which the run was paused so far.
+        waited: Seconds so far that don't belong to the run: pauses, and what was asked for in between.
+        probe_steps: Steps between two rounds of probes; 0 when there are none.
 
     Attributes:
         points: The curve so far.
+        pace: What the parts of the run take; probes tell it of themselves.
     """
 
-    def __init__(self, task: Task, rows: int, waited: Callable[[], float]) -> None:
+    def __init__(self, task: Task, rows: int, waited: Callable[[], float], probe_steps: int = 0) -> None:
         self.points: list[TrainPoint] = []
+        self.pace = Pace(waited)
+        self._memory = Memory()
         self._task = task
         self._rows = rows
         self._waited = waited
+        self._probe_steps = probe_steps
         self._began = 0.0
-        self._step_began = 0.0
         self._step_seconds = 0.0
+        self._tokens = self._tokens_before = 0
         self._batches = 0
 
     def on_train_begin(self, _: TrainingArguments, state: TrainerState, __: TrainerControl, **___: object) -> None:
         """Start the clock."""
         self._began = time.perf_counter()
+        self._tokens = int(state.num_input_tokens_seen)
+        self.pace.begin()
         self._report(state, "Training")
 
     def on_step_begin(self, *_: object, **__: object) -> None:
         """Start the clock of the step."""
-        self._step_began = time.perf_counter()
+        self.pace.begin_step()
 
     def on_substep_end(self, _: TrainingArguments, __: TrainerState, control: TrainerControl, **___: object) -> None:
         """Stop between two accumulated batches."""
@@ -195,7 +221,8 @@ class Watch:
 
     def on_step_end(self, _: TrainingArguments, state: TrainerState, control: TrainerControl, **__: object) -> None:
         """Report the step; stop after it when asked to."""
-        self._step_seconds = time.perf_counter() - self._step_began
+        self._step_seconds = self.pace.end_step()
+        self._tokens_before, self._tokens = self._tokens, int(state.num_input_tokens_seen)
         self._batches = 0
         self._report(state, "Training")
         if self._task.cancelled:
@@ -203,9 +230,18 @@ class Watch:
             control.should_evaluate = False
 
     def on_epoch_end(self, _: TrainingArguments, __: TrainerState, control: TrainerControl, **___: object) -> None:
-        """Do not evaluate a run that was stopped."""
+        """Stop here rather than after another step when asked to, and do not evaluate."""
         if self._task.cancelled:
+            control.should_training_stop = True
             control.should_evaluate = False
+
+    def on_evaluate(self, *_: object, **__: object) -> None:
+        """The evaluation is over."""
+        self.pace.mark()
+
+    def on_save(self, *_: object, **__: object) -> None:
+        """A checkpoint was saved."""
+        self.pace.saved()
 
     def on_prediction_step(
         self,
@@ -244,13 +280,14 @@ class Watch:
         for name in ("loss", "grad_norm", "eval_loss"):
             if name in logs and not math.isfinite(logs[name]):
                 raise _diverged(state.global_step, name, logs[name])
+        if "eval_runtime" in logs:
+            self.pace.evaluated(logs["eval_runtime"])
         metrics = {
             name.removeprefix("eval_"): value
             for name, value in logs.items()
             if name.startswith("eval_") and name not in ("eval_loss", "eval_runtime") and "_per_second" not in name
         }
-        if "eval_loss" in logs and args.prediction_loss_only:
-            metrics["perplexity"] = perplexity(logs["eval_loss"])
+        memory, device_memory = self._memory.look()
         point = TrainPoint(
             step=state.global_step,
             total=state.max_steps,
@@ -261,7 +298,11 @@ class Watch:
             eval_loss=logs.get("eval_loss"),
             metrics=metrics,
             samples_per_second=self._speed(args, state) if "loss" in logs else logs.get("eval_samples_per_second"),
+            tokens_per_second=self._token_speed(args) if "loss" in logs else None,
             seconds=time.perf_counter() - self._began - self._waited(),
+            seconds_left=self.pace.left(args, state, self._probe_steps),
+            memory=memory,
+            device_memory=device_memory,
         )
         self.points.append(point)
         self._task.send(point)
@@ -272,14 +313,24 @@ class Watch:
         last = state.global_step % steps == 0
         return (self._rows - batch * (steps - 1) if last else batch) / max(self._step_seconds, 1e-9)
 
+    def _token_speed(self, args: TrainingArguments) -> float | None:
+        # Where Trainer counts no tokens, or can't, there is no speed; none is not nought.
+        tokens = self._tokens - self._tokens_before
+        if args.include_num_input_tokens_seen == "no" or tokens == 0:
+            return None
+        return tokens / max(self._step_seconds, 1e-9)
+
     def _report(self, state: TrainerState, note: str) -> None:
         self._task.report(Progress(state.global_step, state.max_steps, "steps", note))
 
 
-def _diverged(step: int, name: str, value: float) -> WorkbenchError:
+def _diverged(step: int, name: str, value: float) -> Diverged:
     spelled = {"loss": "the loss", "grad_norm": "the norm of the gradient", "eval_loss": "the evaluation loss"}[name]
-    return WorkbenchError(
+    told = Diverged(
         f"The training stopped at step {step:,}: {spelled} is {'not a number' if math.isnan(value) else 'infinite'}.",
         why="The numbers overflowed, most often because the learning rate is too high.",
         remedy="Start again with a learning rate ten times smaller, or without bf16.",
     )
+    # A loss tells of the weights that the step before left.
+    told.bad_from = step if name == "eval_loss" else step - 1
+    return told

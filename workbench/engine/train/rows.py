@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.data import load
+from workbench.engine.data import scan
 from workbench.engine.errors import DataError
 from workbench.engine.task import Progress, Task
 from workbench.engine.train.heads import HEADS
-from workbench.engine.values import TrainSpec
+from workbench.engine.values import DataSource, TrainSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 _TOLD = 20
+#: Roles that hold what is learned, where that is one of several labels.
+_LABELLED = ("label", "tags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,52 +52,99 @@ class Split:
 
 
 def split_rows(spec: TrainSpec, task: Task) -> Split:
-    """Read the source, leave out what can't be used (each row is told), draw the rows and hold some out.
+    """Read the sources, leave out what can't be used (each row is told), draw the rows and hold some out.
+
+    Labels are those of all rows, so that one that only the evaluation has counts as wrong instead of being left out.
 
     Raises:
         DataError: A column is missing, there are too few rows, or the labels can't be learned.
+        NetworkError: A data set of the Hub can't be reached.
     """
-    task.report(Progress(0, None, "rows", f"Reading {spec.data.name}"))
-    rows, unused = _usable(spec, task)
+    from datasets import Dataset
+
+    head = HEADS[spec.task]
+    found, unused = _usable(spec, spec.data, task)
+    rows = Dataset.from_dict(found)
     texts = rows.column_names[0]
     twice = len(rows) - len({str(value) for value in rows[texts]})
     if twice:
         task.log(f"{twice:,} rows repeat the {texts} of another row; train and evaluation may share some.")
     if spec.rows is not None:
         rows = rows.shuffle(seed=spec.seed).select(range(min(spec.rows, len(rows))))
-    held_out = math.ceil(len(rows) * spec.eval_fraction)
-    if held_out < 2 or len(rows) - held_out < 2:
+    if spec.evaluation is None:
+        held_out = math.ceil(len(rows) * spec.eval_fraction)
+        _check_sizes(spec, spec.data, len(rows), len(rows) - held_out, held_out)
+        labels = head.labels(rows, spec)
+        parts = rows.train_test_split(test_size=spec.eval_fraction, seed=spec.seed)
+        train, evaluation = parts["train"], parts["test"]
+    else:
+        _check_sizes(spec, spec.data, len(rows), len(rows), 2)
+        head.labels(rows, spec)
+        others, more = _usable(spec, spec.evaluation, task)
+        train, evaluation, unused = rows, Dataset.from_dict(others), (*unused, *more)
+        _check_sizes(spec, spec.evaluation, len(evaluation), 2, len(evaluation))
+        labels = head.labels(Dataset.from_dict({name: [*train[name], *others[name]] for name in others}), spec)
+        shared = len(set(map(str, evaluation[texts])) & set(map(str, train[texts])))
+        if shared:
+            task.log(f"{shared:,} different {texts}s of the evaluation are also trained on, so it reads too high.")
+    for label, count in unseen_labels(labels, train, evaluation).items():
+        have = "row has" if count == 1 else "rows have"
+        task.log(
+            f"No training row has the label “{label}”, which {count:,} evaluation {have}: "
+            "it can't be learned, and counts as wrong."
+        )
+    return Split(train, evaluation, labels, unused)
+
+
+def unseen_labels(labels: Sequence[str], train: Dataset, evaluation: Dataset) -> dict[str, int]:
+    """Labels that evaluation rows have and no training row has, with the number of those rows."""
+    role = next((name for name in _LABELLED if name in train.column_names), None)
+    if role is None or not labels:
+        return {}
+    seen = {str(value) for cell in train[role] for value in _each(cell)}
+    counts = Counter(str(value) for cell in evaluation[role] for value in set(_each(cell)))
+    return {label: counts[label] for label in labels if counts[label] and label not in seen}
+
+
+def _each(cell: Any) -> list[Any]:
+    return cell if isinstance(cell, list) else [cell]
+
+
+def _check_sizes(spec: TrainSpec, source: DataSource, usable: int, train: int, evaluation: int) -> None:
+    if train >= 2 and evaluation >= 2:
+        return
+    what = f"Could not train on {source.name}."
+    if spec.evaluation is None:
         raise DataError(
-            f"Could not train on {spec.data.name}.",
-            why=f"{len(rows):,} usable rows leave {len(rows) - held_out} to train on and {held_out} to evaluate.",
+            what,
+            why=f"{usable:,} usable rows leave {train} to train on and {evaluation} to evaluate.",
             remedy="Both need at least 2: use more rows or another share for evaluation.",
         )
-    labels = HEADS[spec.task].labels(rows, spec)
-    parts = rows.train_test_split(test_size=spec.eval_fraction, seed=spec.seed)
-    return Split(parts["train"], parts["test"], labels, unused)
+    raise DataError(
+        what,
+        why=f"It has {usable:,} usable {'row' if usable == 1 else 'rows'}.",
+        remedy="At least 2 are needed: see in Data why rows can't be used, or choose other columns.",
+    )
 
 
-def _usable(spec: TrainSpec, task: Task) -> tuple[Dataset, tuple[Unused, ...]]:
-    from datasets import Dataset
-
+def _usable(spec: TrainSpec, source: DataSource, task: Task) -> tuple[dict[str, list[Any]], tuple[Unused, ...]]:
     head = HEADS[spec.task]
+    task.report(Progress(0, None, "rows", f"Reading {source.name}"))
     wanted = {role.name: spec.columns[role.name] for role in head.roles if spec.columns.get(role.name)}
-    found = load(spec.data, wanted, task=task)
     kept: dict[str, list[Any]] = {**{role: [] for role in wanted}, "place": []}
     unused: list[Unused] = []
-    for values in zip(*found.columns.values(), found.places, strict=True):
-        row = dict(zip(wanted, values, strict=False))
+    for place, row in scan(source, wanted, task=task):
         why = head.problem(row, spec)
         if why:
-            unused.append(Unused(values[-1], why))
+            unused.append(Unused(place, why))
             continue
         for role, value in row.items():
             kept[role].append(head.value(role, value))
-        kept["place"].append(values[-1])
+        kept["place"].append(place)
     if unused:
-        task.log(f"{len(unused):,} of {len(found.places):,} rows are left out:")
+        task.log(f"{len(unused):,} of {len(unused) + len(kept['place']):,} rows are left out:")
         for one in unused[:_TOLD]:
             task.log(f"  {one.place}: {one.why}")
         if len(unused) > _TOLD:
             task.log(f"  and {len(unused) - _TOLD:,} more")
-    return Dataset.from_dict(kept), tuple(unused)
+    return kept, tuple(unused)

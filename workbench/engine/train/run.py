@@ -1,240 +1,383 @@
-"""A whole run: data, tokenizer, model, Trainer, and the checkpoint that comes out of it."""
+"""A whole run: data, tokenizer, model, Trainer, and the checkpoint that comes out of it, now or after a break."""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 import shutil
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from workbench.engine import models
-from workbench.engine.errors import CheckpointError, explain
+from workbench.engine.errors import DataError, InputError, OutOfMemory, WorkbenchError, explain
 from workbench.engine.task import Cancelled, Progress, Silent, Task
-from workbench.engine.train import callbacks
-from workbench.engine.train.freeze import freeze
-from workbench.engine.train.heads import HEADS
-from workbench.engine.train.rows import Split, split_rows
+from workbench.engine.train import callbacks, checkpoints, methods, ranks, record
+from workbench.engine.train.build import build
+from workbench.engine.train.card import write_card
+from workbench.engine.train.folder import RunFolder, put_in_place
+from workbench.engine.train.probes import Probing
+from workbench.engine.train.record import Record
+from workbench.engine.train.rows import split_rows
+from workbench.engine.train.seeds import StepSeed
 from workbench.engine.train.settings import check, training_arguments, training_threads
+from workbench.engine.train.stopping import not_counted
+from workbench.engine.train.threads import computing_with
 from workbench.engine.train.wishes import Saved, Wishes
 from workbench.engine.values import Checkpoint, TrainResult, TrainSpec
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+_RESULT = ".result"
 
 
-def fine_tune(spec: TrainSpec, *, wishes: Wishes | None = None, task: Task | None = None) -> TrainResult:
+class TooLarge(OutOfMemory):
+    """The memory did not suffice for a step.
+
+    Attributes:
+        smaller: The same run with half the rows at once and twice the batches a step, or None when a batch is one row.
+    """
+
+    smaller: TrainSpec | None = None
+
+
+def fine_tune(
+    spec: TrainSpec, *, resume: Path | None = None, wishes: Wishes | None = None, task: Task | None = None
+) -> TrainResult:
     """Fine-tune a checkpoint with transformers' Trainer.
 
-    The losses are those of the script that ``codegen.train(spec)`` writes, bit for bit, on the same number of threads.
+    The losses are those of the script that ``codegen.train(spec)`` writes, bit for bit, on the same number of threads;
+    those of a run that was stopped and goes on are those of one that was not.
 
     Args:
-        spec: The run; ``output_dir`` must not exist yet and appears only when everything in it is written.
+        spec: The run. ``output_dir`` must not exist yet. It is there from the beginning of the run, with ``run.toml``
+            and the curve as it grows, and stays when the run fails or its process is killed; a run that is stopped
+            before its first step leaves nothing.
+        resume: The folder of a run that goes on after its last complete checkpoint, or from the start where it has
+            none. It takes the place of ``output_dir``.
         wishes: What is asked of the run while it goes on: to pause, to evaluate, to save, or to leave nothing. They are
             granted before the next optimizer step, and the losses and the weights stay those of a run without them.
-        task: Is sent a `TrainPoint` for every optimizer step and every evaluation and a `Saved` for every checkpoint
-            that was asked for, and hears of the steps. When it is cancelled after the first step, the step at work is
-            finished and the checkpoint is kept.
+        task: Is sent a `TrainPoint` for every optimizer step and every evaluation, those of before included when it
+            goes on, and a `Saved` for every checkpoint that was asked for or could not be written, and hears of the
+            steps. When it is cancelled after the first step, the step at work is finished and the checkpoint is kept.
 
     Returns:
-        The new checkpoint: model (float32), tokenizer, ``trainer_state.json`` with the log history, and ``run.json``
-        with the spec.
+        The new checkpoint: model (float32), tokenizer, ``trainer_state.json`` with the log history, a model card, and
+        ``run.toml``.
 
     Raises:
-        WorkbenchError: The settings, the data, the checkpoint or the room on this machine don't allow the run, or the
-            loss became something else than a number.
+        WorkbenchError: The settings, the data, the checkpoint or the room on this machine don't allow the run, the
+            loss became something else than a number, or the memory did not suffice (`TooLarge`).
         Cancelled: The person stopped it before the first step was done, or discards it; nothing is kept.
 
     References:
         transformers, Trainer: TrainingArguments, TrainerCallback
     """
-    task = task or Silent()
     wishes = wishes or Wishes()
+    what = f"Could not train {spec.checkpoint.name}."
+    if resume is not None:
+        spec = replace(spec, output_dir=resume)
+    elif ranks.writes() and spec.output_dir.exists():
+        raise InputError(what, why=f"The folder {spec.output_dir} exists already.", remedy="Choose another run name.")
+    folder = ranks.folder(spec.output_dir, task or Silent())
     check(spec, models.describe(spec.checkpoint))
-    rows = split_rows(spec, task)
-    # Beside the result, so that moving it into place is one rename on one disk.
-    partial = spec.output_dir.with_name(f".{spec.output_dir.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    rows = split_rows(spec, folder)
+    made = record.record_of(spec, rows, training_arguments(spec, spec.output_dir, cpu=True))
     try:
-        with _threads(training_threads(spec)):
-            trainer = _trainer(spec, rows, partial, task)
-            watch, stopped = _train(trainer, task, wishes, lambda: _save_now(spec, rows, trainer))
-            _leave(wishes)
-            task.report(Progress(trainer.state.global_step, trainer.state.max_steps, "steps", "Saving"))
-            _save(spec, rows, trainer, partial)
-        _leave(wishes)
-        partial.replace(spec.output_dir)
+        start = None if resume is None else _take_up(folder, made)
+        if resume is None:
+            _begin(folder, made)
+    except OSError as error:
+        folder.release()
+        raise explain(error, what) from error
+    run = _Run(made, folder, wishes)
+    try:
+        with computing_with(training_threads(spec)):
+            stopped = run.train(build(spec, rows, spec.output_dir, folder), start)
+        folder.note("ended", state="stopped" if stopped else "finished", step=run.step)
+    except Cancelled:
+        if resume is None or wishes.discarding:
+            folder.remove()
+        raise
+    except BaseException as error:
+        told = _failed(error, run, folder, new=resume is None)
+        if told is error:
+            raise
+        raise told from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        folder.release()
     return TrainResult(
-        _made(spec.output_dir), tuple(watch.points), stopped, len(rows.train), len(rows.evaluation), rows.labels
+        _made(spec.output_dir), tuple(folder.points), stopped, len(rows.train), len(rows.evaluation), rows.labels
     )
 
 
-def _trainer(spec: TrainSpec, rows: Split, output_dir: Path, task: Task) -> Trainer:
-    import torch
-    import transformers
+def resume(folder: Path, *, wishes: Wishes | None = None, task: Task | None = None) -> TrainResult:
+    """Go on with a run that was stopped, failed or was killed, by its ``run.toml``.
 
-    task.report(Progress(0, None, "steps", f"Loading {spec.checkpoint.name}"))
-    # Before the model, because a fresh head is drawn at random.
-    transformers.set_seed(spec.seed)
-    model, tokenizer = _load(spec, rows, task)
-    frozen = freeze(model, spec.freeze_layers)
-    task.log(f"{model.num_parameters() - frozen:,} of {model.num_parameters():,} weights are trained.")
-    head = HEADS[spec.task]
-    train, evaluation = (
-        head.encode(part, tokenizer, spec, rows.labels, task) for part in (rows.train, rows.evaluation)
-    )
-    use_cache = model.config.use_cache
-    arguments = training_arguments(spec, output_dir, cpu=not torch.accelerator.is_available())
-    trainer = transformers.Trainer(
-        model=model,
-        args=transformers.TrainingArguments(**arguments),
-        data_collator=head.collator(tokenizer, model, spec),
-        train_dataset=train,
-        eval_dataset=evaluation,
-        processing_class=tokenizer,
-        compute_metrics=head.metrics(tokenizer, rows.labels, spec),
-        preprocess_logits_for_metrics=head.reduce_logits(),
-    )
-    # Trainer switches it off, and the saved model would generate slowly.
-    model.config.use_cache = use_cache
-    if not head.scales_loss:
-        # Most heads take **kwargs, from which Trainer concludes that they divide by the number of rows of all
-        # accumulated batches. They don't, and loss and gradients would come out too large by the accumulation.
-        trainer.model_accepts_loss_kwargs = False
-    trainer.remove_callback(transformers.PrinterCallback)
-    return trainer
+    Args:
+        folder: The run's folder.
+        wishes: As for `fine_tune`.
+        task: As for `fine_tune`.
+
+    Raises:
+        WorkbenchError: As for `fine_tune`; it is no folder of a run; or the data are not those it was begun with.
+        Cancelled: As for `fine_tune`; the checkpoint that it would have gone on from is still there.
+    """
+    return fine_tune(record.read(folder).spec, resume=folder, wishes=wishes, task=task)
 
 
-def _load(spec: TrainSpec, rows: Split, task: Task) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    # float32 whatever the weights are stored in: AdamW's steps are too small for bfloat16 weights. The device is
-    # Trainer's to choose.
-    loaded = models.load(
-        spec.checkpoint,
-        head=HEADS[spec.task].auto_class,
-        dtype="float32",
-        device="cpu",
-        labels=rows.labels or None,
-        seed=None,
-        task=task,
-    )
-    tokenizer = loaded.tokenizer
-    if tokenizer is None:
-        raise CheckpointError(
-            f"Could not train {spec.checkpoint.name}.",
-            why=" ".join(loaded.notes) or "It has no tokenizer.",
-            remedy="Choose a checkpoint with a tokenizer.",
+class _Run:
+    """A run in its folder, from the first step to the result.
+
+    Attributes:
+        trains: Whether a step was tried.
+        saves: Whether the result is being saved.
+    """
+
+    def __init__(self, made: Record, folder: RunFolder, wishes: Wishes) -> None:
+        self.spec = made.spec
+        self.trains = False
+        self.saves = False
+        self._made = made
+        self._folder = folder
+        self._wishes = wishes
+        self._trainer: Any = None
+        self._saved: dict[int, Saved] = {}
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return self._trainer.state.global_step if self._trainer is not None else 0
+
+    def train(self, trainer: checkpoints.Sealed, start: Path | None) -> bool:
+        """Train, save the result and move it into its place.
+
+        Returns:
+            Whether the person stopped it early.
+
+        Raises:
+            Cancelled: Nothing is to be kept.
+        """
+        self._trainer, folder = trainer, self._folder
+        trainer.unsaved = self._on_unsaved
+        stopped = self._train(start)
+        self._leave()
+        if not ranks.writes():
+            trainer.accelerator.wait_for_everyone()
+            return stopped
+        folder.report(Progress(self.step, trainer.state.max_steps, "steps", "Saving"))
+        shutil.rmtree(folder.path / _RESULT, ignore_errors=True)
+        self.saves = True
+        self._save(folder.path / _RESULT)
+        self._leave()
+        put_in_place(folder.path / _RESULT, folder.path)
+        if not stopped:
+            # They were kept to go on from, and there is nowhere to go.
+            checkpoints.clear(folder.path)
+        trainer.accelerator.wait_for_everyone()
+        return stopped
+
+    def _train(self, start: Path | None) -> bool:
+        trainer, task = self._trainer, self._folder
+        if ranks.world() > 1:
+            callbacks.attach(trainer, ranks.Agreeing, task.task)
+        granting = callbacks.attach(trainer, callbacks.Granting, self._wishes, task, self._evaluate, self._save_now)
+        spec, rows = self._made.spec, len(trainer.train_dataset)
+        every = spec.probe_steps if spec.probes else 0
+        watch = callbacks.attach(trainer, callbacks.Watch, task, rows, lambda: granting.waited, every)
+        callbacks.attach(trainer, Probing, spec, task, watch.pace.probed)
+        callbacks.attach(trainer, checkpoints.Saving, spec.save_steps)
+        self._lock = callbacks.attach(trainer, callbacks.StepLock)
+        callbacks.attach(trainer, StepSeed)
+        if start is not None:
+            # The patience of an early stopping goes on as well.
+            trainer.args.restore_callback_states_from_checkpoint = True
+            trainer.args.eval_on_start = _lacks_evaluation(trainer, start)
+        self._lock.take()
+        self.trains = True
+        try:
+            trainer.train(resume_from_checkpoint=None if start is None else str(start))
+        except Cancelled:
+            # It was an evaluation or a pause that was left; the weights are those after the last step.
+            self._leave()
+            if 0 < self.step < trainer.state.max_steps:
+                trainer.save_state_to_resume()
+        finally:
+            self._lock.release()
+        if self.step == 0:
+            task.check()
+        return task.cancelled and (self.step < trainer.state.max_steps or not self._evaluated())
+
+    def _leave(self) -> None:
+        if self._wishes.discarding:
+            raise Cancelled
+
+    def _evaluated(self) -> bool:
+        return any("eval_loss" in logs and logs["step"] == self.step for logs in self._trainer.state.log_history)
+
+    def _evaluate(self) -> None:
+        import torch
+
+        if self._evaluated():
+            return
+        self._lock.take()
+        try:
+            # The loader of an evaluation draws from the generator that the next batch may be drawn from.
+            with torch.random.fork_rng(devices=[]), not_counted(self._trainer):
+                self._trainer.evaluate()
+        finally:
+            self._lock.release()
+
+    def _save_now(self) -> None:
+        """Save the weights as they are beside the run's folder; a failure is told and the run goes on."""
+        step, place = self.step, self._folder.path
+        self._folder.report(Progress(step, self._trainer.state.max_steps, "steps", "Saving"))
+        known = self._saved.get(step)
+        if known is not None and known.error is None:
+            self._folder.send(known)
+            return
+        stem = f"{place.name}-step-{step}"
+        folder, number = place.with_name(stem), 1
+        while folder.exists():
+            number += 1
+            folder = place.with_name(f"{stem}-{number}")
+        partial = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            self._save(partial)
+            record.write(self._made, partial)
+            os.replace(partial, folder)
+            self._saved[step] = Saved(step, _made(folder))
+        except Exception as error:
+            told = explain(error, f"Could not save step {step:,}; the training goes on.")
+            self._saved[step] = Saved(step, error=told, details=traceback.format_exc())
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        self._folder.send(self._saved[step])
+
+    def _save(self, folder: Path) -> None:
+        trainer = self._trainer
+        # save_model() would add training_args.bin, a pickle.
+        methods.save(trainer.model, folder, self._made.spec.checkpoint)
+        trainer.processing_class.save_pretrained(folder)
+        trainer.state.save_to_json(str(folder / "trainer_state.json"))
+        (folder / "training_args.json").write_text(trainer.args.to_json_string() + "\n", encoding="utf-8")
+        write_card(self._made, self._folder.points, trainer.model, folder)
+        for file in folder.glob("*.safetensors"):
+            # They are written for the owner alone; other files of the run are not.
+            file.chmod(0o644)
+
+    def _on_unsaved(self, step: int, error: Exception) -> None:
+        what = f"Could not write the checkpoint of step {step:,}; the training goes on."
+        told = checkpoints.explain_save(error, what, self._folder.path)
+        self._folder.send(Saved(step, error=told, details="".join(traceback.format_exception(error))))
+
+
+def _begin(folder: RunFolder, made: Record) -> None:
+    folder.make()
+    try:
+        if ranks.writes():
+            record.write(made, folder.path)
+    except BaseException:
+        folder.remove()
+        raise
+
+
+def _take_up(folder: RunFolder, made: Record) -> Path | None:
+    """The checkpoint to go on from, or None at the start."""
+    before = record.read(folder.path)
+    if before.fingerprint and before.fingerprint != made.fingerprint:
+        raise DataError(
+            f"Could not go on with {folder.path.name}.",
+            why=f"{made.spec.data.name} is not as it was when the run began, so the losses would be others.",
+            remedy="Put the old data back, or start a new run.",
         )
-    HEADS[spec.task].settle(loaded.model, tokenizer, spec)
-    for note in loaded.notes:
-        task.log(note)
-    return loaded.model, tokenizer
+    if before.dropped:
+        folder.log(f"This version does not know these settings of the run: {', '.join(before.dropped)}.")
+    for name, version in made.versions.items():
+        if before.versions.get(name, version) != version:
+            folder.log(f"The run began with {name} {before.versions[name]}; with {version} its losses may differ.")
+    start = None
+    for checkpoint in reversed(checkpoints.complete(folder.path)):
+        try:
+            checkpoints.verify(checkpoint)
+        except WorkbenchError as error:
+            folder.log(str(error))
+            continue
+        start = checkpoint
+        break
+    folder.take_up(checkpoints.step_of(start) if start is not None else 0)
+    if not ranks.writes():
+        return start
+    checkpoints.sweep(folder.path)
+    record.write(replace(made, began=before.began or made.began), folder.path)
+    return start
+
+
+def _failed(error: BaseException, run: _Run, folder: RunFolder, *, new: bool) -> BaseException:
+    """What is raised for an error; the folder stays when a step was tried, and its curve tells why the run ended."""
+    told = error
+    if run.trains and isinstance(error, Exception):
+        told = _worded(error, run, folder)
+        why = told if isinstance(told, WorkbenchError) else explain(told, f"It stopped after step {run.step:,}.")
+        with contextlib.suppress(OSError):
+            diverged = isinstance(why, callbacks.Diverged)
+            folder.note("ended", state="failed", step=run.step, why=str(why), diverged=diverged)
+    elif new:
+        folder.remove()
+    return told
+
+
+def _worded(error: Exception, run: _Run, folder: RunFolder) -> Exception:
+    if isinstance(error, callbacks.Diverged):
+        checkpoints.drop_from(folder.path, error.bad_from)
+    kept = checkpoints.complete(folder.path)
+    left = (
+        f"The checkpoint of step {checkpoints.step_of(kept[-1]):,} is kept." if kept else "No checkpoint is kept yet."
+    )
+    if isinstance(error, WorkbenchError):
+        error.remedy = f"{error.remedy} {left}".strip()
+        return error
+    if run.saves:
+        told = checkpoints.explain_save(error, f"Could not save the result after step {run.step:,}.", folder.path)
+        told.remedy = f"Free some space, then resume the run. {left}"
+        return told
+    what = f"The training stopped at step {run.step + 1:,}."
+    told = explain(error, what)
+    return _too_large(run.spec, what, left) if type(told) is OutOfMemory else error
+
+
+def _too_large(spec: TrainSpec, what: str, left: str) -> TooLarge:
+    half = spec.batch_size // 2
+    remedy = (
+        f"Start again with batches of {half} and twice the accumulation: the steps stay the same."
+        if half
+        else "Choose a smaller max_length or a smaller checkpoint, or freeze layers."
+    )
+    told = TooLarge(
+        what,
+        why=f"There is not enough free memory for a step with batches of {spec.batch_size} rows "
+        f"of up to {spec.max_length:,} tokens.",
+        remedy=f"{remedy} {left}",
+    )
+    if half:
+        twice = -(-spec.batch_size * spec.gradient_accumulation_steps // half)
+        told.smaller = replace(spec, batch_size=half, gradient_accumulation_steps=twice)
+    return told
+
+
+def _lacks_evaluation(trainer: Any, start: Path) -> bool:
+    """Whether the run was stopped before an evaluation that was due after the step of its checkpoint."""
+    from transformers import TrainerState
+
+    state = TrainerState.load_from_json(str(start / "trainer_state.json"))
+    if any("eval_loss" in logs and logs["step"] == state.global_step for logs in state.log_history):
+        return False
+    if trainer.args.eval_strategy == "steps":
+        return state.global_step % state.eval_steps == 0
+    return trainer.args.eval_strategy == "epoch" and float(state.epoch).is_integer()
 
 
 def _made(folder: Path) -> Checkpoint:
     return Checkpoint(
         name=folder.name, path=folder, source="run", size=sum(file.stat().st_size for file in folder.iterdir())
     )
-
-
-def _leave(wishes: Wishes) -> None:
-    if wishes.discarding:
-        raise Cancelled
-
-
-def _train(trainer: Trainer, task: Task, wishes: Wishes, save_now: Callable[[], Saved]) -> tuple[callbacks.Watch, bool]:
-    saved: dict[int, Saved] = {}
-
-    def evaluate() -> None:
-        if not _evaluated(trainer):
-            _evaluate_now(trainer, lock)
-
-    def save() -> None:
-        step = trainer.state.global_step
-        task.report(Progress(step, trainer.state.max_steps, "steps", "Saving"))
-        if step not in saved or saved[step].error is not None:
-            saved[step] = save_now()
-        task.send(saved[step])
-
-    granting = callbacks.attach(trainer, callbacks.Granting, wishes, task, evaluate, save)
-    watch = callbacks.attach(trainer, callbacks.Watch, task, len(trainer.train_dataset), lambda: granting.waited)
-    lock = callbacks.attach(trainer, callbacks.StepLock)
-    lock.take()
-    try:
-        trainer.train()
-    except Cancelled:
-        # It was an evaluation that was left; the weights are those after the last step.
-        pass
-    finally:
-        lock.release()
-    if trainer.state.global_step == 0:
-        task.check()
-    return watch, trainer.state.global_step < trainer.state.max_steps or (task.cancelled and not _evaluated(trainer))
-
-
-def _evaluated(trainer: Trainer) -> bool:
-    return any("eval_loss" in logs and logs["step"] == trainer.state.global_step for logs in trainer.state.log_history)
-
-
-def _evaluate_now(trainer: Trainer, lock: callbacks.StepLock) -> None:
-    import torch
-
-    lock.take()
-    try:
-        # The loader of an evaluation draws from the generator that the dropout of the next step draws from.
-        with torch.random.fork_rng(devices=[]):
-            trainer.evaluate()
-    finally:
-        lock.release()
-
-
-def _save_now(spec: TrainSpec, rows: Split, trainer: Trainer) -> Saved:
-    """Save the weights as they are beside the run's folder; a failure is told and the run goes on."""
-    step = trainer.state.global_step
-    stem = f"{spec.output_dir.name}-step-{step}"
-    folder, number = spec.output_dir.with_name(stem), 1
-    while folder.exists():
-        number += 1
-        folder = spec.output_dir.with_name(f"{stem}-{number}")
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        _save(spec, rows, trainer, partial)
-        partial.replace(folder)
-        return Saved(step, _made(folder))
-    except Exception as error:
-        told = explain(error, f"Could not save step {step:,}; the training goes on.")
-        return Saved(step, error=told, details=traceback.format_exc())
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _save(spec: TrainSpec, rows: Split, trainer: Trainer, folder: Path) -> None:
-    # save_model() would add training_args.bin, a pickle.
-    trainer.model.save_pretrained(folder)
-    trainer.processing_class.save_pretrained(folder)
-    trainer.state.save_to_json(str(folder / "trainer_state.json"))
-    kept = asdict(spec) | {"threads": training_threads(spec), "labels": list(rows.labels)}
-    (folder / "run.json").write_text(
-        json.dumps(kept, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8"
-    )
-    for file in folder.glob("*.safetensors"):
-        # They are written for the owner alone; other files of the run are not.
-        file.chmod(0o644)
-
-
-@contextlib.contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Compute with so many CPU threads. The setting is the process's, so other work has as many meanwhile."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -9,12 +9,19 @@ from typing import Any
 
 import psutil
 
+from workbench.engine.adapters import adapter_in
 from workbench.engine.errors import CheckpointError, InputError, NotSupported, OutOfMemory, OutOfSpace
+from workbench.engine.train.arguments import further
 from workbench.engine.train.heads import HEADS
+from workbench.engine.train.methods import ADAPTERS
 from workbench.engine.values import Facts, TrainSpec
 
 # float32 weights, their gradients and AdamW's two moments.
 _BYTES_PER_WEIGHT = 16
+#: In the names of metrics that get better by falling.
+_LOWER_IS_BETTER = ("loss", "error", "perplexity", "mse", "mae")
+#: Their losses are not the cross-entropy that label smoothing replaces.
+_NOT_SMOOTHED = ("multi-label-classification", "text-regression")
 _STORED_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
 
 
@@ -35,7 +42,7 @@ def training_arguments(spec: TrainSpec, output_dir: Path, *, cpu: bool) -> dict[
         "num_train_epochs": spec.epochs,
         "max_steps": spec.max_steps,
         "per_device_train_batch_size": spec.batch_size,
-        "per_device_eval_batch_size": spec.batch_size * (1 if head.reduce_logits() is None else 2),
+        "per_device_eval_batch_size": spec.batch_size * (1 if head.wide_logits else 2),
         "gradient_accumulation_steps": spec.gradient_accumulation_steps,
         "learning_rate": spec.learning_rate,
         "lr_scheduler_type": spec.lr_scheduler_type,
@@ -46,6 +53,8 @@ def training_arguments(spec: TrainSpec, output_dir: Path, *, cpu: bool) -> dict[
         "logging_steps": 1,
         # With the filter on, a step whose loss is not a number is logged as loss 0.
         "logging_nan_inf_filter": False,
+        # Of pictures it would count the pixels.
+        "include_num_input_tokens_seen": "non_padding" if head.reads == "tokenizer" else "no",
         "save_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
@@ -57,11 +66,34 @@ def training_arguments(spec: TrainSpec, output_dir: Path, *, cpu: bool) -> dict[
     }
     if spec.eval_steps:
         arguments["eval_steps"] = spec.eval_steps
-    if head.reduce_logits() is None:
-        # Logits of (rows, seq, vocab) for a whole evaluation would not fit; the loss is enough for perplexity.
-        arguments["prediction_loss_only"] = True
+    if head.reads == "image_processor":
+        # The collator opens the pictures, whose paths the model takes no notice of.
+        arguments["remove_unused_columns"] = False
+    if head.wide_logits:
+        # The metrics tell the perplexity too.
+        arguments["include_for_metrics"] = ["loss"]
     if spec.group_by_length and head.by_length:
         arguments["train_sampling_strategy"] = "group_by_length"
+    return arguments | _of_method(spec) | further(spec.arguments)
+
+
+def _of_method(spec: TrainSpec) -> dict[str, Any]:
+    """What differs from the defaults, so that a script shows what was chosen."""
+    wanted: dict[str, Any] = {
+        "fp16": spec.fp16,
+        "activation_checkpointing": spec.activation_checkpointing,
+        "torch_compile": spec.torch_compile,
+        "label_smoothing_factor": spec.label_smoothing_factor,
+        "neftune_noise_alpha": spec.neftune_noise_alpha,
+    }
+    arguments = {name: value for name, value in wanted.items() if value}
+    if spec.early_stopping_patience:
+        head = HEADS[spec.task]
+        metric = spec.metric_for_best_model or head.metric
+        arguments["metric_for_best_model"] = metric
+        arguments["greater_is_better"] = (
+            head.greater_is_better if metric == head.metric else not any(word in metric for word in _LOWER_IS_BETTER)
+        )
     return arguments
 
 
@@ -74,14 +106,14 @@ def check(spec: TrainSpec, facts: Facts) -> None:
     """Refuse what can't work before anything heavy is done.
 
     Raises:
-        InputError: A setting is out of its range, or the run's folder is taken.
+        InputError: A setting is out of its range.
         NotSupported: The checkpoint can't have the head.
         CheckpointError: There is no tokenizer.
         OutOfSpace, OutOfMemory: The result or the training would not fit.
     """
     what = f"Could not train {spec.checkpoint.name}."
     _check_ranges(spec, facts)
-    if not facts.has_tokenizer:
+    if HEADS[spec.task].reads == "tokenizer" and not facts.has_tokenizer:
         raise CheckpointError(
             what, why="It has no tokenizer, so no text can be encoded.", remedy="Choose a checkpoint with a tokenizer."
         )
@@ -92,11 +124,22 @@ def check(spec: TrainSpec, facts: Facts) -> None:
             why=f"Models of type {facts.model_type} have no {head.auto_class}.",
             remedy="Choose another task or another checkpoint.",
         )
-    if spec.output_dir.exists():
-        raise InputError(what, why=f"The folder {spec.output_dir} exists already.", remedy="Choose another run name.")
     weights = facts.weight_bytes // _STORED_BYTES.get(facts.dtype or "", 4)
-    _check_space(what, spec.output_dir, weights * 4 + facts.weight_bytes // 10 + 10_000_000)
-    _check_memory(what, weights * _BYTES_PER_WEIGHT)
+    method = spec.method
+    if adapter_in(spec.checkpoint.path) is not None:
+        raise NotSupported(
+            what,
+            why="It is an adapter to another checkpoint, and a result of it would have two checkpoints beneath it.",
+            remedy="Merge the adapter first, and train what comes out.",
+        )
+    if method.kind == "full":
+        _check_space(what, spec.output_dir, weights * 4 + facts.weight_bytes // 10 + 10_000_000)
+        _check_memory(what, weights * _BYTES_PER_WEIGHT)
+        return
+    # The body has neither gradients nor moments; what is trained beside it is taken for a tenth of it.
+    kept = weights * (method.bits or 32) // 8
+    _check_space(what, spec.output_dir, (weights // 10 if method.is_adapter else weights) * 4 + 10_000_000)
+    _check_memory(what, kept + weights // 10 * _BYTES_PER_WEIGHT)
 
 
 def _check_ranges(spec: TrainSpec, facts: Facts) -> None:
@@ -120,21 +163,56 @@ def _check_ranges(spec: TrainSpec, facts: Facts) -> None:
     elif facts.layers is not None and not 0 <= spec.freeze_layers <= facts.layers:
         wrong = f"{spec.freeze_layers} layers can't be frozen: the checkpoint has {facts.layers}."
     else:
-        wrong = _about_columns(spec)
+        wrong = _about_method(spec) or _about_columns(spec) or _about_options(spec)
     if wrong:
         raise InputError("Could not start the training.", why=wrong, remedy="Correct the setting and start again.")
 
 
+def _about_method(spec: TrainSpec) -> str:
+    method = spec.method
+    if method.kind not in ("full", "head", *ADAPTERS):
+        return f"“{method.kind}” is no method: choose full, head, {', '.join(ADAPTERS)}."
+    if method.is_adapter and min(method.rank, method.alpha) < 1:
+        return "Rank and alpha of an adapter must be at least 1."
+    if method.is_adapter and not 0.0 <= method.dropout < 1.0:
+        return "The dropout of an adapter must be at least 0 and below 1."
+    if method.bits not in (0, 4, 8) or (method.bits and not method.is_adapter):
+        return "Weights can be packed into 8 or 4 bits below an adapter, and nowhere else."
+    if method.kind != "full" and spec.freeze_layers:
+        return "Layers are frozen in a full training alone; this method freezes all of them."
+    if spec.bf16 and spec.fp16:
+        return "bfloat16 and float16 exclude one another."
+    if not 0.0 <= spec.label_smoothing_factor < 1.0:
+        return "Label smoothing must be at least 0 and below 1."
+    if spec.label_smoothing_factor and spec.task in _NOT_SMOOTHED:
+        return f"{HEADS[spec.task].title} has no single right label whose share could be spread: smooth nothing."
+    if min(spec.neftune_noise_alpha, spec.early_stopping_patience, spec.early_stopping_threshold) < 0:
+        return "NEFTune's noise, patience and threshold can't be negative."
+    return ""
+
+
 def _about_columns(spec: TrainSpec) -> str:
-    roles = HEADS[spec.task].roles
-    missing = [role for role in roles if role.required and not spec.columns.get(role.name)]
+    head = HEADS[spec.task]
+    roles = head.roles
+    missing = head.lacks(spec.columns)
     if missing:
-        return f"No column is chosen for the {missing[0].name}."
+        return missing
     chosen = [(spec.columns[role.name], role.name) for role in roles if spec.columns.get(role.name)]
     for at, (column, name) in enumerate(chosen):
         for other, second in chosen[at + 1 :]:
             if column == other:
                 return f"The {name} and the {second} are the same column."
+    return ""
+
+
+def _about_options(spec: TrainSpec) -> str:
+    head = HEADS[spec.task]
+    options = {option.name: option for option in head.options}
+    for name, value in spec.head_options.items():
+        if name not in options:
+            return f"{head.title} has no setting “{name}”."
+        if why := options[name].problem(value):
+            return why
     return ""
 
 

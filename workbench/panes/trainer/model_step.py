@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from workbench.engine import models
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.train import HEADS, Head
 from workbench.engine.values import Checkpoint, Facts
+from workbench.panes.trainer.head_options import HeadOptions
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.theme import set_role
@@ -31,19 +34,22 @@ class ModelStep(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.facts: Facts | None = None
-        self._by_hand = False
+        self._by_hand = self._task_by_hand = False
         self._problem = ""
         self._checkpoint = named(
             QuietComboBox(), "trainer.checkpoint", "Checkpoint", "What to start from: any checkpoint on this machine"
         )
         self._checkpoint.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._task = named(
-            QuietComboBox(), "trainer.task", "Task", "What is learned: a label for each text, or to go on writing"
+            QuietComboBox(), "trainer.task", "Task", "What is learned; each entry tells what it needs of the data"
         )
+        self._task.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         for name, head in HEADS.items():
             self._task.addItem(head.title, name)
         self._head = named(QLabel(), "trainer.head", "Head")
         self._head.setWordWrap(True)
+        self._options = HeadOptions()
+        self._options.show_head(self.head)
 
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -53,11 +59,15 @@ class ModelStep(QWidget):
             label.setBuddy(box)
             grid.addWidget(label, row, 0)
             grid.addWidget(box, row, 1)
-        grid.addWidget(self._head, 2, 0, 1, 2)
+        grid.addWidget(self._options, 2, 0, 1, 2)
+        grid.addWidget(self._head, 3, 0, 1, 2)
 
         self._checkpoint.activated.connect(self._on_chosen)
         self._checkpoint.currentIndexChanged.connect(self._describe)
         self._task.currentIndexChanged.connect(self._on_task)
+        self._task.activated.connect(self._on_task_chosen)
+        self._options.edited.connect(self._on_option)
+        self._tell_tasks()
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -74,6 +84,33 @@ class ModelStep(QWidget):
     def head(self) -> Head:
         """What the chosen task trains."""
         return HEADS[self.task]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The settings of the head that differ from their defaults."""
+        return self._options.values
+
+    def suggest(self, task: str | None) -> None:
+        """Choose the task that the data look made for, unless the person chose one.
+
+        Text alone teaches an encoder to fill in what is masked, and a decoder to go on writing.
+        """
+        heads = self.facts.heads if self.facts is not None else ()
+        if task == "text-generation" and "AutoModelForMaskedLM" in heads and HEADS[task].auto_class not in heads:
+            task = "fill-mask"
+        place = self._task.findData(task)
+        if place >= 0 and not self._task_by_hand:
+            self._task.setCurrentIndex(place)
+
+    def choose(self, task: str, checkpoint: Checkpoint) -> None:
+        """Choose a task and a checkpoint, as a person does."""
+        self._by_hand = self._task_by_hand = True
+        paths = [self._checkpoint.itemData(place).path for place in range(self._checkpoint.count())]
+        if checkpoint.path not in paths:
+            self._add(checkpoint)
+            paths.append(checkpoint.path)
+        self._checkpoint.setCurrentIndex(paths.index(checkpoint.path))
+        self._task.setCurrentIndex(self._task.findData(task))
 
     def show_checkpoints(self, found: Iterable[Checkpoint], loaded: Checkpoint | None) -> None:
         """List what there is; the loaded one is chosen unless the person chose another."""
@@ -119,7 +156,8 @@ class ModelStep(QWidget):
             text = f"{facts.model_type} models have no {head}: choose another task or checkpoint."
         else:
             learned = f"{labels} labels" if labels else f"learns {HEADS[self.task].learns}"
-            text = f"{facts.model_type}, {facts.layers or '?'} layers → {head}, {learned}"
+            made = "as the checkpoint has it" if facts.trained_head == head else "a fresh one"
+            text = f"{facts.model_type}, {facts.layers or '?'} layers → {head}, {made}; {learned}"
         self._head.setText(text)
         set_role(self._head, "muted" if fits or not text else "warning")
 
@@ -132,7 +170,27 @@ class ModelStep(QWidget):
         self._by_hand = True
 
     def _on_task(self) -> None:
+        self._options.show_head(self.head)
         self.edited.emit()
+
+    def _on_task_chosen(self) -> None:
+        self._task_by_hand = True
+
+    def _on_option(self) -> None:
+        self.edited.emit()
+
+    def _tell_tasks(self) -> None:
+        """Write into each entry what it needs, and grey those whose head the checkpoint can't have."""
+        grey = self.palette().color(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Text)
+        for place in range(self._task.count()):
+            head = HEADS[self._task.itemData(place)]
+            has = self.facts is None or head.auto_class in self.facts.heads
+            named_roles = [role.title + ("" if role.required else " (may be left out)") for role in head.roles]
+            there = "" if has else f" {self.facts.model_type if self.facts else ''} models have no such head."
+            tip = f"Learns {head.learns} ({head.auto_class}). Wants: {', '.join(named_roles)}.{there}"
+            self._task.setItemData(place, tip, Qt.ItemDataRole.ToolTipRole)
+            self._task.setItemText(place, head.title if has else f"{head.title} – not this checkpoint")
+            self._task.setItemData(place, None if has else grey, Qt.ItemDataRole.ForegroundRole)
 
     def _describe(self) -> None:
         self.facts, self._problem = None, ""
@@ -141,4 +199,5 @@ class ModelStep(QWidget):
                 self.facts = models.describe(self.checkpoint)
             except WorkbenchError as error:
                 self._problem = str(error)
+        self._tell_tasks()
         self.edited.emit()

@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QFrame,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QMessageBox,
-    QPushButton,
-    QScrollArea,
     QSplitter,
     QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from workbench.engine import codegen, hub, models, paths
+from workbench.engine import codegen, hub, paths
 from workbench.engine.data import read
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.task import Progress, Task
-from workbench.engine.train import Head, Saved, Wishes, fine_tune, recommended
-from workbench.engine.values import Checkpoint, DataSource, Table, TrainPoint, TrainResult, TrainSpec
+from workbench.engine.train import HEADS, Head, Saved, TooLarge, Wishes, fine_tune, fitting_task, recommended
+from workbench.engine.train.outside import Outside, outside, spec_of
+from workbench.engine.train.runs import Run
+from workbench.engine.values import Checkpoint, DataSource, ProbeResult, Table, TrainPoint, TrainResult, TrainSpec
+from workbench.panes.trainer.after_view import AfterView
+from workbench.panes.trainer.batches_view import BatchesView
 from workbench.panes.trainer.consent import ask_to_discard
-from workbench.panes.trainer.data_step import DataStep
+from workbench.panes.trainer.data_step import DataStep, is_quick
+from workbench.panes.trainer.data_view import DataView
+from workbench.panes.trainer.following import Following
 from workbench.panes.trainer.model_step import ModelStep
+from workbench.panes.trainer.outside_runs import OutsideRuns
+from workbench.panes.trainer.past_runs import PastRuns
+from workbench.panes.trainer.probes_view import ProbesView
+from workbench.panes.trainer.run_step import RunStep
 from workbench.panes.trainer.run_view import RunView
+from workbench.panes.trainer.runs_view import RunsView
 from workbench.panes.trainer.settings_form import SettingsForm
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
-from workbench.widgets import icons
+from workbench.widgets.column_scroll import ColumnScroll
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
-from workbench.widgets.theme import CHANGES, px, set_role
-
-_PAUSE = "Wait after the step at work; the window, the model and the memory stay, and the time is not counted"
-_CONTINUE = "Go on with the next step, as if there had been no pause"
+from workbench.widgets.theme import set_role
 
 
 class TrainerPane(PaneFrame):
@@ -50,7 +55,12 @@ class TrainerPane(PaneFrame):
     Args:
         session: Gives the checkpoint to start from and takes the result.
         runner: Runs the fine-tune on the train lane.
+
+    Signals:
+        pane_requested(str): The result is loaded, and the pane of that name is to come to the front.
     """
+
+    pane_requested = Signal(str)
 
     def __init__(self, session: Session, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__("trainer", "Trainer", parent)
@@ -65,80 +75,97 @@ class TrainerPane(PaneFrame):
         self._looked = False
         self._suggested = ""
         self._set_by_hand = False
+        self._preset = "quick"
         self._head: Head | None = None
+        self._wanted: TrainSpec | None = None
+        self._smaller: TrainSpec | None = None
+        self._made: TrainSpec | None = None
 
         self._data = DataStep()
         self._model = ModelStep()
-        self._settings = SettingsForm()
-        self._recommended = named(
-            QPushButton("Recommended"),
-            "trainer.recommended",
-            "Recommended",
-            "Fills in settings that go well for this checkpoint and task: a first result in about a minute",
-        )
-        self._run_name = named(
-            QLineEdit(), "trainer.run_name", "Run name", "The folder of the result, and the name it is listed under"
-        )
-        self._start = named(QPushButton("Start"), "trainer.start", "Start", "Start the fine-tune (Ctrl+Enter)")
-        self._stop = named(
-            QPushButton("Stop and keep"),
-            "trainer.stop",
-            "Stop and keep",
-            "Finish the step at work, save the checkpoint and stop (Esc)",
-        )
-        set_role(self._start, "primary")
-        icons.put(self._start, "play", "accent_text")
-        icons.put(self._stop, "stop")
-        self._pause = named(QPushButton("Pause"), "trainer.pause", "Pause", _PAUSE)
-        self._evaluate = named(
-            QPushButton("Eval now"),
-            "trainer.eval_now",
-            "Eval now",
-            "Evaluate on the held-out rows after the step at work; the run itself stays as it would have been",
-        )
-        self._save = named(
-            QPushButton("Save now"),
-            "trainer.save_now",
-            "Save now",
-            "Save a checkpoint beside the run after the step at work; the run goes on",
-        )
-        self._discard = named(
-            QPushButton("Stop and discard"),
-            "trainer.discard",
-            "Stop and discard",
-            "Stop after the step at work and delete what the run has written; asks first",
-        )
-        icons.put(self._pause, "pause")
-        icons.put(self._evaluate, "check")
-        icons.put(self._save, "save")
-        icons.put(self._discard, "trash")
+        self._settings = SettingsForm(runner)
+        self._step = RunStep()
         self._run = RunView()
         self._views = named(QTabWidget(), "trainer.views", "Views")
         self._views.setDocumentMode(True)
         self._views.addTab(self._run, "Run")
         self._lay_out()
+        self._step.start.setEnabled(False)
+        self._source = DataSource(paths.asset("samples/movie_reviews.csv"))
+        self._parts: Iterator[None] | None = self._build()
+        self._turns = QTimer(self, interval=0)
+        self._turns.timeout.connect(self._on_turn)
+        self._turns.start()
 
-        self._data.file_requested.connect(self.open_data)
+    def _build(self) -> Iterator[None]:
+        """The views beside the run, a turn of the event loop each, since all at once would hold the window up."""
+        session, runner = self._session, self._runner
+        self._rows = DataView(runner)
+        self._views.insertTab(0, self._rows, "Data")
+        yield
+        self._batches = BatchesView(runner, self.spec)
+        self._views.insertTab(1, self._batches, "Batches")
+        yield
+        self._after = AfterView(runner)
+        self._views.addTab(self._after, "Evaluation")
+        self._following = Following(self._after, session, runner, self)
+        yield
+        self._probes = ProbesView()
+        self._views.addTab(self._probes, "Probes")
+        yield
+        self._runs = RunsView(runner)
+        self._views.addTab(self._runs, "Runs")
+        PastRuns(runner, self._run)
+        yield
+        self._outside = OutsideRuns(self._step.place, runner, self)
+        self._connect()
+
+    def _connect(self) -> None:
+        session = self._session
+        self._data.source_requested.connect(self.open_data)
         self._data.edited.connect(self._on_edited)
         self._model.edited.connect(self._on_model)
+        self._batches.failed.connect(self._show_view_failure)
+        self._batches.incomplete.connect(self._tell_missing)
         self._settings.edited.connect(self._on_setting)
-        self._recommended.clicked.connect(self._on_recommended)
-        self._run_name.textChanged.connect(self._show_code_text)
-        self._start.clicked.connect(self.run_main_action)
-        self._stop.clicked.connect(self.stop_main_action)
-        self._pause.clicked.connect(self.toggle_pause)
-        self._evaluate.clicked.connect(self.evaluate_now)
-        self._save.clicked.connect(self.save_now)
-        self._discard.clicked.connect(self.ask_to_discard)
+        self._settings.preset_chosen.connect(self._on_preset)
+        self._step.name.textChanged.connect(self._show_code_text)
+        self._step.start.clicked.connect(self.run_main_action)
+        self._step.stop.clicked.connect(self.stop_main_action)
+        self._step.pause.clicked.connect(self.toggle_pause)
+        self._step.evaluate.clicked.connect(self.evaluate_now)
+        self._step.save.clicked.connect(self.save_now)
+        self._step.discard.clicked.connect(self.ask_to_discard)
         self._run.use_requested.connect(self.use_result)
+        self._runs.resume_requested.connect(self.resume_run)
+        self._runs.load_requested.connect(self._following.load)
+        self._runs.evaluate_requested.connect(self.evaluate_run)
+        self._runs.watch_requested.connect(self._on_watch)
+        self._runs.settings_requested.connect(self.use_settings)
+        self._runs.failed.connect(self._show_failure)
+        self._runs.deleted.connect(session.local_changed)
+        self._after.failed.connect(self._show_view_failure)
+        self._following.failed.connect(self._show_failure)
+        self._following.pane_requested.connect(self.pane_requested)
+        self._outside.found.connect(self._show_outside)
         self.code_shown.connect(self._show_code_text)
         session.model_changed.connect(self._show_model)
         session.local_changed.connect(self._look_for_checkpoints)
 
         self._on_model()
         self._show_running()
-        self.open_data(paths.asset("samples/movie_reviews.csv"))
+
+    def _on_turn(self) -> None:
+        if self._parts is not None:
+            try:
+                next(self._parts)
+                return
+            except StopIteration:
+                self._parts = None
+        self._turns.stop()
+        self.open_data(self._source)
         self._look_for_checkpoints()
+        self._outside.look()
 
     # What can be asked of it.
 
@@ -152,9 +179,14 @@ class TrainerPane(PaneFrame):
         """What the run that is shown gave, or None while it goes on or when it failed."""
         return self._result
 
-    def open_data(self, path: Path) -> None:
-        """Read a data file; its preview and its columns show when it has been read."""
-        job = Job(f"Read {path.name}", read, DataSource(path), pane="trainer", quiet=True)
+    def open_data(self, source: DataSource | Path) -> None:
+        """Read a data source; its first rows and its columns show at once, what it holds when all of it was read."""
+        source = DataSource(source) if isinstance(source, Path) else source
+        if self._parts is not None:
+            self._source = source
+            return
+        job = Job(f"Read {source.name}", read, source, pane="trainer", quiet=is_quick(source))
+        job.part_ready.connect(self._show_table)
         job.succeeded.connect(self._show_table)
         job.failed.connect(self._show_unreadable)
         self._runner.start(job, Lane.IO, slot="trainer.data")
@@ -162,53 +194,111 @@ class TrainerPane(PaneFrame):
     def spec(self) -> TrainSpec | None:
         """The run as the form describes it, or None while data or checkpoint are missing."""
         table, checkpoint = self._data.table, self._model.checkpoint
-        if table is None or checkpoint is None:
+        if self._parts is not None or table is None or checkpoint is None:
             return None
         return TrainSpec(
             task=self._model.task,
             checkpoint=checkpoint,
             data=table.source,
             columns=self._data.columns,
-            output_dir=paths.new_run_dir(self._run_name.text()),
+            evaluation=self._data.evaluation,
+            output_dir=paths.new_run_dir(self._step.name.text()),
             **self._settings.values(),
+            **self._probes.values(),
+            head_options=self._model.options,
         )
 
-    def start_run(self, spec: TrainSpec) -> None:
-        """Start this run, unless one runs; its curve takes the place of the last one."""
+    def start_run(self, spec: TrainSpec, *, resume: Path | None = None) -> None:
+        """Start a run, or let one go on; its curve takes the place of the last one.
+
+        Args:
+            spec: The run.
+            resume: The folder of the run that goes on.
+        """
         if self._job is not None:
+            self.show_notice(
+                f"{spec.output_dir.name} was not started.",
+                f"{self._run.name} is being trained, and two at once would share the processor and the memory.",
+                "Stop it first, or start the other when it has ended.",
+                kind="info",
+            )
             return
+        if self._step.place.chosen:
+            self._begin(self._outside.job(spec, resume), spec, resume)
+            return
+        verb = "Fine-tune" if resume is None else "Go on with"
+        wishes = Wishes()
+        job = Job(
+            f"{verb} {spec.checkpoint.name} on {spec.data.name}",
+            fine_tune,
+            spec,
+            resume=resume,
+            wishes=wishes,
+            pane="trainer",
+            stops="after the step at work; the checkpoint is kept",
+        )
+        self._begin(job, spec, resume, wishes)
+
+    def watch_run(self, run: Outside) -> None:
+        """Watch a run that goes on outside the window, with its curve from the beginning."""
+        if self._job is None and (spec := spec_of(run)) is not None:
+            self._begin(self._outside.watch(run), spec, run.folder)
+
+    def _begin(self, job: Job, spec: TrainSpec, resume: Path | None, wishes: Wishes | None = None) -> None:
         self.clear_notices()
         self._views.setCurrentWidget(self._run)
         self._result = None
         self._points = []
-        self._wishes = Wishes()
+        self._wishes = wishes or Wishes()
         self._progress = None
         self._ending = False
-        job = Job(
-            f"Fine-tune {spec.checkpoint.name} on {spec.data.name}",
-            fine_tune,
-            spec,
-            wishes=self._wishes,
-            pane="trainer",
-            stops="after the step at work; the checkpoint is kept",
-        )
+        self._made = spec
         job.progressed.connect(self._show_progress)
         job.part_ready.connect(self._show_part)
         job.succeeded.connect(self._show_result)
         job.failed.connect(self._show_failed_run)
-        job.cancelled_.connect(self._run.show_nothing_kept)
+        job.cancelled_.connect(self._run.show_unwatched if self._outside.watching else self._run.show_nothing_kept)
         job.finished.connect(self._on_finished)
         self._job = job
-        self._run.begin(spec.output_dir.name)
+        self._runs.set_busy(True)
+        self._run.begin((resume or spec.output_dir).name)
+        self._probes.begin()
         self._show_running()
-        self._runner.start(job, Lane.TRAIN)
+        self._runner.start(job, Lane.IO if self._outside.watching else Lane.TRAIN)
+
+    def resume_run(self, run: Run) -> None:
+        """Let a run go on after its last checkpoint."""
+        if run.spec is not None:
+            self.start_run(run.spec, resume=run.folder)
+
+    def evaluate_run(self, run: Run) -> None:
+        """Evaluate the result of a run row by row."""
+        if run.spec is not None and run.result is not None:
+            self._views.setCurrentWidget(self._after)
+            self._after.show_result(run.spec, run.result)
+
+    def use_settings(self, run: Run) -> None:
+        """Fill the steps on the left with what made a run; its data are read again."""
+        spec = run.spec
+        if spec is None:
+            return
+        self._set_by_hand = True
+        self._model.choose(spec.task, spec.checkpoint)
+        self._settings.fill({name: getattr(spec, name) for name in self._settings.values()})
+        self._wanted = spec
+        self.open_data(spec.data)
+        self._on_edited()
 
     def run_main_action(self) -> None:
         """Start the run that the form describes; say what is missing when something is."""
         spec = self.spec()
         if spec is not None:
             self.start_run(spec)
-        elif self._data.table is None:
+        else:
+            self._tell_missing()
+
+    def _tell_missing(self) -> None:
+        if self._data.table is None:
             self.show_notice(
                 "There is nothing to train on yet.", "No data has been read.", "Choose a data file.", kind="info"
             )
@@ -223,7 +313,10 @@ class TrainerPane(PaneFrame):
     def stop_main_action(self) -> None:
         """Ask the run to stop after its step; what it has learned is kept."""
         if self._job is not None and not self._ending:
-            self._job.cancel()
+            if self._outside.watching:
+                self._outside.stop()
+            else:
+                self._job.cancel()
             self._ending = True
             self._run.show_stopping()
             self._show_running()
@@ -257,12 +350,8 @@ class TrainerPane(PaneFrame):
 
     def use_result(self) -> None:
         """Load the last result as the model of the whole window."""
-        if self._result is None:
-            return
-        job = Job(f"Load {self._result.checkpoint.name}", models.load, self._result.checkpoint, pane="trainer")
-        job.succeeded.connect(self._session.set_model)
-        job.failed.connect(self._show_failure)
-        self._runner.start(job, Lane.MODEL, slot="model.load")
+        if self._result is not None:
+            self._following.load(self._result.checkpoint)
 
     # What the person did.
 
@@ -271,24 +360,27 @@ class TrainerPane(PaneFrame):
             self._head = self._model.head
             self._data.show_head(self._head)
             self._settings.show_head(self._head)
+            self._probes.show_head(self._head)
         if self._model.facts is not None and not self._set_by_hand:
-            self._settings.fill(recommended(self._model.facts, self._model.task))
+            self._settings.fill(recommended(self._model.facts, self._model.task, self._preset))
         self._on_edited()
 
     def _on_setting(self) -> None:
         self._set_by_hand = True
         self._on_edited()
 
-    def _on_recommended(self) -> None:
-        self._set_by_hand = False
+    def _on_preset(self, preset: str) -> None:
+        self._set_by_hand, self._preset = False, preset
         self._on_model()
 
     def _on_edited(self) -> None:
         table, checkpoint = self._data.table, self._model.checkpoint
-        if self._run_name.text() in ("", self._suggested) and table is not None and checkpoint is not None:
+        if self._step.name.text() in ("", self._suggested) and table is not None and checkpoint is not None:
             self._suggested = f"{checkpoint.name.rpartition('/')[2]}-{Path(table.source.name).stem}"
-            self._run_name.setText(self._suggested)
+            self._step.name.setText(self._suggested)
         self._model.show_head(len(self._data.labels))
+        self._rows.show_spec(self.spec())
+        self._settings.foresee(self.spec(), table.total if table is not None else 0, tuple(self._data.labels))
         self._show_running()
         self._show_code_text()
 
@@ -301,11 +393,23 @@ class TrainerPane(PaneFrame):
             self._run.show_discarding()
             self._show_running()
 
+    def _on_smaller(self) -> None:
+        spec = self._smaller
+        if spec is not None:
+            names = ("batch_size", "gradient_accumulation_steps")
+            self._settings.fill({name: getattr(spec, name) for name in names})
+            self.start_run(spec, resume=spec.output_dir)
+
+    def _on_watch(self, run: Run) -> None:
+        if (found := outside(run.folder)) is not None:
+            self.watch_run(found)
+
     def _on_answered(self) -> None:
         self._question = None
 
     def _on_finished(self) -> None:
         self._job = None
+        self._runs.set_busy(False)
         if self._question is not None:
             self._question.close()
         self._show_running()
@@ -330,21 +434,44 @@ class TrainerPane(PaneFrame):
 
     def _show_table(self, table: Table) -> None:
         self.clear_notices()
+        if self._outside.unwatched is not None:
+            self._show_outside(self._outside.unwatched)
+        self._rows.show_table(table)
+        self._model.suggest(fitting_task(table, HEADS))
         self._data.show_table(table)
+        if self._wanted is not None and self._wanted.data == table.source:
+            self._data.choose(self._wanted.columns)
+            self._data.evaluate_on(self._wanted.evaluation)
+            self._wanted = None if table.complete else self._wanted
 
     def _show_unreadable(self, error: WorkbenchError) -> None:
-        self._data.show_unread()
+        self._data.show_unread(error)
+        if self._data.table is not None:
+            self._rows.show_table(self._data.table)
         self._show_failure(error)
+
+    def _show_outside(self, run: Outside) -> None:
+        if self._job is None:
+            self.show_notice(
+                f"{run.folder.name} is being trained outside the window.",
+                "It was started before and goes on in a process of its own.",
+                "Watch it to see its curve, and to stop it.",
+                kind="info",
+                action=("Watch it", partial(self.watch_run, run)),
+            )
 
     def _show_progress(self, progress: Progress) -> None:
         self._progress = progress
         self._run.show_progress(progress)
         self._show_running()
 
-    def _show_part(self, part: TrainPoint | Saved) -> None:
+    def _show_part(self, part: TrainPoint | ProbeResult | Saved) -> None:
         if isinstance(part, TrainPoint):
             self._points.append(part)
             self._run.add_point(part)
+            return
+        if isinstance(part, ProbeResult):
+            self._probes.add(part)
             return
         self._run.show_saved(part)
         if part.error is not None:
@@ -355,30 +482,45 @@ class TrainerPane(PaneFrame):
     def _show_result(self, result: TrainResult) -> None:
         self._result = result
         self._run.show_result(result)
+        if self._made is not None:
+            self._after.show_result(self._made, result.checkpoint)
         self._session.local_changed.emit()
 
     def _show_failed_run(self, error: WorkbenchError) -> None:
         self._run.show_failed()
-        self._show_failure(error)
+        if isinstance(error, TooLarge) and error.smaller is not None:
+            self._smaller = error.smaller
+            action = (f"Go on with batches of {error.smaller.batch_size}", self._on_smaller)
+            self.show_notice(error.what, error.why, error.remedy, self._details(), action=action)
+        else:
+            self._show_failure(error)
 
     def _show_failure(self, error: WorkbenchError) -> None:
+        self.show_notice(error.what, error.why, error.remedy, self._details())
+
+    def _details(self) -> str:
         job = self.sender()
-        self.show_notice(error.what, error.why, error.remedy, job.details if isinstance(job, Job) else "")
+        return job.details if isinstance(job, Job) else ""
+
+    def _show_view_failure(self, error: WorkbenchError, details: str) -> None:
+        self.show_notice(error.what, error.why, error.remedy, details)
 
     def _show_running(self) -> None:
-        self._start.setEnabled(self._job is None and self._looked and self._data.table is not None)
+        self._batches.show_running(self._job is not None)
+        self._step.start.setEnabled(self._job is None and self._looked and self._data.is_whole)
         going = self._job is not None and not self._ending
+        here = going and not self._outside.watching
         progress = self._progress
         halted = progress is not None and progress.halted
-        steps = going and self._trains
-        self._stop.setEnabled(going)
-        self._discard.setEnabled(going)
-        self._pause.setEnabled(steps)
+        steps = here and self._trains
+        self._step.stop.setEnabled(going)
+        self._step.discard.setEnabled(here)
+        self._step.pause.setEnabled(steps)
         # A second evaluation of the same weights would tell nothing.
         evaluated = halted and bool(self._points) and self._points[-1].eval_loss is not None
-        self._evaluate.setEnabled(steps and not evaluated and not self._wishes.asked("evaluate"))
-        self._save.setEnabled(steps and not self._wishes.asked("save"))
-        self._show_pause(going and self._wishes.pausing)
+        self._step.evaluate.setEnabled(steps and not evaluated and not self._wishes.asked("evaluate"))
+        self._step.save.setEnabled(steps and not self._wishes.asked("save"))
+        self._step.show_pausing(going and self._wishes.pausing)
 
     @property
     def _trains(self) -> bool:
@@ -386,66 +528,26 @@ class TrainerPane(PaneFrame):
         progress = self._progress
         return progress is not None and progress.unit == "steps" and bool(progress.total) and progress.note != "Saving"
 
-    def _show_pause(self, pausing: bool) -> None:
-        text, tip, icon = ("Continue", _CONTINUE, "play") if pausing else ("Pause", _PAUSE, "pause")
-        if text != self._pause.text():
-            self._pause.setText(text)
-            named(self._pause, "trainer.pause", text, tip)
-            icons.put(self._pause, icon)
-
     def _show_code_text(self, *_: Any) -> None:
         if self.code_is_shown and (spec := self.spec()) is not None:
             self.set_code(codegen.train(spec))
 
-    # Qt, and the layout.
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the zoom."""
-        super().changeEvent(event)
-        if event.type() in CHANGES and hasattr(self, "_scroll"):
-            self._fit()
-
-    def _fit(self) -> None:
-        # Wide enough for its content at any zoom: nothing of a setting is ever cut off sideways.
-        self._scroll.setMinimumWidth(self._steps.sizeHint().width() + px(self, 18))
+    # The layout.
 
     def _lay_out(self) -> None:
-        self._steps = QWidget()
-        column = QVBoxLayout(self._steps)
+        steps = QWidget()
+        column = QVBoxLayout(steps)
         column.setContentsMargins(0, 0, 6, 0)
         column.addWidget(_card("1  Data", self._data))
         column.addWidget(_card("2  Model and head", self._model))
-        column.addWidget(_card("3  Settings", self._settings, self._recommended))
+        column.addWidget(_card("3  Settings", self._settings, self._settings.presets))
         column.addStretch(1)
-        self._scroll = QScrollArea()
-        self._scroll.setWidget(self._steps)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._fit()
 
-        run = QWidget()
-        grid = QGridLayout(run)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
-        label = QLabel("Run name")
-        label.setBuddy(self._run_name)
-        buttons = QGridLayout()
-        rows_of_buttons = (
-            (self._start, self._pause, self._stop),
-            (self._evaluate, self._save, self._discard),
-        )
-        for row, three in enumerate(rows_of_buttons):
-            for number, button in enumerate(three):
-                buttons.addWidget(button, row, number)
-                buttons.setColumnStretch(number, 1)
-        grid.addWidget(label, 0, 0)
-        grid.addWidget(self._run_name, 0, 1)
-        grid.addLayout(buttons, 1, 0, 1, 2)
         left = QWidget()
         rows = QVBoxLayout(left)
         rows.setContentsMargins(0, 0, 0, 0)
-        rows.addWidget(self._scroll, 1)
-        rows.addWidget(_card("4  Run", run))
+        rows.addWidget(ColumnScroll(steps), 1)
+        rows.addWidget(_card("4  Run", self._step))
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setChildrenCollapsible(False)
         splitter.addWidget(left)

@@ -1,28 +1,34 @@
-"""Step 4 as it happens: progress, the loss and learning-rate curves, evaluations, and what came out."""
+"""Step 4 as it happens: progress, figures, curves, evaluations, and what came out."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSplitter, QVBoxLayout, QWidget
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from workbench.engine import paths
 from workbench.engine.task import Progress
 from workbench.engine.train import Saved
 from workbench.engine.values import TrainPoint, TrainResult
+from workbench.panes.trainer.curves import Curves
+from workbench.panes.trainer.figures import Figures
+from workbench.panes.trainer.wording import TITLES, shown, spoken
 from workbench.widgets.data_table import DataTable
-from workbench.widgets.line_plot import LinePlot
 from workbench.widgets.naming import named
-from workbench.widgets.quiet import QuietSlider
-from workbench.widgets.theme import px, set_role
+from workbench.widgets.theme import set_role
 
 #: Share of the newest step in the running mean of the speed.
 _NEWEST = 0.1
-_SMOOTHING = 0.9
-_TITLES = {"accuracy": "Accuracy", "f1": "Macro F1", "perplexity": "Perplexity"}
+#: Milliseconds between two changes of the words: more often nobody can read them.
+_PATIENCE = 200
 
 
 class RunView(QWidget):
     """Shows one run at a time; the curve of the last one stays until the next begins.
+
+    Attributes:
+        past: The list of past runs to choose from.
 
     Signals:
         use_requested(): The person wants the result loaded.
@@ -35,9 +41,11 @@ class RunView(QWidget):
         self._name = ""
         self._stopping = False
         self._halted = False
+        self._computes = True
         self._saved = ""
         self._evaluations: list[TrainPoint] = []
         self._last: TrainPoint | None = None
+        self._newest: TrainPoint | None = None
         self._speed: float | None = None
 
         self._status = named(QLabel("No run yet"), "trainer.status", "Status")
@@ -58,30 +66,16 @@ class RunView(QWidget):
         )
         set_role(self._use, "primary")
         self._use.setVisible(False)
-        self._loss = LinePlot("trainer.loss_plot", "Loss", "optimizer step", "loss (nats)", smoothing=_SMOOTHING)
-        self._loss.add_series("train", smooth=True)
-        self._loss.add_series("evaluation", dashed=True)
-        self._rate = LinePlot("trainer.lr_plot", "Learning rate", "optimizer step", "rate")
-        self._rate.add_series("learning rate")
-        self._rate.link_x(self._loss)
-        self._smoothing = named(
-            QuietSlider(),
-            "trainer.smoothing",
-            "Smoothing",
-            "Weight of the running mean drawn over the training loss; 0 is off",
-        )
-        self._smoothing.setRange(0, 99)
-        self._smoothing.setValue(round(_SMOOTHING * 100))
-        self._log = named(
-            QCheckBox("Log scale"), "trainer.log_loss", "Log scale", "Draws the loss on a logarithmic axis"
-        )
+        self._figures = Figures()
         self._metrics = named(
             DataTable(), "trainer.metrics", "Evaluations", "What each evaluation on the held-out rows gave"
         )
+        self._curves = Curves(self._metrics)
+        self.past = self._curves.past
+        self._words = QTimer(self, singleShot=True, interval=_PATIENCE)
         self._lay_out()
         self._use.clicked.connect(self.use_requested)
-        self._smoothing.valueChanged.connect(self._on_smoothing)
-        self._log.toggled.connect(self._loss.set_log_y)
+        self._words.timeout.connect(self._show_words)
 
     @property
     def name(self) -> str:
@@ -95,10 +89,11 @@ class RunView(QWidget):
         self._halted = False
         self._saved = ""
         self._evaluations = []
-        self._last = None
+        self._last = self._newest = None
         self._speed = None
-        self._loss.clear()
-        self._rate.clear()
+        self._words.stop()
+        self._curves.clear()
+        self._figures.clear()
         self._metrics.set_rows((), ())
         self._use.setVisible(False)
         self._progress.setRange(0, 0)
@@ -113,6 +108,7 @@ class RunView(QWidget):
         else:
             rows = f", {progress.done:,.0f} of {progress.total:,.0f} rows" if progress.total else ""
             self._status.setText(f"Preparing {self._name}{rows}")
+        self._computes = progress.note == "Training" and not progress.halted
         if self._stopping:
             return
         if progress.halted:
@@ -123,23 +119,21 @@ class RunView(QWidget):
 
     def add_point(self, point: TrainPoint) -> None:
         """Draw what was logged."""
+        self._curves.add_point(point)
         if point.loss is not None:
-            self._loss.add_point("train", point.step, point.loss)
             self._measure(point)
-        if point.learning_rate is not None:
-            self._rate.add_point("learning rate", point.step, point.learning_rate)
         if point.eval_loss is not None:
-            self._loss.add_point("evaluation", point.step, point.eval_loss)
             self._evaluations.append(point)
             self._show_evaluations()
-        parts = [f"Step {point.step:,} of {point.total:,}", f"epoch {point.epoch:.2f}"]
-        if self._speed:
-            parts.append(f"{self._speed:.3g} steps/s" if self._speed >= 1 else f"{1 / self._speed:.3g} s a step")
-            if point.step < point.total and not self._stopping:
-                parts.append(f"{spoken((point.total - point.step) / self._speed)} left")
-        self._status.setText(" · ".join(parts))
-        if point.loss is not None and not self._stopping:
-            self._say(f"Loss {point.loss:.4f}")
+        self._figures.take(point, self._speed)
+        self._newest = point
+        if not self._words.isActive():
+            self._show_words()
+            self._words.start()
+
+    def set_past(self, runs: Sequence[tuple[str, Sequence[TrainPoint]]]) -> None:
+        """Draw the curves of past runs behind this one, by name."""
+        self._curves.set_past(runs)
 
     def show_saved(self, saved: Saved) -> None:
         """Say what was kept of the run while it goes on."""
@@ -167,7 +161,7 @@ class RunView(QWidget):
         self._status.setText(f"{'Stopped' if result.stopped else 'Finished'}{took} · {result.checkpoint.name}")
         parts = [f"{result.train_rows:,} rows trained on, {result.eval_rows:,} held out"]
         if self._evaluations:
-            parts += [f"{_TITLES.get(n, n).lower()} {shown(n, v)}" for n, v in self._evaluations[-1].metrics.items()]
+            parts += [f"{TITLES.get(n, n).lower()} {shown(n, v)}" for n, v in self._evaluations[-1].metrics.items()]
         parts.append(f"kept in {paths.shown(result.checkpoint.path)}")
         self._note.setText(" · ".join(parts))
         self._settle()
@@ -180,6 +174,12 @@ class RunView(QWidget):
         self._say("")
         self._settle()
 
+    def show_unwatched(self) -> None:
+        """Say that the run goes on outside and nobody watches."""
+        self._status.setText("Goes on outside; watch it again under Runs")
+        self._say("")
+        self._settle()
+
     def show_failed(self) -> None:
         """Leave the curve as it is."""
         step = f" at step {self._last.step:,}" if self._last else ""
@@ -187,13 +187,21 @@ class RunView(QWidget):
         self._note.setText("")
         self._settle()
 
-    def _on_smoothing(self, percent: int) -> None:
-        self._loss.set_smoothing(percent / 100)
+    def _show_words(self) -> None:
+        point = self._newest
+        if point is None:
+            return
+        self._figures.refresh()
+        self._status.setText(f"Step {point.step:,} of {point.total:,} · epoch {point.epoch:.2f}")
+        if point.loss is not None and self._computes and not self._stopping:
+            self._say(f"Loss {point.loss:.4f}")
 
     def _say(self, note: str) -> None:
         self._note.setText(" · ".join(part for part in (note, self._saved) if part))
 
     def _settle(self) -> None:
+        self._words.stop()
+        self._figures.end()
         if self._progress.maximum() == 0:
             self._progress.setRange(0, 1)
             self._progress.setValue(0)
@@ -216,7 +224,7 @@ class RunView(QWidget):
             )
             for point in reversed(self._evaluations)
         ]
-        self._metrics.set_rows(("Step", "Epoch", "Loss", *(_TITLES.get(name, name) for name in names)), rows)
+        self._metrics.set_rows(("Step", "Epoch", "Loss", *(TITLES.get(name, name) for name in names)), rows)
 
     def _lay_out(self) -> None:
         words = QVBoxLayout()
@@ -225,36 +233,9 @@ class RunView(QWidget):
         top = QHBoxLayout()
         top.addLayout(words, 1)
         top.addWidget(self._use, 0, Qt.AlignmentFlag.AlignVCenter)
-        drawing = QHBoxLayout()
-        label = QLabel("Smoothing")
-        label.setBuddy(self._smoothing)
-        self._smoothing.setMaximumWidth(px(self, 140))
-        drawing.addStretch(1)
-        drawing.addWidget(label)
-        drawing.addWidget(self._smoothing)
-        drawing.addWidget(self._log)
-        plots = QSplitter(Qt.Orientation.Vertical)
-        plots.setChildrenCollapsible(False)
-        for widget, share in ((self._loss, 5), (self._rate, 3), (self._metrics, 1)):
-            plots.addWidget(widget)
-            plots.setStretchFactor(plots.count() - 1, share)
-        self._metrics.setMinimumHeight(px(self, 108))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(top)
         layout.addWidget(self._progress)
-        layout.addLayout(drawing)
-        layout.addWidget(plots, 1)
-
-
-def shown(metric: str, value: float) -> str:
-    """A metric for people: accuracy in percent, the others as they are."""
-    return f"{value:.1%}".replace("%", " %") if metric == "accuracy" else f"{value:.4g}"
-
-
-def spoken(seconds: float) -> str:
-    """A duration in words, no finer than makes sense."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+        layout.addWidget(self._figures)
+        layout.addWidget(self._curves, 1)

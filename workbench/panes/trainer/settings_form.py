@@ -1,179 +1,137 @@
-"""Step 3, the settings: each with what it does, its usual range and the name transformers gives it."""
+"""Step 3, the settings: the usual ones at hand, the others in groups that fold away, and what comes of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QValidator
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
+from workbench.engine.errors import WorkbenchError
 from workbench.engine.train import Head
+from workbench.engine.train.foresight import Foresight, foresee
+from workbench.engine.train.recommended import PRESETS
+from workbench.engine.train.schedule import UNFORESEEN
 from workbench.engine.values import TrainSpec
+from workbench.panes.trainer.all_arguments import AllArguments
+from workbench.panes.trainer.form_rows import RateBox, add_row, help_of, number_box, rate_text, rows_of
+from workbench.panes.trainer.method_form import MethodForm
+from workbench.panes.trainer.settings_fields import (
+    EVALUATION,
+    FIELDS,
+    MEMORY,
+    METHOD,
+    SCHEDULE,
+    SWITCHES,
+    USUAL,
+    Field,
+)
+from workbench.runtime.jobs import Job, Lane, Runner
+from workbench.widgets.foldable import Foldable
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox, QuietDoubleSpinBox, QuietSpinBox
+from workbench.widgets.small_curve import SmallCurve
 from workbench.widgets.theme import set_role
 
-SCHEDULES = ("linear", "cosine", "constant", "constant_with_warmup", "polynomial", "inverse_sqrt")
+__all__ = ["FIELDS", "SCHEDULES", "SWITCHES", "RateBox", "SettingsForm"]
 
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A setting.
-
-    Attributes:
-        name: Of the `TrainSpec` field, and the last part of the control's object name.
-        label: As it is shown.
-        spelled: As transformers (or the tokenizer) spells it.
-        usual: Its usual range.
-        tip: What it does.
-        low, high, step: Of a number.
-        decimals: Digits after the point; None makes a whole number.
-        lowest: What the lowest value means, such as "all rows".
-    """
-
-    name: str
-    label: str
-    spelled: str
-    usual: str
-    tip: str
-    low: float = 0
-    high: float = 0
-    step: float = 1
-    decimals: int | None = None
-    lowest: str = ""
-
-
-FIELDS = (
-    Field("rows", "Rows", "shuffle().select()", "500–20,000",
-          "Use as many rows, drawn with the seed; some are held out.",
-          0, 10_000_000, 500, lowest="all rows"),
-    Field("eval_fraction", "Held out", "test_size", "0.05–0.2",
-          "Share of the rows that is evaluated on, never trained on.", 0.01, 0.9, 0.05, 2),
-    Field("max_length", "Length", "max_length", "48–512",
-          "Rows are cut at as many tokens; for a causal model the length of a block.", 4, 1_000_000, 16),
-    Field("epochs", "Epochs", "num_train_epochs", "1–4", "How often each row is seen.", 0.01, 1000, 1, 2),
-    Field("max_steps", "Steps at most", "max_steps", "by epochs",
-          "Ends the run after as many optimizer steps, whatever the epochs say.",
-          0, 10_000_000, 10, lowest="by epochs"),
-    Field("batch_size", "Batch size", "per_device_train_batch_size", "8–64",
-          "Rows that go through the model at once; more takes more memory.", 1, 4096),
-    Field("gradient_accumulation_steps", "Accumulate", "gradient_accumulation_steps", "1–16",
-          "Batches per optimizer step: the effect of a larger batch without its memory.", 1, 1024),
-    Field("learning_rate", "Learning rate", "learning_rate", "1e-5–5e-4",
-          "How far each step goes, at the peak of the schedule. Too high and the loss jumps or becomes NaN."),
-    Field("lr_scheduler_type", "Schedule", "lr_scheduler_type", "linear, cosine",
-          "How the learning rate changes after the warm-up."),
-    Field("warmup_steps", "Warm-up", "warmup_steps", "0.05–0.1",
-          "Steps in which the learning rate rises from 0; below 1 it is a share of all steps.", 0, 1_000_000, 0.05, 2),
-    Field("weight_decay", "Weight decay", "weight_decay", "0–0.1", "Pulls the weights towards 0 at each step.",
-          0, 1, 0.01, 3),
-    Field("eval_steps", "Evaluate every", "eval_steps", "each epoch", "Evaluates after as many steps.",
-          0, 10_000_000, 10, lowest="each epoch"),
-    Field("freeze_layers", "Freeze layers", "requires_grad", "0 to half",
-          "Leaves the embeddings and as many of the first layers as they are: faster, and gentle with few rows.",
-          0, 200, lowest="none"),
-    Field("seed", "Seed", "seed, data_seed", "any",
-          "Of the split, the order, the fresh head and the dropout: the same seed gives the same run.",
-          0, 2_147_483_647),
-    Field("threads", "CPU threads", "torch.set_num_threads", "cores − 1",
-          "Threads of the run; with all of them the window is slower while it trains.", 0, 512, lowest="automatic"),
-)  # fmt: skip
-
-SWITCHES = (
-    Field("bf16", "bfloat16", "bf16", "where fast",
-          "Computes in bfloat16 (autocast); the weights stay float32."),
-    Field("group_by_length", "Group by length", "train_sampling_strategy", "short texts",
-          "Puts rows of like length into a batch: less padding, faster. Classification only."),
-)  # fmt: skip
+SCHEDULES = (
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+    "cosine_with_min_lr",
+    "cosine_warmup_with_min_lr",
+    "warmup_stable_decay",
+    "reduce_lr_on_plateau",
+    "greedy",
+)
 
 #: Zero stands for these in the form.
 _ZERO_MEANS = {"rows": None, "max_steps": -1}
 
+_COUNTING = "Counting the weights …"
+#: Milliseconds of peace before the settings are looked at.
+_PEACE = 300
 
-class RateBox(QuietDoubleSpinBox):
-    """A box for learning rates: written as ``2e-4``, stepped through 1, 2, 5 and their powers of ten."""
-
-    _STEPS = (1.0, 2.0, 5.0)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setDecimals(12)
-        self.setRange(1e-9, 1e3)
-
-    def textFromValue(self, value: float) -> str:  # noqa: N802 - Qt's name
-        """Shortest spelling: 0.0002 is ``2e-4``."""
-        mantissa, _, exponent = f"{value:.3e}".partition("e")
-        return f"{float(mantissa):g}e{int(exponent)}"
-
-    def valueFromText(self, text: str) -> float:  # noqa: N802 - Qt's name
-        """Any spelling Python has for a number."""
-        try:
-            return float(text.strip())
-        except ValueError:
-            return self.value()
-
-    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        """Whatever may still become a number."""
-        try:
-            value = float(text.strip())
-        except ValueError:
-            unfinished = all(letter in "0123456789.eE+- " for letter in text)
-            state = QValidator.State.Intermediate if unfinished else QValidator.State.Invalid
-            return state, text, position
-        within = self.minimum() <= value <= self.maximum()
-        return QValidator.State.Acceptable if within else QValidator.State.Intermediate, text, position
-
-    def stepBy(self, steps: int) -> None:  # noqa: N802 - Qt's name
-        """Go up or down through 1, 2, 5, 10, 20 and so on."""
-        mantissa, _, exponent = f"{self.value():.0e}".partition("e")
-        nearest = min(range(3), key=lambda place: abs(self._STEPS[place] - float(mantissa)))
-        place = int(exponent) * 3 + nearest + steps
-        self.setValue(self._STEPS[place % 3] * 10.0 ** (place // 3))
+_GROUPS = (
+    ("method", "Method", "What is trained: every weight, the head or an adapter; and what keeps it from overdoing it"),
+    ("memory", "Precision and memory", "Number formats, and ways to need less memory"),
+    ("schedule", "Schedule", "How the learning rate goes, drawn before the run"),
+    ("evaluation", "Evaluation and stopping", "What is held out, how often it is evaluated, when to stop"),
+    ("arguments", "All arguments", "Every field of TrainingArguments in the installed version"),
+)
 
 
 class SettingsForm(QWidget):
-    """The settings as a form of three columns: label over transformers' name, control, usual range.
+    """The settings of a run.
+
+    Args:
+        runner: Looks at the settings and lists the arguments, off the UI thread; None shows the form alone.
+
+    Attributes:
+        presets: The buttons that fill it in.
 
     Signals:
         edited(): The person changed one.
+        preset_chosen(str): The person wants the settings of this name in `PRESETS`.
     """
 
     edited = Signal()
+    preset_chosen = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, runner: Runner | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._runner = runner
         self._filling = False
+        self._asked: tuple[TrainSpec, int, tuple[str, ...]] | None = None
+        self._answered: object = None
         self._boxes: dict[str, QuietSpinBox | QuietDoubleSpinBox] = {}
+        self._switches: dict[str, QCheckBox] = {}
         self._schedule = QuietComboBox()
         self._schedule.addItems(SCHEDULES)
+        self._schedule.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._metric = QLineEdit()
+        self._method = MethodForm()
+        self._curve = named(SmallCurve(), "trainer.schedule", "Learning rate of each step")
+        self._arguments = AllArguments(runner)
+        self._foreseen = named(QLabel(), "trainer.foreseen", "What comes of these settings")
+        self._foreseen.setWordWrap(True)
+        set_role(self._foreseen, "muted")
+        self.presets = self._buttons()
+        self._groups = {
+            key: Foldable(f"trainer.group_{key}", title, f"Opens and closes: {about}") for key, title, about in _GROUPS
+        }
+        self._pause = QTimer(self, singleShot=True, interval=_PEACE)
+        self._lay_out()
+        self._pause.timeout.connect(self._look)
         self._schedule.currentIndexChanged.connect(self._on_edited)
-        self._switches: dict[str, QCheckBox] = {}
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
-        for row, field in enumerate(FIELDS):
-            control = self._schedule if field.name == "lr_scheduler_type" else self._box(field)
-            named(control, f"trainer.{field.name}", field.label, _help(field))
-            label = QLabel(field.label)
-            label.setBuddy(control)
-            _add_row(grid, row, field, label)
-            grid.addWidget(control, row, 1)
-        for row, field in enumerate(SWITCHES, len(FIELDS)):
-            switch = named(QCheckBox(field.label), f"trainer.{field.name}", field.label, _help(field))
-            switch.toggled.connect(self._on_edited)
-            self._switches[field.name] = switch
-            _add_row(grid, row, field, switch)
+        self._metric.editingFinished.connect(self._on_edited)
+        self._method.edited.connect(self._on_edited)
+        self._arguments.edited.connect(self._on_edited)
+        self._groups["arguments"].folded.connect(self._on_arguments)
         defaults = TrainSpec.__dataclass_fields__
         self.fill({field.name: defaults[field.name].default for field in (*FIELDS, *SWITCHES)})
 
     def values(self) -> dict[str, Any]:
         """The settings under the names of `TrainSpec`."""
         values: dict[str, Any] = {name: box.value() for name, box in self._boxes.items()}
-        values |= {name: switch.isChecked() for name, switch in self._switches.items()}
+        values |= {name: switch.isChecked() and switch.isEnabled() for name, switch in self._switches.items()}
         values |= {name: meaning for name, meaning in _ZERO_MEANS.items() if values[name] == 0}
-        return values | {"lr_scheduler_type": self._schedule.currentText()}
+        method = self._method.value()
+        if method.kind != "full":
+            values["freeze_layers"] = 0
+        return values | {
+            "lr_scheduler_type": self._schedule.currentText(),
+            "metric_for_best_model": self._metric.text().strip(),
+            "method": method,
+            "arguments": self._arguments.given,
+        }
 
     def fill(self, values: dict[str, Any]) -> None:
         """Set some of the settings without announcing it."""
@@ -187,51 +145,170 @@ class SettingsForm(QWidget):
                 self._switches[name].setChecked(value)
             elif name == "lr_scheduler_type":
                 self._schedule.setCurrentText(value)
+            elif name == "metric_for_best_model":
+                self._metric.setText(value)
+            elif name == "method":
+                self._method.fill(value)
+            elif name == "arguments":
+                self._arguments.fill(value)
         self._filling = False
+        self._show_notes()
 
     def show_head(self, head: Head) -> None:
         """Switch off what this head has no use for."""
         self._switches["group_by_length"].setEnabled(head.by_length)
+        self._metric.setPlaceholderText(head.metric)
 
-    def _box(self, field: Field) -> QuietSpinBox | QuietDoubleSpinBox:
-        box: QuietSpinBox | QuietDoubleSpinBox
-        if field.name == "learning_rate":
-            box = RateBox()
-        elif field.decimals is None:
-            box = QuietSpinBox()
-            box.setGroupSeparatorShown(True)
-            box.setRange(int(field.low), int(field.high))
-            box.setSingleStep(int(field.step))
-        else:
-            box = QuietDoubleSpinBox()
-            box.setDecimals(field.decimals)
-            box.setRange(field.low, field.high)
-            box.setSingleStep(field.step)
-        box.setKeyboardTracking(False)
-        box.setAlignment(Qt.AlignmentFlag.AlignRight)
-        box.setSpecialValueText(field.lowest)
+    def foresee(self, spec: TrainSpec | None, rows: int = 0, labels: Sequence[str] = ()) -> None:
+        """Say what would come of a run, when the settings have been left alone for a moment.
+
+        Args:
+            spec: The run; None while there is none.
+            rows: Usable rows of its data.
+            labels: Names of the labels, as far as they are known.
+        """
+        self._asked = None if spec is None else (spec, rows, tuple(labels))
+        if self._asked is not None and self.isVisible():
+            self._pause.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up on what nobody looked at."""
+        super().showEvent(event)
+        if self._asked is not None:
+            self._pause.start()
+
+    # What the person did.
+
+    def _on_edited(self) -> None:
+        self._show_notes()
+        if not self._filling:
+            self.edited.emit()
+
+    def _on_arguments(self, is_open: bool) -> None:
+        if is_open:
+            self._arguments.open()
+
+    def _on_preset(self) -> None:
+        self.preset_chosen.emit(self.sender().property("preset"))
+
+    # What is known.
+
+    def _look(self) -> None:
+        if self._asked is None or self._runner is None or self._asked == self._answered:
+            return
+        self._answered = self._asked
+        spec, rows, labels = self._asked
+        if not self._foreseen.text():
+            self._say(_COUNTING, "muted")
+        job = Job("Look at the settings", foresee, spec, rows, labels, pane="trainer", quiet=True)
+        job.succeeded.connect(self._show_foresight)
+        job.failed.connect(self._show_failure)
+        self._runner.start(job, Lane.IO, slot="trainer.foresight")
+
+    def _show_failure(self, error: WorkbenchError) -> None:
+        self._answered = None
+        self._say(str(error), "error")
+
+    def _show_foresight(self, seen: Foresight) -> None:
+        self._method.show_limits(seen.limits)
+        for name, why in (("fp16", seen.limits.fp16), ("torch_compile", seen.limits.torch_compile)):
+            switch = self._switches[name]
+            switch.setEnabled(not why)
+            field = next(field for field in SWITCHES if field.name == name)
+            switch.setToolTip(f"{help_of(field)} {why}".strip())
+        self._show_curve(seen)
+        if seen.layout is not None:
+            self._method.show_layout(seen.layout)
+        if seen.problem is not None:
+            self._say(str(seen.problem), "error")
+            return
+        parts = []
+        if seen.layout is not None:
+            share = f"{seen.layout.trained / max(1, seen.layout.total):.2g}"
+            percent = f"{float(share) * 100:g} %"
+            parts.append(f"{seen.layout.trained:,} of {seen.layout.total:,} weights are trained ({percent})")
+        parts.append(f"{seen.steps:,} steps" if seen.steps else "the number of steps shows when the rows are encoded")
+        self._say(" · ".join(parts), "muted")
+
+    def _say(self, words: str, role: str) -> None:
+        set_role(self._foreseen, role)
+        self._foreseen.setText(words)
+
+    def _show_curve(self, seen: Foresight) -> None:
+        peak = max(seen.rates, default=0.0)
+        if not seen.rates:
+            words = "It goes by the evaluations" if self._schedule.currentText() in UNFORESEEN else "It can't be drawn"
+            self._curve.set_curve((), f"{words}.", ("", "", ""), f"{words}, so nobody can draw it before.")
+            return
+        end = f"step {seen.steps:,}" if seen.steps else "100 %"
+        middle = "" if seen.steps else "of the run"
+        at = seen.rates.index(peak) / max(1, len(seen.rates) - 1)
+        self._curve.set_curve(
+            seen.rates,
+            f"peak {rate_text(peak)}",
+            ("step 1" if seen.steps else "0 %", middle, end),
+            f"The learning rate begins at {rate_text(seen.rates[0])}, reaches {rate_text(peak)} after {at:.0%} of the "
+            f"run and ends at {rate_text(seen.rates[-1])}.",
+        )
+
+    def _show_notes(self) -> None:
+        values = self.values()
+        precision = "bfloat16" if values["bf16"] else "float16" if values["fp16"] else "float32"
+        every = values["eval_steps"]
+        stops = f", patience {values['early_stopping_patience']}" if values["early_stopping_patience"] else ""
+        given = len(values["arguments"])
+        self._groups["method"].set_note(self._method.summary)
+        self._groups["memory"].set_note(precision)
+        self._groups["schedule"].set_note(values["lr_scheduler_type"].replace("_", " "))
+        self._groups["evaluation"].set_note((f"every {every:,} steps" if every else "each epoch") + stops)
+        self._groups["arguments"].set_note(f"{given} set" if given else "")
+        self._boxes["freeze_layers"].setEnabled(values["method"].kind == "full")
+
+    # The layout.
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(self._grid(USUAL))
+        column.addWidget(self._foreseen)
+        for group in self._groups.values():
+            column.addWidget(group)
+        method, memory = self._groups["method"].body, self._groups["memory"].body
+        method.addWidget(self._method)
+        method.addLayout(self._grid(METHOD))
+        memory.addLayout(self._grid(MEMORY, SWITCHES))
+        self._groups["schedule"].body.addLayout(self._grid(SCHEDULE))
+        self._groups["schedule"].body.addWidget(self._curve)
+        self._groups["evaluation"].body.addLayout(self._grid(EVALUATION))
+        self._groups["arguments"].body.addWidget(self._arguments)
+
+    def _grid(self, fields: Sequence[Field], switches: Sequence[Field] = ()) -> QGridLayout:
+        grid = rows_of(self)
+        for field in fields:
+            add_row(grid, field, self._control(field))
+        for field in switches:
+            switch = named(QCheckBox(field.label), f"trainer.{field.name}", field.label, help_of(field))
+            switch.toggled.connect(self._on_edited)
+            self._switches[field.name] = switch
+            add_row(grid, field, switch, is_switch=True)
+        return grid
+
+    def _control(self, field: Field) -> QWidget:
+        own: dict[str, QWidget] = {"lr_scheduler_type": self._schedule, "metric_for_best_model": self._metric}
+        if field.name in own:
+            return named(own[field.name], f"trainer.{field.name}", field.label, help_of(field))
+        box = number_box(field)
         box.valueChanged.connect(self._on_edited)
         self._boxes[field.name] = box
         return box
 
-    def _on_edited(self) -> None:
-        if not self._filling:
-            self.edited.emit()
-
-
-def _help(field: Field) -> str:
-    return f"{field.tip} Usually {field.usual}. In transformers: {field.spelled}."
-
-
-def _add_row(grid: QGridLayout, row: int, field: Field, label: QWidget) -> None:
-    spelled, usual = QLabel(field.spelled), QLabel(field.usual)
-    names = QVBoxLayout()
-    names.setSpacing(0)
-    names.addWidget(label)
-    names.addWidget(spelled)
-    for widget in (label, spelled, usual):
-        widget.setToolTip(_help(field))
-    set_role(spelled, "muted")
-    set_role(usual, "muted")
-    grid.addLayout(names, row, 0)
-    grid.addWidget(usual, row, 2)
+    def _buttons(self) -> QWidget:
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        for name, (title, about) in PRESETS.items():
+            button = named(QPushButton(title), f"trainer.preset_{name}", title, f"Fills in the settings. {about}")
+            button.setProperty("preset", name)
+            button.clicked.connect(self._on_preset)
+            row.addWidget(button)
+        return holder

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import DataError
 from workbench.engine.task import Task
+from workbench.engine.train import metrics
 from workbench.engine.train.heads.head import Head, Role, batches
 
 if TYPE_CHECKING:
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from workbench.engine.values import TrainSpec
+
+
+def joined_ids(tokenizer: Any, texts: list[str]) -> list[int]:
+    """Ids of the texts one after the other, each followed by the end token."""
+    end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
+    return [token for ids in tokenizer(texts, verbose=False)["input_ids"] for token in [*ids, *end]]
+
+
+def blocks_of(ids: list[int], length: int) -> list[list[int]]:
+    """Blocks of equal length; what is left over at the end fills none and is left out."""
+    return [ids[at : at + length] for at in range(0, len(ids) - length + 1, length)]
 
 
 class CausalLM(Head):
@@ -27,9 +39,15 @@ class CausalLM(Head):
     title = "Text generation (causal LM)"
     learns = "to predict each next token"
     auto_class = "AutoModelForCausalLM"
-    roles = (Role("text", "Text column", "The column that goes into the tokenizer"),)
+    roles = (
+        Role("text", "Text column", "The column that goes into the tokenizer", names=("text", "content", "document")),
+    )
     scales_loss = True
     by_length = False
+    wide_logits = True
+
+    def settle(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> None:
+        """Blocks are equally long, so nothing is padded."""
 
     def encode(
         self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec, labels: Sequence[str], task: Task
@@ -41,13 +59,11 @@ class CausalLM(Head):
         """
         from datasets import Dataset
 
-        end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
         stream: list[int] = []
         for batch in batches(rows, task):
-            for ids in tokenizer(batch["text"], verbose=False)["input_ids"]:
-                stream += [*ids, *end]
+            stream += joined_ids(tokenizer, batch["text"])
         length = spec.max_length
-        blocks = [stream[at : at + length] for at in range(0, len(stream) - length + 1, length)]
+        blocks = blocks_of(stream, length)
         if not blocks:
             raise DataError(
                 f"Could not train on {spec.data.name}.",
@@ -64,3 +80,17 @@ class CausalLM(Head):
         from transformers import default_data_collator
 
         return default_data_collator
+
+    def metrics(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        labels: Sequence[str],
+        spec: TrainSpec,
+        encoded: Dataset | None = None,
+    ) -> Callable[..., dict[str, float]] | None:
+        """Token accuracy and perplexity."""
+        return metrics.next_token_metrics
+
+    def reduce_logits(self) -> Callable[..., Any] | None:
+        """One id a token."""
+        return metrics.predicted_ids

@@ -1,0 +1,282 @@
+"""Every kind of source gives the same rows: a file, a folder, a saved data set, pictures, and a data set of the Hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pytest
+import tqdm
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+from PIL import Image as Pictures
+
+from tests.dataset_server import COMMIT, dataset_server
+from workbench.engine import hub
+from workbench.engine.codegen.train.reading import reading
+from workbench.engine.data import PAGE, ConfigNeeded, load, page, read
+from workbench.engine.errors import DataError, NetworkError
+from workbench.engine.task import Silent
+from workbench.engine.values import DataSource, Table
+
+TEXTS = ("good café", "bad", "fine; so so", "dull | grey", "“quoted”", "the last")
+LABELS = ("pos", "neg", "pos", "neg", "pos", "neg")
+FEATURES = Features(
+    {"text": Value("string"), "label": ClassLabel(names=["neg", "pos"]), "tags": List(ClassLabel(names=["O", "B"]))}
+)
+
+
+@pytest.fixture(autouse=True)
+def no_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The libraries are called here as well, and tqdm would leave its thread behind."""
+    monkeypatch.setattr(tqdm.tqdm, "monitor_interval", 0)
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    labels = [["neg", "pos"].index(label) for label in LABELS]
+    return Dataset.from_dict({"text": list(TEXTS), "label": labels, "tags": [[0, 1]] * 5 + [[-1]]}, features=FEATURES)
+
+
+def _write(path: Path, rows: list[tuple[str, str]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".csv":
+        path.write_text("text,label\n" + "".join(f'"{text}",{label}\n' for text, label in rows), encoding="utf-8")
+    elif path.suffix == ".jsonl":
+        lines = (json.dumps({"label": label, "text": text}) + "\n" for text, label in rows)
+        path.write_text("".join(lines), encoding="utf-8")
+    elif path.suffix == ".parquet":
+        Dataset.from_list([{"text": text, "label": label} for text, label in rows]).to_parquet(path)
+    return path
+
+
+def _by_script(source: DataSource, columns: dict[str, str]) -> dict[str, list[Any]]:
+    """What the lines of a script read."""
+    import csv
+    import inspect
+    import re
+    from collections.abc import Mapping
+
+    told = reading(source, columns)
+    body = "from __future__ import annotations\n"
+    body += "\n\n".join(inspect.getsource(function) for function in told.functions) + "\n\n" + "\n".join(told.lines)
+    space: dict[str, Any] = {
+        "data": told.data, "json": json, "csv": csv, "re": re, "Any": Any, "Mapping": Mapping, "Dataset": Dataset,
+        **{name: getattr(datasets, name) for name in told.names},
+    }  # fmt: skip
+    exec(body, space)
+    cells = {role: compile(told.cells[name], name, "eval") for role, name in columns.items()}
+    return {role: [eval(cell, {"record": record}) for record in space["records"]] for role, cell in cells.items()}
+
+
+def _same(source: DataSource, texts: tuple[str, ...] = TEXTS, labels: tuple[str, ...] = LABELS) -> Table:
+    """Reading, loading, paging and the script give these rows."""
+    table = read(source)
+    assert table.total == len(texts)
+    at = [table.columns.index(name) for name in ("text", "label")]
+    assert [tuple(row[place] for place in at) for row in table.rows] == list(zip(texts, labels, strict=True))
+    assert [row[1:] for row in page(table, 0)] == list(table.rows)
+    columns = {"text": "text", "label": "label"}
+    loaded = load(table.source, columns)
+    assert loaded.columns == {"text": list(texts), "label": list(labels)}
+    assert len(loaded.places) == len(texts)
+    assert _by_script(table.source, columns) == loaded.columns
+    return table
+
+
+def test_parquet_is_read_with_names_of_label_ids(dataset: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    dataset.to_parquet(path, batch_size=2)
+    table = _same(DataSource(path))
+    assert table.columns == ("text", "label", "tags")
+    assert table.labels["label"] == {"pos": 3, "neg": 3}
+    loaded = load(DataSource(path), {"tags": "tags"})
+    assert loaded.columns["tags"] == [["O", "B"]] * 5 + [[None]]
+    assert loaded.places[1] == "rows.parquet, row 2"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DataError, match="damaged Parquet"):
+        read(DataSource(path))
+
+
+def test_pages_begin_anywhere_in_any_kind_of_file(tmp_path: Path) -> None:
+    rows = [(f"text {number}\nof “two” lines" if number % 7 == 0 else f"text {number}", "x") for number in range(450)]
+    objects = [{"text": text, "label": label} for text, label in rows]
+    paths = {name: tmp_path / name for name in ("a.csv", "a.jsonl", "a.json", "in.json", "a.parquet", "wide.csv")}
+    _write(paths["a.csv"], rows)
+    _write(paths["a.jsonl"], rows)
+    paths["wide.csv"].write_text(paths["a.csv"].read_text(encoding="utf-8"), encoding="utf-16", newline="\r\n")
+    paths["a.json"].write_text(json.dumps(objects, indent=1, ensure_ascii=False), encoding="utf-8")
+    paths["in.json"].write_text(json.dumps({"a": [1, "é"], "data": objects, "z": {}}), encoding="utf-8")
+    Dataset.from_list(objects).to_parquet(paths["a.parquet"], batch_size=64)
+    for name, path in paths.items():
+        table = read(DataSource(path))
+        found = [row for number in range(-(-table.total // PAGE)) for row in page(table, number)]
+        place = [table.columns.index(column) + 1 for column in ("text", "label")]
+        cells = [tuple(row[at] for at in place) for row in found]
+        expected = [(text.replace("\n", "\r\n"), label) for text, label in rows] if name == "wide.csv" else rows
+        assert cells == expected, name
+        loaded = load(DataSource(path), {"text": "text"})
+        assert [f"{name}, {row[0]}" for row in found] == loaded.places, name
+
+
+def test_the_files_of_a_folder_follow_one_another(tmp_path: Path) -> None:
+    pairs = list(zip(TEXTS, LABELS, strict=True))
+    _write(tmp_path / "set" / "a.csv", pairs[:2])
+    _write(tmp_path / "set" / "b.jsonl", pairs[2:3])
+    _write(tmp_path / "set" / "c.parquet", pairs[3:5])
+    _write(tmp_path / "set" / "deep" / "d.csv", pairs[5:])
+    (tmp_path / "set" / "README.txt").write_text("about", encoding="utf-8")
+    (tmp_path / "set" / ".hidden.csv").write_text("text,label\nno,no\n", encoding="utf-8")
+    _same(DataSource(tmp_path / "set"))
+    places = load(DataSource(tmp_path / "set"), {"text": "text"}).places
+    told = ("a.csv, line 2", "a.csv, line 3", "b.jsonl, line 1", "c.parquet, row 1", "c.parquet, row 2")
+    assert places == [*told, "deep/d.csv, line 2"]
+
+
+def test_the_test_file_of_a_folder_is_a_split_and_never_trained_on(tmp_path: Path) -> None:
+    pairs = list(zip(TEXTS, LABELS, strict=True))
+    _write(tmp_path / "train.csv", pairs[:4])
+    _write(tmp_path / "my-test.csv", pairs[4:])
+    table = _same(DataSource(tmp_path), TEXTS[:4], LABELS[:4])
+    assert (table.source.split, table.splits) == ("train", ("train", "test"))
+    _same(DataSource(tmp_path, split="test"), TEXTS[4:], LABELS[4:])
+    with pytest.raises(DataError, match="no split “dev”"):
+        read(DataSource(tmp_path, split="dev"))
+
+
+def test_a_saved_data_set_is_read_with_its_splits(dataset: Dataset, tmp_path: Path) -> None:
+    dataset.save_to_disk(tmp_path / "one")
+    DatasetDict({"train": dataset.select(range(4)), "test": dataset.select([5, 4])}).save_to_disk(tmp_path / "two")
+    assert _same(DataSource(tmp_path / "one")).splits == ()
+    assert _same(DataSource(tmp_path / "two"), TEXTS[:4], LABELS[:4]).splits == ("train", "test")
+    _same(DataSource(tmp_path / "two", split="test"), TEXTS[:3:-1], LABELS[:3:-1])
+    assert load(DataSource(tmp_path / "two"), {"text": "text"}).places[0] == "two (train), row 1"
+    (tmp_path / "one" / "state.json").write_text("{}")
+    with pytest.raises(DataError, match="damaged"):
+        read(DataSource(tmp_path / "one"))
+
+
+def test_pictures_in_class_folders_have_paths_and_labels(tmp_path: Path) -> None:
+    for label, colour in (("cat", "red"), ("dog", "blue")):
+        for number in range(2):
+            (tmp_path / label).mkdir(exist_ok=True)
+            Pictures.new("RGB", (4, 4), colour).save(tmp_path / label / f"{number}.png")
+    table = read(DataSource(tmp_path))
+    assert table.columns == ("image", "label")
+    assert table.labels["label"] == {"cat": 2, "dog": 2}
+    columns = {"image": "image", "label": "label"}
+    loaded = load(table.source, columns).columns
+    assert [Path(path).relative_to(tmp_path).as_posix() for path in loaded["image"]] == [
+        "cat/0.png", "cat/1.png", "dog/0.png", "dog/1.png",
+    ]  # fmt: skip
+    assert loaded["label"] == ["cat", "cat", "dog", "dog"]
+    assert _by_script(table.source, columns) == loaded
+
+
+def test_a_folder_without_data_says_so(tmp_path: Path) -> None:
+    (tmp_path / "photo.heic").write_bytes(b"x")
+    with pytest.raises(DataError, match="no data file, no picture"):
+        read(DataSource(tmp_path))
+
+
+# The Hub.
+
+README = b"""---
+configs:
+- config_name: small
+  data_files:
+  - {split: train, path: small/train.jsonl}
+  - {split: test, path: small/test.jsonl}
+- config_name: other
+  data_files: other.csv
+---
+"""
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
+    """Starts a server with these files and points the libraries to it."""
+    import contextlib
+
+    import huggingface_hub.constants as constants
+
+    with contextlib.ExitStack() as stack:
+
+        def serve(**files: bytes) -> list[str]:
+            address, asked = stack.enter_context(dataset_server("someone/reviews", files))
+            for module in (constants, datasets.config):
+                name = "ENDPOINT" if module is constants else "HF_ENDPOINT"
+                monkeypatch.setattr(module, name, address)
+            monkeypatch.setattr(
+                constants, "HUGGINGFACE_CO_URL_TEMPLATE", address + "/{repo_id}/resolve/{revision}/{filename}"
+            )
+            monkeypatch.setattr(
+                datasets.config, "HUB_DATASETS_URL", address + "/datasets/{repo_id}/resolve/{revision}/{path}"
+            )
+            monkeypatch.setenv("HF_ENDPOINT", address)
+            monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+            monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets")
+            return asked
+
+        yield serve
+    hub.set_offline(False)
+
+
+def _hub_files() -> dict[str, bytes]:
+    rows = [json.dumps({"text": text, "label": label}) for text, label in zip(TEXTS, LABELS, strict=True)]
+    return {
+        "README.md": README,
+        "small/train.jsonl": "\n".join(rows[:4]).encode(),
+        "small/test.jsonl": "\n".join(rows[4:]).encode(),
+        "other.csv": b"text,label\nq,1\n",
+    }
+
+
+def test_a_data_set_of_the_hub_is_fetched_once(serve: Callable[..., list[str]]) -> None:
+    asked = serve(**_hub_files())
+    table = _same(DataSource(repo="someone/reviews", config="small"), TEXTS[:4], LABELS[:4])
+    assert (table.source.revision, table.splits) == (COMMIT, ("train", "test"))
+    asked.clear()
+    assert load(table.source, {"text": "text"}).columns["text"] == list(TEXTS[:4])
+    assert asked == []
+    _same(DataSource(repo="someone/reviews", config="small", split="test"), TEXTS[4:], LABELS[4:])
+    hub.set_offline(True)
+    assert read(DataSource(repo="someone/reviews", config="small")).source.revision == COMMIT
+
+
+def test_what_the_hub_refuses_is_worded(serve: Callable[..., list[str]]) -> None:
+    serve(**_hub_files())
+    with pytest.raises(ConfigNeeded, match="“small”, “other”") as needed:
+        read(DataSource(repo="someone/reviews"))
+    assert needed.value.configs == ("small", "other")
+    for source, told in {
+        DataSource(repo="someone/nothing"): "no public repository called someone/nothing",
+        DataSource(repo="someone/reviews", config="small", revision="nowhere"): "no such revision",
+    }.items():
+        with pytest.raises(NetworkError, match=told):
+            read(source)
+    with pytest.raises(DataError, match="no split “dev”"):
+        read(DataSource(repo="someone/reviews", config="small", split="dev"))
+    with pytest.raises(DataError, match="no name of a data set"):
+        read(DataSource(repo="../reviews"))
+
+
+def test_a_program_of_a_repository_is_refused(serve: Callable[..., list[str]], tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    serve(**{"reviews.py": f"open({str(made)!r}, 'w')\n".encode()})
+    with pytest.raises(DataError, match="never run"):
+        read(DataSource(repo="someone/reviews"))
+    assert not made.exists()
+
+
+def test_without_network_it_says_so() -> None:
+    with pytest.raises(NetworkError, match="could not be reached"):
+        read(DataSource(repo="someone/reviews"))
+    hub.set_offline(True)
+    try:
+        with pytest.raises(NetworkError, match="never fetched"):
+            read(DataSource(repo="someone/never"), task=Silent())
+    finally:
+        hub.set_offline(False)

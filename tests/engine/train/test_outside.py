@@ -1,0 +1,157 @@
+"""Runs past this process: the same file without a window, several processes, and one that outlives the window."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.train.test_run import Recorder
+from workbench.engine.errors import InputError, WorkbenchError
+from workbench.engine.task import Cancelled
+from workbench.engine.train import fine_tune, outside, record
+from workbench.engine.train.record import Record
+from workbench.engine.values import Checkpoint, DataSource, TrainPoint, TrainSpec
+
+_WORDS = ("the quick brown fox", "jumps over the lazy dog", "how vexingly quick")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
+    """Without dropout, which every process draws for itself."""
+    still = tmp_path / "still"
+    still.mkdir()
+    for file in tiny_bert.path.iterdir():
+        (still / file.name).write_bytes(file.read_bytes())
+    config = json.loads((still / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (still / "config.json").write_text(json.dumps(config))
+    path = tmp_path / "rows.csv"
+    lines = [f'"{_WORDS[n % 3]} {n}",{"abc"[n % 3]}' for n in range(80)]
+    path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return TrainSpec(
+        task="text-classification",
+        checkpoint=Checkpoint("still", still),
+        data=DataSource(path),
+        columns={"text": "text", "label": "label"},
+        output_dir=tmp_path / "data" / "runs" / "outside",
+        eval_fraction=0.2,
+        max_length=24,
+        batch_size=8,
+        learning_rate=1e-3,
+        max_steps=6,
+        threads=1,
+    )
+
+
+def _train(spec: TrainSpec, folder: Path, *more: str) -> list[dict[str, Any]]:
+    folder.mkdir(exist_ok=True)
+    file = record.write(Record(spec), folder).rename(folder / "made.toml")
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench", "train", str(file), *more], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_same_file_without_a_window_gives_the_same_losses(spec: TrainSpec, tmp_path: Path) -> None:
+    told = _train(spec, tmp_path / "asked")
+    here = fine_tune(replace(spec, output_dir=tmp_path / "here"))
+    points = [line for line in told if line["event"] == "point"]
+    assert [line.get("loss") for line in points] == [point.loss for point in here.points]
+    assert told[-1] == {
+        "event": "result", "folder": str(spec.output_dir), "stopped": False,
+        "train_rows": here.train_rows, "eval_rows": here.eval_rows, "processes": 1,
+    }  # fmt: skip
+    weights = "model.safetensors"
+    assert (spec.output_dir / weights).read_bytes() == (here.checkpoint.path / weights).read_bytes()
+
+
+def test_two_processes_are_two_and_give_the_losses_of_one(spec: TrainSpec, tmp_path: Path) -> None:
+    one = fine_tune(replace(spec, output_dir=tmp_path / "one"))
+    started = outside.start(spec, processes=2)
+    two = outside.follow(started)
+    said = [json.loads(line) for line in started.log.read_text().splitlines() if line.startswith("{")]
+    assert said[-1]["processes"] == 2
+    losses = [(a.loss, b.loss) for a, b in zip(one.points, two.points, strict=True) if a.loss is not None]
+    assert len(losses) == 6
+    for a, b in losses:
+        assert b == pytest.approx(a, abs=1e-3)
+    assert two.points[-1].eval_loss == pytest.approx(one.points[-1].eval_loss, abs=1e-3)
+    assert (two.train_rows, two.eval_rows, two.labels) == (one.train_rows, one.eval_rows, one.labels)
+
+
+def test_a_stop_ends_both_processes_after_the_same_step_and_keeps_the_checkpoint(spec: TrainSpec) -> None:
+    started = outside.start(replace(spec, max_steps=100_000), processes=2)
+
+    def until(part: Any) -> bool:
+        if isinstance(part, TrainPoint) and part.step == 3:
+            outside.stop(started)
+        return False
+
+    result = outside.follow(started, task=Recorder(until))
+    assert result.stopped
+    assert (result.checkpoint.path / "model.safetensors").is_file()
+    assert not (result.checkpoint.path / ".stop").exists()
+    assert outside.going_on() == ()
+
+
+def test_watching_can_end_and_begin_again_while_the_run_goes_on(spec: TrainSpec) -> None:
+    started = outside.start(replace(spec, max_steps=100_000))
+    with pytest.raises(Cancelled):
+        outside.follow(started, task=Recorder(lambda part: isinstance(part, TrainPoint)))
+    (found,) = outside.going_on()
+    assert found == started
+    outside.stop(found)
+    again = outside.follow(found)
+    assert again.stopped
+    assert next(point.step for point in again.points if point.loss is not None) == 1
+
+
+def test_a_run_that_fails_outside_says_why(spec: TrainSpec, tmp_path: Path) -> None:
+    started = outside.start(replace(spec, data=DataSource(tmp_path / "gone.csv")))
+    with pytest.raises(WorkbenchError, match=r"gone\.csv"):
+        outside.follow(started)
+
+
+def test_a_killed_run_is_told_and_leaves_what_it_had(spec: TrainSpec) -> None:
+    started = outside.start(replace(spec, max_steps=100_000))
+
+    def kill(part: Any) -> bool:
+        if isinstance(part, TrainPoint) and part.step == 2:
+            os.kill(started.process, signal.SIGKILL)
+        return False
+
+    with pytest.raises(WorkbenchError, match="ended outside without a result"):
+        outside.follow(started, task=Recorder(kill))
+    assert record.read(started.folder).spec.max_steps == 100_000
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda spec: spec.output_dir.mkdir(parents=True), "exists already"),
+        (lambda spec: None, "can't be shared among 3"),
+    ],
+)
+def test_what_cannot_be_started_is_refused_at_once(
+    spec: TrainSpec, change: Callable[[TrainSpec], object], why: str
+) -> None:
+    change(spec)
+    with pytest.raises(InputError) as raised:
+        outside.start(spec, processes=3 if "shared" in why else 1)
+    assert why in raised.value.why

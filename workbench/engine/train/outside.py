@@ -1,0 +1,246 @@
+"""Runs in processes of their own: started by the libraries' launchers, watched by their curves, stopped by a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from workbench.engine import paths
+from workbench.engine.errors import CheckpointError, InputError, WorkbenchError
+from workbench.engine.task import Progress, Silent, Task
+from workbench.engine.train import record
+from workbench.engine.train.folder import as_point, is_running, lines
+from workbench.engine.train.headless import STOP
+from workbench.engine.train.record import Record
+from workbench.engine.values import Checkpoint, TrainPoint, TrainResult, TrainSpec
+
+#: Seconds between two looks at the curve.
+_LOOK = 0.2
+_TOLD = 4000
+_DETACH = """
+import subprocess, sys
+flags = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+with open(sys.argv[1], "wb") as log:
+    print(subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                           start_new_session=True, creationflags=flags).pid)
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outside:
+    """A run that goes on in a process of its own.
+
+    Attributes:
+        folder: The run's; it appears when the process has read the data.
+        process: Its process id: of the launcher where there are several processes.
+        began: When that process began, in seconds since the epoch, so that a later one with its id is not taken for it.
+        log: What it prints: JSON lines, and what the libraries say.
+    """
+
+    folder: Path
+    process: int
+    began: float
+    log: Path
+
+
+def command(file: Path, *, processes: int = 1, config: Path | None = None, resume: bool = False) -> list[str]:
+    """The command line that makes a run.
+
+    Args:
+        file: Its ``run.toml``.
+        processes: How many on this machine, by torch's launcher (``torchrun``).
+        config: What ``accelerate config`` wrote, for several machines, FSDP or DeepSpeed; then accelerate launches.
+        resume: Go on with the run of that folder.
+
+    References:
+        PyTorch, torchrun (Elastic Launch); accelerate, Launching your scripts
+    """
+    ours = ["-m", "workbench", "train", str(file), *(["--resume"] if resume else [])]
+    if config is not None:
+        return [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config), *ours]
+    if processes > 1:
+        # accelerate's own launcher starts one process on a CPU, whatever number it is told.
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        return [sys.executable, *launcher, *ours]
+    return [sys.executable, *ours]
+
+
+def start(spec: TrainSpec, *, processes: int = 1, config: Path | None = None, resume: bool = False) -> Outside:
+    """Start a run in a process of its own, which goes on when this one ends.
+
+    Args:
+        spec: The run. With several processes each takes its share of ``batch_size``, so that the steps stay the same.
+        processes: As for `command`.
+        config: As for `command`.
+        resume: As for `command`.
+
+    Raises:
+        InputError: The batch can't be shared among the processes, or the folder is taken.
+    """
+    what = f"Could not start {spec.output_dir.name} outside the window."
+    if processes > 1 and spec.batch_size % processes:
+        raise InputError(
+            what,
+            why=f"A batch of {spec.batch_size} rows can't be shared among {processes} processes equally.",
+            remedy=f"Choose a batch size that {processes} divides.",
+        )
+    if spec.output_dir.exists() and not resume:
+        raise InputError(what, why=f"The folder {spec.output_dir} exists already.", remedy="Choose another run name.")
+    if config is not None and not config.is_file():
+        raise InputError(what, why=f"There is no file {config}.", remedy="Choose what `accelerate config` wrote.")
+    place = paths.runs_dir() / ".outside"
+    place.mkdir(parents=True, exist_ok=True)
+    shared = dataclasses.replace(spec, batch_size=spec.batch_size // processes)
+    made = place / f"{spec.output_dir.name}.toml"
+    os.replace(record.write(Record(shared), place), made)
+    log = place / f"{spec.output_dir.name}.log"
+    line = command(spec.output_dir if resume else made, processes=processes, config=config, resume=resume)
+    started = _detached(Outside(spec.output_dir, 0, 0.0, log), line)
+    _note_path(spec.output_dir).write_text(json.dumps(dataclasses.asdict(started), default=str), encoding="utf-8")
+    return started
+
+
+def _detached(run: Outside, line: list[str]) -> Outside:
+    """Start a command that is nobody's child: it outlives this process and leaves no dead one behind in it."""
+    told = subprocess.run(
+        [sys.executable, "-c", _DETACH, str(run.log), *line],
+        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    process = int(told.stdout)
+    try:
+        began = psutil.Process(process).create_time()
+    except psutil.Error:
+        began = 0.0
+    return dataclasses.replace(run, process=process, began=began)
+
+
+def outside(folder: Path) -> Outside | None:
+    """How a run was started outside, if it was; it may have ended since."""
+    try:
+        told = json.loads(_note_path(folder).read_text(encoding="utf-8"))
+        return Outside(Path(told["folder"]), int(told["process"]), float(told["began"]), Path(told["log"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def spec_of(run: Outside) -> TrainSpec | None:
+    """What made a run, or None before its folder is there."""
+    try:
+        return record.read(run.folder).spec
+    except InputError:
+        return None
+
+
+def going_on() -> tuple[Outside, ...]:
+    """The runs outside that go on now, whoever started them."""
+    found = (outside(file.with_suffix("")) for file in sorted((paths.runs_dir() / ".outside").glob("*.json")))
+    known = (outside(paths.runs_dir() / each.folder.name) for each in found if each is not None)
+    return tuple(each for each in known if each is not None and _lives(each))
+
+
+def stop(run: Outside) -> None:
+    """Ask a run to stop after its step and to keep its checkpoint; all of its processes agree on the step."""
+    if run.folder.is_dir():
+        (run.folder / STOP).touch()
+    else:
+        # It has not come to its first step; there is nothing to keep.
+        for process in _family(run):
+            process.terminate()
+
+
+def follow(run: Outside, *, task: Task | None = None) -> TrainResult:
+    """Watch a run until it ends. A stop of ``task`` ends the watching, and the run goes on.
+
+    Args:
+        run: The run.
+        task: Is sent a `TrainPoint` for each that the run logs.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        WorkbenchError: The run failed, or its process is gone.
+        Cancelled: Nobody watches any more.
+    """
+    task = task or Silent()
+    seen: list[TrainPoint] = []
+    for points in _watched(run, task):
+        for point in points[len(seen) :]:
+            task.send(point)
+            task.report(Progress(point.step, point.total, "steps", "Training"))
+        seen = points
+    ended = next((line for line in reversed(lines(run.folder)) if line.get("event") == "ended"), None)
+    if ended is None or ended.get("state") == "failed" or not (run.folder / "config.json").is_file():
+        raise _failure(run)
+    made = record.read(run.folder)
+    size = sum(file.stat().st_size for file in run.folder.iterdir() if file.is_file())
+    return TrainResult(
+        Checkpoint(run.folder.name, run.folder, "run", size=size),
+        tuple(seen),
+        ended.get("state") == "stopped",
+        made.train_rows,
+        made.eval_rows,
+        made.labels,
+    )
+
+
+def _watched(run: Outside, task: Task) -> Iterator[list[TrainPoint]]:
+    alive, pause = True, threading.Event()
+    while alive:
+        task.check()
+        # Asked before the curve is read, so that what was written last is not missed.
+        alive = _lives(run) or is_running(run.folder)
+        points = [point for line in lines(run.folder) if (point := as_point(line)) is not None]
+        if not points:
+            task.report(Progress(0, None, "rows", "Starting the process"))
+        yield points
+        if alive:
+            pause.wait(_LOOK)
+
+
+def _lives(run: Outside) -> bool:
+    return any(process.status() != psutil.STATUS_ZOMBIE for process in _family(run)[:1])
+
+
+def _family(run: Outside) -> list[psutil.Process]:
+    try:
+        process = psutil.Process(run.process)
+        if abs(process.create_time() - run.began) > 1.0:
+            return []
+        return [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _failure(run: Outside) -> WorkbenchError:
+    said = run.log.read_text(encoding="utf-8", errors="replace") if run.log.is_file() else ""
+    for line in reversed(said.splitlines()):
+        told = _event(line)
+        if told is not None and told.get("event") == "failed":
+            return WorkbenchError(str(told["what"]), why=str(told["why"]), remedy=str(told["remedy"]))
+    return CheckpointError(
+        f"The run {run.folder.name} ended outside without a result.",
+        why=said.strip()[-_TOLD:] or "Its process is gone and left no word.",
+        remedy="Resume it from its last checkpoint under Runs.",
+    )
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def _note_path(folder: Path) -> Path:
+    return paths.runs_dir() / ".outside" / f"{folder.name}.json"
