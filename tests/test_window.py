@@ -30,10 +30,11 @@ from pytestqt.qtbot import QtBot
 
 from workbench.app import Workbench
 from workbench.engine.task import Task
+from workbench.entries import ENTRIES
 from workbench.runtime.jobs import Job, Lane, State
 from workbench.runtime.settings import Settings
 from workbench.widgets import theme
-from workbench.window import ENTRIES, LAYOUTS
+from workbench.window import LAYOUTS
 
 PUBLIC = (
     "playground.files", "playground.num_beams",

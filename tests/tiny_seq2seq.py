@@ -43,7 +43,7 @@ def build_tiny_t5(folder: Path) -> Checkpoint:
         decoder_start_token_id=0,
         n_positions=24,  # stands in the real files too, and limits nothing
     )
-    return _saved("tiny-t5", T5ForConditionalGeneration, config, tokenizer, folder)
+    return saved("tiny-t5", T5ForConditionalGeneration, config, tokenizer, folder)
 
 
 def build_tiny_bart(folder: Path) -> Checkpoint:
@@ -72,7 +72,7 @@ def build_tiny_bart(folder: Path) -> Checkpoint:
         decoder_start_token_id=2,
         forced_eos_token_id=None,
     )
-    return _saved("tiny-bart", BartForConditionalGeneration, config, tokenizer, folder)
+    return saved("tiny-bart", BartForConditionalGeneration, config, tokenizer, folder)
 
 
 def build_tiny_llava(folder: Path, *, chat: bool = True) -> Checkpoint:
@@ -105,7 +105,7 @@ def build_tiny_llava(folder: Path, *, chat: bool = True) -> Checkpoint:
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         **ids,
     )
-    checkpoint = _saved("tiny-llava", LlavaForConditionalGeneration, config, tokenizer, folder, 3.0)
+    checkpoint = saved("tiny-llava", LlavaForConditionalGeneration, config, tokenizer, folder, 3.0)
     processor.save_pretrained(folder)
     return checkpoint
 
@@ -138,7 +138,7 @@ def build_tiny_qwen2_vl(folder: Path) -> Checkpoint:
             "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10_000.0},
         },
     )
-    checkpoint = _saved("tiny-qwen2-vl", Qwen2VLForConditionalGeneration, config, tokenizer, folder, 3.0)
+    checkpoint = saved("tiny-qwen2-vl", Qwen2VLForConditionalGeneration, config, tokenizer, folder, 3.0)
     described = {
         "processor_class": "Qwen2VLProcessor",
         "image_processor_type": "Qwen2VLImageProcessor",
@@ -168,6 +168,13 @@ def picture(folder: Path, name: str = "stripes.png", size: tuple[int, int] = (40
     return folder / name
 
 
+def ended_tokenizer() -> PreTrainedTokenizerFast:
+    """The byte-level tokenizer, which puts the end token (2) behind each text."""
+    tokenizer = byte_level_tokenizer()
+    _end_with_eos(tokenizer)
+    return tokenizer
+
+
 def _end_with_eos(tokenizer: PreTrainedTokenizerFast) -> None:
     from tokenizers import processors
 
@@ -176,7 +183,7 @@ def _end_with_eos(tokenizer: PreTrainedTokenizerFast) -> None:
     )
 
 
-def _saved(
+def saved(
     name: str,
     kind: type[PreTrainedModel],
     config: object,
@@ -184,6 +191,16 @@ def _saved(
     folder: Path,
     scale: float = 10.0,
 ) -> Checkpoint:
+    """Save a model of a class with fresh weights, the same ones each time.
+
+    Args:
+        name: Of the checkpoint.
+        kind: The class.
+        config: Its sizes.
+        tokenizer: Saved with it.
+        folder: Made when missing.
+        scale: What the weights are multiplied by.
+    """
     import torch
 
     with torch.random.fork_rng():

@@ -253,7 +253,8 @@ def build_tiny_other(folder: Path, task: str) -> Checkpoint:
     Args:
         folder: Made when missing.
         task: ``zero-shot-object-detection`` (OWL-ViT), ``zero-shot-audio-classification`` (CLAP),
-            ``visual-question-answering`` (ViLT) or ``table-question-answering`` (TAPAS).
+            ``visual-question-answering`` (ViLT), ``table-question-answering`` (TAPAS) or
+            ``document-question-answering`` (LayoutLM).
     """
     import transformers as t
     from transformers.models.owlvit.image_processing_pil_owlvit import OwlViTImageProcessorPil
@@ -273,6 +274,12 @@ def build_tiny_other(folder: Path, task: str) -> Checkpoint:
         )  # fmt: skip
         _save(t.TapasForQuestionAnswering, config, folder)
         return Checkpoint("tiny-tapas", folder)
+    if task == "document-question-answering":
+        tiny.build_tiny_bert(folder)
+        size = len(t.AutoTokenizer.from_pretrained(folder))
+        config = t.LayoutLMConfig(**_SIZES, vocab_size=size, max_position_embeddings=128)
+        _save(t.LayoutLMForQuestionAnswering, config, folder)
+        return Checkpoint("tiny-layoutlm", folder)
     tokenizer = tiny.byte_level_tokenizer()
     tokenizer.model_max_length = 32
     tokenizer.save_pretrained(folder)

@@ -20,7 +20,6 @@ from PySide6.QtWidgets import QApplication
 from workbench import __version__
 from workbench.engine import hub, models, paths
 from workbench.engine.task import Task
-from workbench.panes.hub import HubPane
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
 from workbench.runtime.settings import Settings
@@ -69,7 +68,7 @@ class Workbench(QObject):
         """Load a folder named on the command line, through the Hub pane as a person would."""
         self.window.show_pane("hub")
         hub_pane = self.window.pane("hub")
-        if isinstance(hub_pane, HubPane):
+        if hasattr(hub_pane, "load_folder"):
             hub_pane.load_folder(path)
 
     def install_hooks(self) -> None:

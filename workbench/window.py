@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from PySide6.QtCore import QChildEvent, QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -29,15 +28,7 @@ from workbench import __version__, flow
 from workbench.docks import Docks
 from workbench.dressing import Dressing
 from workbench.engine.values import Step
-from workbench.panes.compare import ComparePane
-from workbench.panes.hub import HubPane
-from workbench.panes.jobs import JobsPane
-from workbench.panes.playground import PlaygroundPane
-from workbench.panes.probabilities import ProbabilitiesPane
-from workbench.panes.score import ScorePane
-from workbench.panes.tasks import TasksPane
-from workbench.panes.tokenizer import TokenizerPane
-from workbench.panes.trainer import TrainerPane
+from workbench.entries import ENTRIES
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
 from workbench.runtime.settings import Settings
@@ -64,30 +55,6 @@ _SEPARATORS = """QMainWindow::separator { background: transparent; width: 6px; h
 QMainWindow::separator:hover { background: palette(midlight); }"""
 
 _ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
-
-
-class _Entry(NamedTuple):
-    """A pane of the rail."""
-
-    name: str
-    title: str
-    tip: str
-    build: Callable[[Session, Runner], PaneFrame]
-
-
-ENTRIES = (
-    _Entry("hub", "Hub", "Find a checkpoint, fetch it, load it", HubPane),
-    _Entry("tokenizer", "Tokenizer", "See how text becomes input_ids and attention_mask", TokenizerPane),
-    _Entry("playground", "Playground", "Generate text with live knobs", PlaygroundPane),
-    _Entry("probabilities", "Probabilities", "The next-token distribution of any step", ProbabilitiesPane),
-    _Entry(
-        "score", "Score", "Read a text as the model reads it: probability, rank and surprise of every token", ScorePane
-    ),
-    _Entry("compare", "Compare", "Two checkpoints or two settings on one prompt", ComparePane),
-    _Entry("tasks", "Tasks", "Run a task with each of its three steps open", TasksPane),
-    _Entry("trainer", "Trainer", "Fine-tune with a live loss curve", TrainerPane),
-    _Entry("jobs", "Jobs", "All work, now and before", JobsPane),
-)
 
 
 class MainWindow(QMainWindow):
@@ -117,6 +84,7 @@ class MainWindow(QMainWindow):
         self.setStyleSheet(_SEPARATORS)
         self.docks = Docks(self, tuple(entry.name for entry in ENTRIES), self._build_pane, self._dressing.dress)
         self.docks.changed.connect(self._show_rail)
+        self._unloaded = list(ENTRIES)
         self._presenting = False
         self._closing = False
         self._shown = False
@@ -273,19 +241,25 @@ class MainWindow(QMainWindow):
         # Off until it went well: what fails once would fail again at every turn.
         self._ahead_timer.stop()
         # What was built last is dressed in a turn of its own: both at once are felt.
-        if self._dressing.dress_next() or self.docks.build_next():
+        if self._dressing.dress_next() or self._load_next() or self.docks.build_next():
             self._ahead_timer.start()
+
+    def _load_next(self) -> bool:
+        if not self._unloaded:
+            return False
+        self._unloaded.pop(0).load()
+        return True
 
     def _build_pane(self, name: str) -> PaneFrame:
         entry = next(entry for entry in ENTRIES if entry.name == name)
-        pane = entry.build(self.session, self.runner)
+        pane = entry.load()(self.session, self.runner)
         if hasattr(pane, "hub_requested"):
             pane.hub_requested.connect(self._on_hub_requested)
         if hasattr(pane, "checkpoint_requested"):
             pane.checkpoint_requested.connect(self._on_checkpoint_requested)
         if hasattr(pane, "pane_requested"):
             pane.pane_requested.connect(self.show_pane)
-        if isinstance(pane, ProbabilitiesPane):
+        if hasattr(pane, "branch_requested"):
             pane.branch_requested.connect(self._on_branch_requested)
         for area in pane.findChildren(QAbstractScrollArea):
             area.viewport().installEventFilter(self._zoom_wheel)
@@ -328,13 +302,13 @@ class MainWindow(QMainWindow):
     def _on_checkpoint_requested(self, name: str) -> None:
         self.show_pane("hub")
         hub = self.pane("hub")
-        if isinstance(hub, HubPane):
+        if hasattr(hub, "ask_for_folder"):
             hub.look_for(name)
 
     def _on_branch_requested(self, index: int, token_id: int) -> None:
         self.show_pane("playground", beside=True)
         playground = self.pane("playground")
-        if isinstance(playground, PlaygroundPane):
+        if hasattr(playground, "branch_at"):
             playground.branch_at(index, token_id)
 
     # Looks.
@@ -435,7 +409,7 @@ class MainWindow(QMainWindow):
     def _on_open_folder(self) -> None:
         self.show_pane("hub")
         hub = self.pane("hub")
-        if isinstance(hub, HubPane):
+        if hasattr(hub, "ask_for_folder"):
             hub.ask_for_folder()
 
     def open_palette(self) -> None:

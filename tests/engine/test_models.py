@@ -208,3 +208,28 @@ def test_memory_and_devices_are_measured() -> None:
     seen = models.memory()
     assert 0 < seen.process < seen.total and 0 < seen.available <= seen.total
     assert models.devices()[-1] == "cpu"
+
+
+def test_the_load_report_has_memory_and_tied_weights(tiny_llama: Checkpoint) -> None:
+    loaded = load(tiny_llama)
+    assert loaded.tied == ("lm_head.weight = model.embed_tokens.weight",)
+    assert loaded.attention == "sdpa" and load(tiny_llama, attn_implementation="eager").attention == "eager"
+    before, after = loaded.memory
+    assert before > 0 and after > 0
+
+
+def test_what_is_too_large_is_tried_when_it_is_asked_for(
+    tiny_llama: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "free", lambda device="cpu": 1000)
+    with pytest.raises(OutOfMemory):
+        load(tiny_llama)
+    assert load(tiny_llama, tight=True).missing == ()
+
+
+def test_layers_are_spread_where_accelerate_places_them(tiny_llama: Checkpoint) -> None:
+    import torch
+
+    spread, whole = load(tiny_llama, device="spread"), load(tiny_llama)
+    ids = torch.tensor([[5, 6, 7]], device=spread.device)
+    assert torch.equal(spread.model(ids).logits.cpu(), whole.model(ids.cpu()).logits)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests import tiny_seq2seq
 from workbench.engine import generate, models
 from workbench.engine.models import LoadedModel
 from workbench.engine.presets import UNSET, of_checkpoint
@@ -87,3 +88,63 @@ def test_the_ids_are_those_of_plain_generate(model: LoadedModel, values: dict[st
     prompt = torch.tensor([encoding.input_ids])
     plain = model.model.generate(prompt, attention_mask=torch.ones_like(prompt))
     assert [step.token_id for step in steps] == plain[0, prompt.shape[1] :].tolist()
+
+
+#: What real files of these families say, with the ids of the tiny tokenizer; lengths are shortened.
+TRANSLATORS: dict[str, dict[str, Any]] = {
+    "Marian": {"num_beams": 4, "bad_words_ids": [[0]], "forced_eos_token_id": 2, "decoder_start_token_id": 0},
+    "Pegasus": {"num_beams": 8, "length_penalty": 0.8, "forced_eos_token_id": 2, "decoder_start_token_id": 0},
+    "MBart": {"num_beams": 5, "early_stopping": True, "forced_eos_token_id": 2, "decoder_start_token_id": 7,
+              "forced_bos_token_id": 9},
+    "Bart": {"num_beams": 4, "early_stopping": True, "forced_eos_token_id": 2, "decoder_start_token_id": 2,
+             "forced_bos_token_id": 0, "length_penalty": 2.0, "min_length": 9, "no_repeat_ngram_size": 3},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=TRANSLATORS)
+def translator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    import transformers
+
+    family = request.param
+    folder = tmp_path_factory.mktemp("translators") / family
+    kind = getattr(transformers, f"{family}Config")
+    config = kind(
+        vocab_size=384, d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=4,
+        decoder_attention_heads=4, encoder_ffn_dim=64, decoder_ffn_dim=64, max_position_embeddings=64, pad_token_id=0,
+        bos_token_id=1, eos_token_id=2, decoder_start_token_id=TRANSLATORS[family]["decoder_start_token_id"],
+    )  # fmt: skip
+    made = getattr(transformers, "MarianMTModel" if family == "Marian" else f"{family}ForConditionalGeneration")
+    checkpoint = tiny_seq2seq.saved(f"tiny-{family}", made, config, tiny_seq2seq.ended_tokenizer(), folder)
+    transformers.GenerationConfig(
+        **TRANSLATORS[family], max_length=20, bos_token_id=1, eos_token_id=2, pad_token_id=0
+    ).save_pretrained(folder)
+    return models.load(checkpoint, head="AutoModelForSeq2SeqLM", device="cpu")
+
+
+def test_from_the_checkpoint_is_plain_generate_for_families_that_force_the_end(translator: LoadedModel) -> None:
+    sampling, strategy = of_checkpoint(translator)
+    own = translator.model.generation_config
+    assert sampling.forced_eos_token_id == 2
+    assert sampling.max_new_tokens == 19
+    assert strategy.num_beams == own.num_beams > 1
+    cut = 0
+    for text in ("The quick brown fox", "A tokenizer cuts a text.", "Berlin, Germany", "What", "of the city, of the"):
+        for beams in (own.num_beams, 1):
+            start = generate.inputs.prepare_start(translator, text)
+            given = generate.inputs.inputs(translator, start).kwargs
+            prompt = {name: given[name] for name in ("input_ids", "attention_mask")}
+            plain = translator.model.generate(**prompt, num_beams=beams)[0, 1:].tolist()
+            made = generate.stream(translator, start, sampling, strategy=replace(strategy, num_beams=beams))
+            assert list(made.ids) == plain
+            cut += len(plain) == 19
+            assert plain[-1] == 2
+    assert cut, "none was long enough for the end to be forced"
+
+
+def test_a_forced_end_is_a_knob_and_off_where_nobody_sets_it(translator: LoadedModel) -> None:
+    start = generate.inputs.prepare_start(translator, "The quick brown fox")
+    greedy = Sampling(do_sample=False, max_new_tokens=6)
+    without = generate.stream(translator, start, greedy)
+    forced = generate.stream(translator, start, replace(greedy, forced_eos_token_id=2))
+    assert forced.ids == (*without.ids[:5], 2)
+    assert without.ids[-1] != 2

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import hypothesis.strategies as st
 import numpy as np
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 
 from workbench.engine.errors import NotSupported
-from workbench.engine.sampling import NEUTRAL, Distribution, acting, processors
+from workbench.engine.sampling import NEUTRAL, Distribution, acting, processors, ties
+from workbench.engine.sampling.ties import lowest
 from workbench.engine.values import Logits, Sampling, Situation
 
 QUIET = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
@@ -93,16 +95,22 @@ def situations(draw: st.DrawFn, size: int) -> Situation:
     before = tuple(draw(st.lists(ids, min_size=1, max_size=12)))
     prompt = draw(st.integers(1, len(before)))
     eos = tuple(draw(st.lists(st.integers(0, size - 1), max_size=2, unique=True)))
-    return Situation(before, prompt, eos, tuple(draw(st.lists(ids, max_size=6))))
+    return Situation(before, prompt, eos, tuple(draw(st.lists(ids, max_size=6))), draw(st.sampled_from((1, 1, 2, 4))))
 
 
 def library(row: torch.Tensor, situation: Situation, sampling: Sampling) -> list[torch.Tensor] | None:
     """The scores after each of the library's processors; None where it refuses the scores."""
     ids = torch.tensor([situation.before])
     scores, made = row[None].clone(), []
-    for processor in processors(
-        None, sampling, situation.prompt_length, situation.eos, encoder_ids=situation.encoder_ids
-    ):
+    listed = processors(
+        None,
+        sampling,
+        situation.prompt_length,
+        situation.eos,
+        encoder_ids=situation.encoder_ids,
+        num_beams=situation.beams,
+    )
+    for processor in listed:
         try:
             scores = processor(ids, scores.clone())
         except ValueError:
@@ -126,7 +134,8 @@ def same(row: torch.Tensor, situation: Situation, sampling: Sampling, distributi
         return
     assert expected is not None
     names = [act.name for act in trace.acts]
-    if not sampling.do_sample:
+    greedy = not sampling.do_sample and situation.beams == 1
+    if greedy:
         assert names.pop() == "greedy"
         chances = torch.zeros_like(row).index_fill(0, final.argmax(), 1.0)
     for token in range(0, row.numel(), max(1, row.numel() // 25)):
@@ -134,7 +143,7 @@ def same(row: torch.Tensor, situation: Situation, sampling: Sampling, distributi
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(trace.probabilities, chances.numpy(), atol=1e-6, rtol=0)
     assert np.array_equal(trace.probabilities > 0, (chances > 0).numpy()), "another set of tokens is possible"
-    if sampling.do_sample:
+    if not greedy:
         assert trace.kept == int((final > -torch.inf).sum())
     dead = trace.probabilities == 0
     assert not np.any(trace.cut[~dead])
@@ -142,6 +151,49 @@ def same(row: torch.Tensor, situation: Situation, sampling: Sampling, distributi
         assert trace.why(token)
     for token in np.flatnonzero(~dead)[:3].tolist():
         assert trace.why(token) == ""
+
+
+@settings(QUIET, max_examples=300)
+@given(data=st.data())
+def test_of_equal_scores_those_go_that_torch_sorts_to_the_front(data: st.DataObject):
+    row = data.draw(rows(invalid=False))
+    order = torch.sort(row[None])[1][0]
+    for count in {0, 1, row.numel() // 3, row.numel() // 2, row.numel() - 1, data.draw(st.integers(0, row.numel()))}:
+        assert sorted(lowest(row.numpy(), count).tolist()) == sorted(order[:count].tolist())
+
+
+@pytest.mark.parametrize("scale", [0.01, 3.0, 40.0])
+def test_of_151_936_scores_full_of_ties_those_go_that_torch_sorts_to_the_front(scale: float):
+    row = (torch.randn(151_936, generator=torch.Generator().manual_seed(9)) * scale).bfloat16().float()
+    order = torch.sort(row[None])[1][0]
+    for count in range(1000, 151_936, 15_000):
+        assert sorted(lowest(row.numpy(), count).tolist()) == sorted(order[:count].tolist())
+    if torch.backends.cpu.get_cpu_capability() != "DEFAULT":
+        # A build of torch that sorts in another way is answered rightly, and slowly: this says when it came.
+        assert ties._is_introsort()
+
+
+def test_another_way_of_sorting_is_gone_by_too(monkeypatch: pytest.MonkeyPatch):
+    row = np.random.default_rng(0).integers(0, 9, 500).astype(np.float32)
+    monkeypatch.setattr(ties, "_is_introsort", lambda: False)
+    assert lowest(row, 200).tolist() == torch.sort(torch.from_numpy(row)[None])[1][0][:200].tolist()
+
+
+def test_scores_that_halving_takes_too_long_for_are_left_to_torch():
+    size, value = 4000, 0
+    row, seen, places = np.full(size, size), np.full(size, size), np.arange(size)
+    first = 0
+    while size - first > 16:
+        # The median of three is made the second smallest of what is left, each time.
+        for place in (first + 1, first + (size - first) // 2):
+            row[places[place]] = seen[place] = value
+            value += 1
+        first = ties._halved(seen, places, first, size)
+    row = row.astype(np.float32)
+    order = torch.sort(torch.from_numpy(row)[None])[1][0]
+    for count in (2000, 3999):
+        assert ties._followed(row, count) is None
+        assert sorted(lowest(row, count).tolist()) == sorted(order[:count].tolist())
 
 
 def kept(row: torch.Tensor) -> Logits:
@@ -182,6 +234,25 @@ def test_moving_knobs_on_one_distribution_gives_what_a_fresh_one_gives(data: st.
             candidate = moved
         same(row, situation, candidate, distribution)
         first = candidate
+
+
+@settings(QUIET, max_examples=200)
+@given(data=st.data())
+def test_beams_that_draw_are_left_as_many_tokens_as_the_library_leaves_them(data: st.DataObject):
+    row = data.draw(rows(invalid=False))
+    situation = replace(data.draw(situations(row.numel())), beams=data.draw(st.integers(2, 5)))
+    tight = {
+        "top_k": (1, 2, 3),
+        "top_p": (0.0, 0.01, 0.5),
+        "min_p": (1.0, 0.9),
+        "typical_p": (1e-6, 0.01, 0.3),
+        "epsilon_cutoff": (0.9, 0.3),
+        "eta_cutoff": (0.9, 0.3),
+    }
+    names = data.draw(st.lists(st.sampled_from(sorted(tight)), min_size=1, max_size=3, unique=True))
+    knobs = {name: data.draw(st.sampled_from(tight[name])) for name in names}
+    sampling = replace(NEUTRAL, temperature=data.draw(st.sampled_from((1.0, 0.3))), **knobs)
+    same(row, situation, sampling, Distribution(kept(row), situation))
 
 
 @settings(QUIET, max_examples=60)

@@ -182,6 +182,23 @@ def test_processors_act_on_beams_as_in_the_library(models) -> None:
     same(made.sequences, plain(model, num_beams=3, **settings_of(sampling)))
 
 
+@pytest.mark.parametrize("narrow", [
+    {"top_k": 1}, {"top_k": 0, "top_p": 0.01}, {"min_p": 1.0, "top_p": 1.0},
+    {"top_k": 0, "top_p": 1.0, "typical_p": 0.01},
+    {"epsilon_cutoff": 0.9, "eta_cutoff": 0.9}, {},
+])  # fmt: skip
+@pytest.mark.parametrize("do_sample", [True, False])
+def test_the_trace_of_a_beam_is_the_one_the_search_went_by(models, narrow: dict[str, Any], do_sample: bool) -> None:
+    knobs = dataclasses.replace(DRAWN, do_sample=do_sample, repetition_penalty=1.3, **narrow)
+    strategy = Strategy(num_beams=3)
+    made = generate.stream(models["llama"], start_of(models["llama"]), knobs, strategy=strategy)
+    branch = Branch(1, "main", None, made.start, made.steps, strategy, "llama")
+    for step in made.steps:
+        trace = Distribution(step.logits, branch.situation(step.index)).trace(step.sampling)
+        assert trace.kept >= 2
+        assert trace.probabilities[step.token_id] == pytest.approx(step.after, abs=1e-6)
+
+
 def test_beams_have_parents_and_scores_that_add_up(models) -> None:
     model = models["llama"]
     made = generate.stream(model, start_of(model), DRAWN, strategy=Strategy(num_beams=3, length_penalty=0.5))
@@ -561,3 +578,41 @@ def test_conflicting_settings_are_named(models) -> None:
         assert "guidance" in strategies.conflicts(DRAWN, guided)
         with pytest.raises(InputError):
             generate.stream(models["llama"], start_of(models["llama"]), DRAWN, strategy=guided)
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "t5"])
+@pytest.mark.parametrize("knobs", [GREEDY, DRAWN])
+def test_any_number_of_threads_writes_the_same_text(models, name: str, knobs: Sampling) -> None:
+    knobs = dataclasses.replace(knobs, max_new_tokens=100, min_new_tokens=100)
+    for text in ("The quick brown fox", "A tokenizer cuts", "What a film!", "The capital of France", "She was reading"):
+        made = [
+            generate.run(models[name], text, (), knobs, strategy=Strategy(threads=count)).ids for count in (0, 1, 2, 3)
+        ]
+        assert len(made[0]) == 100
+        assert made == made[:1] * 4
+
+
+@pytest.mark.parametrize("strategy", [
+    Strategy(), Strategy(num_beams=2), Strategy(num_return_sequences=2), Strategy(prompt_lookup_num_tokens=3)
+])  # fmt: skip
+def test_threads_are_those_of_the_run_alone(models, strategy: Strategy) -> None:
+    model, before = models["llama"], torch.get_num_threads()
+    seen: set[int] = set()
+    others: set[int] = set()
+
+    def look(*_: object) -> None:
+        seen.add(torch.get_num_threads())
+        other = threading.Thread(target=lambda: others.add(torch.get_num_threads()))
+        other.start()
+        other.join()
+
+    hook = model.model.register_forward_pre_hook(look)
+    for count in (3, 1):
+        seen.clear()
+        generate.run(model, PROMPT, (), DRAWN, strategy=dataclasses.replace(strategy, threads=count))
+        assert seen == {count}
+    hook.remove()
+    assert others == {before}
+    assert torch.get_num_threads() == before
+    with pytest.raises(InputError, match="threads"):
+        generate.run(model, PROMPT, (), DRAWN, strategy=dataclasses.replace(strategy, threads=-1))

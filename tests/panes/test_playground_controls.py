@@ -75,6 +75,7 @@ WHOLE = Strategy(
     stop_strings=("\n\n", "a\\b", "###"),
     eos_token_ids=(2, 5),
     tokens_per_second=4.0,
+    threads=2,
 )
 
 
@@ -184,7 +185,7 @@ def test_off_is_shown_where_a_value_disables_a_knob(controls: Controls) -> None:
         "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "top_h", "typical_p", "epsilon_cutoff",
         "eta_cutoff", "no_repeat_ngram_size", "min_new_tokens", "exponential_decay_length_penalty",
         "encoder_repetition_penalty", "encoder_no_repeat_ngram_size", "num_beams", "prompt_lookup_num_tokens",
-        "guidance_scale", "tokens_per_second",
+        "guidance_scale", "tokens_per_second", "threads",
     ):  # fmt: skip
         assert find(controls, name, QAbstractSpinBox).text() == "off", name
 

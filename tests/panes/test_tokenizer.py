@@ -347,8 +347,8 @@ def test_a_pasted_megabyte_is_encoded_whole(
     text = find("text")
     text.selectAll()
     text.insertFromMimeData(source)
-    assert session.prompt == pasted
     settle()
+    assert session.prompt == pasted
     table = find("table")
     wanted = llama.tokenizer(pasted, verbose=False)["input_ids"]
     assert table.model().rowCount() == len(wanted)
@@ -433,3 +433,30 @@ def test_the_code_gives_the_same_ids(
 def test_every_control_says_what_it_is(find: Callable[[str], Any], name: str, label: str) -> None:
     assert find(name).accessibleName() == label
     assert find(name).toolTip()
+
+
+@pytest.mark.parametrize("place", ["start", "end"])
+def test_keys_in_a_long_text_show_at_once_what_the_whole_comes_to(
+    qtbot: QtBot, find: Callable[[str], Any], session: Session, settle, pane, llama: LoadedModel, place: str
+) -> None:
+    session.set_model(llama)
+    long = "The quick brown fox jumps over the lazy dog. " * 400
+    session.set_prompt(long)
+    settle()
+    text = find("text")
+    text.setFocus()
+    text.moveCursor(QTextCursor.MoveOperation.Start if place == "start" else QTextCursor.MoveOperation.End)
+    shown: list[tuple[int, ...]] = []
+    for letter in "ab c":
+        qtbot.keyClick(text, letter)
+        wanted = text.text()
+        qtbot.waitUntil(lambda wanted=wanted: pane.encoding is not None and pane.encoding.text == wanted)
+        assert pane.encoding.input_ids == tuple(llama.tokenizer(wanted, verbose=False)["input_ids"])
+        shown.append(pane.encoding.input_ids)
+    assert len(set(shown)) == 4
+    settle()
+    assert column(find("table"), "id") == llama.tokenizer(text.text(), verbose=False)["input_ids"]
+    assert session.prompt == text.text()
+    assert find("verdict").text().startswith("equals the text")
+    chips = find("chips")
+    assert chips.chips[chips.selected].text != ""

@@ -44,6 +44,7 @@ HEADS: tuple[tuple[str, str], ...] = (
     ("AutoModelForSpeechSeq2Seq", "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES"),
     ("AutoModelForCTC", "MODEL_FOR_CTC_MAPPING_NAMES"),
     ("AutoModelForTableQuestionAnswering", "MODEL_FOR_TABLE_QUESTION_ANSWERING_MAPPING_NAMES"),
+    ("AutoModelForDocumentQuestionAnswering", "MODEL_FOR_DOCUMENT_QUESTION_ANSWERING_MAPPING_NAMES"),
     ("AutoModelForVisualQuestionAnswering", "MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING_NAMES"),
     ("AutoModelForZeroShotObjectDetection", "MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION_MAPPING_NAMES"),
     ("AutoModelForTextToWaveform", "MODEL_FOR_TEXT_TO_WAVEFORM_MAPPING_NAMES"),

@@ -23,9 +23,10 @@ def of_checkpoint(model: LoadedModel) -> tuple[Sampling, Strategy]:
     """The knobs with which plain ``model.generate(inputs)`` runs.
 
     That is what the checkpoint's generation config sets, and the library's defaults (greedy, all off) for what it
-    leaves open or has out of range. Its end tokens hold in any case and are no knob here; ``max_new_tokens`` stays at
-    the default of `Sampling` where the config has only a ``max_length``, which counts the prompt too. Assisted decoding
-    is never on, since it takes a second checkpoint.
+    leaves open or has out of range. Its end tokens hold in any case and are no knob here. ``max_length`` and
+    ``min_length`` count the token that a decoder of its own starts with, and are taken without it; where they count a
+    prompt, ``max_new_tokens`` stays at the default of `Sampling`. Assisted decoding is never on, since it takes a
+    second checkpoint.
 
     Args:
         model: A loaded model.
@@ -34,6 +35,8 @@ def of_checkpoint(model: LoadedModel) -> tuple[Sampling, Strategy]:
         transformers, Generation: GenerationConfig
     """
     config = vars(model.model.generation_config) if model.model.generation_config is not None else {}
+    if model.encoder_decoder:
+        config = {**_own_lengths(config), **{name: value for name, value in config.items() if value is not None}}
     sampling, strategy = UNSET, Strategy()
     for name, value in _read(config, _SAMPLING):
         try:
@@ -43,6 +46,12 @@ def of_checkpoint(model: LoadedModel) -> tuple[Sampling, Strategy]:
     for name, value in _read(config, _STRATEGY):
         strategy = replace(strategy, **{name: value})
     return sampling, strategy
+
+
+def _own_lengths(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Lengths of what a decoder writes, without the token it starts with."""
+    lengths = {"max_new_tokens": config.get("max_length"), "min_new_tokens": config.get("min_length")}
+    return {name: length - 1 for name, length in lengths.items() if isinstance(length, int) and length > 1}
 
 
 def _read(config: Mapping[str, Any], kinds: Mapping[str, Read]) -> list[tuple[str, Any]]:

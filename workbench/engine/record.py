@@ -362,10 +362,10 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
 def _pack(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _pack(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple | list):
-        return [_pack(item) for item in value]
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_pack(item) for item in value]
     return str(value) if isinstance(value, Path) else value
 
 
@@ -378,10 +378,10 @@ def _unpack(kind: Any, value: Any) -> Any:
         wanted = [one for one in arguments if one is not type(None)]
         exact = [one for one in wanted if isinstance(one, type) and type(value) is one]
         return _unpack((exact or wanted)[0], value)
-    if origin is tuple:
+    if origin in (tuple, Sequence):
         if not isinstance(value, list):
             raise TypeError("a list was expected")
-        if len(arguments) == 2 and arguments[1] is Ellipsis:
+        if origin is Sequence or (len(arguments) == 2 and arguments[1] is Ellipsis):
             return tuple(_unpack(arguments[0], item) for item in value)
         return tuple(_unpack(one, item) for one, item in zip(arguments, value, strict=True))
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):

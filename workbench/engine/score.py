@@ -340,7 +340,7 @@ def score(
     scored = Score(
         model.checkpoint.name,
         text,
-        encoding.tokens,
+        tuple(encoding.tokens),
         np.full(count, np.nan, np.float32),
         np.zeros(count, np.int32),
         np.full(count, np.nan, np.float32),

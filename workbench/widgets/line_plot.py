@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QElapsedTimer, QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QPainter, QPen, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from workbench.widgets import icons, theme
@@ -97,6 +97,7 @@ class LinePlot(QWidget):
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._redraw)
         self._since = QElapsedTimer()
+        self._behind = False
         self._rest = _REDRAW + next(_TURNS)
 
         self._plot = pyqtgraph.PlotWidget()
@@ -447,6 +448,19 @@ class LinePlot(QWidget):
         """Follow the theme and the zoom."""
         super().changeEvent(event)
         if event.type() in theme.CHANGES and hasattr(self, "_cross"):
+            # It takes two milliseconds, several times for each change: those that nobody sees wait.
+            self._behind = True
+            if self.isVisible():
+                self._catch_up()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take on the look that changed meanwhile."""
+        super().showEvent(event)
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        if self._behind:
+            self._behind = False
             self._follow_theme()
 
     # The person.

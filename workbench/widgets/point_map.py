@@ -98,14 +98,16 @@ class PointMap(QWidget):
         painter.setBrush(QColor(colors.surface))
         painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
         radius, metrics = theme.px(self, 5), painter.fontMetrics()
-        written: list[QRectF] = []
         places = self._places()
+        dot = QPointF(radius, radius)
+        written = [QRectF(place - dot, place + dot) for place in places]
         order = sorted(range(len(places)), key=lambda number: number != self._chosen)
         for number in order:
             chosen = number == self._chosen
             painter.setPen(QPen(QColor(colors.accent), theme.px(self, 2 if chosen else 1)))
             painter.setBrush(QColor(colors.accent if chosen else colors.accent_soft))
             painter.drawEllipse(places[number], radius, radius)
+        for number in order:
             written += self._write(painter, number, places[number], radius, written)
         painter.setPen(QColor(colors.muted))
         room = self.rect().adjusted(theme.px(self, 6), 0, -theme.px(self, 6), -theme.px(self, 4))

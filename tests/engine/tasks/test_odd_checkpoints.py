@@ -38,7 +38,8 @@ def with_labels(folder: Path, labels: dict[str, str] | None) -> Checkpoint:
 
 
 @pytest.mark.parametrize(("labels", "expected"), [
-    (None, {"LABEL_0", "LABEL_1"}), ({"0": "same", "1": "same"}, {"same"}), ({"0": "good", "5": "bad"}, {"good", "LABEL_1"}),
+    (None, {"LABEL_0", "LABEL_1"}), ({"0": "same", "1": "same"}, {"same"}),
+    ({"0": "good", "5": "bad"}, {"good", "LABEL_1"}),
 ])  # fmt: skip
 def test_labels_that_are_missing_or_twice_leave_every_score(tmp_path: Path, labels, expected) -> None:
     named = tasks.run(

@@ -77,7 +77,7 @@ def run(
     )
     search = _Search(model, inputs, knobs, strategy, task, new)
     with loops.own_draws(first.seed) if first.do_sample else nullcontext():
-        launch(model, inputs, config, search.run)
+        launch(model, inputs, config, search.run, share=strategy.threads)
     return search.generation(space, shown)
 
 

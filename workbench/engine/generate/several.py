@@ -60,7 +60,7 @@ def run(
         model, inputs, strategy, space, do_sample=True, num_return_sequences=strategy.num_return_sequences
     )
     batch = _Batch(model, inputs, knobs, strategy, task, space, shown)
-    launch(model, inputs, config, batch.run)
+    launch(model, inputs, config, batch.run, share=strategy.threads)
     return batch.generation()
 
 

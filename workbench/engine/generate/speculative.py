@@ -81,7 +81,7 @@ def run(
         loops.own_draws(first.seed) if first.do_sample else nullcontext(),
         _guessing(assistant, strategy) if assistant is not None else nullcontext(),
     ):
-        launch(model, inputs, config, passes.run)
+        launch(model, inputs, config, passes.run, share=strategy.threads)
     return passes.generation()
 
 

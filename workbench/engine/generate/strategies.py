@@ -39,10 +39,10 @@ def supports(model: LoadedModel, second: LoadedModel | None = None) -> dict[str,
         second: The second loaded model, for ``assisted``.
 
     Returns:
-        Keys ``beams``, ``sequences``, ``prompt_lookup``, ``assisted``, ``guidance``, ``images``, ``encoder``; those of
-        `MOVED`; and every field of `Sampling`.
+        Keys ``beams``, ``sequences``, ``prompt_lookup``, ``assisted``, ``guidance``, ``threads``, ``images``,
+        ``encoder``; those of `MOVED`; and every field of `Sampling`.
     """
-    ways = ("beams", "sequences", "prompt_lookup", "assisted", "guidance", "images", "encoder")
+    ways = ("beams", "sequences", "prompt_lookup", "assisted", "guidance", "threads", "images", "encoder")
     names = (*ways, *(field.name for field in fields(Sampling)))
     if not model.generates:
         why = f"{model.checkpoint.name} was loaded as {model.head}, which writes no text."
@@ -52,6 +52,8 @@ def supports(model: LoadedModel, second: LoadedModel | None = None) -> dict[str,
     found["prompt_lookup"] = _no_guessing(model)
     found["assisted"] = found["prompt_lookup"] or _no_assistant(model, second)
     found["guidance"] = _no_guidance(model)
+    if model.model.device.type != "cpu":
+        found["threads"] = f"The model is on {model.device}, and threads share out the work of a CPU."
     if not model.takes_images:
         found["images"] = f"{_kind(model)} reads text alone."
     if not model.encoder_decoder:

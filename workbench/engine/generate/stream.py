@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import NotSupported
+from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.generate.cache import KeptCache
 from workbench.engine.generate.inputs import Inputs, inputs, prepare_start, room, start_of, tokenizer_of
 from workbench.engine.generate.recorder import (
@@ -296,7 +296,8 @@ class _Loop:
             given = replace(given, kwargs={**given.kwargs, "past_key_values": cache})
         self._steps = Steps(model, given, written, self._shown)
         try:
-            launch(model, given, settings(model, given, self._strategy, self._space), self.run)
+            config = settings(model, given, self._strategy, self._space)
+            launch(model, given, config, self.run, share=self._strategy.threads)
         except _Stopped:
             self._reason = "stopped"
         done = self._steps.done
@@ -368,6 +369,12 @@ def _offered(model: LoadedModel, strategy: Strategy) -> None:
         "sequences": strategy.num_return_sequences > 1,
         "guidance": strategy.guidance_scale != 1.0,
     }
+    if strategy.threads < 0:
+        raise InputError(
+            f"threads can't be {strategy.threads}.",
+            why="It has to be 0 (torch's own) or more.",
+            remedy="Set threads to another value.",
+        )
     if not any(asked.values()):
         return
     from workbench.engine.generate.strategies import supports

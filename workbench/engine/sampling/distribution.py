@@ -174,6 +174,7 @@ class Distribution:
             self.situation.prompt_length,
             self.situation.eos,
             encoder_ids=self.situation.encoder_ids,
+            num_beams=self.situation.beams,
         )
         plan += [(name_of(processor), processor) for processor in made]
         if not sampling.do_sample and self.situation.beams == 1:

@@ -123,7 +123,9 @@ def _with_it(cut: _Cut) -> int:
 
 
 def _top_k(cut: _Cut) -> str:
-    kept = "1 is" if cut.sampling.top_k == 1 else f"{cut.sampling.top_k:,} are"
+    # Beams that draw are left one token more than end a text.
+    count = max(cut.sampling.top_k, 1 if cut.situation.beams == 1 else 1 + max(1, len(cut.situation.eos)))
+    kept = "1 is" if count == 1 else f"{count:,} are"
     return f"cut by top_k: rank {cut.link.handed.rank(cut.token_id):,}, and only {kept} kept"
 
 

@@ -142,11 +142,20 @@ def one_thread() -> AbstractContextManager[Any]:
     Sharing an operation of 0.1 ms out pays for nothing, and while a model runs on all cores the window would wait a
     hundred times as long for the helper that is to do its half.
     """
+    return threads(1)
+
+
+def threads(count: int) -> AbstractContextManager[Any]:
+    """Let torch share what the calling thread does among so many threads, and no other thread of the process notice.
+
+    Args:
+        count: 1 or more.
+    """
     import torch
 
     # The first call in a thread sets up how many there are; it would undo the limit.
     torch.get_num_threads()
-    limits: AbstractContextManager[Any] = _pools().limit(limits=1, user_api="openmp")
+    limits: AbstractContextManager[Any] = _pools().limit(limits=count, user_api="openmp")
     return limits
 
 

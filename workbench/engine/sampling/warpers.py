@@ -1,6 +1,6 @@
 """The library's processors applied to one step; the slow ones by quicker ways to the same values, ties included.
 
-Where rounding or a tie would decide, the library's own sort or its own object does; elsewhere one sort is enough.
+Where rounding would decide, the library's own object does; where a tie would, torch's own sort (`ties`).
 
 References:
     transformers, Generation: LogitsProcessor, TopKLogitsWarper, TopPLogitsWarper, TypicalLogitsWarper
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.engine.sampling.scores import Scores
+from workbench.engine.sampling.ties import lowest
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,6 @@ class Warpers:
 
     def __init__(self, ids: torch.Tensor) -> None:
         self._ids = ids
-        self._order: tuple[np.ndarray, np.ndarray] | None = None
 
     def apply(self, name: str, processor: Any, scores: Scores) -> Scores:
         """What ``processor``, known as the knob ``name``, makes of the scores.
@@ -85,33 +85,15 @@ class Warpers:
     def _top_p(self, processor: Any, scores: Scores) -> Scores:
         size = scores.values.size
         start = int(np.searchsorted(scores.shares, np.float32(1 - processor.top_p), side="right"))
-        start = min(start, size - 1)
+        start = min(start, max(0, size - processor.min_tokens_to_keep))
         if start <= scores.first:
             return scores
         limit = scores.rising[start]
         values = np.where(scores.values < limit, np.float32(-np.inf), scores.values)
         if scores.rising[start - 1] == limit:
-            values[self._library_order(scores.values)[:start]] = -np.inf
+            # Of equal scores on both sides of the limit torch's sort decides which go.
+            values[lowest(scores.values, start)] = -np.inf
         return _prefix_cut(scores, values, start)
-
-    def _library_order(self, values: np.ndarray) -> np.ndarray:
-        """The order `torch.sort` gives these scores.
-
-        It only matters where equal scores lie on both sides of the top-p limit: which of them stays is decided by how
-        torch sorts equals, and that is no stable way above 16 entries. It follows from the comparisons alone, though,
-        so that an order made earlier is reused as long as each comparison comes out the same: at another temperature
-        they do, unless two scores round to one.
-        """
-        import torch
-
-        if self._order is not None:
-            rising = values[self._order[0]]
-            if np.array_equal(rising[1:] == rising[:-1], self._order[1]) and bool(np.all(rising[1:] >= rising[:-1])):
-                return self._order[0]
-        indices: np.ndarray = torch.sort(torch.from_numpy(values)[None], descending=False)[1][0].numpy()
-        rising = values[indices]
-        self._order = (indices, rising[1:] == rising[:-1])
-        return indices
 
     def _typical_p(self, processor: Any, scores: Scores) -> Scores:
         surprise = scores.surprise
@@ -120,6 +102,9 @@ class Warpers:
         limit = surprise.limit(processor.mass)
         if limit == np.inf:
             return scores
+        keep = processor.min_tokens_to_keep
+        if keep > 1 and int(np.count_nonzero(surprise.distance <= limit)) < keep:
+            return self._library(processor, scores)
         return Scores(np.where(surprise.distance > limit, np.float32(-np.inf), scores.values))
 
 

@@ -38,6 +38,7 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
     "token-classification": (Recommended("dslim/bert-base-NER", 108, _MIT),),
     "question-answering": (Recommended("distilbert/distilbert-base-cased-distilled-squad", 65.2),),
     "table-question-answering": (Recommended("google/tapas-base-finetuned-wtq", 111),),
+    "document-question-answering": (Recommended("impira/layoutlm-document-qa", 128, _MIT),),
     "next-sentence-prediction": (Recommended("google-bert/bert-base-uncased", 110),),
     "fill-mask": (
         Recommended("distilbert/distilroberta-base", 82.8),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import CheckpointError, InputError, NotSupported, UnsafeRefused
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens.positions import Pieces, fast_tokens, slow_tokens
-from workbench.engine.values import Checkpoint, Encoding, Message, TokenizerOptions
+from workbench.engine.tokens.positions import Pieces, fast_positions, fast_tokens, slow_tokens
+from workbench.engine.values import Checkpoint, Encoding, Message, Token, TokenizerOptions
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: A tokenizer that names no longest length carries a number around 1e30.
 _NO_LIMIT = 1_000_000_000
+#: Ids from which decoding takes long enough to be felt.
+_LONG = 10_000
 #: Positions of the largest rectangle that padding may make; each takes some 250 bytes here.
 LARGEST = 2_000_000
 
@@ -33,15 +36,17 @@ class Batch:
 
     Attributes:
         encodings: One per text; all of one length when padded to the longest.
-        decoded: ``tokenizer.decode(ids)`` of each, special and padding tokens included.
+        specials: Special tokens of each that are attended to.
+        decoded: ``tokenizer.decode(ids)`` of each, special and padding tokens included; empty before `decoded_back`.
         plain: The same without special tokens.
         padded_with: The token that filled short rows up, or None without padding.
         borrowed: Whether that token is the end token standing in, because the tokenizer has no pad token.
     """
 
     encodings: tuple[Encoding, ...]
-    decoded: tuple[str, ...]
-    plain: tuple[str, ...]
+    specials: tuple[int, ...]
+    decoded: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
     padded_with: str | None = None
     borrowed: bool = False
 
@@ -205,18 +210,65 @@ def tokenize(
     Raises:
         InputError: As for `encode`.
     """
+    task = task or Silent()
+    return decoded_back(tokenizer, look(tokenizer, texts, options, task=task), task=task)
+
+
+def look(
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    options: TokenizerOptions | None = None,
+    *,
+    task: Task | None = None,
+) -> Batch:
+    """Encode texts together, to be looked at: a position is described when somebody asks for it.
+
+    Args:
+        tokenizer: Left as it was found.
+        texts: Any number, none included.
+        options: The switches of the call; the defaults are the library's.
+        task: Asked now and then whether to stop.
+
+    Returns:
+        The encodings, not decoded back yet.
+
+    Raises:
+        InputError: As for `encode`.
+    """
     options = options or TokenizerOptions()
     task = task or Silent()
-    encodings = _encode(tokenizer, tuple(texts), options, None, task)
-    decoded, plain = [], []
+    encodings = _encode(tokenizer, tuple(texts), options, None, task, lazily=True)
+    known = Pieces(tokenizer).special
+    specials = []
     for encoding in encodings:
+        task.check()
+        ids: Iterable[int] = encoding.input_ids
+        if 0 in encoding.attention_mask:
+            ids = itertools.compress(ids, encoding.attention_mask)
+        specials.append(sum(map(known.__contains__, ids)))
+    padded_with, borrowed = padding_token(tokenizer) if options.padding else (None, False)
+    return Batch(encodings, tuple(specials), padded_with=padded_with, borrowed=borrowed)
+
+
+def decoded_back(tokenizer: PreTrainedTokenizerBase, batch: Batch, *, task: Task | None = None) -> Batch:
+    """The same batch with its ids decoded back.
+
+    Args:
+        tokenizer: The one that made the batch.
+        batch: As `look` gives it.
+        task: Asked between the texts whether to stop.
+    """
+    task = task or Silent()
+    known = Pieces(tokenizer).special
+    decoded, plain = [], []
+    for encoding in batch.encodings:
         task.check()
         ids = encoding.input_ids
         decoded.append(decode(tokenizer, ids))
-        special = any(token.special for token in encoding.tokens)
-        plain.append(decode(tokenizer, ids, skip_special_tokens=True) if special else decoded[-1])
-    padded_with, borrowed = padding_token(tokenizer) if options.padding else (None, False)
-    return Batch(encodings, tuple(decoded), tuple(plain), padded_with, borrowed)
+        plain.append(
+            decode(tokenizer, ids, skip_special_tokens=True) if any(map(known.__contains__, ids)) else decoded[-1]
+        )
+    return replace(batch, decoded=tuple(decoded), plain=tuple(plain))
 
 
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
@@ -227,6 +279,12 @@ def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], skip_special_
         ids: Of shape ``(seq,)``.
         skip_special_tokens: Leave special tokens out.
     """
+    if len(ids) > _LONG and tokenizer.is_fast and not tokenizer.clean_up_tokenization_spaces:
+        from transformers import PreTrainedTokenizerFast
+
+        if type(tokenizer)._decode is PreTrainedTokenizerFast._decode:
+            # A batch of one, because only a batch lets go of the interpreter, and so of the window.
+            return str(tokenizer.backend_tokenizer.decode_batch([ids], skip_special_tokens=skip_special_tokens)[0])
     return str(tokenizer.decode(list(ids), skip_special_tokens=skip_special_tokens))
 
 
@@ -321,7 +379,13 @@ def longest(tokenizer: PreTrainedTokenizerBase) -> int | None:
 
 
 def _encode(
-    tokenizer: PreTrainedTokenizerBase, texts: tuple[str, ...], options: TokenizerOptions, pair: str | None, task: Task
+    tokenizer: PreTrainedTokenizerBase,
+    texts: tuple[str, ...],
+    options: TokenizerOptions,
+    pair: str | None,
+    task: Task,
+    *,
+    lazily: bool = False,
 ) -> tuple[Encoding, ...]:
     for text in (*texts, pair or ""):
         check_text(text)
@@ -356,7 +420,10 @@ def _encode(
         ids: list[int] = batch["input_ids"][row]
         mask: list[int] = batch["attention_mask"][row]
         types = batch["token_type_ids"][row] if "token_type_ids" in batch else None
-        if tokenizer.is_fast:
+        tokens: Sequence[Token]
+        if tokenizer.is_fast and lazily:
+            tokens = fast_positions(pieces, batch.encodings[row], text, pair, ids, mask, types)
+        elif tokenizer.is_fast:
             tokens = fast_tokens(pieces, batch.encodings[row], text, pair, ids, mask, types, task)
         else:
             tokens = slow_tokens(pieces, ids, mask, types, task)

@@ -6,8 +6,8 @@ import codecs
 import functools
 from typing import TYPE_CHECKING
 
-from workbench.engine.task import Task
-from workbench.engine.values import Token
+from workbench.engine.task import Silent, Task
+from workbench.engine.values import Positions, Token
 
 if TYPE_CHECKING:
     from tokenizers import Encoding as FastEncoding
@@ -92,6 +92,7 @@ def fast_tokens(
     mask: list[int],
     types: list[int] | None,
     task: Task,
+    span: tuple[int, int] | None = None,
 ) -> tuple[Token, ...]:
     """Describe each position of an encoding that the Rust library made.
 
@@ -104,21 +105,25 @@ def fast_tokens(
         mask: attention_mask.
         types: token_type_ids, or None.
         task: Asked now and then whether to stop.
+        span: Describe only the positions ``[first, last)``.
     """
-    words = encoding.word_ids
+    first, last = span or (0, len(ids))
     # Asked one by one: the list of all offsets is made in one go that holds the interpreter for a long text.
-    sequence_of, offsets_of = encoding.token_to_sequence, encoding.token_to_chars
+    sequence_of, offsets_of, word_of = encoding.token_to_sequence, encoding.token_to_chars, encoding.token_to_word
     tokens: list[Token] = []
     pending = b""
-    count = len(ids)
-    following = offsets_of(0) if count else None
-    for position, id_ in enumerate(ids):
+    # A character may have begun some positions before.
+    start_at = max(0, first - _LONGEST_CHARACTER)
+    following = offsets_of(start_at) if start_at < last else None
+    before: tuple[int | None, tuple[int, int]] | None = None
+    for position in range(start_at, last):
         if position % _STRIDE == 0:
             task.check()
+        id_ = ids[position]
         piece, raw, whole = pieces.look_up(id_)
         special = id_ in pieces.special
         sequence = sequence_of(position)
-        offsets, following = following, offsets_of(position + 1) if position + 1 < count else None
+        offsets, following = following, offsets_of(position + 1) if position + 1 < len(ids) else None
         start, end = offsets or (0, 0)
         source = pair if sequence == 1 and pair is not None else text
         if raw is not None:
@@ -133,11 +138,14 @@ def fast_tokens(
             shared_ahead = (
                 following is not None and start <= following[0] < end and sequence_of(position + 1) == sequence
             )
-            shared_behind = bool(tokens) and tokens[-1].sequence == sequence and _overlap(tokens[-1].offsets, start)
+            shared_behind = before is not None and before[0] == sequence and _overlap(before[1], start)
             own = source[start : following[0] if shared_ahead and following else end]
             exact = source[start:end].encode() if end > start and not shared_ahead and not shared_behind else None
             if special and not own:
                 own = piece
+        before = (sequence, (start, end))
+        if position < first:
+            continue
         tokens.append(
             Token(
                 position,
@@ -146,7 +154,7 @@ def fast_tokens(
                 own,
                 exact,
                 (start, end),
-                words[position],
+                word_of(position),
                 mask[position],
                 types[position] if types is not None else None,
                 special,
@@ -154,6 +162,33 @@ def fast_tokens(
             )
         )
     return tuple(tokens)
+
+
+def fast_positions(
+    pieces: Pieces,
+    encoding: FastEncoding,
+    text: str,
+    pair: str | None,
+    ids: list[int],
+    mask: list[int],
+    types: list[int] | None,
+) -> Positions:
+    """The positions of an encoding that the Rust library made, each described as by `fast_tokens` when it is asked for.
+
+    Args:
+        pieces: As for `fast_tokens`.
+        encoding: As for `fast_tokens`.
+        text: As for `fast_tokens`.
+        pair: As for `fast_tokens`.
+        ids: As for `fast_tokens`.
+        mask: As for `fast_tokens`.
+        types: As for `fast_tokens`.
+    """
+
+    def describe(first: int, last: int) -> tuple[Token, ...]:
+        return fast_tokens(pieces, encoding, text, pair, ids, mask, types, Silent(), (first, last))
+
+    return Positions(ids, mask, describe, encoding.token_to_chars)
 
 
 def _overlap(before: tuple[int, int] | None, start: int) -> bool:

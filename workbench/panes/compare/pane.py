@@ -279,7 +279,8 @@ class ComparePane(PaneFrame):
         self._show_code_text()
 
     def _show_prompt(self) -> None:
-        if self._prompt.text() != self._session.prompt:
+        # A long text takes its time, so a pane nobody sees takes it when it is shown.
+        if self.isVisible() and self._prompt.text() != self._session.prompt:
             self._prompt.set_text(self._session.prompt)
 
     def _show_running(self) -> None:
@@ -366,8 +367,9 @@ class ComparePane(PaneFrame):
     # Qt.
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Catch up with the knobs."""
+        """Catch up with the knobs and the text."""
         super().showEvent(event)
+        self._show_prompt()
         self._show_sides()
 
 

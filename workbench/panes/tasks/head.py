@@ -17,6 +17,7 @@ _WORDS = {
     "AutoModelForMultipleChoice": "a head that scores each choice",
     "AutoModelForNextSentencePrediction": "the head that tells the next sentence from a random one",
     "AutoModelForTableQuestionAnswering": "a head that scores the cells of a table",
+    "AutoModelForDocumentQuestionAnswering": "a head that scores the words of a page",
     "AutoModelForVisualQuestionAnswering": "a head that scores answers to questions about a picture",
     "AutoModelForZeroShotObjectDetection": "a model that finds what it is told in a picture",
     "AutoModelForCTC": "a head that gives each moment a letter",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSplitter, QWidget
 
 from workbench.widgets.naming import named
@@ -36,6 +37,7 @@ class SimilarityView(QSplitter):
         self.setStretchFactor(0, 3)
         self.setStretchFactor(1, 2)
         self.setChildrenCollapsible(False)
+        self.splitterMoved.connect(self._fit)
         self._matrix.cell_chosen.connect(self._on_cell)
         self._map.point_chosen.connect(self._on_point)
 
@@ -64,6 +66,15 @@ class SimilarityView(QSplitter):
             self._map.set_points(lines, places, _CAPTIONS[projection])
             if first:
                 self.setSizes([px(self, 420), px(self, 320)])
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave most of the room to the numbers."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self._matrix.verticalHeader().setMaximumWidth(max(px(self, 60), self._matrix.width() // 3))
 
     def _on_cell(self, row: int, _column: int) -> None:
         self._map.choose(row)

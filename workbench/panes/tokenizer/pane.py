@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_right
 
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
@@ -19,14 +19,29 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.engine import codegen, tokens
+from workbench.engine import tokens
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.values import Checkpoint, Encoding, TokenizerOptions
+from workbench.engine.values import Encoding, TokenizerOptions
 from workbench.panes.tokenizer.batch_view import BatchView
 from workbench.panes.tokenizer.chat_view import ChatTemplateView
 from workbench.panes.tokenizer.compare_view import TokenizersView
-from workbench.panes.tokenizer.reading import COLUMNS, Reading, face, let_go, read, row, tip
+from workbench.panes.tokenizer.reading import (
+    CHIPS,
+    COLUMNS,
+    LONG,
+    Reading,
+    back,
+    change,
+    chips,
+    face,
+    let_go,
+    read,
+    row,
+    script,
+    tip,
+)
 from workbench.panes.tokenizer.stages_view import StagesView
+from workbench.panes.tokenizer.switches import Switches
 from workbench.panes.tokenizer.vocabulary_view import VocabularyView
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
@@ -35,18 +50,15 @@ from workbench.widgets.data_table import DataTable
 from workbench.widgets.exact_text import ExactTextEdit
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
-from workbench.widgets.quiet import QuietComboBox, QuietSpinBox
 from workbench.widgets.token_grid import TokenGrid
-from workbench.widgets.token_strip import Chip, TokenStrip
+from workbench.widgets.token_strip import TokenStrip
 
-#: Chips laid out at once, a multiple of the number of tints; the table always holds all positions.
-CHIPS = 4200
 #: Characters of the decoded text that are shown.
 DECODED = 4000
 #: Characters from which a reading is freed on the text lane.
 LARGE = 50_000
-#: Characters up to which the text is written into the code.
-CODED = 20_000
+#: Milliseconds without a key after which a long text is shared, and encoded whole.
+PAUSE = 200
 
 
 class TokenizerPane(PaneFrame):
@@ -70,6 +82,13 @@ class TokenizerPane(PaneFrame):
         self._first_chip = 0
         self._in_step = False
         self._behind = False
+        self._base: Reading | None = None
+        self._later = QTimer(self, singleShot=True, interval=PAUSE)
+        self._later.timeout.connect(self.encode)
+        self._unshared = QTimer(self, singleShot=True, interval=PAUSE)
+        self._unshared.timeout.connect(self._share)
+        self._undecoded = QTimer(self, singleShot=True, interval=PAUSE // 2)
+        self._undecoded.timeout.connect(self._decode)
 
         self._text = named(
             ExactTextEdit(), "tokenizer.text", "Text", "The text to cut into tokens; Playground has the same one"
@@ -78,40 +97,7 @@ class TokenizerPane(PaneFrame):
         self._by_line = named(
             QCheckBox("One text a line"), "tokenizer.batch", "One text a line", "Encode each line as a text of its own"
         )
-        self._special = named(
-            QCheckBox("add_special_tokens"),
-            "tokenizer.add_special_tokens",
-            "add_special_tokens",
-            "Add what the model expects around a text, such as [CLS] and [SEP]; usually on, off for rendered chats",
-        )
-        self._special.setChecked(True)
-        self._truncation = named(
-            QCheckBox("truncation"), "tokenizer.truncation", "truncation", "Cut what is longer than max_length"
-        )
-        self._padding = named(
-            QuietComboBox(),
-            "tokenizer.padding",
-            "padding",
-            "Fill short texts up: to the longest of the batch (the usual choice), or all to max_length",
-        )
-        for label, value in (("False", False), ("longest", "longest"), ("max_length", "max_length")):
-            self._padding.addItem(label, value)
-        self._side = named(
-            QuietComboBox(),
-            "tokenizer.padding_side",
-            "padding_side",
-            "Where padding goes: right for training and encoders, left for generating from a batch",
-        )
-        for name, side in (("own", None), ("right", "right"), ("left", "left")):
-            self._side.addItem(name, side)
-        self._length = named(
-            QuietSpinBox(),
-            "tokenizer.max_length",
-            "max_length",
-            "Tokens, special ones included, to cut at and to fill up to; usually 128 up to the model's own",
-        )
-        self._length.setRange(0, 1_000_000)
-        self._length.setSpecialValueText("own")
+        self._switches = Switches()
         self._decoded = named(
             QPlainTextEdit(),
             "tokenizer.decoded",
@@ -175,12 +161,8 @@ class TokenizerPane(PaneFrame):
 
         self._text.textChanged.connect(self._on_text_changed)
         self._text.cursorPositionChanged.connect(self._on_cursor_moved)
-        self._by_line.toggled.connect(self._on_options_changed)
-        self._special.toggled.connect(self._on_options_changed)
-        self._truncation.toggled.connect(self._on_options_changed)
-        self._padding.currentIndexChanged.connect(self._on_options_changed)
-        self._side.currentIndexChanged.connect(self._on_options_changed)
-        self._length.valueChanged.connect(self._on_options_changed)
+        self._by_line.toggled.connect(self.encode)
+        self._switches.changed.connect(self.encode)
         self._chips.token_clicked.connect(self._on_chip_clicked)
         self._table.row_selected.connect(self.select)
         self._grid.token_selected.connect(self._on_cell_selected)
@@ -197,7 +179,6 @@ class TokenizerPane(PaneFrame):
 
         self._fit_sections()
         self._show_measures()
-        self._show_options()
         self._stale = False
         self._take_model()
         self._show_prompt()
@@ -208,17 +189,6 @@ class TokenizerPane(PaneFrame):
         top.addWidget(heading)
         top.addStretch(1)
         top.addWidget(self._by_line)
-        options = QGridLayout()
-        switches = QHBoxLayout()
-        switches.addWidget(self._special)
-        switches.addWidget(self._truncation)
-        switches.addStretch(1)
-        options.addLayout(switches, 0, 0, 1, 2)
-        rows = (("padding", self._padding), ("padding_side", self._side), ("max_length", self._length))
-        for number, (label, control) in enumerate(rows, start=1):
-            options.addWidget(_buddy(label, control), number, 0)
-            options.addWidget(control, number, 1)
-        options.setColumnStretch(1, 1)
         back = QHBoxLayout()
         back.addWidget(_buddy("decode(ids)", self._decoded))
         back.addWidget(self._verdict, 1)
@@ -227,7 +197,7 @@ class TokenizerPane(PaneFrame):
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(top)
         column.addWidget(self._text, 3)
-        column.addLayout(options)
+        column.addWidget(self._switches)
         column.addLayout(back)
         column.addWidget(self._decoded, 1)
 
@@ -265,16 +235,7 @@ class TokenizerPane(PaneFrame):
     @property
     def options(self) -> TokenizerOptions:
         """The switches of the tokenizer call; what has no effect is left at its default."""
-        padding = self._padding.currentData()
-        truncation = self._truncation.isChecked()
-        length = self._length.value() if truncation or padding == "max_length" else 0
-        return TokenizerOptions(
-            add_special_tokens=self._special.isChecked(),
-            padding=padding,
-            truncation=truncation,
-            max_length=length or None,
-            padding_side=self._side.currentData() if padding else None,
-        )
+        return self._switches.options
 
     @property
     def encoding(self) -> Encoding | None:
@@ -285,7 +246,8 @@ class TokenizerPane(PaneFrame):
     @property
     def busy(self) -> bool:
         """Whether what is shown will be replaced shortly: the tokenizer loads, or a text is being encoded."""
-        return self._job is not None and self._job.active
+        waits = any(timer.isActive() for timer in (self._later, self._unshared, self._undecoded))
+        return waits or (self._job is not None and self._job.active)
 
     def select(self, position: int | None) -> None:
         """Select a position of `encoding` in all views, and in the session when that holds the same encoding."""
@@ -294,7 +256,8 @@ class TokenizerPane(PaneFrame):
             position = None
         self._position = position
         self._show_chips()
-        self._table.select_row(position)
+        if self._reading is not None and self._reading.final:
+            self._table.select_row(position)
         self._grid.select(self._row, position)
         self._show_mark()
         if self._in_step and not self._by_line.isChecked() and position is not None:
@@ -302,27 +265,58 @@ class TokenizerPane(PaneFrame):
 
     def encode(self) -> None:
         """Encode the text anew; an encoding under way is abandoned."""
+        self._later.stop()
+        # Others hold the text too, and take their time with a long one.
+        if len(self._text.text()) < LARGE:
+            self._share()
+        else:
+            self._unshared.start()
         if self._tokenizer is None:
             return
-        arguments = (self._tokenizer, self._text.text(), self._by_line.isChecked(), self.options)
-        job = Job("Tokenize the text", read, *arguments, pane="tokenizer", quiet=True)
-        job.succeeded.connect(self._on_read)
-        job.failed.connect(self._on_failed)
-        self._job = self._runner.start(job, Lane.TEXT, slot="tokenizer.encode")
+        arguments = (self._tokenizer, self._text.text(), self._by_line.isChecked(), self.options, self._place)
+        self._start(Job("Tokenize the text", read, *arguments, pane="tokenizer", quiet=True))
 
     # What the person did, and what came of it.
 
     def _on_text_changed(self) -> None:
-        self._session.set_prompt(self._text.text())
-        self.encode()
+        base, text = self._base, self._text.text()
+        if base is None or self._tokenizer is None or len(text) < LONG or self._by_line.isChecked():
+            self.encode()
+            return
+        arguments = (self._tokenizer, base, text, self.options, self._place)
+        job = Job("Tokenize the change", change, *arguments, pane="tokenizer", quiet=True)
+        job.succeeded.connect(self._on_changed)
+        self._later.stop()
+        self._unshared.start()
+        self._start(job)
+
+    def _on_changed(self, reading: Reading) -> None:
+        if not reading.final:
+            self._later.start()
+
+    @property
+    def _place(self) -> int | None:
+        return self._text.position if self._text.hasFocus() else None
+
+    def _share(self) -> None:
+        if not self._behind:
+            self._session.set_prompt(self._text.text())
+
+    def _decode(self) -> None:
+        if self._tokenizer is None or self._reading is None:
+            return
+        self._start(Job("Decode the ids", back, self._tokenizer, self._reading, pane="tokenizer", quiet=True))
+
+    def _start(self, job: Job) -> None:
+        self._undecoded.stop()
+        job.part_ready.connect(self._on_read)
+        job.succeeded.connect(self._on_read)
+        job.failed.connect(self._on_failed)
+        self._job = self._runner.start(job, Lane.TEXT, slot="tokenizer.encode")
 
     def _on_cursor_moved(self) -> None:
         if self._reading is not None and self._reading.text == self._text.text():
             self._select_at_cursor()
-
-    def _on_options_changed(self) -> None:
-        self._show_options()
-        self.encode()
 
     def _on_section_changed(self) -> None:
         self._fit_sections()
@@ -339,9 +333,7 @@ class TokenizerPane(PaneFrame):
 
     def _on_loaded(self, tokenizer: tokens.Tokenizer) -> None:
         self._give(tokenizer)
-        longest = tokens.longest(tokenizer)
-        self._length.setSpecialValueText(f"own ({longest:,})" if longest else "own (none)")
-        self._side.setItemText(0, f"own ({tokenizer.padding_side})")
+        self._switches.show_tokenizer(tokenizer)
         self.encode()
 
     def _on_load_failed(self, error: WorkbenchError) -> None:
@@ -350,19 +342,29 @@ class TokenizerPane(PaneFrame):
         _say(self._summary, "There is no tokenizer to cut the text with.")
 
     def _on_read(self, reading: Reading) -> None:
-        self.clear_notices()
-        self._vocabulary.set_text(reading.text)
-        self._batch.offer(reading.text)
-        self._others.set_text(reading.text)
-        by_line = self._by_line.isChecked()
         before, self._reading = self._reading, reading
+        if reading.final:
+            self._later.stop()
+            self._base = reading if self.options == TokenizerOptions(self.options.add_special_tokens) else None
+        if before is not None and before.batch.encodings is reading.batch.encodings:
+            self._show_back()
+            return
+        self.clear_notices()
+        by_line = self._by_line.isChecked()
         self._row = min(self._row, max(0, len(reading.batch.encodings) - 1)) if by_line else 0
-        self._position = None
         _say(self._summary, reading.summary)
         _say(self._shape, reading.shape)
         self._show_grid(reading if by_line else None)
-        self._show_row()
-        self._show_script()
+        place = None if by_line else self._place
+        seen = place is not None and bool(reading.text) and place <= len(reading.batch.encodings[0].text)
+        self._show_row(reading.at(0, place or 0) if seen else None)
+        if reading.final:
+            self._vocabulary.set_text(reading.text)
+            self._batch.offer(reading.text)
+            self._others.set_text(reading.text)
+            self._show_script()
+            if reading.text and not reading.verdicts:
+                self._undecoded.start()
         self._show_link()
         if self._text.hasFocus() and reading.text:
             self._select_at_cursor()
@@ -382,13 +384,15 @@ class TokenizerPane(PaneFrame):
         place = self._text.position
         row = max(0, bisect_right(reading.places, place) - 1)
         local = place - reading.places[row]
-        starts, positions = reading.starts[row]
-        if not starts or not 0 <= local <= len(reading.batch.encodings[row].text):
+        if not 0 <= local <= len(reading.batch.encodings[row].text):
+            return
+        position = reading.at(row, local)
+        if position is None:
             return
         if row != self._row:
             self._row = row
             self._show_row()
-        self.select(positions[max(0, bisect_right(starts, local) - 1)])
+        self.select(position)
 
     # The state changed.
 
@@ -443,11 +447,6 @@ class TokenizerPane(PaneFrame):
         blocker.unblock()
         self.encode()
 
-    def _show_options(self) -> None:
-        padding = self._padding.currentData()
-        self._side.setEnabled(bool(padding))
-        self._length.setEnabled(self._truncation.isChecked() or padding == "max_length")
-
     def _show_grid(self, reading: Reading | None) -> None:
         self._grid.setVisible(reading is not None)
         if reading is None:
@@ -460,21 +459,29 @@ class TokenizerPane(PaneFrame):
 
         self._grid.set_rows(tuple(len(encoding.tokens) for encoding in encodings), cell)
 
-    def _show_row(self) -> None:
-        self._position = None
+    def _show_row(self, position: int | None = None) -> None:
+        self._position = position
         self._first_chip = -1
         self._show_chips()
+        self._text.clear_mark()
+        if self._reading is not None and not self._reading.final:
+            return
         encoding = self.encoding
         all_tokens = encoding.tokens if encoding is not None else ()
-        self._table.set_muted(lambda number: not all_tokens[number].mask)
-        self._table.set_rows(COLUMNS, len(all_tokens), lambda number: row(all_tokens[number]))
-        self._table.select_row(None)
+        mask = encoding.attention_mask if encoding is not None else ()
+        self._table.set_muted(lambda number: not mask[number])
+        # A table asks for each cell of a row several times.
+        rows = functools.lru_cache(maxsize=512)(lambda number: row(all_tokens[number]))
+        self._table.set_rows(COLUMNS, len(all_tokens), rows)
+        self._table.select_row(position)
+        self._show_back()
         self._stages.set_text(
-            self._tokenizer if encoding else None, encoding.text if encoding else "", self._special.isChecked()
+            self._tokenizer if encoding else None, encoding.text if encoding else "", self.options.add_special_tokens
         )
-        self._text.clear_mark()
+
+    def _show_back(self) -> None:
         decoded, verdict = "", ""
-        if self._reading is not None and encoding is not None:
+        if self._reading is not None and self._row < len(self._reading.verdicts):
             decoded, verdict = self._reading.batch.decoded[self._row], self._reading.verdicts[self._row]
         if len(decoded) > DECODED:
             verdict += f"; the first {DECODED:,} of {len(decoded):,} characters are shown"
@@ -485,11 +492,9 @@ class TokenizerPane(PaneFrame):
         first = (self._position or 0) // CHIPS * CHIPS
         if first != self._first_chip:
             self._first_chip = first
-            encoding = self.encoding
-            seen = encoding.tokens[first : first + CHIPS] if encoding is not None else ()
-            self._chips.set_tokens(
-                [Chip(face(token), token.special, None, tip(token), muted=not token.mask) for token in seen]
-            )
+            encoding, reading = self.encoding, self._reading
+            ready = reading is not None and self._row == 0 and reading.first == first and reading.chips
+            self._chips.set_tokens(ready or (chips(encoding, first) if encoding is not None else ()))
         self._chips.set_selected(None if self._position is None else self._position - first)
 
     def _show_mark(self) -> None:
@@ -524,16 +529,8 @@ class TokenizerPane(PaneFrame):
         elif self._tabs.currentWidget() is self._vocabulary:
             self.set_code(self._vocabulary.script(checkpoint))
         elif self._reading is not None:
-            self.set_code(self._script_of_text(checkpoint, self._reading))
-
-    def _script_of_text(self, checkpoint: Checkpoint, reading: Reading) -> str:
-        if len(reading.text) > CODED:
-            return f"# A text of {len(reading.text):,} characters is too long to be written into a script.\n"
-        encoding = self.encoding
-        if self._tabs.currentWidget() is self._stages and encoding is not None:
-            return codegen.stages(checkpoint, encoding.text, self._special.isChecked())
-        texts = [each.text for each in reading.batch.encodings]
-        return codegen.tokenizer(checkpoint, texts, self.options)
+            staged = self.encoding if self._tabs.currentWidget() is self._stages else None
+            self.set_code(script(checkpoint, self._reading, self.options, staged))
 
     def _fit_sections(self) -> None:
         # A section that is not on show asks for no room.
@@ -552,7 +549,9 @@ class TokenizerPane(PaneFrame):
         self.show_notice(error.what, error.why, error.remedy, details)
 
     def _clear(self) -> None:
-        self._reading = None
+        self._reading = self._base = None
+        self._later.stop()
+        self._undecoded.stop()
         self._in_step = False
         self._row = 0
         self._grid.hide()
@@ -571,6 +570,14 @@ class TokenizerPane(PaneFrame):
         if self._behind:
             self._behind = False
             self._show_prompt()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Hand the text over before another pane is looked at."""
+        super().hideEvent(event)
+        if self._unshared.isActive() or self._later.isActive():
+            self.encode()
+            self._unshared.stop()
+            self._share()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the zoom and the theme."""

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
 
-from workbench.engine import tokens
+from workbench.engine import codegen, tokens
 from workbench.engine.task import Task
-from workbench.engine.values import Encoding, Token, TokenizerOptions
+from workbench.engine.tokens.edit import respelled
+from workbench.engine.values import Checkpoint, Encoding, Positions, Token, TokenizerOptions
+from workbench.widgets.token_strip import Chip
 from workbench.widgets.visible_text import visible
 
+#: Characters from which the beginning of a text is shown before the whole is encoded, and how many these are.
+LONG = 8_000
+BEGINNING = 2_000
+#: Chips laid out at once, a multiple of the number of tints; the table always holds all positions.
+CHIPS = 1200
+#: Characters up to which the text is written into the code.
+CODED = 20_000
 #: Headers of the table of positions.
 COLUMNS = (
     "position", "token", "id", "bytes", "offsets", "word", "attention_mask", "token_type_ids", "special", "piece",
@@ -23,29 +33,53 @@ class Reading:
         text: All of it.
         places: Where each encoded text begins in it.
         batch: The encodings, and the ids decoded back.
-        starts: Per encoding the first characters of its tokens, rising, and the positions of these tokens.
-        verdicts: Per encoding how the decoded ids compare with the text.
+        verdicts: Per encoding how the decoded ids compare with the text; empty while they are not decoded yet.
         summary: Characters, bytes and tokens in words.
         shape: What a model would be given, in words.
+        first: The position of the first of ``chips``.
+        chips: Those of a page of the first encoding, made ahead.
+        final: Whether it stays; else it holds the beginning alone, or what a change most likely comes to.
     """
 
     text: str
     places: tuple[int, ...]
     batch: tokens.Batch
-    starts: tuple[tuple[list[int], list[int]], ...]
     verdicts: tuple[str, ...]
     summary: str
     shape: str
+    first: int = 0
+    chips: tuple[Chip, ...] = ()
+    final: bool = True
+
+    def at(self, row: int, place: int) -> int | None:
+        """The position of an encoding whose token has a character of its text, or the one before it.
+
+        Args:
+            row: Which encoding.
+            place: The character.
+        """
+        return _at(self.batch.encodings[row], place)
 
 
-def read(tokenizer: tokens.Tokenizer, text: str, by_line: bool, options: TokenizerOptions, *, task: Task) -> Reading:
+def read(
+    tokenizer: tokens.Tokenizer,
+    text: str,
+    by_line: bool,
+    options: TokenizerOptions,
+    place: int | None = None,
+    *,
+    task: Task,
+) -> Reading:
     """Encode, decode and describe a text; for the text lane.
+
+    Of a long text the task is sent a reading of the beginning first, and the whole is not decoded `back` yet.
 
     Args:
         tokenizer: The pane's own.
         text: All of it.
         by_line: Encode each line that is not blank as a text of its own.
         options: The switches of the tokenizer call.
+        place: The character whose page of chips will be looked at first; None for the first page.
         task: Asked now and then whether to stop.
 
     Raises:
@@ -59,15 +93,96 @@ def read(tokenizer: tokens.Tokenizer, text: str, by_line: bool, options: Tokeniz
                 texts.append(line)
                 places.append(place)
             place += len(line) + 1
-    batch = tokens.tokenize(tokenizer, texts, options, task=task)
-    starts = []
-    for encoding in batch.encodings:
-        task.check()
-        placed = [token for token in encoding.tokens if token.offsets and token.offsets[0] < token.offsets[1]]
-        starts.append(([token.offsets[0] for token in placed if token.offsets], [token.position for token in placed]))
+    limit = tokens.longest(tokenizer)
+    long = len(text) > LONG
+    if long and not by_line:
+        head = _beginning(text)
+        begun = tokens.look(tokenizer, [head], TokenizerOptions(options.add_special_tokens), task=task)
+        said = f"the first {len(head):,} of {len(text):,} characters so far"
+        task.send(Reading(text, (0,), begun, (), said, "", 0, chips(begun.encodings[0], 0), final=False))
+    batch = tokens.look(tokenizer, texts, options, task=task)
+    encoding = batch.encodings[0] if batch.encodings else None
+    first = 0
+    if encoding is not None and place is not None and not by_line:
+        first = 0 if place is None else (_at(encoding, place) or 0) // CHIPS * CHIPS
+    made = chips(encoding, first) if encoding is not None else ()
+    found = Reading(text, tuple(places), batch, (), _summary(batch), _shape(batch, limit), first, made)
+    return found if long else back(tokenizer, found, task=task)
+
+
+def back(tokenizer: tokens.Tokenizer, reading: Reading, *, task: Task) -> Reading:
+    """The same reading with its ids decoded back; for the text lane."""
+    batch = tokens.decoded_back(tokenizer, reading.batch, task=task)
     verdicts = tuple(map(_verdict, batch.encodings, batch.decoded, batch.plain))
-    shape = _shape(batch, tokens.longest(tokenizer))
-    return Reading(text, tuple(places), batch, tuple(starts), verdicts, _summary(batch), shape)
+    return replace(reading, batch=batch, verdicts=verdicts)
+
+
+def change(
+    tokenizer: tokens.Tokenizer, base: Reading, text: str, options: TokenizerOptions, place: int | None, *, task: Task
+) -> Reading:
+    """What a change of a long text most likely comes to; for the text lane.
+
+    Args:
+        tokenizer: The pane's own.
+        base: Of the text as it was encoded last, in one piece, neither padded nor cut.
+        text: The text now.
+        options: The switches, the same as for ``base``.
+        place: The character whose page of chips will be looked at.
+        task: Asked whether to stop.
+
+    Returns:
+        A reading that is not final, or that of `read` where only the whole can tell.
+
+    Raises:
+        InputError: As for `tokens.encode`.
+    """
+    task.check()
+    tokens.check_text(text)
+    encoding = respelled(tokenizer, base.batch.encodings[0], text)
+    if encoding is None:
+        return read(tokenizer, text, False, options, place, task=task)
+    batch = replace(base.batch, encodings=(encoding,), decoded=(), plain=())
+    first = 0 if place is None else (_at(encoding, place) or 0) // CHIPS * CHIPS
+    summary, shape = _summary(batch), _shape(batch, tokens.longest(tokenizer))
+    return Reading(text, (0,), batch, (), summary, shape, first, chips(encoding, first), final=False)
+
+
+def chips(encoding: Encoding, first: int) -> tuple[Chip, ...]:
+    """A page of chips.
+
+    Args:
+        encoding: Whose.
+        first: The position of the first of them, a multiple of `CHIPS`.
+    """
+    seen = encoding.tokens[first : first + CHIPS]
+    return tuple(Chip(face(token), token.special, None, tip(token), muted=not token.mask) for token in seen)
+
+
+def _beginning(text: str) -> str:
+    """The beginning of a long text, up to a blank where there is one."""
+    blank = max(text.rfind(" ", 0, BEGINNING), text.rfind("\n", 0, BEGINNING))
+    return text[: blank if blank > 0 else BEGINNING]
+
+
+def _at(encoding: Encoding, place: int) -> int | None:
+    made = encoding.tokens
+    offsets_of = made.offsets_of if isinstance(made, Positions) else lambda position: made[position].offsets
+
+    def placed(position: int) -> bool:
+        start, end = offsets_of(position) or (0, 0)
+        return start < end
+
+    # What was added around the text has no place in it; between the first and the last that have, places rise.
+    span = range(len(made))
+    first = next((position for position in span if placed(position)), None)
+    if first is None:
+        return None
+    last = next(position for position in reversed(span) if placed(position))
+    found = bisect_right(range(first, last + 1), place, key=lambda position: (offsets_of(position) or (0, 0))[0])
+    position = first + max(0, found - 1)
+    while position > first and not placed(position):
+        position -= 1
+    return position
 
 
 def let_go(held: list[Reading], *, task: Task) -> None:
@@ -80,7 +195,12 @@ def let_go(held: list[Reading], *, task: Task) -> None:
         task: Asked once whether to stop.
     """
     task.check()
-    piles = [list(encoding.tokens) for reading in held for encoding in reading.batch.encodings]
+    piles = [
+        list(encoding.tokens)
+        for reading in held
+        for encoding in reading.batch.encodings
+        if not isinstance(encoding.tokens, Positions)
+    ]
     held.clear()
     for pile in piles:
         while pile:
@@ -100,15 +220,15 @@ def _verdict(encoding: Encoding, decoded: str, plain: str) -> str:
 
 
 def _summary(batch: tokens.Batch) -> str:
-    attended = [token for encoding in batch.encodings for token in encoding.tokens if token.mask]
-    special = sum(token.special for token in attended)
+    attended = sum(sum(encoding.attention_mask) for encoding in batch.encodings)
+    special = sum(batch.specials)
     characters = sum(len(encoding.text) for encoding in batch.encodings)
     size = sum(len(encoding.text.encode()) for encoding in batch.encodings)
-    parts = [many(characters, "character"), many(size, "byte"), many(len(attended), "token")]
+    parts = [many(characters, "character"), many(size, "byte"), many(attended, "token")]
     if special:
         parts[-1] += f" ({special:,} special)"
-    if characters and len(attended) > special and not any(encoding.truncated for encoding in batch.encodings):
-        parts.append(f"{characters / (len(attended) - special):.2f} characters per token")
+    if characters and attended > special and not any(encoding.truncated for encoding in batch.encodings):
+        parts.append(f"{characters / (attended - special):.2f} characters per token")
     return " · ".join(parts)
 
 
@@ -162,11 +282,25 @@ def row(token: Token) -> tuple[object, ...]:
 
 def tip(token: Token) -> str:
     """The tooltip of a chip or a cell."""
-    parts = [f"position {token.position}", f"id {token.id}", f"piece {token.piece}"]
+    said = f"position {token.position} · id {token.id} · piece {token.piece}"
     if token.bytes is not None:
-        parts.append(f"bytes {token.bytes.hex(' ').upper()}")
+        said += f" · bytes {token.bytes.hex(' ').upper()}"
     if not token.mask:
-        parts.append("padding")
-    elif token.special:
-        parts.append("special")
-    return " · ".join(parts)
+        return said + " · padding"
+    return said + " · special" if token.special else said
+
+
+def script(checkpoint: Checkpoint, reading: Reading, options: TokenizerOptions, staged: Encoding | None) -> str:
+    """The code that encodes the same text.
+
+    Args:
+        checkpoint: Whose tokenizer.
+        reading: Of the text.
+        options: The switches.
+        staged: The encoding whose stages are on show, or None.
+    """
+    if len(reading.text) > CODED:
+        return f"# A text of {len(reading.text):,} characters is too long to be written into a script.\n"
+    if staged is not None:
+        return codegen.stages(checkpoint, staged.text, options.add_special_tokens)
+    return codegen.tokenizer(checkpoint, [each.text for each in reading.batch.encodings], options)

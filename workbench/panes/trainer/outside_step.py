@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFileDialog, QGridLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox, QuietSpinBox
@@ -60,15 +60,15 @@ class OutsideStep(QWidget):
         self._note = QLabel()
         self._note.setWordWrap(True)
         set_role(self._note, "muted")
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
-        grid.addWidget(place, 0, 0)
-        grid.addWidget(self._place, 0, 1)
-        grid.addWidget(self._label, 0, 2)
-        grid.addWidget(self._processes, 0, 3)
-        grid.addWidget(self._choose, 0, 4)
-        grid.addWidget(self._note, 1, 0, 1, 5)
+        line = QHBoxLayout()
+        line.addWidget(place)
+        line.addWidget(self._place, 1)
+        for widget in (self._label, self._processes, self._choose):
+            line.addWidget(widget)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(line)
+        column.addWidget(self._note)
         self._place.currentIndexChanged.connect(self._on_place)
         self._choose.clicked.connect(self._on_choose)
         self._show()

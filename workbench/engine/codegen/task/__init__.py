@@ -22,7 +22,7 @@ __all__ = ["task", "task_rows"]
 
 _SCRIPTS = {**text.SCRIPTS, **pairs.SCRIPTS, **sequences.SCRIPTS, **vision.SCRIPTS, **audio.SCRIPTS, **rarer.SCRIPTS}
 
-_STANDARD = ("import json", "import math", "import os")
+_STANDARD = ("import csv", "import json", "import math", "import os")
 
 _LOADS = {
     "tokenizer": "AutoTokenizer",

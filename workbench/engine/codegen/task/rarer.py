@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.engine.codegen.script import assign, call, literal
 from workbench.engine.codegen.task import audio, vision
 from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, ranked
+from workbench.engine.tasks.document_question_answering import WINDOW
 from workbench.engine.tasks.table_question_answering import rows
 from workbench.engine.tasks.zero_shot_audio_classification import TEMPLATE
 
@@ -117,7 +118,64 @@ def _question(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
 
 
 _BOTH = ("tokenizer", "image_processor")
+
+
+def _given_page(given: TaskInput) -> list[str]:
+    return [
+        *assign("question", given.text),
+        *assign("page", given.second),
+        "rows = [row for row in csv.reader(page.splitlines(), skipinitialspace=True) if row]",
+        'words = [",".join(row[:-4]).strip() for row in rows]',
+        "boxes = [[int(side) for side in row[-4:]] for row in rows]",
+    ]
+
+
+def _page_imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
+    return ("import csv", "import torch")
+
+
+def _page(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    width = min(options.max_length or WINDOW, WINDOW)
+    arguments = [
+        "question.split()", "words", "is_split_into_words=True", 'truncation="only_second"', f"max_length={width}",
+        "return_token_type_ids=True", 'return_tensors="pt"',
+    ]  # fmt: skip
+    none = [
+        "if starts[0] * ends[0] > best:",
+        '    result, best = "", (starts[0] * ends[0]).item()',
+    ]
+    return [
+        [
+            "# 1. Preprocess: the first window of the page, each id with the box of its word",
+            *call("inputs = tokenizer(", arguments),
+            "sequences, places = inputs.sequence_ids(0), inputs.word_ids(0)",
+            'separators = (inputs["input_ids"][0] == tokenizer.sep_token_id).tolist()',
+            "bbox = [",
+            "    boxes[word] if sequence == 1 else [1000 if separator else 0] * 4",
+            "    for sequence, word, separator in zip(sequences, places, separators)",
+            "]",
+            'inputs["bbox"] = torch.tensor([bbox])',
+        ],
+        ["# 2. Forward", "with torch.inference_mode():", "    outputs = model(**inputs.to(model.device))"],
+        [
+            "# 3. Postprocess: the start and the end whose probabilities multiply to the most",
+            "inside = torch.tensor([sequence == 1 for sequence in sequences])",
+            "allowed = inside.clone()",
+            "allowed[0] = True",
+            'starts = outputs.start_logits[0].float().cpu().masked_fill(~allowed, float("-inf")).softmax(dim=-1)',
+            'ends = outputs.end_logits[0].float().cpu().masked_fill(~allowed, float("-inf")).softmax(dim=-1)',
+            "spans = (starts * inside).unsqueeze(1) * (ends * inside).unsqueeze(0)",
+            f"spans = spans.triu().tril({options.max_answer_tokens - 1})",
+            "first, last = divmod(spans.argmax().item(), len(spans))",
+            'result, best = " ".join(words[places[first] : places[last] + 1]), spans.max().item()',
+            *(none if options.no_answer else []),
+            'print(f"{best:10.6f} {result}")',
+        ],
+    ]
+
+
 SCRIPTS: dict[str, Script] = {
+    "document-question-answering": Script("Answer a question about a page.", _given_page, _page, _page_imports),
     "table-question-answering": Script("Answer a question about a table.", _given_table, _table, _table_imports),
     "zero-shot-audio-classification": Script(
         "Say which labels fit a sound.", _given_sound, _sound, audio.imports, loads=("tokenizer", "feature_extractor")

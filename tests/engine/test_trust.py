@@ -1,0 +1,275 @@
+"""Nothing of a stranger runs before a person has agreed to exactly that; and pickles give tensors alone even then."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from workbench.engine import trust
+from workbench.engine.errors import CheckpointError, UnsafeRefused, WorkbenchError
+from workbench.engine.facts import describe
+from workbench.engine.models import load
+from workbench.engine.trust import ConsentNeeded
+from workbench.engine.values import Checkpoint
+
+_CODE = """import os
+import torch
+from transformers import PreTrainedConfig, PreTrainedModel
+
+open(os.environ["RAN"], "w").close()
+
+
+class OwnConfig(PreTrainedConfig):
+    model_type = "own"
+
+
+class OwnModel(PreTrainedModel):
+    config_class = OwnConfig
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.line = torch.nn.Linear(2, 2)
+        self.post_init()
+
+    def forward(self, x):
+        return self.line(x)
+"""
+
+
+@pytest.fixture
+def ran(tmp_path: Path, workbench_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that exists once the code of the checkpoint has run."""
+    monkeypatch.setenv("RAN", str(tmp_path / "ran"))
+    return tmp_path / "ran"
+
+
+@pytest.fixture
+def own(tmp_path: Path, ran: Path) -> Checkpoint:
+    """A checkpoint whose architecture is code of its own."""
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "own"
+    folder.mkdir()
+    auto_map = {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}
+    config = {"model_type": "own", "architectures": ["OwnModel"], "auto_map": auto_map}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(_CODE)
+    weights = {"line.weight": torch.eye(2), "line.bias": torch.zeros(2)}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return Checkpoint("someone/own", folder, source="hub", revision="a" * 40)
+
+
+def asked(checkpoint: Checkpoint) -> trust.Request:
+    with pytest.raises(ConsentNeeded) as caught:
+        load(checkpoint)
+    assert isinstance(caught.value, UnsafeRefused) and caught.value.remedy
+    return caught.value.request
+
+
+def test_own_code_runs_only_after_consent(own: Checkpoint, ran: Path) -> None:
+    request = asked(own)
+    assert not ran.exists()
+    (shown,) = request.files
+    assert (shown.name, shown.text) == ("own.py", _CODE)
+    assert (request.repository, request.commit) == ("someone/own", "a" * 40)
+    trust.give(request)
+    model = load(own)
+    assert ran.exists() and type(model.model).__name__ == "OwnModel" and model.missing == ()
+    trust.withdraw(request)
+    assert asked(own) == request
+
+
+@pytest.mark.parametrize("change", ["commit", "repository", "content", "another file", "name", "auto_map"])
+def test_any_change_asks_again(own: Checkpoint, ran: Path, change: str) -> None:
+    trust.give(asked(own))
+    if change == "commit":
+        own = replace(own, revision="b" * 40)
+    elif change == "repository":
+        own = replace(own, name="someone/else")
+    elif change == "content":
+        (own.path / "own.py").write_text(_CODE + "\n")
+    elif change == "another file":
+        (own.path / "more.py").write_text("")
+    elif change == "name":
+        (own.path / "own.py").rename(own.path / "own2.py")
+    else:
+        config = json.loads((own.path / "config.json").read_text())
+        config["auto_map"]["AutoModel"] = "own.Other"
+        (own.path / "config.json").write_text(json.dumps(config))
+    asked(own)
+    assert not ran.exists()
+
+
+def test_a_folder_is_told_apart_by_its_path(own: Checkpoint) -> None:
+    request = trust.code_of(replace(own, source="folder", revision=None))
+    assert request.repository == str(own.path) and request.commit == ""
+
+
+def test_code_elsewhere_or_too_much_of_it_is_refused(own: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = json.loads((own.path / "config.json").read_text())
+    elsewhere = {**config, "auto_map": {"AutoModel": "other/repo--own.OwnModel"}}
+    (own.path / "config.json").write_text(json.dumps(elsewhere))
+    with pytest.raises(UnsafeRefused, match="another repository"):
+        load(own)
+    (own.path / "config.json").write_text(json.dumps(config))
+    monkeypatch.setattr(trust, "FILE_LIMIT", 10)
+    with pytest.raises(UnsafeRefused, match="more code"):
+        load(own)
+    (own.path / "own.py").unlink()
+    with pytest.raises(UnsafeRefused, match="not here"):
+        load(own)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("import subprocess", "starts other programs"),
+        ("from os import path", "reaches the system"),
+        ("import urllib.request as u", "talks to the network"),
+        ("def f():\n    import socket", "talks to the network"),
+        ("x = eval('1')", "runs text as code"),
+        ("__import__('o' + 's')", "imports or runs code by name"),
+        ("f = lambda: torch.load('x')", "opens pickles"),
+        ("y = ().__class__.__mro__", "reaches into Python itself"),
+        ("g = getattr(a, b)", "does not show"),
+        ("print('hello')", "as soon as it is imported"),
+        ("if True:\n    run()", "as soon as it is imported"),
+        ("m = AutoModel.from_pretrained('other')", "another checkpoint"),
+        ("shutil.rmtree('x')", "deletes files"),
+        ("def broken(:", "can't be read"),
+        ("x = " + "(" * 5000 + ")" * 5000, "can't be read"),
+        ("a\0b", "can't be read"),
+    ],
+)
+def test_what_is_dangerous_is_marked(line: str, said: str) -> None:
+    found = trust.findings(f"import torch\n{line}\n")
+    assert any(said in finding.what for finding in found), found
+    assert all(1 <= finding.line <= 3 for finding in found)
+
+
+def test_what_every_model_does_is_not_marked() -> None:
+    plain = _CODE.replace("import os\n", "").replace('open(os.environ["RAN"], "w").close()\n', "")
+    assert trust.findings(plain + "\ndef f(model):\n    model.eval()\n    return getattr(model, 'config')\n") == ()
+
+
+class _Evil:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.target),)
+
+
+def pickled(checkpoint: Checkpoint, folder: Path, extra: object = None) -> Checkpoint:
+    """The checkpoint with ``pytorch_model.bin`` in place of its safetensors."""
+    import shutil
+
+    import torch
+    from safetensors.torch import load_file
+
+    shutil.copytree(checkpoint.path, folder)
+    weights: dict[str, object] = dict(load_file(folder / "model.safetensors"))
+    (folder / "model.safetensors").unlink()
+    if extra is not None:
+        weights["extra"] = extra
+    torch.save(weights, folder / "pytorch_model.bin")
+    return Checkpoint("someone/pickled", folder)
+
+
+def test_a_pickle_is_opened_only_after_consent_and_for_that_file(
+    tiny_llama: Checkpoint, tmp_path: Path, workbench_data: Path
+) -> None:
+    checkpoint = pickled(tiny_llama, tmp_path / "pickled")
+    request = asked(checkpoint)
+    assert request.kind == "pickle" and request.files == (trust.Shown("pytorch_model.bin", "", ()),)
+    trust.give(request)
+    assert load(checkpoint).missing == ()
+    with (checkpoint.path / "pytorch_model.bin").open("ab") as file:
+        file.write(b"\0")
+    assert asked(checkpoint).sha256 != request.sha256
+
+
+def test_a_pickle_that_would_act_is_named_and_never_acts(
+    tiny_llama: Checkpoint, tmp_path: Path, workbench_data: Path
+) -> None:
+    made = tmp_path / "made by a pickle"
+    checkpoint = pickled(tiny_llama, tmp_path / "evil", _Evil(made))
+    request = asked(checkpoint)
+    assert any("mkdir" in finding.what for file in request.files for finding in file.findings)
+    trust.give(request)
+    with pytest.raises(WorkbenchError) as caught:
+        load(checkpoint)
+    assert caught.value.why and not made.exists()
+
+
+def test_a_bare_pickle_never_acts(tiny_llama: Checkpoint, tmp_path: Path, workbench_data: Path) -> None:
+    made = tmp_path / "made by a pickle"
+    checkpoint = pickled(tiny_llama, tmp_path / "bare")
+    (checkpoint.path / "pytorch_model.bin").write_bytes(b"cos\nmkdir\n(V" + str(made).encode() + b"\ntR.")
+    request = asked(checkpoint)
+    assert request.files[0].findings
+    trust.give(request)
+    with pytest.raises(WorkbenchError):
+        load(checkpoint)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[", "{}", '[1, {"kind": "code"}]', "[" * 100_000])
+def test_rubbish_among_the_consents_allows_nothing(own: Checkpoint, ran: Path, workbench_data: Path, text: str) -> None:
+    request = asked(own)
+    workbench_data.mkdir(parents=True, exist_ok=True)
+    (workbench_data / "consents.json").write_text(text)
+    assert not trust.given(request)
+    asked(own)
+    assert not ran.exists()
+
+
+def lying(tensors: dict[str, object], data: bytes = b"\0" * 64) -> bytes:
+    head = json.dumps(tensors).encode()
+    return struct.pack("<Q", len(head)) + head + data
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        struct.pack("<Q", 2**63) + b"{}",
+        struct.pack("<Q", 90 * 2**20) + b"{}",
+        lying({"a": {"dtype": "F32", "shape": [10**12], "data_offsets": [0, 64]}}),
+        lying({"a": {"dtype": "F32", "shape": [16], "data_offsets": [0, 10**15]}}),
+        lying({"a": {"dtype": "F32", "shape": [16], "data_offsets": [64, 0]}}),
+        lying({"a": {"dtype": "F32", "shape": [-16], "data_offsets": [-64, 0]}}),
+        lying({"a": {"dtype": "F99", "shape": [16], "data_offsets": [0, 64]}}),
+        lying({"a": {"dtype": "F32", "shape": "x", "data_offsets": ["a", "b"]}}),
+        struct.pack("<Q", 100_000) + b"[" * 100_000,
+    ],
+    ids=["2**63", "90 MB", "shape", "beyond", "backwards", "negative", "dtype", "words", "deep"],
+)
+def test_a_safetensors_header_that_lies_is_refused(tiny_llama: Checkpoint, tmp_path: Path, content: bytes) -> None:
+    import shutil
+
+    shutil.copytree(tiny_llama.path, tmp_path / "liar")
+    (tmp_path / "liar" / "model.safetensors").write_bytes(content)
+    checkpoint = Checkpoint("liar", tmp_path / "liar")
+    assert sum(count for _, count in describe(checkpoint).stored) <= 64
+    with pytest.raises(CheckpointError) as caught:
+        load(checkpoint)
+    assert caught.value.why and caught.value.remedy
+
+
+def test_a_config_of_a_gigabyte_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "config.json").open("wb") as file:
+        file.truncate(2**30)
+    with pytest.raises(CheckpointError, match="too large"):
+        load(Checkpoint("large", tmp_path))
+
+
+def test_a_config_nested_deep_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"a":' * 100_000)
+    with pytest.raises(CheckpointError, match="nested deeper"):
+        load(Checkpoint("deep", tmp_path))
