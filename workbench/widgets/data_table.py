@@ -19,6 +19,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPalette,
     QResizeEvent,
+    QShowEvent,
 )
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
@@ -300,9 +301,12 @@ class DataTable(QTableView):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fit the columns once there is a width to fit them to."""
         super().resizeEvent(event)
-        if not self._fitted and self._model.columnCount() and self.isVisible():
-            self._fitted = True
-            self.fit_columns()
+        self._fit_if_seen()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Fit the columns when the look changed meanwhile."""
+        super().showEvent(event)
+        self._fit_if_seen()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the rows, or what there is none of."""
@@ -332,7 +336,13 @@ class DataTable(QTableView):
         self._model.mono = theme.mono_font(self) if self._monospace else None
         self.verticalHeader().setMinimumSectionSize(1)
         self.verticalHeader().setDefaultSectionSize(round(self.fontMetrics().height() * 1.55))
-        if self._model.columnCount():
+        # What nobody sees is fitted when it is shown: it asks each visible cell for its size.
+        self._fitted = False
+        self._fit_if_seen()
+
+    def _fit_if_seen(self) -> None:
+        if not self._fitted and self._model.columnCount() and self.isVisible():
+            self._fitted = True
             self.fit_columns()
 
     def _on_activated(self, index: QModelIndex) -> None:
