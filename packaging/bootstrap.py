@@ -110,7 +110,10 @@ def test(rest: list[str]) -> int:
     prepare("offscreen")
     python("-m", "workbench", "--get-starters")
     linted = check_style()
-    tested = python("-m", "pytest", *rest, QT_QPA_PLATFORM="offscreen")
+    # A file to a process, since the tests of a file share what they build. Each computes in one thread: threads of
+    # torch that wait for one another keep the cores busy.
+    apart = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+    tested = python("-m", "pytest", *apart, *rest, QT_QPA_PLATFORM="offscreen", OMP_NUM_THREADS="1")
     if linted:
         say("The tests ran, but lint failed above.")
     return tested or linted

@@ -34,6 +34,11 @@ def _ask(*, task: Task) -> int:
     return gc.collect()
 
 
+def _mean(*, task: Task) -> int:
+    task.check()
+    return gc.collect(2)
+
+
 def test_a_collection_that_a_library_asks_for_on_a_lane_is_made_by_the_window(qtbot: QtBot, runner: Runner) -> None:
     ended: list[int] = []
     runner.garbage.start()
@@ -45,6 +50,21 @@ def test_a_collection_that_a_library_asks_for_on_a_lane_is_made_by_the_window(qt
         runner.start(job, Lane.TRAIN)
     assert ended == [threading.get_ident()]
     assert found.args[0] > 0
+
+
+def test_who_means_it_has_old_garbage_collected_too(qtbot: QtBot, runner: Runner) -> None:
+    runner.garbage.start()
+    ring = _Ring()
+    old = weakref.ref(ring)
+    gc.collect()
+    gc.collect()
+    assert any(each is ring for each in gc.get_objects(generation=2))
+    del ring
+    for function, there in ((_ask, True), (_mean, False)):
+        job = Job("Collect", function)
+        with qtbot.waitSignal(job.succeeded, timeout=20_000):
+            runner.start(job, Lane.MODEL)
+        assert (old() is not None) is there
 
 
 def test_python_collects_nothing_by_itself_while_lanes_have_threads(qtbot: QtBot, runner: Runner) -> None:

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 #: New objects after which the young ones are looked through, and the rounds of that before the next older ones are.
 _YOUNG, _ROUNDS = 2000, 10
 #: Seconds between two looks through everything that is not frozen.
-_WHOLE = 30.0
+_WHOLE = 120.0
 #: Seconds a worker that asks for a collection waits for it.
 _PATIENCE = 2.0
 
@@ -28,7 +28,7 @@ class Collector(QObject):
         parent: Owns it.
     """
 
-    _asked = Signal()
+    _asked = Signal(int)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -73,19 +73,24 @@ class Collector(QObject):
         gc.freeze()
         self._held = False
 
-    def _collect(self, generation: int = 2) -> int:
-        """Stands for ``gc.collect``: in another thread than the window's it waits until the window's has done it."""
+    def _collect(self, generation: int | None = None) -> int:
+        """Stands for ``gc.collect``: in another thread than the window's it waits until the window's has done it.
+
+        A library asks out of caution, without a generation, and is given the younger ones: everything takes a tenth of
+        a second in which the window stands still. ``gc.collect(2)`` means it.
+        """
         if threading.get_ident() == self._thread or not self._on:
-            return self._library(generation)
+            return self._library(2 if generation is None else generation)
         with self._done:
             wanted = self._count + 1
-            self._asked.emit()
+            self._asked.emit(1 if generation is None else generation)
             self._done.wait_for(lambda: self._count >= wanted or not self._on, _PATIENCE)
             return self._found
 
-    def _on_asked(self) -> None:
-        found = self._library()
-        self._whole_at = time.monotonic()
+    def _on_asked(self, generation: int) -> None:
+        found = self._library(generation)
+        if generation == 2:
+            self._whole_at = time.monotonic()
         with self._done:
             self._count += 1
             self._found = found

@@ -24,5 +24,6 @@ def server(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub_server.
     """The server that stands in for the Hub."""
     with hub_server.running() as started:
         monkeypatch.setenv("HF_ENDPOINT", started.url)
+        hub.set_offline(False)
         yield started
         hub.set_offline(False)

@@ -173,6 +173,6 @@ def free_memory(before: int, *, task: Task) -> int:
         Resident bytes freed, at least 0.
     """
     task.check()
-    gc.collect()
+    gc.collect(2)
     models.empty_caches()
     return max(0, before - models.memory().process)
