@@ -292,3 +292,4 @@ def test_a_recommended_checkpoint_is_looked_for_in_the_hub(qtbot: QtBot, workben
     assert "hub" in window.visible_panes()
     assert window.pane("hub").findChild(QLineEdit, "hub.search").text() == "google/flan-t5-small"
     qtbot.waitUntil(lambda: not workbench.runner.active)
+    workbench.session.set_offline(False)

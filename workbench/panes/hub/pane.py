@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QPushButton, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from workbench.engine import codegen, hub
+from workbench.engine import hub
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.hub import Local, Offered, Order, Remote, Search, Transfer
 from workbench.engine.values import Checkpoint, Listing
@@ -487,6 +487,9 @@ class HubPane(PaneFrame):
     def _show_code_text(self) -> None:
         if not self.code_is_shown:
             return
+        # The scripts know every part of the engine, which the first paint need not wait for.
+        from workbench.engine import codegen
+
         details = self._details
         choices = details.choices
         if details.checkpoint is not None and details.checkpoint.complete and choices.head:
