@@ -67,9 +67,7 @@ class Workbench(QObject):
     def open_checkpoint(self, path: Path) -> None:
         """Load a folder named on the command line, through the Hub pane as a person would."""
         self.window.show_pane("hub")
-        hub_pane = self.window.pane("hub")
-        if hasattr(hub_pane, "load_folder"):
-            hub_pane.load_folder(path)
+        self.window.pane("hub").load_folder(path)
 
     def install_hooks(self) -> None:
         """Let no exception end the program: it is shown in the pane at hand and logged."""

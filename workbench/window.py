@@ -301,15 +301,11 @@ class MainWindow(QMainWindow):
 
     def _on_checkpoint_requested(self, name: str) -> None:
         self.show_pane("hub")
-        hub = self.pane("hub")
-        if hasattr(hub, "ask_for_folder"):
-            hub.look_for(name)
+        self.pane("hub").look_for(name)
 
     def _on_branch_requested(self, index: int, token_id: int) -> None:
         self.show_pane("playground", beside=True)
-        playground = self.pane("playground")
-        if hasattr(playground, "branch_at"):
-            playground.branch_at(index, token_id)
+        self.pane("playground").branch_at(index, token_id)
 
     # Looks.
 
@@ -408,9 +404,7 @@ class MainWindow(QMainWindow):
 
     def _on_open_folder(self) -> None:
         self.show_pane("hub")
-        hub = self.pane("hub")
-        if hasattr(hub, "ask_for_folder"):
-            hub.ask_for_folder()
+        self.pane("hub").ask_for_folder()
 
     def open_palette(self) -> None:
         """List every command, to be found by typing."""
