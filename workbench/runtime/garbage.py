@@ -88,7 +88,7 @@ class Collector(QObject):
             return self._found
 
     def _on_asked(self, generation: int) -> None:
-        found = self._library(generation)
+        found = 0 if self._held else self._library(generation)
         if generation == 2:
             self._whole_at = time.monotonic()
         with self._done:
