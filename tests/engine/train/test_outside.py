@@ -122,6 +122,25 @@ def test_watching_can_end_and_begin_again_while_the_run_goes_on(spec: TrainSpec)
     assert next(point.step for point in again.points if point.loss is not None) == 1
 
 
+def test_a_resumed_run_sends_each_point_once_and_keeps_its_number_of_processes(spec: TrainSpec) -> None:
+    started = outside.start(replace(spec, max_steps=40))
+
+    def until(part: Any) -> bool:
+        if isinstance(part, TrainPoint) and part.step == 3:
+            outside.stop(started)
+        return False
+
+    assert outside.follow(started, task=Recorder(until)).stopped
+    with pytest.raises(InputError, match="Resume it with 1"):
+        outside.start(spec, processes=2, resume=True)
+    watching = Recorder()
+    again = outside.follow(outside.start(replace(spec, max_steps=40), resume=True), task=watching)
+    assert not again.stopped
+    losses = [point.step for point in again.points if point.loss is not None]
+    assert losses == list(range(1, 41))
+    assert [point.step for point in watching.points if point.loss is not None] == losses
+
+
 def test_a_run_that_fails_outside_says_why(spec: TrainSpec, tmp_path: Path) -> None:
     started = outside.start(replace(spec, data=DataSource(tmp_path / "gone.csv")))
     with pytest.raises(WorkbenchError, match=r"gone\.csv"):

@@ -174,6 +174,31 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return list(_lines(folder / CURVE))
 
 
+class Tail:
+    """Reads what a run's curve has grown by, each line once.
+
+    Args:
+        folder: The run's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / CURVE
+        self._read = 0
+
+    def new(self) -> tuple[dict[str, Any], ...]:
+        """The whole lines added since the last time; all of them when the file was written anew and is shorter."""
+        try:
+            with self._file.open("rb") as file:
+                if file.seek(0, os.SEEK_END) < self._read:
+                    self._read = 0
+                file.seek(self._read)
+                whole, ended, _ = file.read().rpartition(b"\n")
+        except OSError:
+            return ()
+        self._read += len(whole) + len(ended)
+        return tuple(_parsed(whole))
+
+
 def as_point(line: dict[str, Any]) -> TrainPoint | None:
     """The point that a line of the curve holds, or None."""
     if "event" in line or "step" not in line:
@@ -188,9 +213,12 @@ def _as_line(point: TrainPoint) -> dict[str, Any]:
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
     try:
-        content = file.read_bytes()
+        yield from _parsed(file.read_bytes())
     except OSError:
         return
+
+
+def _parsed(content: bytes) -> Iterator[dict[str, Any]]:
     for text in content.split(b"\n"):
         with contextlib.suppress(ValueError):
             line = json.loads(text)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine import models
 from workbench.engine.adapters import adapter_in
 from workbench.engine.errors import CheckpointError, InputError, NotSupported, explain
+from workbench.engine.hub.local import plain_checkpoint
 from workbench.engine.task import Silent, Task
 from workbench.engine.train.freeze import freeze
 from workbench.engine.train.heads import HEADS
@@ -352,5 +353,4 @@ def merge(folder: Path, into: Path) -> Checkpoint:
         partial.replace(into)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    size = sum(file.stat().st_size for file in into.iterdir())
-    return Checkpoint(name=into.name, path=into, source="folder", size=size)
+    return plain_checkpoint(into, into.name, "folder")

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ import psutil
 
 from workbench.engine import paths
 from workbench.engine.errors import CheckpointError, InputError, WorkbenchError
+from workbench.engine.hub.local import plain_checkpoint
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.train import record
-from workbench.engine.train.folder import as_point, is_running, lines
+from workbench.engine.train.folder import Tail, as_point, is_running
 from workbench.engine.train.headless import STOP
 from workbench.engine.train.record import Record
-from workbench.engine.values import Checkpoint, TrainPoint, TrainResult, TrainSpec
+from workbench.engine.values import TrainPoint, TrainResult, TrainSpec
 
 #: Seconds between two looks at the curve.
 _LOOK = 0.2
@@ -42,6 +43,7 @@ class Outside:
     Attributes:
         folder: The run's; it appears when the process has read the data.
         process: Its process id: of the launcher where there are several processes.
+        processes: How many share each batch.
         began: When that process began, in seconds since the epoch, so that a later one with its id is not taken for it.
         log: What it prints: JSON lines, and what the libraries say.
     """
@@ -50,6 +52,7 @@ class Outside:
     process: int
     began: float
     log: Path
+    processes: int = 1
 
 
 def command(file: Path, *, processes: int = 1, config: Path | None = None, resume: bool = False) -> list[str]:
@@ -84,29 +87,49 @@ def start(spec: TrainSpec, *, processes: int = 1, config: Path | None = None, re
         resume: As for `command`.
 
     Raises:
-        InputError: The batch can't be shared among the processes, or the folder is taken.
+        InputError: The batch can't be shared among the processes, the folder is taken, or the run to resume was begun
+            with another number of processes.
     """
     what = f"Could not start {spec.output_dir.name} outside the window."
-    if processes > 1 and spec.batch_size % processes:
+    if config is not None and not config.is_file():
+        raise InputError(what, why=f"There is no file {config}.", remedy="Choose what `accelerate config` wrote.")
+    place = paths.runs_dir() / ".outside"
+    place.mkdir(parents=True, exist_ok=True)
+    file = _checked(what, spec, processes) if resume else _shared(what, spec, processes, place)
+    line = command(file, processes=processes, config=config, resume=resume)
+    log = place / f"{spec.output_dir.name}.log"
+    started = _detached(Outside(spec.output_dir, 0, 0.0, log, processes), line)
+    _note_path(spec.output_dir).write_text(json.dumps(dataclasses.asdict(started), default=str), encoding="utf-8")
+    return started
+
+
+def _shared(what: str, spec: TrainSpec, processes: int, place: Path) -> Path:
+    """The ``run.toml`` of a new run, each process with its share of the batch."""
+    if spec.output_dir.exists():
+        raise InputError(what, why=f"The folder {spec.output_dir} exists already.", remedy="Choose another run name.")
+    if spec.batch_size % processes:
         raise InputError(
             what,
             why=f"A batch of {spec.batch_size} rows can't be shared among {processes} processes equally.",
             remedy=f"Choose a batch size that {processes} divides.",
         )
-    if spec.output_dir.exists() and not resume:
-        raise InputError(what, why=f"The folder {spec.output_dir} exists already.", remedy="Choose another run name.")
-    if config is not None and not config.is_file():
-        raise InputError(what, why=f"There is no file {config}.", remedy="Choose what `accelerate config` wrote.")
-    place = paths.runs_dir() / ".outside"
-    place.mkdir(parents=True, exist_ok=True)
-    shared = dataclasses.replace(spec, batch_size=spec.batch_size // processes)
     made = place / f"{spec.output_dir.name}.toml"
+    shared = dataclasses.replace(spec, batch_size=spec.batch_size // processes)
     os.replace(record.write(Record(shared), place), made)
-    log = place / f"{spec.output_dir.name}.log"
-    line = command(spec.output_dir if resume else made, processes=processes, config=config, resume=resume)
-    started = _detached(Outside(spec.output_dir, 0, 0.0, log), line)
-    _note_path(spec.output_dir).write_text(json.dumps(dataclasses.asdict(started), default=str), encoding="utf-8")
-    return started
+    return made
+
+
+def _checked(what: str, spec: TrainSpec, processes: int) -> Path:
+    """The folder of a run that goes on; with other processes its batches, and so its losses, would be others."""
+    known = outside(spec.output_dir)
+    before = known.processes if known is not None else 1
+    if processes != before:
+        raise InputError(
+            what,
+            why=f"It was begun with {before} {'process' if before == 1 else 'processes'}, which shared each batch.",
+            remedy=f"Resume it with {before}.",
+        )
+    return spec.output_dir
 
 
 def _detached(run: Outside, line: list[str]) -> Outside:
@@ -127,7 +150,8 @@ def outside(folder: Path) -> Outside | None:
     """How a run was started outside, if it was; it may have ended since."""
     try:
         told = json.loads(_note_path(folder).read_text(encoding="utf-8"))
-        return Outside(Path(told["folder"]), int(told["process"]), float(told["began"]), Path(told["log"]))
+        place, log = Path(told["folder"]), Path(told["log"])
+        return Outside(place, int(told["process"]), float(told["began"]), log, int(told["processes"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -142,8 +166,7 @@ def spec_of(run: Outside) -> TrainSpec | None:
 
 def going_on() -> tuple[Outside, ...]:
     """The runs outside that go on now, whoever started them."""
-    found = (outside(file.with_suffix("")) for file in sorted((paths.runs_dir() / ".outside").glob("*.json")))
-    known = (outside(paths.runs_dir() / each.folder.name) for each in found if each is not None)
+    known = (outside(file.with_suffix("")) for file in sorted((paths.runs_dir() / ".outside").glob("*.json")))
     return tuple(each for each in known if each is not None and _lives(each))
 
 
@@ -172,39 +195,37 @@ def follow(run: Outside, *, task: Task | None = None) -> TrainResult:
         Cancelled: Nobody watches any more.
     """
     task = task or Silent()
-    seen: list[TrainPoint] = []
-    for points in _watched(run, task):
-        for point in points[len(seen) :]:
-            task.send(point)
-            task.report(Progress(point.step, point.total, "steps", "Training"))
-        seen = points
-    ended = next((line for line in reversed(lines(run.folder)) if line.get("event") == "ended"), None)
-    if ended is None or ended.get("state") == "failed" or not (run.folder / "config.json").is_file():
-        raise _failure(run)
-    made = record.read(run.folder)
-    size = sum(file.stat().st_size for file in run.folder.iterdir() if file.is_file())
-    return TrainResult(
-        Checkpoint(run.folder.name, run.folder, "run", size=size),
-        tuple(seen),
-        ended.get("state") == "stopped",
-        made.train_rows,
-        made.eval_rows,
-        made.labels,
-    )
-
-
-def _watched(run: Outside, task: Task) -> Iterator[list[TrainPoint]]:
-    alive, pause = True, threading.Event()
+    tail, pause = Tail(run.folder), threading.Event()
+    points: list[TrainPoint] = []
+    ended: dict[str, Any] | None = None
+    alive, begun = True, False
     while alive:
         task.check()
         # Asked before the curve is read, so that what was written last is not missed.
-        alive = _lives(run) or is_running(run.folder)
-        points = [point for line in lines(run.folder) if (point := as_point(line)) is not None]
+        begun = begun or is_running(run.folder)
+        alive = _lives(run)
+        # Until a run that goes on has taken its folder up, the curve there ends where it was stopped before.
+        for line in tail.new() if begun or not alive else ():
+            ended = line if line.get("event") == "ended" and _since(run, line) else ended
+            if (point := as_point(line)) is not None:
+                points.append(point)
+                task.send(point)
+                task.report(Progress(point.step, point.total, "steps", "Training"))
         if not points:
             task.report(Progress(0, None, "rows", "Starting the process"))
-        yield points
         if alive:
             pause.wait(_LOOK)
+    if ended is None or ended.get("state") == "failed" or not (run.folder / "config.json").is_file():
+        raise _failure(run)
+    made = record.read(run.folder)
+    checkpoint = plain_checkpoint(run.folder, run.folder.name, "run")
+    stopped = ended.get("state") == "stopped"
+    return TrainResult(checkpoint, tuple(points), stopped, made.train_rows, made.eval_rows, made.labels)
+
+
+def _since(run: Outside, line: dict[str, Any]) -> bool:
+    # Events tell whole seconds.
+    return datetime.fromisoformat(line["at"]).timestamp() >= run.began - 1.0
 
 
 def _lives(run: Outside) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from workbench.engine import models
 from workbench.engine.errors import DataError, InputError, OutOfMemory, WorkbenchError, explain
+from workbench.engine.hub.local import plain_checkpoint
 from workbench.engine.task import Cancelled, Progress, Silent, Task
 from workbench.engine.train import callbacks, checkpoints, methods, ranks, record
 from workbench.engine.train.build import build
@@ -25,7 +26,7 @@ from workbench.engine.train.settings import check, training_arguments, training_
 from workbench.engine.train.stopping import not_counted
 from workbench.engine.train.threads import computing_with
 from workbench.engine.train.wishes import Saved, Wishes
-from workbench.engine.values import Checkpoint, TrainResult, TrainSpec
+from workbench.engine.values import TrainResult, TrainSpec
 
 _RESULT = ".result"
 
@@ -105,9 +106,8 @@ def fine_tune(
         raise told from error
     finally:
         folder.release()
-    return TrainResult(
-        _made(spec.output_dir), tuple(folder.points), stopped, len(rows.train), len(rows.evaluation), rows.labels
-    )
+    checkpoint = plain_checkpoint(spec.output_dir, spec.output_dir.name, "run")
+    return TrainResult(checkpoint, tuple(folder.points), stopped, len(rows.train), len(rows.evaluation), rows.labels)
 
 
 def resume(folder: Path, *, wishes: Wishes | None = None, task: Task | None = None) -> TrainResult:
@@ -246,7 +246,7 @@ class _Run:
             self._save(partial)
             record.write(self._made, partial)
             os.replace(partial, folder)
-            self._saved[step] = Saved(step, _made(folder))
+            self._saved[step] = Saved(step, plain_checkpoint(folder, folder.name, "run"))
         except Exception as error:
             told = explain(error, f"Could not save step {step:,}; the training goes on.")
             self._saved[step] = Saved(step, error=told, details=traceback.format_exc())
@@ -375,9 +375,3 @@ def _lacks_evaluation(trainer: Any, start: Path) -> bool:
     if trainer.args.eval_strategy == "steps":
         return state.global_step % state.eval_steps == 0
     return trainer.args.eval_strategy == "epoch" and float(state.epoch).is_integer()
-
-
-def _made(folder: Path) -> Checkpoint:
-    return Checkpoint(
-        name=folder.name, path=folder, source="run", size=sum(file.stat().st_size for file in folder.iterdir())
-    )
