@@ -31,7 +31,7 @@ from workbench.engine.hub.local import (
 from workbench.engine.hub.network import endpoint, offline, set_offline
 from workbench.engine.hub.pictures import card_pictures
 from workbench.engine.hub.proof import Verified, mend, verify
-from workbench.engine.hub.push import Ready, look_ready, make_ready, push, waiting
+from workbench.engine.hub.push import Ready, look_ready, make_ready, push, save_copy, waiting
 from workbench.engine.hub.queue import Order, forget, fulfil, remember, remembered
 from workbench.engine.hub.remote import Remote, RepoFile, card, files, look, reachable
 from workbench.engine.hub.search import SORTS, Filters, Search, search
@@ -87,6 +87,7 @@ __all__ = [
     "refused",
     "remember",
     "remembered",
+    "save_copy",
     "search",
     "set_offline",
     "starter_folder",

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 from workbench.engine import paths
 from workbench.engine.errors import CheckpointError, InputError, NetworkError
 from workbench.engine.hub import network
+from workbench.engine.hub.local import plain_checkpoint
 from workbench.engine.task import Progress, Silent, Task
+from workbench.engine.values import Checkpoint
 
 #: What transformers and peft read, and the card. Pickles, optimizer states and the run's own notes stay here.
 _PUSHED = re.compile(
@@ -72,30 +75,64 @@ def look_ready(folder: Path) -> Ready:
     )
 
 
-def make_ready(folder: Path, name: str, card: str) -> Ready:
+def make_ready(folder: Path, name: str, card: str, *, task: Task | None = None) -> Ready:
     """Copy what would be pushed into a folder of its own, to be pushed now or when there is a network.
 
     Args:
         folder: Of the checkpoint.
         name: Of the repository, as ``owner/name``.
         card: Text of the README.md.
+        task: May stop it; what waited under that name before is kept then.
 
     Raises:
         InputError: The name is none for a repository.
         CheckpointError: There are no weights.
+        Cancelled: The person stopped it.
     """
     _check_name(name)
-    look = look_ready(folder)
     into = paths.outbox_dir() / name.replace("/", "--")
+    with _copied(folder, into, task or Silent()) as partial:
+        (partial / "README.md").write_text(card, encoding="utf-8")
+        shutil.rmtree(into, ignore_errors=True)
+    return look_ready(into)
+
+
+def save_copy(folder: Path, into: Path, *, task: Task | None = None) -> Checkpoint:
+    """Copy the files of a checkpoint that belong to it, as a push would take them, into a folder of their own.
+
+    Args:
+        folder: Of the checkpoint.
+        into: The folder to make; its parent exists.
+        task: May stop it; nothing is left then.
+
+    Raises:
+        InputError: There is something at ``into``.
+        CheckpointError: There are no weights.
+        Cancelled: The person stopped it.
+    """
+    if into.exists():
+        raise InputError(
+            "Could not save a copy.", why=f"{into} exists already.", remedy="Choose another folder or move that one."
+        )
+    with _copied(folder, into, task or Silent()):
+        pass
+    return plain_checkpoint(into, into.name, "folder")
+
+
+@contextmanager
+def _copied(folder: Path, into: Path, task: Task) -> Iterator[Path]:
+    """What a push would take, beside ``into`` while the block runs and moved there after it."""
     partial = into.with_name(f".{into.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for file, _ in look.files:
-        shutil.copyfile(folder / file, partial / file)
-    (partial / "README.md").write_text(card, encoding="utf-8")
-    shutil.rmtree(into, ignore_errors=True)
-    partial.replace(into)
-    return look_ready(into)
+    try:
+        for file, _ in look_ready(folder).files:
+            task.check()
+            shutil.copyfile(folder / file, partial / file)
+        yield partial
+        partial.replace(into)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def waiting() -> tuple[Ready, ...]:

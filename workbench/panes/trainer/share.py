@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -21,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.engine import hub
-from workbench.engine.errors import InputError, WorkbenchError
+from workbench.engine.errors import WorkbenchError
 from workbench.engine.hub import Ready
 from workbench.engine.task import Progress, Task
 from workbench.engine.train.methods import merge
@@ -247,22 +246,7 @@ def _button(name: str, text: str, icon: str, tip: str) -> QPushButton:
 
 
 def _copy(folder: Path, into: Path, *, task: Task) -> Checkpoint:
-    place = into / folder.name
-    if place.exists():
-        raise InputError(
-            "Could not save a copy.", why=f"{place} exists already.", remedy="Choose another folder or move that one."
-        )
-    partial = place.with_name(f".{place.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
-    try:
-        for file, _ in hub.look_ready(folder).files:
-            task.check()
-            shutil.copyfile(folder / file, partial / file)
-        partial.replace(place)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return Checkpoint(place.name, place, "folder", size=sum(file.stat().st_size for file in place.iterdir()))
+    return hub.save_copy(folder, into / folder.name, task=task)
 
 
 def _merge(folder: Path, into: Path, *, task: Task) -> Checkpoint:
@@ -272,7 +256,7 @@ def _merge(folder: Path, into: Path, *, task: Task) -> Checkpoint:
 
 def _make_ready(folder: Path, name: str, card: str, *, task: Task) -> Ready:
     task.report(Progress(0, None, "bytes", "Copying"))
-    return hub.make_ready(folder, name, card)
+    return hub.make_ready(folder, name, card, task=task)
 
 
 def _push(ready: Ready, name: str, private: bool, *, task: Task) -> str:
