@@ -48,6 +48,7 @@ def evaluate(spec: TrainSpec, checkpoint: Checkpoint, *, task: Task | None = Non
         transformers, Trainer.predict; Guo et al. 2017, On Calibration of Modern Neural Networks (expected calibration
         error, ten bins)
     """
+    import torch
     import transformers
 
     task = task or Silent()
@@ -71,7 +72,7 @@ def evaluate(spec: TrainSpec, checkpoint: Checkpoint, *, task: Task | None = Non
     keep_apart()
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
         # As the run evaluated: its batches, its precision.
-        given = training_arguments(spec, Path(folder), cpu=_on_cpu()) | _ONLY_PREDICTING
+        given = training_arguments(spec, Path(folder), cpu=not torch.accelerator.is_available()) | _ONLY_PREDICTING
         arguments = transformers.TrainingArguments(**given)
         trainer = transformers.Trainer(
             model=loaded.model,
@@ -116,12 +117,6 @@ class _Steps:
         self._task.report(Progress(self._done, self._rows, "rows", "Evaluating"))
         if self._task.cancelled:
             raise Cancelled
-
-
-def _on_cpu() -> bool:
-    import torch
-
-    return not torch.accelerator.is_available()
 
 
 def _losses_of(model: PreTrainedModel, head: Head) -> Any:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSp
 
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.task import Progress
-from workbench.engine.train import evaluate
+from workbench.engine.train import HEADS, evaluate
 from workbench.engine.values import Checkpoint, Evaluation, TrainSpec
 from workbench.panes.trainer.wording import shown, title
 from workbench.runtime.jobs import Job, Lane, Runner
@@ -20,6 +20,8 @@ from workbench.widgets.probability_table import format_percent
 from workbench.widgets.theme import set_role
 from workbench.widgets.tinted_matrix import TintedMatrix
 
+#: What the Playground takes.
+_GENERATING = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM")
 _NOTHING = "Finish a run, or choose one under Runs; then its result can be evaluated on the rows it held out."
 
 
@@ -200,7 +202,7 @@ class AfterView(QWidget):
             icons.put(self._evaluate, "stop" if busy else "check", "accent_text")
         self._evaluate.setEnabled(ready)
         self._evaluate_base.setEnabled(ready and not busy)
-        generates = self._spec is not None and self._spec.task in ("text-generation", "chat", "text2text-generation")
+        generates = self._spec is not None and HEADS[self._spec.task].auto_class in _GENERATING
         self._playground.setEnabled(ready and generates)
         for button in (self._tasks, self._share):
             button.setEnabled(ready)
