@@ -54,6 +54,12 @@ FORBIDDEN = [
     ),
     pytest.param("workbench/*.py", r"\.exec_\(", "PySide6 says exec().", id="Qt 5 spelling"),
     pytest.param(
+        "workbench/[!e]*.py",
+        r"\{[^{}]*:[.\d,]*%" + r"\}",
+        "A share is spelled by format_percent: a number, a space, and %.",
+        id="another per cent",
+    ),
+    pytest.param(
         "*.py", r"#\s*type:\s*ignore(?!\[)|#\s*noqa(?!:)", "Say which error is ignored, and why.", id="blanket ignore"
     ),
 ]
@@ -97,6 +103,17 @@ def test_every_module_says_what_it_is() -> None:
         and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert not silent, "The first line of a module says in plain words what it holds."
+
+
+def test_every_pane_can_be_run_alone() -> None:
+    panes = [path for path in (ROOT / "workbench" / "panes").iterdir() if not path.name.startswith("_")]
+    without = []
+    for pane in panes:
+        files = [pane] if pane.is_file() else [*pane.glob("__main__.py"), *pane.glob("pane.py")]
+        runs = any(file.name == "__main__.py" or '__name__ == "__main__"' in file.read_text() for file in files)
+        if not runs:
+            without.append(pane.name)
+    assert not without, "A pane that runs alone is looked at while it is made, and is a stranger to the others."
 
 
 def test_no_module_is_a_drawer() -> None:

@@ -10,11 +10,12 @@ import pytest
 from tests.tiny import build_tiny_llama
 from workbench.engine import codegen, compare, generate, models
 from workbench.engine.compare import Side, Sided
+from workbench.engine.errors import InputError
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import Distribution
 from workbench.engine.task import Silent
 from workbench.engine.tokens.vocabulary import Vocabulary
-from workbench.engine.values import Checkpoint, Message, Sampling, Start, Step
+from workbench.engine.values import BeamStep, Checkpoint, Message, Sampling, Start, Step, Strategy
 
 PROMPT = "The quick brown fox"
 WARM = Sampling(temperature=1.4, top_k=0, top_p=1.0, max_new_tokens=16, seed=4)
@@ -139,3 +140,42 @@ def test_the_script_prints_what_the_pane_shows(
     parting = compare.parting(left.steps, right.steps, ids=True)
     assert parting is not None
     assert f"they part at token {parting.first + 1}" in capsys.readouterr().out
+
+
+#: Ways in which a side can be written.
+STRATEGIES = {
+    "beams": Strategy(num_beams=3, length_penalty=0.4, early_stopping=True),
+    "guidance": Strategy(guidance_scale=1.6, negative_prompt="The lazy dog"),
+    "lookup": Strategy(prompt_lookup_num_tokens=3),
+    "assisted": Strategy(assisted=True, num_assistant_tokens=3),
+    "ends": Strategy(eos_token_ids=(5, 9), stop_strings=("zq", "e")),
+    "endless": Strategy(eos_token_ids=(), num_beams=2, threads=1),
+}
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("drawn", [False, True], ids=["greedy", "drawn"])
+def test_each_side_writes_by_its_own_strategy_and_the_script_does_too(
+    llama: LoadedModel, other: LoadedModel, name: str, drawn: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    knobs = replace(WARM, do_sample=drawn)
+    sides = (Side(llama, knobs, STRATEGIES[name], other), Side(llama, knobs))
+    left, right = compare.run(sides, PROMPT, task=(task := Collector()))
+    alone = generate.run(llama, PROMPT, (), knobs, strategy=STRATEGIES[name], second=other)
+    assert left.ids == alone.ids
+    assert right.ids == generate.run(llama, PROMPT, (), knobs).ids
+    assert ids(task.parts, 0) == list(left.ids), "its steps are sent"
+    beams = [each.part for each in task.parts if isinstance(each.part, BeamStep)]
+    assert bool(beams) == (STRATEGIES[name].num_beams > 1)
+    names: dict[str, object] = {}
+    exec(compile(codegen.compare(sides, PROMPT, chat=False), "script.py", "exec"), names)
+    assert names["first"] == list(left.ids)
+    assert names["second"] == list(right.ids)
+
+
+def test_a_side_has_one_text_and_a_guess_only_from_a_model_that_is_free(llama: LoadedModel) -> None:
+    wide = Strategy(num_beams=4, num_return_sequences=3, assisted=True)
+    assert compare.of_one_text(wide, assisted=False) == Strategy(num_beams=4)
+    assert compare.of_one_text(wide, assisted=True) == Strategy(num_beams=4, assisted=True)
+    with pytest.raises(InputError, match="num_return_sequences is 3"):
+        compare.run((Side(llama, WARM, replace(wide, assisted=False)), Side(llama, WARM)), PROMPT)

@@ -486,3 +486,21 @@ def test_facts_tell_an_encoder_decoder_and_one_that_sees(
 def test_other_heads_of_such_checkpoints_load_without_a_word(llava: LoadedModel):
     body = models.load(llava.checkpoint, head="AutoModel")
     assert body.processor is None and not any("picture" in note for note in body.notes)
+
+
+def test_a_tokenizer_of_another_vocabulary_is_told_before_the_pass(llama: LoadedModel) -> None:
+    from workbench.engine import tokens
+
+    tokenizer = tokens.own_tokenizer(llama.tokenizer)
+    tokenizer.add_tokens(["<new>"])
+    mismatched = replace(llama, tokenizer=tokenizer)
+    assert prepare_start(mismatched, TEXT).context_ids
+    known = llama.model.get_input_embeddings().num_embeddings
+    for begin in (
+        lambda: prepare_start(mismatched, "The <new> fox"),
+        lambda: forward.next_token(mismatched, tokens.encode(tokenizer, "The <new> fox")),
+    ):
+        with pytest.raises(NotSupported, match="does not belong to its weights") as caught:
+            begin()
+        assert f"the id {known:,}" in caught.value.why
+        assert f"{known:,} ids only" in caught.value.why

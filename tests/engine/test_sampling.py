@@ -214,10 +214,13 @@ def test_logits_that_are_no_numbers_are_refused(value):
     [
         {"temperature": 0.0},
         {"temperature": float("nan")},
+        {"temperature": float("inf")},
         {"top_k": -1},
         {"top_p": 1.5},
         {"min_p": -0.1},
         {"repetition_penalty": 0.0},
+        {"repetition_penalty": float("inf")},
+        {"encoder_repetition_penalty": float("nan")},
         {"max_new_tokens": 0},
         {"seed": -1},
     ],

@@ -616,3 +616,51 @@ def test_threads_are_those_of_the_run_alone(models, strategy: Strategy) -> None:
     assert torch.get_num_threads() == before
     with pytest.raises(InputError, match="threads"):
         generate.run(model, PROMPT, (), DRAWN, strategy=dataclasses.replace(strategy, threads=-1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"num_beams": 0},
+        {"num_beams": 2.5},
+        {"num_return_sequences": 0},
+        {"prompt_lookup_num_tokens": -1},
+        {"num_assistant_tokens": 0},
+        {"length_penalty": math.nan},
+        {"length_penalty": math.inf},
+        {"early_stopping": "soon"},
+        {"guidance_scale": math.nan},
+        {"guidance_scale": math.inf},
+        {"tokens_per_second": -1.0},
+        {"tokens_per_second": math.nan},
+        {"threads": -1},
+        {"threads": 10**6},
+        {"stop_strings": ("a", "")},
+        {"eos_token_ids": (-1,)},
+        {"eos_token_ids": (10**6,)},
+    ],
+    ids=str,
+)
+def test_a_strategy_past_its_limits_is_named_before_anything_runs(models, change: dict[str, Any]) -> None:
+    class Deaf(Silent):
+        def send(self, part: object) -> None:
+            raise AssertionError("it began")
+
+    with pytest.raises(InputError, match=next(iter(change))):
+        generate.run(models["llama"], PROMPT, (), Sampling(), strategy=Strategy(**change), task=Deaf())
+
+
+def test_a_strategy_at_its_limits_runs(models) -> None:
+    model = models["llama"]
+    greedy = Sampling(do_sample=False, max_new_tokens=3)
+    plain = generate.run(model, PROMPT, (), greedy, strategy=Strategy(eos_token_ids=()))
+    last = model.model.config.vocab_size - 1
+    for change in (
+        {"num_beams": 1, "num_return_sequences": 1, "prompt_lookup_num_tokens": 0, "num_assistant_tokens": 1},
+        {"tokens_per_second": 1e9, "threads": 1},
+        {"eos_token_ids": (last,)},
+        {"prompt_lookup_num_tokens": 10**4},
+    ):
+        assert generate.run(model, PROMPT, (), greedy, strategy=Strategy(**({"eos_token_ids": ()} | change))).ids == (
+            plain.ids
+        )

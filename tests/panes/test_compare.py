@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QScrollArea, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from workbench.engine import compare, generate, models
 from workbench.engine.compare import Side
 from workbench.engine.models import LoadedModel
-from workbench.engine.values import Checkpoint, Sampling
+from workbench.engine.sampling import Distribution
+from workbench.engine.values import Checkpoint, Sampling, Strategy
 from workbench.panes.compare import ComparePane
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
+from workbench.widgets import theme
 from workbench.widgets.notice import NoticeCard
 from workbench.widgets.pair_table import PairTable
 from workbench.widgets.quiet import QuietComboBox
@@ -173,3 +175,77 @@ def test_the_code_names_both_sides(pane: ComparePane, session: Session, twin: Lo
     pane.show_code(True)
     assert pane.code.count("= write(") == 2
     assert "temperature=1.2" in pane.code
+
+
+def test_two_settings_with_beams_on_one_side_alone(
+    pane: ComparePane, session: Session, llama: LoadedModel, compared: Callable[[], None], qtbot: QtBot
+) -> None:
+    beams = Strategy(num_beams=3, length_penalty=0.4)
+    find(pane, QuietComboBox, "what").setCurrentText("Two settings")
+    session.set_sampling(COLD)
+    qtbot.mouseClick(find(pane, QPushButton, "take_a"), Qt.MouseButton.LeftButton)
+    session.set_strategy(beams)
+    qtbot.mouseClick(find(pane, QPushButton, "take_b"), Qt.MouseButton.LeftButton)
+    session.set_strategy(Strategy())
+    assert [side.strategy for side in pane._sides() or ()] == [Strategy(), beams]
+    compared()
+    results = [generate.run(llama, PROMPT, (), COLD, strategy=strategy) for strategy in (Strategy(), beams)]
+    assert texts(pane) == [result.text for result in results]
+    # The distribution of a beam is what the search went by, and not a greedy choice of one token.
+    find(pane, QSpinBox, "step").setValue(2)
+    step, start = results[1].steps[1], results[1].start
+    assert start is not None and step.logits is not None
+    chances = Distribution(step.logits, start.situation(results[1].steps, 1, 3)).trace(COLD).probabilities
+    table = find(pane, PairTable, "table")
+    rows = list(map(table.pair, range(table.model().rowCount())))
+    row = next(row for row in rows if row[2] == step.token_id)
+    assert "B" in row[5]
+    assert row[4] == pytest.approx(float(chances[step.token_id]), abs=1e-6)
+    assert row[4] < 1.0
+
+
+def test_beams_of_both_checkpoints_and_what_a_side_does_without_is_said(
+    pane: ComparePane, session: Session, llama: LoadedModel, twin: LoadedModel, compared: Callable[[], None]
+) -> None:
+    session.set_second(twin)
+    session.set_sampling(COLD)
+    session.set_strategy(Strategy(num_beams=3, num_return_sequences=2, assisted=True))
+    said = " ".join(label.text() for label in pane.findChildren(QLabel))
+    assert "num_beams 3" in said and "one sequence a side" in said and "no guessing ahead" in said
+    compared()
+    alone = [generate.run(model, PROMPT, (), COLD, strategy=Strategy(num_beams=3)) for model in (llama, twin)]
+    assert texts(pane) == [result.text.replace("\x1f", "␟") for result in alone]
+
+
+def test_settings_that_exclude_each_other_are_a_notice(
+    pane: ComparePane, session: Session, llama: LoadedModel, compared: Callable[[], None]
+) -> None:
+    session.set_second(llama)
+    session.set_strategy(Strategy(num_beams=2, guidance_scale=1.5))
+    compared()
+    assert "don't go together" in notice(pane)
+
+
+@pytest.fixture
+def large(qapp: QApplication) -> Iterator[None]:
+    theme.apply(qapp, False, 1.5)
+    yield
+    theme.apply(qapp, False)
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("width", [620, 1000])
+def test_at_150_percent_it_is_only_ever_scrolled_down(pane: ComparePane, qtbot: QtBot, width: int) -> None:
+    find(pane, QuietComboBox, "what").setCurrentText("Two settings")
+    pane.resize(width, 700)
+    page = pane.findChild(QScrollArea, "compare.page")
+    view = page.viewport()
+
+    def fits() -> None:
+        assert page.horizontalScrollBar().maximum() == 0
+        for name in ("run", "stop", "take_a", "take_b"):
+            button = find(pane, QPushButton, name)
+            assert button.mapTo(view, button.rect().topRight()).x() < view.width(), name
+
+    qtbot.waitUntil(fits)
+    assert pane.width() == width

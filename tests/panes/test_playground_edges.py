@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from PySide6.QtWidgets import QAbstractButton, QLabel, QPlainTextEdit, QPushButton, QScrollArea
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPlainTextEdit, QPushButton, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from tests import tiny, tiny_seq2seq
@@ -20,6 +20,7 @@ from workbench.engine.values import Checkpoint, Sampling, Strategy
 from workbench.panes.playground import PlaygroundPane
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
+from workbench.widgets import theme
 from workbench.widgets.notice import NoticeCard
 
 PROMPT = "The quick brown fox"
@@ -232,19 +233,30 @@ def test_the_code_of_a_prompt_that_was_cut_gives_the_same_ids(pane, session, fin
             button(pane, "clear").click()
 
 
-def test_a_pane_of_620_pixels_is_only_ever_scrolled_down(pane, session, finished, qtbot):
-    pane.resize(620, 800)
+@pytest.fixture(params=[1.0, 1.5], ids=["100 %", "150 %"])
+def zoom(request: pytest.FixtureRequest, qapp: QApplication) -> Iterator[float]:
+    theme.apply(qapp, False, request.param)
+    yield request.param
+    theme.apply(qapp, False)
+
+
+@pytest.mark.parametrize("width", [620, 1000])
+def test_a_narrow_pane_is_only_ever_scrolled_down(zoom: float, width: int, pane, session, finished, qtbot):
+    pane.resize(width, 800)
     page = pane.findChild(QScrollArea, "playground.page")
     for mode in ("plain_mode", "chat_mode"):
         button(pane, mode).click()
-        qtbot.waitUntil(lambda: pane.width() == 620)
-        assert page.horizontalScrollBar().maximum() == 0, mode
+        qtbot.waitUntil(lambda: pane.width() == width)
+        qtbot.waitUntil(lambda: page.horizontalScrollBar().maximum() == 0)
         right = page.viewport().mapToGlobal(page.viewport().rect().topRight()).x()
-        for name in ("generate", "chat_send", "stop", "next_token", "copy", "clear", "new_seed"):
+        for name in ("generate", "chat_send", "stop", "next_token", "copy", "clear", "new_seed", "presets", "neutral"):
             one = button(pane, name)
             if one.isVisible():
                 assert one.mapToGlobal(one.rect().topRight()).x() <= right, name
     button(pane, "plain_mode").click()
+    session.set_sampling(replace(session.sampling, do_sample=False))
+    session.set_strategy(Strategy(num_beams=3))
     button(pane, "generate").click()
     finished()
-    assert page.horizontalScrollBar().maximum() == 0
+    assert session.branches[-1].beams
+    qtbot.waitUntil(lambda: page.horizontalScrollBar().maximum() == 0)

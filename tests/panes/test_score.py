@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from workbench.engine import generate, models, score
@@ -23,6 +23,7 @@ from workbench.engine.values import Checkpoint, Sampling
 from workbench.panes.score import ScorePane
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
+from workbench.widgets import theme
 
 FOX = "The quick brown 🦊 jumps over the lazy dog."
 
@@ -444,3 +445,17 @@ def test_a_narrow_pane_puts_the_text_above_the_results(
 def test_every_control_says_what_it_is(find: Callable[[str], Any], name: str, label: str) -> None:
     assert find(name).accessibleName() == label
     assert find(name).toolTip()
+
+
+@pytest.fixture
+def large(qapp: QApplication) -> Iterator[None]:
+    theme.apply(qapp, False, 1.5)
+    yield
+    theme.apply(qapp, False)
+
+
+@pytest.mark.parametrize("width", [620, 1000])
+def test_at_150_percent_it_is_only_ever_scrolled_down(large: None, pane: ScorePane, qtbot: QtBot, width: int) -> None:
+    pane.resize(width, 700)
+    page = pane.findChild(QScrollArea, "score.page")
+    qtbot.waitUntil(lambda: pane.width() == width and page.horizontalScrollBar().maximum() == 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QCheckBox, QLabel
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets.foldable import Foldable
@@ -25,6 +25,27 @@ def test_it_opens_and_closes_by_hand_and_by_key(qtbot: QtBot) -> None:
     assert not inside.isVisible()
     fold.set_open(True)
     assert inside.isVisible()
+
+
+def test_switches_are_put_away_unless_in_use_and_come_back(qtbot: QtBot) -> None:
+    switches, text = Foldable("pane.switches", "Words", "Opens"), Foldable("pane.text", "Thinking", "Opens")
+    switches.body.addWidget(QCheckBox("on"))
+    text.body.addWidget(QLabel("a text to read"))
+    for fold in (switches, text):
+        qtbot.addWidget(fold)
+        fold.set_open(True)
+        fold.put_away(True)
+    assert (switches.is_open, text.is_open) == (False, True)
+    switches.put_away(False)
+    assert switches.is_open
+    switches.set_note("1 on")
+    switches.put_away(True)
+    assert switches.is_open
+    switches.set_note("")
+    switches.set_open(False)
+    switches.put_away(True)
+    switches.put_away(False)
+    assert not switches.is_open
 
 
 def test_the_heading_says_the_note_to_eyes_and_ears(qtbot: QtBot) -> None:

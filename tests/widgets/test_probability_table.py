@@ -194,3 +194,11 @@ def test_only_candidates_in_view_are_asked_for(table: ProbabilityTable) -> None:
     table.set_candidates(Lazy())
     table.viewport().repaint()
     assert max(Lazy.asked) < 30
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.0, "0 %"), (0.0004, "< 0.1 %"), (0.506, "50.6 %"), (0.9991, "> 99.9 %"), (0.999, "99.9 %"), (1.0, "100 %")],
+)
+def test_a_share_of_fewer_digits_is_as_honest(share: float, words: str) -> None:
+    assert format_percent(share, 1) == words

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from workbench.engine import generate
+from workbench.engine.errors import InputError
 from workbench.engine.generate import Generation
 from workbench.engine.sampling import Distribution
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.tokens.vocabulary import Vocabulary
-from workbench.engine.values import Message, Sampling, Start, Step
+from workbench.engine.values import BeamStep, Message, Sampling, Start, Step, Strategy
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
@@ -24,18 +25,22 @@ class Side:
     Attributes:
         model: A model that generates.
         sampling: Its knobs.
+        strategy: What stands for its whole run; it writes one sequence, see `of_one_text`.
+        second: The model that guesses ahead where the strategy is assisted.
     """
 
     model: LoadedModel
     sampling: Sampling
+    strategy: Strategy = field(default_factory=Strategy)
+    second: LoadedModel | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Sided:
-    """A part of one side's run: 0 is the left one."""
+    """A part of one side's run: 0 is the left one. Beam search gives its steps when it is over, its beams before."""
 
     side: int
-    part: Start | Step
+    part: Start | Step | BeamStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +85,15 @@ def run(
             and one that has not begun gives no steps.
 
     Raises:
-        NotSupported, InputError: As for `generate.run`.
+        NotSupported, InputError: As for `generate.run`, or a side shall write several sequences.
     """
+    for side in sides:
+        if side.strategy.num_return_sequences > 1:
+            raise InputError(
+                "Two sides are compared by one text each.",
+                why=f"num_return_sequences is {side.strategy.num_return_sequences}.",
+                remedy="Set num_return_sequences to 1, or see the sequences side by side in Playground.",
+            )
     task = task or Silent()
     results: list[Generation] = []
     total = sum(side.sampling.max_new_tokens for side in sides)
@@ -90,9 +102,30 @@ def run(
             break
         before = sum(len(result.steps) for result in results)
         results.append(
-            generate.run(side.model, text, messages, side.sampling, task=_OfSide(task, number, before, total))
+            generate.run(
+                side.model,
+                text,
+                messages,
+                side.sampling,
+                strategy=side.strategy,
+                second=side.second,
+                task=_OfSide(task, number, before, total),
+            )
         )
     return tuple(results)
+
+
+def of_one_text(strategy: Strategy, *, assisted: bool) -> Strategy:
+    """A strategy as a side can have it.
+
+    Args:
+        strategy: As it stands for a generation by itself.
+        assisted: Whether another model is at hand to guess ahead; one that writes a side is not.
+
+    Returns:
+        The same for one sequence; of beams that is the best one, which the others don't change.
+    """
+    return replace(strategy, num_return_sequences=1, assisted=strategy.assisted and assisted)
 
 
 def same_vocabulary(first: LoadedModel, second: LoadedModel) -> bool:
@@ -197,7 +230,7 @@ class _OfSide:
 
     def send(self, part: object) -> None:
         """Hand on, with the side."""
-        if isinstance(part, Start | Step):
+        if isinstance(part, Start | Step | BeamStep):
             self._task.send(Sided(self._side, part))
 
     def report(self, progress: Progress) -> None:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtWidgets import QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QLineEdit,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from workbench.widgets import icons, theme
 from workbench.widgets.naming import named
+
+_SWITCHES = (QAbstractSlider, QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit)
 
 
 class Foldable(QWidget):
@@ -33,10 +45,13 @@ class Foldable(QWidget):
         """
         super().__init__(parent)
         self._title, self._note = title, ""
+        self._put_away = False
         self.heading = named(QToolButton(), name, title, tip)
         self.heading.setText(title)
         self.heading.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.heading.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        # A long note is cut off before it makes the place wider.
+        self.heading.setMinimumWidth(1)
         theme.set_role(self.heading, "fold")
         self._content = QWidget()
         self.body = QVBoxLayout(self._content)
@@ -58,6 +73,16 @@ class Foldable(QWidget):
         self._content.setVisible(is_open)
         self._draw()
 
+    def put_away(self, away: bool) -> None:
+        """Close it where it holds switches and none of them is in use, as its note would say; or open it again."""
+        if away:
+            unused = self.is_open and not self._note
+            held = self._content.findChildren(QWidget) if unused else ()
+            self._put_away = any(isinstance(each, _SWITCHES) for each in held)
+        if self._put_away:
+            self.set_open(not away)
+        self._put_away = self._put_away and away
+
     def set_title(self, title: str) -> None:
         """Say something else in the heading."""
         self._title = title
@@ -65,6 +90,8 @@ class Foldable(QWidget):
 
     def set_note(self, note: str) -> None:
         """Say something behind the title, such as ``2 on``; empty says nothing."""
+        if note == self._note:
+            return
         self._note = note
         self._draw()
 

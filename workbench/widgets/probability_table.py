@@ -27,26 +27,26 @@ _ONE_LINE = 9
 _SEARCHED = 256
 
 
-def format_percent(probability: float) -> str:
-    """A probability in per cent, honest at both ends.
+def format_percent(share: float, digits: int = 2) -> str:
+    """A probability or another share in per cent, honest at both ends.
 
     Args:
-        probability: In ``[0, 1]``.
+        share: In ``[0, 1]``.
+        digits: After the point.
 
     Returns:
-        Two digits after the point; ``< 0.01 %`` and ``> 99.99 %`` only when it is so; ``0 %`` and ``100 %`` only when
-        exact.
+        Such as ``71.30 %``; ``< 0.01 %`` and ``> 99.99 %`` only when it is so; ``0 %`` and ``100 %`` only when exact.
     """
-    if probability <= 0:
+    if share <= 0:
         return "0 %"
-    if probability >= 1:
+    if share >= 1:
         return "100 %"
-    percent = probability * 100
-    if percent < 0.01:
-        return "< 0.01 %"
-    if percent > 99.99:
-        return "> 99.99 %"
-    return f"{percent:.2f} %"
+    percent, least = share * 100, 10.0**-digits
+    if percent < least:
+        return f"< {least:.{digits}f} %"
+    if percent > 100 - least:
+        return f"> {100 - least:.{digits}f} %"
+    return f"{percent:.{digits}f} %"
 
 
 def bar_share(probability: float, log_scale: bool) -> float:

@@ -27,8 +27,44 @@ def compare(sides: Sequence[Side], text: str, *, chat: bool) -> str:
         transformers, Generation: GenerationConfig
     """
     heads = sorted({side.model.head for side in sides})
+    names = [*heads, "AutoTokenizer", "GenerationConfig"]
+    if any(side.strategy.stop_strings for side in sides):
+        names += ["StopStringCriteria", "StoppingCriteriaList"]
+    runs = []
+    for name, side in zip(("first", "second"), sides, strict=True):
+        if side.strategy.threads and side.model.device == "cpu":
+            runs.append(f"torch.set_num_threads({side.strategy.threads})")
+        runs += call(f"{name}, {name}_text = write(", _arguments(side))
+    return script(
+        "Let two sides write on one prompt, and see where they part.",
+        ["import torch", *imported(sorted(names))],
+        assign("prompt", text),
+        ["", *_write(sides, chat=chat), ""],
+        runs,
+        [
+            "same = [one == other for one, other in zip(first, second)]",
+            "parting = same.index(False) if False in same else min(len(first), len(second))",
+            "print(first_text)",
+            "print(second_text)",
+            'print("the same to the end" if first == second else f"they part at token {parting + 1}")',
+        ],
+    )
+
+
+def _write(sides: Sequence[Side], *, chat: bool) -> list[str]:
+    """The function that lets one side write; it takes what either of them needs, and no more."""
+    strategies = [side.strategy for side in sides]
+    asked = {
+        "ends=None": any(each.eos_token_ids is not None for each in strategies),
+        "strings=()": any(each.stop_strings for each in strategies),
+        'negative=""': any(each.negative_prompt and each.guidance_scale != 1.0 for each in strategies),
+        "guessing=None": any(_guesses(side) for side in sides),
+        "guesses=0": any(_guesses(side) for side in sides),
+    }
+    named = [name for name, needed in asked.items() if needed]
     encoders = any(side.model.model.config.is_encoder_decoder for side in sides)
-    special = ["eos_token_id=own.eos_token_id", "pad_token_id=own.pad_token_id"]
+    ends = "own.eos_token_id if ends is None else ends or None" if "ends=None" in named else "own.eos_token_id"
+    special = [f"eos_token_id={ends}", "pad_token_id=own.pad_token_id"]
     if encoders:
         special += ["bos_token_id=own.bos_token_id", "decoder_start_token_id=own.decoder_start_token_id"]
     encode = ['    inputs = tokenizer(prompt, return_tensors="pt").to(model.device)']
@@ -39,19 +75,31 @@ def compare(sides: Sequence[Side], text: str, *, chat: bool) -> str:
             '    inputs = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(model.device)',
         ]
     start = '1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]'
-    write = [
-        "def write(auto, checkpoint, dtype, device, seed, **settings):",
+    lines = call("def write(", ["auto", "checkpoint", "dtype", "device", "seed", *named, "**settings"], "):")
+    lines += [
         "    tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)",
-        *call(
-            "model = auto.from_pretrained(",
-            ["checkpoint", "dtype=dtype", "use_safetensors=True", "trust_remote_code=False"],
-            indent=4,
-        ),
-        "    model.to(device)",
+        *_load("model", "checkpoint"),
         *encode,
         "    # Of the checkpoint's own generation settings only the special tokens are kept.",
         "    own = model.generation_config",
         *call("model.generation_config = GenerationConfig(", special, indent=4),
+    ]
+    if "strings=()" in named:
+        lines += [
+            "    if strings:",
+            "        criterion = StopStringCriteria(tokenizer, strings)",
+            '        settings["stopping_criteria"] = StoppingCriteriaList([criterion])',
+        ]
+    if 'negative=""' in named:
+        lines += [
+            "    if negative:",
+            '        against = tokenizer(negative, return_tensors="pt")["input_ids"]',
+            '        settings["negative_prompt_ids"] = against.to(model.device)',
+        ]
+    if "guessing=None" in named:
+        lines += _guess()
+    return [
+        *lines,
         "    torch.manual_seed(seed)",
         *call(
             "output = model.generate(",
@@ -61,32 +109,61 @@ def compare(sides: Sequence[Side], text: str, *, chat: bool) -> str:
         f"    new_ids = output[0, {start if encoders else _PROMPT} :].tolist()",
         "    return new_ids, tokenizer.decode(new_ids, skip_special_tokens=True)",
     ]
-    runs = []
-    for name, side in zip(("first", "second"), sides, strict=True):
-        model = side.model
-        runs += call(
-            f"{name}, {name}_text = write(",
-            [
-                model.head,
-                literal(str(model.checkpoint.path)),
-                literal(model.dtype),
-                literal(model.device),
-                f"seed={side.sampling.seed}",
-                f"max_new_tokens={side.sampling.max_new_tokens}",
-                *knobs.arguments(side.sampling),
-            ],
-        )
-    return script(
-        "Let two sides write on one prompt, and see where they part.",
-        ["import torch", *imported([*heads, "AutoTokenizer", "GenerationConfig"])],
-        assign("prompt", text),
-        ["", *write, ""],
-        runs,
-        [
-            "same = [one == other for one, other in zip(first, second)]",
-            "parting = same.index(False) if False in same else min(len(first), len(second))",
-            "print(first_text)",
-            "print(second_text)",
-            'print("the same to the end" if first == second else f"they part at token {parting + 1}")',
-        ],
-    )
+
+
+def _load(name: str, path: str, indent: int = 4) -> list[str]:
+    given = [path, "dtype=dtype", "use_safetensors=True", "trust_remote_code=False"]
+    return [
+        *call(f"{name} = auto.from_pretrained(", given, indent=indent),
+        f"{' ' * indent}{name}.to(device)",
+    ]
+
+
+def _guess() -> list[str]:
+    """The lines that load the model which guesses ahead."""
+    special = [f"{name}=theirs.{name}" for name in ("eos_token_id", "pad_token_id", "bos_token_id")]
+    special += ["decoder_start_token_id=theirs.decoder_start_token_id", "num_assistant_tokens=guesses"]
+    return [
+        "    if guessing:",
+        *_load("assistant", "guessing", 8),
+        "        theirs = assistant.generation_config",
+        *call("assistant.generation_config = GenerationConfig(", special, indent=8),
+        '        settings["assistant_model"] = assistant',
+        "        if assistant.config.get_text_config().vocab_size != model.config.get_text_config().vocab_size:",
+        "            other = AutoTokenizer.from_pretrained(guessing, trust_remote_code=False)",
+        '            settings |= {"tokenizer": tokenizer, "assistant_tokenizer": other}',
+    ]
+
+
+def _guesses(side: Side) -> bool:
+    return side.strategy.assisted and side.second is not None
+
+
+def _arguments(side: Side) -> list[str]:
+    """What one side is given."""
+    model, strategy = side.model, side.strategy
+    given = [
+        model.head,
+        literal(str(model.checkpoint.path)),
+        literal(model.dtype),
+        literal(model.device),
+        f"seed={side.sampling.seed}",
+    ]
+    if strategy.eos_token_ids is not None:
+        given.append(f"ends={literal(strategy.eos_token_ids)}")
+    if strategy.stop_strings:
+        given.append(f"strings={literal(strategy.stop_strings)}")
+    if _guesses(side) and side.second is not None:
+        given += [
+            f"guessing={literal(str(side.second.checkpoint.path))}",
+            f"guesses={strategy.num_assistant_tokens}",
+        ]
+    elif strategy.prompt_lookup_num_tokens:
+        given.append(f"prompt_lookup_num_tokens={strategy.prompt_lookup_num_tokens}")
+    if strategy.guidance_scale != 1.0:
+        if strategy.negative_prompt:
+            given.append(f"negative={literal(strategy.negative_prompt)}")
+        given.append(f"guidance_scale={float(strategy.guidance_scale)!r}")
+    given += [*knobs.of_beams(strategy), f"max_new_tokens={side.sampling.max_new_tokens}"]
+    ends = strategy.eos_token_ids != ()
+    return [*given, *knobs.arguments(side.sampling, ends=ends)]

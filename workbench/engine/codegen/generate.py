@@ -80,7 +80,7 @@ def generate(
         "Answer a chat." if messages else "Continue a text.",
         writer.imports(),
         checkpoint_lines(checkpoint),
-        [*writer.readers(), *model_lines(head, dtype, device)],
+        [*writer.readers(), *model_lines(checkpoint, head, dtype, device)],
         writer.assistant(dtype),
         [*(_messages(turns) if turns else assign("prompt", text)), *writer.encode(_way(turns), text, dropped)],
         writer.own(),
@@ -364,13 +364,7 @@ class _Writer:
 
     def _ways(self, values: knobs.Values) -> list[str]:
         strategy = self._strategy
-        given = []
-        if self._beams:
-            given.append(f"num_beams={strategy.num_beams}")
-            if strategy.length_penalty != 1.0:
-                given.append(f"length_penalty={float(strategy.length_penalty)!r}")
-            if strategy.early_stopping is not False:
-                given.append(f"early_stopping={literal(strategy.early_stopping)}")
+        given = knobs.of_beams(strategy)
         if strategy.num_return_sequences > 1:
             given.append(f"num_return_sequences={strategy.num_return_sequences}")
         if self.second is not None:

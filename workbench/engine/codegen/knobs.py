@@ -10,7 +10,7 @@ from workbench.engine.codegen.script import assign, call, columns, literal, numb
 from workbench.engine.sampling.library import LAST, PROCESSORS, WARPERS, acting
 
 if TYPE_CHECKING:
-    from workbench.engine.values import Sampling, Step
+    from workbench.engine.values import Sampling, Step, Strategy
 
 #: Columns of a value that stands inside a call.
 _SHORT = 60
@@ -76,6 +76,18 @@ def arguments(sampling: Sampling, values: Values | None = None, *, ends: bool = 
     if sampling.do_sample:
         given.append(f"top_k={sampling.top_k}")
     return [*given, *(f"{name}={spell(name, getattr(sampling, name))}" for name in names)]
+
+
+def of_beams(strategy: Strategy) -> list[str]:
+    """How many beams and what decides among them, as arguments of ``generate()``; empty without beam search."""
+    if strategy.num_beams == 1:
+        return []
+    given = [f"num_beams={strategy.num_beams}"]
+    if strategy.length_penalty != 1.0:
+        given.append(f"length_penalty={float(strategy.length_penalty)!r}")
+    if strategy.early_stopping is not False:
+        given.append(f"early_stopping={literal(strategy.early_stopping)}")
+    return given
 
 
 def processors(sampling: Sampling, names: Names, values: Values) -> list[str]:

@@ -40,7 +40,7 @@ def load(
             *seed,
             *tokenizer_lines(),
             *packing_lines(bits),
-            *model_lines(head, dtype, device, attention=attention, bits=bits),
+            *model_lines(checkpoint, head, dtype, device, attention=attention, bits=bits),
         ],
         [
             'print(f"{type(model).__name__}: {model.num_parameters():,} parameters, {model.dtype}, {model.device}")',

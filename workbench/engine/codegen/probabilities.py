@@ -71,7 +71,7 @@ def probabilities(
         "The next token: how probable each one is, before and after the knobs.",
         ["import torch", *imported(needed)],
         checkpoint_lines(checkpoint),
-        [*tokenizer_lines(), *model_lines(head, dtype, device)],
+        [*tokenizer_lines(), *model_lines(checkpoint, head, dtype, device)],
         [
             *inputs,
             *numbers("ids", situation.before),

@@ -59,7 +59,7 @@ def score(
         "Score a text: how probable a model finds each of its tokens.",
         ["import torch", f"from transformers import {_HEAD}, AutoTokenizer"],
         checkpoint_lines(checkpoint),
-        [*tokenizer_lines(), *model_lines(_HEAD, dtype, device)],
+        [*tokenizer_lines(), *model_lines(checkpoint, _HEAD, dtype, device)],
         [
             *assign("text", text),
             *call("encoded = tokenizer(", arguments),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from workbench.engine.adapters import adapter_in
+
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint
 
+_PEFT = "PeftModel"
 WIDTH = 120
 """Columns of a line, the same as in this project."""
 
@@ -93,9 +97,18 @@ def tokenizer_lines() -> list[str]:
     return ["tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)"]
 
 
-def model_lines(head: str, dtype: str, device: str, *, attention: str | None = None, bits: int = 0) -> list[str]:
-    """``model = AutoModel…`` with its dtype and device, ready for inference; ``bits`` needs `packing_lines` before."""
-    arguments = ["checkpoint", f"dtype={literal(dtype)}", "use_safetensors=True", "trust_remote_code=False"]
+def model_lines(
+    checkpoint: Checkpoint, head: str, dtype: str, device: str, *, attention: str | None = None, bits: int = 0
+) -> list[str]:
+    """``model = AutoModel…`` with its dtype and device, ready for inference; ``bits`` needs `packing_lines` before.
+
+    An adapter is merged into the checkpoint beneath it, as `models.load` does; `script` imports what that takes.
+    """
+    adapter = adapter_in(checkpoint.path)
+    loaded = ["checkpoint"] if adapter is None else [literal(str(adapter.base or adapter.base_name))]
+    if adapter is not None:
+        loaded += _labels_of(checkpoint)
+    arguments = [*loaded, f"dtype={literal(dtype)}", "use_safetensors=True", "trust_remote_code=False"]
     if attention:
         arguments.append(f"attn_implementation={literal(attention)}")
     if bits:
@@ -103,8 +116,25 @@ def model_lines(head: str, dtype: str, device: str, *, attention: str | None = N
     elif device == "spread":
         arguments.append('device_map="auto"')
     lines = call(f"model = {head}.from_pretrained(", arguments)
+    if adapter is not None:
+        lines += [
+            "# The checkpoint is an adapter to that model.",
+            f"model = {_PEFT}.from_pretrained(model, checkpoint, trust_remote_code=False)",
+            "model = model.merge_and_unload().eval()",
+        ]
     # A model is on the CPU unless it is moved, or placed while it is read.
     return lines if device in ("cpu", "spread") or bits else [*lines, f"model.to({literal(device)})"]
+
+
+def _labels_of(checkpoint: Checkpoint) -> list[str]:
+    """What the model beneath an adapter is told of labels: those that the config beside the adapter names."""
+    try:
+        labels = json.loads((checkpoint.path / "config.json").read_bytes()).get("id2label")
+        names = {int(number): str(label) for number, label in labels.items()}
+    except (OSError, ValueError, AttributeError):
+        return []
+    numbered = {label: number for number, label in names.items()}
+    return [f"id2label={literal(names)}", f"label2id={literal(numbered)}", "ignore_mismatched_sizes=True"]
 
 
 def packing_lines(bits: int) -> list[str]:
@@ -142,6 +172,10 @@ def imported(names: Sequence[str]) -> list[str]:
 
 def script(title: str, imports: Sequence[str], *blocks: Sequence[str]) -> str:
     """Put a script together: docstring, imports, and blocks with an empty line between them."""
+    if any(f"{_PEFT}." in line for block in blocks for line in block):
+        later = (at for at, line in enumerate(imports) if line.startswith("from ") and line.split()[1].lower() > "peft")
+        place = next(later, len(imports))
+        imports = [*imports[:place], f"from peft import {_PEFT}", *imports[place:]]
     parts = [f'"""{title}"""', "\n".join(imports), *("\n".join(block) for block in blocks if block)]
     return "\n\n".join(parts) + "\n"
 

@@ -177,7 +177,7 @@ def start_of(model: LoadedModel, encoding: Encoding, images: Sequence[Path] = ()
         images: Pictures whose tokens are in the encoding.
 
     Raises:
-        NotSupported: The decoder's start is named nowhere.
+        NotSupported: The decoder's start is named nowhere, or the tokenizer gives ids that the model knows nothing of.
 
     References:
         transformers, Generation: GenerationConfig.decoder_start_token_id
@@ -185,6 +185,7 @@ def start_of(model: LoadedModel, encoding: Encoding, images: Sequence[Path] = ()
     tokenizer = model.tokenizer
     if not encoding.tokens and tokenizer is not None and tokenizer.bos_token is not None:
         encoding = encode(tokenizer, str(tokenizer.bos_token))
+    _check_known(model, encoding)
     # The library writes tensors into the config it prepares.
     config = copy.deepcopy(model.model.generation_config)
     decoder_start: tuple[int, ...] = ()
@@ -204,6 +205,18 @@ def start_of(model: LoadedModel, encoding: Encoding, images: Sequence[Path] = ()
     ends = config.eos_token_id
     eos = () if ends is None else tuple(ends) if isinstance(ends, list | tuple) else (ends,)
     return Start(encoding, decoder_start, tuple(int(end) for end in eos), images=tuple(images))
+
+
+def _check_known(model: LoadedModel, encoding: Encoding) -> None:
+    """Refuse ids without a vector: on the CPU an index error, on a GPU the end of every later computation."""
+    known = getattr(model.model.get_input_embeddings(), "num_embeddings", None)
+    largest = max(encoding.input_ids, default=0)
+    if known is not None and largest >= known:
+        raise NotSupported(
+            f"The tokenizer of {model.checkpoint.name} does not belong to its weights.",
+            why=f"It made the id {largest:,}, and the model has vectors for {known:,} ids only.",
+            remedy="Put the tokenizer files that came with the weights beside them, or download it again.",
+        )
 
 
 def inputs(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> Inputs:

@@ -81,8 +81,10 @@ def settings(
 
 # The static cache, and the compiled models that need it, are not offered. In bfloat16 they write another text: of 16
 # texts of 100 tokens by SmolLM2, 5 were the same with a static cache and 4 with a compiled model, packed weights or
-# not. In float32 all 5 that were tried were the same, and came no faster on 2 busy cores: at 0.97 and 1.05 of the
-# tokens a second, the latter after half a minute of compiling, which takes a C++ compiler.
+# not. In float32 all that were tried were the same (6 and 5), and came hardly faster on 2 cores: 0.99 and 1.05 of the
+# tokens a second, the latter after half a minute of compiling, which takes a C++ compiler. So no dtype has one that is
+# equal and worth its wait. Weights packed into 8 bits by bitsandbytes wrote another text (3 of 3 tried) and took two to
+# four times as long on a CPU; they save memory, and are offered where a checkpoint is loaded.
 def launch(
     model: LoadedModel, inputs: Inputs, config: GenerationConfig, loop: Callable[..., Any], *, share: int = 0
 ) -> Any:

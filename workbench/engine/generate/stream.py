@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import NotSupported
 from workbench.engine.generate.cache import KeptCache
 from workbench.engine.generate.inputs import Inputs, inputs, prepare_start, room, start_of, tokenizer_of
+from workbench.engine.generate.ranges import checked
 from workbench.engine.generate.recorder import (
     Criteria,
     Draws,
@@ -165,7 +166,7 @@ def go(
     """
     task = task or Silent()
     tokenizer_of(model)
-    strategy = strategy or Strategy()
+    strategy = checked(strategy or Strategy(), model.model.config.get_text_config(decoder=True).vocab_size)
     knobs = knobs if isinstance(knobs, Knobs) else Knobs(knobs)
     _offered(model, strategy)
     given = inputs(model, replace(start, eos=end_ids(model, strategy)), more)
@@ -369,12 +370,6 @@ def _offered(model: LoadedModel, strategy: Strategy) -> None:
         "sequences": strategy.num_return_sequences > 1,
         "guidance": strategy.guidance_scale != 1.0,
     }
-    if strategy.threads < 0:
-        raise InputError(
-            f"threads can't be {strategy.threads}.",
-            why="It has to be 0 (torch's own) or more.",
-            remedy="Set threads to another value.",
-        )
     if not any(asked.values()):
         return
     from workbench.engine.generate.strategies import supports

@@ -234,7 +234,8 @@ class Distribution:
         cut = np.zeros(self.logits.size, dtype=np.uint8)
         for made in self._chain:
             if made.gone is not None:
-                cut[made.gone] = ACTS.index(made.act.name) + 1
+                # The acts come in the order of their names, so the largest is the one that acted last.
+                np.maximum(cut, made.gone.view(np.uint8) * np.uint8(ACTS.index(made.act.name) + 1), out=cut)
         alive = scores.values > -np.inf
         kept = int(np.count_nonzero(alive))
         if kept < alive.size:

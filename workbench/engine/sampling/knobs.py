@@ -99,7 +99,7 @@ def check(sampling: Sampling, vocabulary: int | None = None) -> Sampling:
 def _ranges(sampling: Sampling) -> tuple[tuple[str, bool, str], ...]:
     """Name, whether the value is good, and what is: for every knob that is one number."""
     return (
-        ("temperature", sampling.temperature > 0, "above 0; take greedy decoding for 0"),
+        ("temperature", 0 < sampling.temperature < math.inf, "a number above 0; take greedy decoding for 0"),
         ("top_k", sampling.top_k >= 0, "0 (off) or more"),
         ("top_p", 0 <= sampling.top_p <= 1, "from 0 to 1; 1 is off"),
         ("min_p", 0 <= sampling.min_p <= 1, "from 0 to 1; 0 is off"),
@@ -107,8 +107,12 @@ def _ranges(sampling: Sampling) -> tuple[tuple[str, bool, str], ...]:
         ("typical_p", 0 < sampling.typical_p <= 1, "above 0 and up to 1; 1 is off"),
         ("epsilon_cutoff", 0 <= sampling.epsilon_cutoff < 1, "from 0 to below 1; 0 is off"),
         ("eta_cutoff", 0 <= sampling.eta_cutoff < 1, "from 0 to below 1; 0 is off"),
-        ("repetition_penalty", sampling.repetition_penalty > 0, "above 0; 1 is off"),
-        ("encoder_repetition_penalty", sampling.encoder_repetition_penalty > 0, "above 0; 1 is off"),
+        ("repetition_penalty", 0 < sampling.repetition_penalty < math.inf, "a number above 0; 1 is off"),
+        (
+            "encoder_repetition_penalty",
+            0 < sampling.encoder_repetition_penalty < math.inf,
+            "a number above 0; 1 is off",
+        ),
         ("no_repeat_ngram_size", sampling.no_repeat_ngram_size >= 0, "0 (off) or more"),
         ("encoder_no_repeat_ngram_size", sampling.encoder_no_repeat_ngram_size >= 0, "0 (off) or more"),
         ("min_new_tokens", sampling.min_new_tokens >= 0, "0 (off) or more"),

@@ -133,5 +133,4 @@ def link(name: str, key: tuple[object, ...], handed: Scores, made: Scores) -> Li
     count = int(np.count_nonzero(gone))
     if not count:
         return Link(key, Act(name, 0.0, 0, changed), handed, made, None)
-    removed = float((handed.chances * gone).sum(dtype=np.float64))
-    return Link(key, Act(name, float(np.minimum(removed, 1.0)), count, changed - count), handed, made, gone)
+    return Link(key, Act(name, handed.share(gone), count, changed - count), handed, made, gone)

@@ -8,15 +8,19 @@ References:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.engine.sampling.scores import Scores
+from workbench.engine.sampling.scores import Scores, entropy
 from workbench.engine.sampling.ties import lowest
 
 if TYPE_CHECKING:
     import torch
+
+#: How near to the limit, as a share of it, a probability may come before the last digits of the entropy could decide.
+_NEAR = 1e-4
 
 
 class Warpers:
@@ -43,7 +47,10 @@ class Warpers:
             "temperature": self._temperature,
             "top_k": self._top_k,
             "top_p": self._top_p,
+            "min_p": self._min_p,
             "typical_p": self._typical_p,
+            "epsilon_cutoff": self._epsilon_cutoff,
+            "eta_cutoff": self._eta_cutoff,
         }
         return quick.get(name, self._library)(processor, scores)
 
@@ -59,7 +66,11 @@ class Warpers:
         return _banned(processor.begin_suppress_tokens, scores) if first else scores
 
     def _remove_invalid_values(self, processor: Any, scores: Scores) -> Scores:
-        return scores if bool(np.isfinite(scores.values).all()) else self._library(processor, scores)
+        if not scores.top < np.inf:
+            return self._library(processor, scores)
+        # There is nothing to replace but what was cut, and that by the smallest number.
+        least = np.finfo(np.float32).min
+        return scores if scores.values.min() >= least else Scores(np.maximum(scores.values, least))
 
     def _library(self, processor: Any, scores: Scores) -> Scores:
         import torch
@@ -95,6 +106,27 @@ class Warpers:
             values[lowest(scores.values, start)] = -np.inf
         return _prefix_cut(scores, values, start)
 
+    def _min_p(self, processor: Any, scores: Scores) -> Scores:
+        # The most probable token always stays; how many more have to is the library's to say.
+        if processor.min_tokens_to_keep > 1:
+            return self._library(processor, scores)
+        chances = scores.chances
+        return _cut(scores, chances < np.float32(processor.min_p) * chances.max())
+
+    def _epsilon_cutoff(self, processor: Any, scores: Scores) -> Scores:
+        if processor.min_tokens_to_keep > 1:
+            return self._library(processor, scores)
+        return _cut(scores, (scores.chances < np.float32(processor.epsilon)) & (scores.values < scores.top))
+
+    def _eta_cutoff(self, processor: Any, scores: Scores) -> Scores:
+        chances, epsilon = scores.chances, float(processor.epsilon)
+        least = min(epsilon, math.sqrt(epsilon) * 2.0 ** -entropy(chances))
+        # The library adds up the entropy in another order; only where that could decide is it asked.
+        unsure = np.abs(chances - np.float32(least)) <= np.float32(least * _NEAR)
+        if processor.min_tokens_to_keep > 1 or bool(unsure.any()):
+            return self._library(processor, scores)
+        return _cut(scores, (chances < np.float32(least)) & (scores.values < scores.top))
+
     def _typical_p(self, processor: Any, scores: Scores) -> Scores:
         surprise = scores.surprise
         if not surprise.settled(processor.mass):
@@ -106,6 +138,13 @@ class Warpers:
         if keep > 1 and int(np.count_nonzero(surprise.distance <= limit)) < keep:
             return self._library(processor, scores)
         return Scores(np.where(surprise.distance > limit, np.float32(-np.inf), scores.values))
+
+
+def _cut(scores: Scores, gone: np.ndarray) -> Scores:
+    gone &= scores.values > -np.inf
+    if not bool(gone.any()):
+        return scores
+    return Scores(np.where(gone, np.float32(-np.inf), scores.values))
 
 
 def _banned(ids: torch.Tensor, scores: Scores) -> Scores:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QSize, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import acting
 from workbench.engine.tokens.vocabulary import Vocabulary
-from workbench.engine.values import Sampling, Start, Step
+from workbench.engine.values import BeamStep, Sampling, Start, Step, Strategy
 from workbench.widgets.naming import named
 from workbench.widgets.theme import px, set_role
 from workbench.widgets.tinted_text import Piece, TintedText, token_piece
+from workbench.widgets.visible_text import one_line
+
+#: Fields of a strategy that change no text, or are said in another way.
+_UNSAID = ("assisted", "tokens_per_second", "threads")
 
 
 class Column(QWidget):
@@ -24,8 +28,9 @@ class Column(QWidget):
         title: ``A`` or ``B``.
 
     Attributes:
-        model, sampling: Who writes, and how.
+        model, sampling, strategy: Who writes, and how.
         start, steps: What was written.
+        beams: How many of them the run kept, 1 without beam search.
 
     Signals:
         step_chosen(int): A token was clicked.
@@ -40,9 +45,10 @@ class Column(QWidget):
         self.title = title
         self.model: LoadedModel | None = None
         self.vocabulary: Vocabulary | None = None
-        self.sampling = Sampling()
+        self.sampling, self.strategy = Sampling(), Strategy()
         self.start: Start | None = None
         self.steps: list[Step] = []
+        self.beams = 1
         self._name, self._knobs, self._status = QLabel(), QLabel(), QLabel()
         self._take = named(
             QPushButton("Take the knobs"),
@@ -72,33 +78,49 @@ class Column(QWidget):
         self._take.clicked.connect(self.knobs_requested)
         self.output.piece_clicked.connect(self.step_chosen)
 
-    def set_side(self, model: LoadedModel | None, sampling: Sampling, *, own_knobs: bool) -> None:
+    def minimumSizeHint(self) -> QSize:
+        """As wide as a few words, and as high as its lines are at the width it has."""
+        hint, layout = super().minimumSizeHint(), self.layout()
+        width = max(hint.width(), px(self, 230))
+        wrapped = layout.totalMinimumHeightForWidth(max(width, self.width())) if layout is not None else 0
+        return QSize(width, max(hint.height(), wrapped))
+
+    def set_side(
+        self, model: LoadedModel | None, sampling: Sampling, strategy: Strategy, note: str = "", *, own_knobs: bool
+    ) -> None:
         """Say who writes and how.
 
         Args:
             model: Who, or None while there is none.
             sampling: How.
+            strategy: And how the whole run goes.
+            note: What of Playground's settings a side can't have; empty for nothing.
             own_knobs: Whether this side keeps knobs of its own.
         """
         if model is not self.model:
             self.vocabulary = Vocabulary(model.tokenizer) if model is not None and model.tokenizer else None
-        self.model, self.sampling = model, sampling
+        self.model, self.sampling, self.strategy = model, sampling, strategy
         self._take.setVisible(own_knobs)
         self._name.setText(f"{self.title} · {model.checkpoint.name if model is not None else 'no model'}")
         self._name.setToolTip(self._name.text())
-        self._knobs.setText(describe(sampling))
+        self._knobs.setText(" · ".join([describe(sampling, strategy), *([note] if note else [])]))
 
     def begin(self) -> None:
-        """Start empty."""
+        """Start empty, for a run of the side as it is."""
         self.start = None
+        self.beams = self.strategy.num_beams
         self.steps = []
         self.output.clear_text()
         self._status.clear()
 
-    def take(self, part: Start | Step) -> None:
-        """Show one more part of the run."""
+    def take(self, part: Start | Step | BeamStep) -> None:
+        """Show one more part of the run; of beams, which give their text at the end, how the foremost reads."""
         if isinstance(part, Start):
             self.start = part
+            return
+        if isinstance(part, BeamStep):
+            foremost = (*part.running, *part.finished)[0]
+            self._status.setText(f"Step {part.index + 1:,} of the search · foremost beam: {one_line(foremost.text)}")
             return
         self.steps.append(part)
         self.output.append_pieces([self._piece(part)])
@@ -116,12 +138,22 @@ class Column(QWidget):
         return token_piece(text, step.index, step.token_id, step.probability, step.rank, step.surprise, special=special)
 
 
-def describe(sampling: Sampling) -> str:
-    """The knobs that act, in the order in which they do."""
+def describe(sampling: Sampling, strategy: Strategy) -> str:
+    """The knobs that act, in the order in which they do, and the strategy where it is not the plain one."""
     parts = [f"{name} {_short(getattr(sampling, name))}" for name in acting(sampling)]
     kind = "sampling" if sampling.do_sample else "greedy"
     tail = [f"seed {sampling.seed}"] if sampling.do_sample else []
-    return " · ".join([kind, *parts, *tail, f"at most {sampling.max_new_tokens:,} tokens"])
+    return " · ".join([kind, *_ways(strategy), *parts, *tail, f"at most {sampling.max_new_tokens:,} tokens"])
+
+
+def _ways(strategy: Strategy) -> list[str]:
+    plain = Strategy()
+    said = [
+        f"{field.name} {_short(getattr(strategy, field.name))}"
+        for field in fields(Strategy)
+        if getattr(strategy, field.name) != getattr(plain, field.name) and field.name not in _UNSAID
+    ]
+    return [*said, *(["assisted"] if strategy.assisted else [])]
 
 
 def with_seed(sampling: Sampling, seed: int) -> Sampling:

@@ -13,7 +13,7 @@ from workbench.engine.generate import Generation
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import Distribution
 from workbench.engine.task import Task
-from workbench.engine.values import Message, Sampling
+from workbench.engine.values import Message, Sampling, Strategy
 from workbench.panes.compare.column import Column, with_seed
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
@@ -24,7 +24,9 @@ from workbench.widgets.pair_table import PairRow, PairTable
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.quiet import QuietComboBox, QuietSpinBox
 from workbench.widgets.theme import px, set_role
+from workbench.widgets.turning_splitter import TurningSplitter
 from workbench.widgets.visible_text import one_line
+from workbench.widgets.wrapping_row import WrappingRow
 
 _CHECKPOINTS, _SETTINGS = range(2)
 #: The foremost candidates of each side that are listed.
@@ -51,7 +53,7 @@ class ComparePane(PaneFrame):
         self._one_vocabulary = False
         self._parting: Parting | None = None
         self._looked_at: int | None = None
-        self._settings: list[Sampling | None] = [None, None]
+        self._settings: list[tuple[Sampling, Strategy] | None] = [None, None]
 
         self._what = named(
             QuietComboBox(),
@@ -101,7 +103,8 @@ class ComparePane(PaneFrame):
         session.model_changed.connect(self._on_models_changed)
         session.second_changed.connect(self._on_models_changed)
         session.prompt_changed.connect(self._show_prompt)
-        session.sampling_changed.connect(self._on_sampling_changed)
+        session.sampling_changed.connect(self._on_knobs_changed)
+        session.strategy_changed.connect(self._on_knobs_changed)
         self._show_prompt()
         self._on_models_changed()
 
@@ -148,14 +151,7 @@ class ComparePane(PaneFrame):
             label.setTextFormat(Qt.TextFormat.PlainText)
         self._prompt.setPlaceholderText("Write the beginning of a text…")
         self._prompt.setMinimumHeight(px(self, 44))
-        controls = QHBoxLayout()
-        for widget in (self._what, self._chat):
-            controls.addWidget(widget)
-        controls.addStretch(1)
-        controls.addWidget(self._run)
-        controls.addWidget(self._stop)
-        across = QSplitter(Qt.Orientation.Horizontal)
-        across.setChildrenCollapsible(False)
+        across = TurningSplitter()
         for column in self._columns:
             across.addWidget(column)
         below = QWidget()
@@ -175,7 +171,7 @@ class ComparePane(PaneFrame):
         down.setSizes([3 * height, 14 * height, 13 * height])
         for place, share in enumerate((0, 1, 1)):
             down.setStretchFactor(place, share)
-        self.body.addLayout(controls)
+        self.body.addWidget(WrappingRow((self._what, self._chat), (self._run, self._stop)))
         self.body.addWidget(down, 1)
 
     # What the person did.
@@ -186,7 +182,7 @@ class ComparePane(PaneFrame):
 
     def _on_knobs_requested(self) -> None:
         place = self._columns.index(self.sender())
-        self._settings[place] = self._session.sampling
+        self._settings[place] = (self._session.sampling, self._session.strategy)
         self._show_sides()
 
     def _on_step_edited(self, number: int) -> None:
@@ -196,7 +192,10 @@ class ComparePane(PaneFrame):
 
     def _sides(self) -> tuple[Side, Side] | None:
         first, second = (
-            Side(column.model, column.sampling) if column.model is not None else None for column in self._columns
+            Side(column.model, column.sampling, column.strategy, self._session.second)
+            if column.model is not None
+            else None
+            for column in self._columns
         )
         return (first, second) if first is not None and second is not None else None
 
@@ -244,7 +243,7 @@ class ComparePane(PaneFrame):
         self._show_difference()
         self._show_running()
 
-    def _on_sampling_changed(self) -> None:
+    def _on_knobs_changed(self) -> None:
         # While a slider moves, a pane that nobody sees keeps still; it catches up when it is shown.
         if self.isVisible():
             self._show_sides()
@@ -274,8 +273,11 @@ class ComparePane(PaneFrame):
         models = (session.model, session.model if settings else session.second)
         for place, (column, model) in enumerate(zip(self._columns, models, strict=True)):
             own = self._settings[place] if settings else None
-            sampling = session.sampling if own is None else with_seed(own, session.sampling.seed)
-            column.set_side(model, sampling, own_knobs=settings)
+            sampling, strategy = own or (session.sampling, session.strategy)
+            one = compare.of_one_text(strategy, assisted=settings)
+            column.set_side(
+                model, with_seed(sampling, session.sampling.seed), one, _left_out(strategy, one), own_knobs=settings
+            )
         self._show_code_text()
 
     def _show_prompt(self) -> None:
@@ -382,7 +384,18 @@ def _run(sides: tuple[Side, Side], text: str, messages: tuple[Message, ...], *, 
 def _distribution(column: Column, place: int) -> Distribution | None:
     if column.start is None or place >= len(column.steps) or (logits := column.steps[place].logits) is None:
         return None
-    return Distribution(logits, column.start.situation(column.steps, place))
+    situation = column.start.situation(column.steps, place, column.beams)
+    return Distribution(logits, situation, column.steps[place].guided)
+
+
+def _left_out(strategy: Strategy, one: Strategy) -> str:
+    """What of a strategy a side does without."""
+    parts = []
+    if strategy.num_return_sequences != one.num_return_sequences:
+        parts.append("one sequence a side")
+    if strategy.assisted != one.assisted:
+        parts.append("no guessing ahead, since the second checkpoint writes a side")
+    return " · ".join(parts)
 
 
 def _missing(model: LoadedModel | None, second: LoadedModel | None, *, settings: bool) -> str:

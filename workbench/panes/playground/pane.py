@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QButtonGroup, QPushButton, QSizePolicy, QSplitter, QWidget
+from PySide6.QtWidgets import QButtonGroup, QPushButton, QSizePolicy, QWidget
 
 from workbench.engine import generate
 from workbench.engine.errors import InputError, WorkbenchError
@@ -26,13 +26,14 @@ from workbench.runtime.session import LOGITS_BUDGET, Session
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.quantities import format_bytes
+from workbench.widgets.turning_splitter import TurningSplitter
 
 #: Characters of what would be cut off that the notice shows.
 _SHOWN = 160
 
 
 class PlaygroundPane(PaneFrame):
-    """Prompt or chat on the left, knobs on the right.
+    """Prompt or chat on the left, knobs on the right, or below where the pane is narrow.
 
     Args:
         session: Gives model, prompt and knobs; takes the branches.
@@ -247,8 +248,7 @@ class PlaygroundPane(PaneFrame):
             self.header.addWidget(button)
         self.header.addWidget(self._files)
         self._plain_mode.setChecked(True)
-        across = QSplitter(Qt.Orientation.Horizontal)
-        across.setChildrenCollapsible(False)
+        across = TurningSplitter()
         across.addWidget(self._texts)
         across.addWidget(self._controls)
         across.setStretchFactor(0, 3)

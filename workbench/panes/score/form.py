@@ -82,7 +82,7 @@ class Form(QWidget):
         self._buddies = (QLabel("window"), QLabel("overlap"))
         for buddy, spin in zip(self._buddies, (self.length, self.overlap), strict=True):
             buddy.setBuddy(spin)
-        self.place(narrow=False)
+        self.place(in_line=False)
         second = QHBoxLayout()
         second.addWidget(self.second, 1)
         second.addWidget(self.hub, 0, Qt.AlignmentFlag.AlignTop)
@@ -128,15 +128,15 @@ class Form(QWidget):
         self.state.setText(words)
         self.state.setAccessibleName(words or "State")
 
-    def place(self, *, narrow: bool) -> None:
-        """One below the other, or all in a line where the text stands above the results."""
-        self._options.addWidget(self.special, 0, 0, 1, 1 if narrow else 2)
+    def place(self, *, in_line: bool) -> None:
+        """One below the other, or all in a line where the text stands above the results and there is room."""
+        self._options.addWidget(self.special, 0, 0, 1, 1 if in_line else 2)
         for number, (buddy, spin) in enumerate(zip(self._buddies, (self.length, self.overlap), strict=True)):
-            row, column = (0, 1 + 2 * number) if narrow else (1 + number, 0)
+            row, column = (0, 1 + 2 * number) if in_line else (1 + number, 0)
             self._options.addWidget(buddy, row, column)
             self._options.addWidget(spin, row, column + 1)
         for column in range(5):
-            self._options.setColumnStretch(column, int(column in ((2, 4) if narrow else (1,))))
+            self._options.setColumnStretch(column, int(column in ((2, 4) if in_line else (1,))))
 
     def _show_measures(self) -> None:
         self.text.setMinimumHeight(theme.px(self, 90))

@@ -35,12 +35,15 @@ from workbench.widgets.probability_table import format_percent
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.saving import save
 from workbench.widgets.token_strip import TokenStrip
+from workbench.widgets.turning_splitter import TurningSplitter
 from workbench.widgets.visible_text import visible
 
 #: Characters up to which the text is written into the code.
 CODED = 20_000
 #: Pixels below which the text stands above the results.
 _NARROW = 820
+#: From here on its options stand in a line.
+_LINE = 600
 
 
 class ScorePane(PaneFrame):
@@ -144,7 +147,7 @@ class ScorePane(PaneFrame):
         beside.setContentsMargins(0, 0, 0, 0)
         beside.addWidget(self._heading)
         beside.addWidget(self._others, 1)
-        tables = QSplitter(Qt.Orientation.Horizontal)
+        tables = TurningSplitter()
         tables.addWidget(self._table)
         tables.addWidget(expected)
         tables.setStretchFactor(0, 3)
@@ -432,9 +435,9 @@ class ScorePane(PaneFrame):
         width = self.width() * 3 // 5 if self.code_is_shown else self.width()
         narrow = width < theme.px(self, _NARROW)
         wanted = Qt.Orientation.Vertical if narrow else Qt.Orientation.Horizontal
+        self._form.place(in_line=narrow and width >= theme.px(self, _LINE))
         if self._halves.orientation() != wanted:
             self._halves.setOrientation(wanted)
-            self._form.place(narrow=narrow)
             # Its own size changes only after this: shares given now would be stretched with it.
             QTimer.singleShot(0, self, self._share_room)
 
