@@ -149,10 +149,12 @@ def test_past_runs_lie_behind_with_their_names_and_go_when_others_are_chosen(qtb
     assert "first <run>: train,200.0,0.7" in plot.as_csv()
     assert plot.points("train")[0] == (0, 0.7), "the live run has its points still"
     plot.clear()
+    plot._redraw()
     assert plot.past() == ("first <run>", "second")
+    assert [label.item.toPlainText() for _, label in plot._legend.items] == ["first <run>", "second"]
     plot.set_past([])
     assert plot.past() == ()
-    assert len(plot._legend.items) == 2
+    assert plot._legend.items == [], "a line without a point is not named"
     assert len([item for item in plot._item.items if hasattr(item, "set_look")]) == 4
 
 
@@ -167,6 +169,23 @@ def test_a_past_run_is_muted_and_shown_or_hidden_as_one(qtbot: QtBot, plot: Line
     plot._legend.sigSampleClicked.emit(sample)
     assert not any(name.startswith("old") for name, _, _ in plot.readings(1))
     assert [name for name, _, _ in plot.readings(1)] == ["train", "evaluation"]
+
+
+def test_a_place_is_marked_under_a_name_and_moves_no_axis(
+    qtbot: QtBot, qapp: QApplication, plot: LinePlot, tmp_path: Path
+) -> None:
+    fill(qtbot, plot)
+    before = _range(plot)
+    assert plot.mark is None
+    plot.set_mark(40.0, "best, step <40>")
+    theme.apply(qapp, dark=True)
+    plot.export(str(tmp_path / "loss.svg"))
+    assert "best, step &lt;40&gt;" in (tmp_path / "loss.svg").read_text(encoding="utf-8").replace("\xa0", "")
+    theme.apply(qapp, dark=False)
+    assert plot.mark == (40.0, "best, step <40>")
+    assert _range(plot) == before
+    plot.set_mark(None)
+    assert plot.mark is None
 
 
 def test_linked_plots_show_the_same_steps_side_by_side_or_not(qtbot: QtBot, plot: LinePlot) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import re
 
 import pytest
+from PySide6.QtCore import QEvent
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QPushButton
+from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import icons, style_sheet, theme
@@ -118,3 +120,25 @@ def test_every_picture_of_the_style_sheet_exists(look: theme.Theme) -> None:
     assert pictures
     for picture in pictures:
         assert folder("theme").joinpath(*picture.split("/")[-2:]).is_file(), picture
+
+
+def test_no_widget_is_collected_while_the_application_is_dressed(qtbot: QtBot, qapp: QApplication) -> None:
+    heard: list[bool] = []
+
+    class Listening(QWidget):
+        def changeEvent(self, event: QEvent) -> None:
+            super().changeEvent(event)
+            heard.append(gc.isenabled())
+
+    widget = Listening()
+    qtbot.addWidget(widget)
+    collects = gc.isenabled()
+    gc.enable()
+    try:
+        theme.apply(qapp, dark=True, zoom=1.5)
+        assert gc.isenabled()
+        assert heard and not any(heard), "Qt walks over all widgets then, and none may go"
+    finally:
+        theme.apply(qapp, dark=False)
+        if not collects:
+            gc.disable()

@@ -9,6 +9,8 @@ from pathlib import Path
 import platformdirs
 
 _APP = "transformers-workbench"
+#: Held, in the folder of a run, by the process in which it goes on.
+RUN_LOCK = ".lock"
 
 
 def asset(name: str) -> Path:
@@ -51,6 +53,24 @@ def new_run_dir(name: str) -> Path:
     while (path := runs_dir() / (stem if number == 1 else f"{stem}-{number}")).exists():
         number += 1
     return path
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether a run goes on in this folder, in whatever process of this machine."""
+    import filelock
+
+    if not (folder / RUN_LOCK).exists():
+        return False
+    lock = filelock.FileLock(folder / RUN_LOCK, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    except OSError:
+        # A folder that can't be written to has no run that writes.
+        return False
+    lock.release()
+    return False
 
 
 def shown(path: Path) -> str:

@@ -19,6 +19,7 @@ from workbench.tour.tasks import NEGATIVE, POSITIVE
 from workbench.widgets.bar_chart import LabelBars
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.line_plot import LinePlot
+from workbench.widgets.probability_table import format_percent
 from workbench.widgets.small_curve import SmallCurve
 from workbench.widgets.token_strip import TokenStrip
 
@@ -40,7 +41,8 @@ def see_data(tour: Tour) -> None:
     tour.require(said.text().startswith(f"{len(rows):,} rows"), f"{len(rows)} rows: {said.text()}")
     bars = {label: words for label, _, words in tour.find(LabelBars, "trainer.label_counts").bars}
     counted = {
-        label: f"{count:,} · {count / len(rows):.1%}" for label, count in Counter(row["label"] for row in rows).items()
+        label: f"{count:,} · {format_percent(count / len(rows), 1)}"
+        for label, count in Counter(row["label"] for row in rows).items()
     }
     tour.require(bars == counted, f"labels as csv counts them: {bars} against {counted}")
     told = tour.find(QLabel, "trainer.lengths_text").text()
@@ -56,6 +58,7 @@ def see_data(tour: Tour) -> None:
 def settle(tour: Tour) -> None:
     """Set the run up; the schedule is drawn before it begins."""
     rows, steps = (1600, 72) if tour.fast else (3000, -1)
+    tour.choose_tab("trainer.steps", "3")
     tour.choose_tab("trainer.views", "Probes")
     tour.set_number("trainer.rows", rows)
     tour.set_number("trainer.max_steps", steps)
@@ -69,7 +72,7 @@ def settle(tour: Tour) -> None:
     tour.bring("trainer.schedule")
     tour.picture("trainer-schedule")
     tour.click("trainer.group_schedule")
-    tour.bring("trainer.dataset")
+    tour.choose_tab("trainer.steps", "1")
 
 
 def see_batches(tour: Tour) -> None:
@@ -134,7 +137,7 @@ def evaluate(tour: Tour) -> None:
     near = abs(share - accuracy) * len(rights) < 2.5
     tour.require(near, f"the accuracy of the rows is that of the run: {share}, {accuracy}")
     told = {row[0]: row[1] for row in tour.cells(tour.find(QTableView, "trainer.after_metrics"))}
-    tour.require(told["Accuracy"].replace(" ", "") == f"{share:.1%}", f"it is told as the rows have it: {told}")
+    tour.require(told["Accuracy"] == format_percent(share, 1), f"it is told as the rows have it: {told}")
     tour.require(abs(loss - measured.eval_loss) < 0.01, f"and so is their loss: {loss}, {measured.eval_loss}")
     pairs = Counter(zip(rights, guesses, strict=True))
     matrix = tour.find(QTableView, "trainer.confusion")

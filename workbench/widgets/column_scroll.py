@@ -15,19 +15,22 @@ class ColumnScroll(QScrollArea):
 
     def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        # What stands in it takes the keyboard focus, and is scrolled to.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidget(content)
         content.installEventFilter(self)
-        self._measure()
+        self.measure()
+
+    def measure(self) -> None:
+        """Take the width that the content needs; while that is hidden, nobody hears that it needs another."""
+        bar = self.verticalScrollBar().sizeHint().width()
+        self.setMinimumWidth(self.widget().minimumSizeHint().width() + bar)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Follow what the content needs, after a change of zoom too."""
         if event.type() == QEvent.Type.LayoutRequest and watched is self.widget():
-            self._measure()
+            self.measure()
         return super().eventFilter(watched, event)
-
-    def _measure(self) -> None:
-        bar = self.verticalScrollBar().sizeHint().width()
-        self.setMinimumWidth(self.widget().minimumSizeHint().width() + bar)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, Q
 from workbench.widgets import icons, theme
 from workbench.widgets.crosshair import Crosshair, Reading
 from workbench.widgets.naming import named
+from workbench.widgets.plot_mark import PlotMark
 from workbench.widgets.saving import save
 
 if TYPE_CHECKING:
@@ -111,8 +112,10 @@ class LinePlot(QWidget):
         self._plot.scene().contextMenu = []
         self._legend = self._item.addLegend(offset=(-10, 10))
         self._legend.sigSampleClicked.connect(self._on_sample)
-        self._legend.setVisible(legend)
+        self._has_legend = legend
+        self._legend.hide()
         self._cross = Crosshair(self._plot)
+        self._mark = PlotMark(self._plot)
         self._plot.scene().sigMouseMoved.connect(self._on_mouse)
         self._plot.viewport().installEventFilter(self)
         self._readout = QLabel("no points yet")
@@ -189,7 +192,17 @@ class LinePlot(QWidget):
                 line = self._made(series, number, dashed, smooth, run)
                 line.curve.set(xs, ys)
                 self._past.append(line)
+        self._name_lines()
         self._mark_dirty()
+
+    @property
+    def mark(self) -> tuple[float, str] | None:
+        """The place that is marked, and its name."""
+        return None if self._mark.x is None else (self._mark.x, self._mark.words)
+
+    def set_mark(self, x: float | None, words: str = "") -> None:
+        """Mark a place, such as the best step, under a name; None takes the mark away."""
+        self._mark.put(x, words)
 
     def points(self, series: str) -> tuple[tuple[float, float], ...]:
         """The points of a line, in order of x."""
@@ -358,16 +371,26 @@ class LinePlot(QWidget):
             # What is live lies over what is past, and a mean over its points.
             item.setZValue((0 if run else 2) + line.items.index(item))
             self._item.addItem(item)
-        if not any(other.run == run for other in self._past if run):
-            self._legend.addItem(line.items[1], escape(run or series))
         self._pens(line)
         return line
+
+    def _name_lines(self) -> None:
+        """Name in the legend what has points: each live line, and each past run once."""
+        first: dict[tuple[str, str], _Line] = {}
+        for line in self._lines():
+            if len(line.curve):
+                first.setdefault((line.run, "" if line.run else line.series), line)
+        if [line.items[1] for line in first.values()] != [sample.item for sample, _ in self._legend.items]:
+            self._legend.clear()
+            for line in first.values():
+                self._legend.addItem(line.items[1], escape(line.run or line.series))
+            self._legend.setVisible(self._has_legend and bool(first))
 
     def _remove(self, lines: Iterable[_Line]) -> None:
         for line in lines:
             for item in line.items:
-                self._item.removeItem(item)
                 self._legend.removeItem(item)
+                self._item.removeItem(item)
 
     def _pens(self, line: _Line) -> None:
         look = theme.current()
@@ -392,6 +415,7 @@ class LinePlot(QWidget):
     def _redraw(self) -> None:
         self._timer.stop()
         self._since.start()
+        self._name_lines()
         for line in self._lines():
             smoothed = line.smooth and self._smoothing > 0 and len(line.curve) > 2
             if line.smooth:
@@ -421,7 +445,7 @@ class LinePlot(QWidget):
         font = self.font()
         edge = theme.px(self, 4)
         self._card.setContentsMargins(edge, edge, edge, edge)
-        self._plot.setMinimumHeight(theme.px(self, 48))
+        self._plot.setMinimumHeight(theme.px(self, 96))
         for side, title in zip(("bottom", "left"), self._titles, strict=True):
             axis = self._item.getAxis(side)
             # Switched off alone, pyqtgraph still scales the numbers by the range that happens to be shown.
@@ -436,11 +460,16 @@ class LinePlot(QWidget):
                 axis.setHeight(round(self.fontMetrics().height() * 1.9) + theme.px(self, 6))
         self._item.showGrid(x=True, y=True, alpha=0.15)
         self._legend.setLabelTextColor(QColor(look.text))
+        # Lines below it are to be guessed, and its words to be read.
+        veil = QColor(look.surface)
+        veil.setAlpha(215)
+        self._legend.setBrush(veil)
         self._legend.setLabelTextSize(f"{font.pointSizeF() * 0.95:.1f}pt")
         for _, label in self._legend.items:
             label.setText(label.text)
         self._legend.updateSize()
         self._cross.follow_theme()
+        self._mark.follow_theme()
         for line in self._lines():
             self._pens(line)
 

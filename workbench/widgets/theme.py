@@ -7,7 +7,9 @@ has to be told. Widgets repaint by themselves; those that keep colours or sizes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, partial
 
 import shiboken6
@@ -96,16 +98,19 @@ def steps(
 
     def set_font() -> None:
         if app.font() != font:
-            app.setFont(font)
+            with _uncollected():
+                app.setFont(font)
 
     def set_palette() -> None:
         if app.style().name().lower() != "fusion" and not app.styleSheet():
             app.setStyle("Fusion")
         if app.palette() != palette:
-            app.setPalette(palette)
+            with _uncollected():
+                app.setPalette(palette)
 
     def tint() -> None:
-        icons.tint_anew(app)
+        with _uncollected():
+            icons.tint_anew(app)
 
     wearers: Sequence[QApplication | QWidget] = parts or (app,)
     return (
@@ -120,7 +125,20 @@ def steps(
 
 def _wear(wearer: QApplication | QWidget, put_on: str, wanted: str) -> None:
     if shiboken6.isValid(wearer) and wearer.styleSheet() not in (wanted, put_on):
-        wearer.setStyleSheet(put_on)
+        with _uncollected():
+            wearer.setStyleSheet(put_on)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage is collected meanwhile: a widget in it would go while Qt walks over all widgets."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _theme(dark: bool, high_contrast: bool) -> Theme:

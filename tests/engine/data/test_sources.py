@@ -17,6 +17,7 @@ from tests.dataset_server import COMMIT, dataset_server
 from workbench.engine import hub
 from workbench.engine.codegen.train.reading import reading
 from workbench.engine.data import PAGE, ConfigNeeded, load, page, read
+from workbench.engine.data.sources import source_files
 from workbench.engine.errors import DataError, NetworkError
 from workbench.engine.task import Silent
 from workbench.engine.values import DataSource, Table
@@ -173,6 +174,24 @@ def test_pictures_in_class_folders_have_paths_and_labels(tmp_path: Path) -> None
     ]  # fmt: skip
     assert loaded["label"] == ["cat", "cat", "dog", "dog"]
     assert _by_script(table.source, columns) == loaded
+
+
+def test_the_files_that_rows_come_from_are_known(dataset: Dataset, tmp_path: Path) -> None:
+    saved, mixed, seen = tmp_path / "saved", tmp_path / "mixed", tmp_path / "seen"
+    dataset.save_to_disk(saved)
+    (saved / "cache-0123.arrow").write_bytes(b"what a map left")
+    names = {file.name for file in source_files(DataSource(saved))}
+    assert any(name.endswith(".arrow") for name in names)
+    assert "cache-0123.arrow" not in names
+    mixed.mkdir()
+    for name in ("b.csv", "a.csv", "test.csv", "README.md", "notes.md"):
+        (mixed / name).write_text("text\na\n", encoding="utf-8")
+    assert [file.name for file in source_files(DataSource(mixed))] == ["a.csv", "b.csv"]
+    assert [file.name for file in source_files(DataSource(mixed, split="test"))] == ["test.csv"]
+    (seen / "cats").mkdir(parents=True)
+    (seen / "cats" / "1.png").write_bytes(b"a picture")
+    assert [file.name for file in source_files(DataSource(seen))] == ["1.png"]
+    assert source_files(DataSource(mixed / "a.csv")) == ()
 
 
 def test_a_folder_without_data_says_so(tmp_path: Path) -> None:

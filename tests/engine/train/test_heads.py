@@ -27,11 +27,12 @@ from workbench.engine.codegen.train import train as train_script
 from workbench.engine.errors import CheckpointError, DataError, InputError, NotSupported
 from workbench.engine.task import Silent
 from workbench.engine.train import HEADS, evaluate, fine_tune
-from workbench.engine.train.heads import divides_by_items
+from workbench.engine.train.heads import divides_by_items, gathered
+from workbench.engine.train.heads import head as every_head
 from workbench.engine.train.heads.chat import chat_ids
 from workbench.engine.train.heads.image_classification import as_picture, opened, unreadable
 from workbench.engine.train.heads.question_answering import answer_metrics, as_answers
-from workbench.engine.train.look import look
+from workbench.engine.train.look import look, on_trial
 from workbench.engine.train.metrics import answer_scores, multi_label_metrics, regression_metrics, span_metrics
 from workbench.engine.train.rows import split_rows
 from workbench.engine.values import Checkpoint, DataSource, TrainSpec
@@ -174,6 +175,18 @@ def test_a_head_learns_saves_itself_and_loses_as_its_script_does(kind: str, spec
     assert loaded.missing == ()
     if result.labels:
         assert loaded.facts.labels == result.labels
+
+
+@pytest.mark.parametrize("kind", DATA)
+def test_rows_are_the_same_in_one_piece_and_in_many(kind: str, spec_for: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = spec_for(kind)
+    made = []
+    for waiting in (4096, 5):
+        monkeypatch.setattr(gathered, "_WAITING", waiting)
+        monkeypatch.setattr(every_head, "_ENCODED_AT_ONCE", 3 if waiting == 5 else 256)
+        with on_trial(spec, Silent()) as (trainer, _):
+            made.append((trainer.train_dataset.features, trainer.train_dataset.to_list()))
+    assert made[0] == made[1]
 
 
 @pytest.mark.parametrize("kind", DATA)

@@ -12,9 +12,11 @@ import torch
 
 from tests.engine.train.test_heads import spec_for as spec_for
 from tests.engine.train.test_run import Recorder
-from workbench.engine.task import Cancelled
+from workbench.engine.task import Cancelled, Progress, Silent
 from workbench.engine.train import HEADS, fine_tune
-from workbench.engine.train.look import look
+from workbench.engine.train.batch_lengths import positions, seconds_of, steps_of_an_epoch, usual
+from workbench.engine.train.look import look, on_trial
+from workbench.engine.train.seeds import seed_epoch
 from workbench.engine.train.trial import dry_run
 
 
@@ -140,6 +142,50 @@ def test_the_length_of_a_run_is_known_before(
     assert (told.steps, told.evaluations) == (steps, evaluations)
     assert max(point.step for point in points) == steps
     assert len([point for point in points if point.eval_loss is not None]) == evaluations
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_the_length_of_every_batch_is_known_before(spec_for: Any, grouped: bool) -> None:
+    rows = [{"text": "very " * (n % 13) + f"good {n}", "label": "ab"[n % 2]} for n in range(44)]
+    changes = {"group_by_length": grouped, "gradient_accumulation_steps": 2, "max_steps": -1}
+    spec = spec_for("text-classification", rows, **changes)
+    with on_trial(spec, Silent()) as (trainer, _):
+        steps = steps_of_an_epoch(trainer)
+        sizes = positions(trainer, steps)
+        seed_epoch(trainer.args, trainer.state)
+        real = [batch["input_ids"].numel() for batch in trainer.get_train_dataloader()]
+    assert sizes == [sum(real[at : at + 2]) for at in range(0, len(real), 2)]
+    assert len(steps) == 5
+    picked = usual(sizes, 2)
+    assert min(sizes) < sizes[picked[0]] <= sizes[picked[1]] <= max(sizes)
+
+
+def test_a_trial_tells_the_time_of_all_batches_not_of_the_longest() -> None:
+    # 10 ms for a step and 1 ms a position: what the longest ones took says little of the others.
+    sizes = [100, 90, 80, 20, 10, 10]
+    told = seconds_of(sizes, [(size, 0.01 + size / 1000) for size in (90, 80, 20, 10)])
+    assert told == pytest.approx([0.01 + size / 1000 for size in sizes])
+    assert seconds_of([5, 5], [(5, 0.3)]) == [0.3, 0.3]
+    # On a machine that was interrupted a shorter step may take longer; nothing is ever told to take less than nothing.
+    assert all(seconds >= 0 for seconds in seconds_of([1, 1000], [(100, 1.0), (900, 0.1)]))
+    assert seconds_of([50], [(100, 1.0), (200, 9.0)])[0] >= 0
+
+
+def test_a_trial_of_grouped_rows_times_usual_batches_too(spec_for: Any) -> None:
+    rows = [{"text": "very " * (n % 13) + f"good {n}", "label": "ab"[n % 2]} for n in range(64)]
+    spec = spec_for("text-classification", rows, group_by_length=True, max_steps=-1)
+    seen: list[Progress] = []
+
+    class Hearing(Silent):
+        def report(self, progress: Progress) -> None:
+            seen.append(progress)
+
+    told = dry_run(spec, task=Hearing())
+    whole = fine_tune(spec)
+    assert len([progress for progress in seen if progress.note == "On trial"]) == 5
+    assert told.losses[0] == whole.points[0].loss, "and its first steps are those of the run"
+    assert len(told.losses) == 3
+    assert told.steps == max(point.step for point in whole.points)
 
 
 def test_a_trial_keeps_nothing_and_can_be_stopped(spec_for: Any, tmp_path: Path) -> None:

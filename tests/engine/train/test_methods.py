@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,7 +20,8 @@ from workbench.engine.adapters import adapter_in
 from workbench.engine.codegen.train import train as train_script
 from workbench.engine.errors import CheckpointError, InputError, NotSupported, UnsafeRefused, WorkbenchError
 from workbench.engine.task import Silent
-from workbench.engine.train import fine_tune
+from workbench.engine.train import dry_run, fine_tune, record
+from workbench.engine.train.means import limits
 from workbench.engine.train.methods import ADAPTERS, layout, linear_layers, merge, no_bits
 from workbench.engine.train.wishes import Wishes
 from workbench.engine.values import Checkpoint, DataSource, Method, TrainPoint, TrainSpec
@@ -315,6 +317,55 @@ def test_why_weights_cannot_be_packed_is_a_sentence(monkeypatch: pytest.MonkeyPa
     assert no_bits("cuda:0") == no_bits("cpu") == ""
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"torch_compile": True}, "C\\+\\+ compiler, and there is none.*Switch Compile off"),
+        ({"fp16": True}, "float16 needs a GPU.*Switch float16 off"),
+        ({"method": Method("lora", bits=4)}, "bitsandbytes, which packs.*is not installed.*full precision"),
+    ],
+    ids=["compile", "float16", "bits"],
+)
+def test_what_this_machine_has_no_means_for_is_refused_before_the_rows_are_read(
+    classify: TrainSpec, changes: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import importlib.util
+
+    if torch.accelerator.is_available():
+        pytest.skip("a GPU has the means")
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "bitsandbytes" else found(name))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    classify.data.path.unlink()
+    for door in (fine_tune, dry_run):
+        with pytest.raises(NotSupported, match=told):
+            door(replace(classify, **changes))
+    assert not classify.output_dir.exists()
+
+
+def test_a_compiled_model_learns_and_is_saved_plain(classify: TrainSpec, tmp_path: Path) -> None:
+    if limits().torch_compile:
+        pytest.skip(limits().torch_compile)
+    # Without dropout a compiled step adds up in another order, and that is all.
+    still = tmp_path / "still"
+    shutil.copytree(classify.checkpoint.path, still)
+    config = json.loads((still / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (still / "config.json").write_text(json.dumps(config))
+    spec = replace(classify, checkpoint=Checkpoint("still", still), max_steps=2)
+    plain = fine_tune(replace(spec, output_dir=tmp_path / "plain"))
+    # In a process of its own: the compiler keeps threads.
+    asked = record.write(record.Record(replace(spec, torch_compile=True)), tmp_path).rename(tmp_path / "asked.toml")
+    command = [sys.executable, "-m", "workbench", "train", str(asked)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    points = [line for line in map(json.loads, done.stdout.splitlines()) if line["event"] == "point" and "loss" in line]
+    losses = [point.loss for point in plain.points if point.loss is not None]
+    assert [point["loss"] for point in points] == pytest.approx(losses, rel=1e-4)
+    assert models.load(Checkpoint("compiled", spec.output_dir)).missing == ()
+
+
 def test_scripts_are_laid_out_as_ruff_does(classify: TrainSpec, continue_text: TrainSpec, tmp_path: Path) -> None:
     folder = tmp_path / "scripts"
     folder.mkdir()
@@ -323,7 +374,12 @@ def test_scripts_are_laid_out_as_ruff_does(classify: TrainSpec, continue_text: T
         replace(classify, method=Method("lora", bits=4), early_stopping_patience=2, fp16=True),
         replace(continue_text, method=Method("lora", bits=8, targets=("self_attn.q_proj", "self_attn.v_proj"))),
         replace(classify, freeze_layers=1, arguments={"lr_scheduler_kwargs": {"num_cycles": 2, "name": "it's"}}),
-    ]
+        replace(classify, load_best_model_at_end=True, metric_for_best_model="f1"),
+        replace(
+            classify, task="text2text-generation", columns={"source": "text", "target": "label"},
+            head_options={"predict_with_generate": "yes"}, load_best_model_at_end=True,
+        ),
+    ]  # fmt: skip
     for number, spec in enumerate(specs):
         (folder / f"script_{number}.py").write_text(train_script(spec), encoding="utf-8")
     for command in (("format", "--diff"), ("check", "--select=F,I,B,UP", "--ignore=B905")):
@@ -339,9 +395,10 @@ def test_label_smoothing_is_refused_where_there_is_no_single_label(classify: Tra
         fine_tune(replace(classify, task="text-regression", label_smoothing_factor=0.1))
 
 
+@pytest.mark.skipif(bool(no_bits("cpu")), reason="bitsandbytes packs weights into 8 bits; it is an extra")
 @pytest.mark.filterwarnings("ignore:MatMul8bitLt")
+@pytest.mark.logs("MatMul8bitLt|Failed to load CPU gemm_4bit_forward")
 def test_a_packed_base_learns_as_the_script_does(classify: TrainSpec, tmp_path: Path) -> None:
-    pytest.importorskip("bitsandbytes", reason="packs weights into 8 bits; it is an extra")
     spec = replace(classify, method=Method("lora", bits=8), max_steps=3)
     result = fine_tune(spec)
     theirs = tmp_path / "by script"

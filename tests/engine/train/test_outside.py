@@ -17,7 +17,7 @@ import pytest
 from tests.engine.train.test_run import Recorder
 from workbench.engine.errors import InputError, WorkbenchError
 from workbench.engine.task import Cancelled
-from workbench.engine.train import fine_tune, outside, record
+from workbench.engine.train import evaluate, fine_tune, outside, record
 from workbench.engine.train.record import Record
 from workbench.engine.values import Checkpoint, DataSource, TrainPoint, TrainSpec
 
@@ -93,6 +93,19 @@ def test_two_processes_are_two_and_give_the_losses_of_one(spec: TrainSpec, tmp_p
         assert b == pytest.approx(a, abs=1e-3)
     assert two.points[-1].eval_loss == pytest.approx(one.points[-1].eval_loss, abs=1e-3)
     assert (two.train_rows, two.eval_rows, two.labels) == (one.train_rows, one.eval_rows, one.labels)
+
+
+def test_two_processes_end_with_the_best_evaluation(spec: TrainSpec, tmp_path: Path) -> None:
+    spec = replace(
+        spec, load_best_model_at_end=True, metric_for_best_model="loss", learning_rate=0.1, eval_steps=1, max_steps=8
+    )
+    result = outside.follow(outside.start(spec, processes=2))
+    told = {point.step: point.eval_loss for point in result.points if point.eval_loss is not None}
+    assert len(told) == 8
+    assert result.best is not None
+    assert result.best.value == min(told.values()) == told[result.best.step]
+    assert result.best.step < 8, "or nothing was chosen"
+    assert evaluate(spec, result.checkpoint).metrics["loss"] == pytest.approx(result.best.value, abs=1e-4)
 
 
 def test_a_stop_ends_both_processes_after_the_same_step_and_keeps_the_checkpoint(spec: TrainSpec) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -22,7 +23,7 @@ from workbench.engine.errors import DataError, InputError, OutOfSpace, Workbench
 from workbench.engine.task import Cancelled, Silent
 from workbench.engine.train import Saved, TooLarge, Wishes, checkpoints, fine_tune, look, record, resume
 from workbench.engine.train.folder import CURVE, RunFolder, is_running
-from workbench.engine.values import Checkpoint, DataSource, Method, TrainPoint, TrainResult, TrainSpec
+from workbench.engine.values import Best, Checkpoint, DataSource, Method, TrainPoint, TrainResult, TrainSpec
 
 #: What a run in a process of its own does with a pickled spec is not done: it reads a ``run.toml``.
 CHILD = """
@@ -275,6 +276,35 @@ def test_a_checkpoint_without_all_its_files_is_none(spec: TrainSpec, how: str) -
         checkpoints.verify(newest)
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not say what a descriptor stands for")
+def test_everything_is_on_the_disk_before_a_checkpoint_has_its_name(
+    spec: TrainSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a power loss can undo is what was not forced onto the disk; pulling the plug is no test.
+    order: list[tuple[str, Path]] = []
+    sync, move = os.fsync, os.replace
+
+    def syncing(descriptor: int) -> None:
+        sync(descriptor)
+        order.append(("forced", Path(f"/proc/self/fd/{descriptor}").readlink()))
+
+    def moving(source: Any, target: Any) -> None:
+        move(source, target)
+        order.append(("named", Path(target)))
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "replace", moving)
+    fine_tune(spec, task=Person(until=_at(8)))
+    for kept in checkpoints.complete(spec.output_dir):
+        hidden = spec.output_dir / ".partial" / kept.name
+        named = order.index(("named", kept))
+        manifest = order.index(("forced", hidden / f".{checkpoints.MANIFEST}.partial"))
+        files = [file.relative_to(kept) for file in kept.rglob("*") if file.is_file() and file.name != "manifest.json"]
+        assert len(files) > 5
+        assert all(order.index(("forced", hidden / file)) < manifest for file in files)
+        assert manifest < order.index(("forced", hidden)) < named < order.index(("forced", spec.output_dir), named)
+
+
 def test_what_is_kept_of_a_run_holds_no_pickle_but_the_optimizer_and_is_rotated(spec: TrainSpec) -> None:
     kept: list[list[str]] = []
 
@@ -505,6 +535,34 @@ def test_a_run_whose_data_changed_is_not_resumed(spec: TrainSpec) -> None:
     assert {path: path.read_bytes() for path in spec.output_dir.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("changed", ["folder", "evaluation"])
+def test_a_folder_and_a_source_to_evaluate_on_have_their_fingerprints(
+    spec: TrainSpec, changed: str, tmp_path: Path
+) -> None:
+    folder, other = tmp_path / "reviews", tmp_path / "held out.csv"
+    folder.mkdir()
+    (folder / "b.csv").write_bytes(spec.data.path.read_bytes())
+    (folder / "a.csv").write_bytes(spec.data.path.read_bytes())
+    other.write_bytes(spec.data.path.read_bytes())
+    spec = replace(spec, data=DataSource(folder), evaluation=DataSource(other), max_steps=4, epochs=1.0)
+    fine_tune(spec, task=Person(until=_at(2)))
+    read = record.read(spec.output_dir)
+    each = hashlib.sha256(other.read_bytes()).hexdigest()
+    assert read.evaluation_fingerprint == each
+    # As sha256sum lists them, so that anybody can check it.
+    assert read.fingerprint == hashlib.sha256(f"{each}  a.csv\n{each}  b.csv\n".encode()).hexdigest()
+    card = (spec.output_dir / "README.md").read_text(encoding="utf-8")
+    assert each in card and read.fingerprint in card and "held out (drawn" not in card
+
+    (folder / "notes.md").write_text("no data", encoding="utf-8")
+    file = folder / "a.csv" if changed == "folder" else other
+    file.write_text(file.read_text(encoding="utf-8").replace("film 7,", "film 8,"), encoding="utf-8")
+    with pytest.raises(DataError, match=f"{'reviews' if changed == 'folder' else 'held out.csv'} is not as it was"):
+        resume(spec.output_dir)
+    file.write_bytes((folder / "b.csv").read_bytes())
+    assert not resume(spec.output_dir).stopped, "what is no data may come and go"
+
+
 def test_stop_while_a_run_is_taken_up_leaves_it_as_it_was(spec: TrainSpec) -> None:
     fine_tune(spec, task=Person(_at(8)))
     kept = [each.name for each in checkpoints.complete(spec.output_dir)]
@@ -522,10 +580,14 @@ def test_run_toml_makes_the_spec_again(spec: TrainSpec, tmp_path: Path) -> None:
     odd = replace(
         spec, rows=40, columns={"text": "a “quoted” \\ column\n"}, method=Method(kind="lora", targets=("a", "b")),
         arguments={"optim": "adamw_torch", "adam_beta1": 0.8, "use_liger_kernel": False},
+        head_options={"prefix": "a: ", "max_target_length": 9}, probes=("one", "two ||| “three”"), probe_steps=7,
+        probe_tokens=3, evaluation=DataSource(tmp_path / "other.csv", split="test"), load_best_model_at_end=True,
+        data=DataSource(None, "someone/reviews", config="en", split="train", revision="0" * 40),
     )  # fmt: skip
-    record.write(record.Record(odd, labels=("ä", "b|c")), tmp_path)
+    record.write(record.Record(odd, labels=("ä", "b|c"), best=Best(3, "f1", 0.25)), tmp_path)
     read = record.read(tmp_path)
     assert read.spec == replace(odd, output_dir=tmp_path)
+    assert read.best == Best(3, "f1", 0.25)
     assert read.labels == ("ä", "b|c")
 
 
@@ -560,8 +622,6 @@ def test_what_is_no_record_of_a_run_is_told(tmp_path: Path, content: str) -> Non
 
 
 def test_the_record_holds_data_versions_and_arguments(spec: TrainSpec) -> None:
-    import hashlib
-
     fine_tune(replace(spec, max_steps=1))
     read = record.read(spec.output_dir)
     assert spec.data.path is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from workbench.engine import models
 from workbench.engine.codegen.train import train as train_script
@@ -398,9 +400,27 @@ def test_heads_and_tokenizers_that_are_not_there_are_refused(
         fine_tune(replace(classify, checkpoint=Checkpoint("bare", bare)))
 
 
-def test_a_full_disk_is_told_before_the_run(classify: TrainSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
+def test_a_tokenizer_that_cannot_pad_is_refused_and_one_with_an_end_token_pads_with_it(
+    classify: TrainSpec, continue_text: TrainSpec, tmp_path: Path
+) -> None:
+    made = []
+    for name, checkpoint in (("bert", classify.checkpoint), ("llama", continue_text.checkpoint)):
+        folder = tmp_path / name
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.path, trust_remote_code=False)
+        tokenizer.pad_token = None
+        shutil.copytree(checkpoint.path, folder)
+        tokenizer.save_pretrained(folder)
+        made.append(Checkpoint(name, folder))
+    with pytest.raises(CheckpointError, match=r"neither a pad token nor an end token.*Choose a checkpoint"):
+        fine_tune(replace(classify, checkpoint=made[0]))
+    assert not classify.output_dir.exists()
+    result = fine_tune(replace(classify, checkpoint=made[1], max_steps=2))
+    loaded = models.load(result.checkpoint)
+    assert loaded.tokenizer is not None
+    assert loaded.model.config.pad_token_id == loaded.tokenizer.eos_token_id
 
+
+def test_a_full_disk_is_told_before_the_run(classify: TrainSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(classify.data.path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1_000_000))
     with pytest.raises(WorkbenchError, match="has 1 MB free"):

@@ -119,6 +119,20 @@ def data_files(source: DataSource) -> dict[str, tuple[Path, ...]]:
     return {name: tuple(found[name]) for name in _SPLITS if name in found}
 
 
+def source_files(source: DataSource) -> tuple[Path, ...]:
+    """The files of a folder that its rows come from, in the order of their names; none where it is no folder."""
+    path = source.path
+    if path is None or not path.is_dir():
+        return ()
+    found = {} if is_saved(path) else data_files(source)
+    if found:
+        return found[chosen_split(source, tuple(found))]
+    # The datasets library leaves what it has computed beside a saved data set.
+    return tuple(
+        sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith((".", "cache-")))
+    )
+
+
 def chosen_split(source: DataSource, splits: tuple[str, ...]) -> str:
     """The split that is asked for, else ``train``, else the first.
 

@@ -10,11 +10,14 @@ import inspect
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
 from workbench.engine.task import Silent, Task
 from workbench.engine.train.accelerate_state import keep_apart
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
 
 _FORM = "It has a control of its own among the settings"
 _KEPT = "The workbench keeps the curve, the checkpoints and the run's folder itself"
@@ -29,14 +32,14 @@ LOCKED: dict[str, str] = {
         ("num_train_epochs", "max_steps", "per_device_train_batch_size", "gradient_accumulation_steps",
          "learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay", "bf16", "fp16", "eval_strategy",
          "eval_steps", "activation_checkpointing", "torch_compile", "label_smoothing_factor", "neftune_noise_alpha",
-         "seed", "metric_for_best_model", "train_sampling_strategy"),
+         "seed", "metric_for_best_model", "load_best_model_at_end", "train_sampling_strategy"),
         f"{_FORM}.",
     ),
     **dict.fromkeys(
         ("output_dir", "logging_strategy", "logging_steps", "logging_first_step", "save_strategy", "save_steps",
-         "save_total_limit", "save_only_model", "save_on_each_node", "load_best_model_at_end",
+         "save_total_limit", "save_only_model", "save_on_each_node",
          "resume_from_checkpoint", "ignore_data_skip", "restore_callback_states_from_checkpoint", "disable_tqdm",
-         "greater_is_better", "include_num_input_tokens_seen"),
+         "include_num_input_tokens_seen"),
         f"{_KEPT}.",
     ),
     **dict.fromkeys(
@@ -57,6 +60,7 @@ LOCKED: dict[str, str] = {
     ),
     "logging_nan_inf_filter": "With it, a step whose loss is not a number would be drawn as loss 0.",
     "data_seed": "It is the seed of the run, or the order of the rows would come from torch's global seed.",
+    "greater_is_better": "It goes by the metric.",
     "use_cpu": "It is on where there is no accelerator.",
     "prediction_loss_only": "It goes by the head: whether an evaluation needs the logits.",
     "include_for_metrics": "It goes by the head: what its metrics read.",
@@ -215,6 +219,19 @@ def _known() -> dict[str, Argument]:
     return {argument.name: argument for argument in arguments()}
 
 
+def arguments_of(given: Mapping[str, Any]) -> TrainingArguments:
+    """The library's object of a run's keyword arguments: with those of Seq2SeqTrainer where texts are generated."""
+    import transformers
+
+    kind = transformers.Seq2SeqTrainingArguments if generates(given) else transformers.TrainingArguments
+    return kind(**given)
+
+
+def generates(given: Mapping[str, Any]) -> bool:
+    """Whether evaluations with these keyword arguments write texts, for which Seq2SeqTrainer is there."""
+    return bool(given.get("predict_with_generate"))
+
+
 def try_out(given: dict[str, Any], *, task: Task | None = None) -> None:
     """Make ``TrainingArguments`` of them, which is how the library itself looks at them. Writes nothing.
 
@@ -226,11 +243,9 @@ def try_out(given: dict[str, Any], *, task: Task | None = None) -> None:
         InputError: The library refuses them.
     """
     (task or Silent()).check()
-    from transformers import TrainingArguments
-
     keep_apart()
     try:
-        TrainingArguments(**given)
+        arguments_of(given)
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise InputError(

@@ -12,6 +12,7 @@ from workbench.engine.task import Progress, Task
 from workbench.engine.tasks.processors import image_processor
 from workbench.engine.train import methods
 from workbench.engine.train.accelerate_state import keep_apart
+from workbench.engine.train.arguments import arguments_of, generates
 from workbench.engine.train.checkpoints import Sealed
 from workbench.engine.train.heads import HEADS, divides_by_items
 from workbench.engine.train.rows import Split
@@ -58,15 +59,16 @@ def build(spec: TrainSpec, rows: Split, output_dir: Path, task: Task) -> Sealed:
     use_cache = getattr(model.config, "use_cache", None)
     arguments = training_arguments(spec, output_dir, cpu=not torch.accelerator.is_available())
     # The base class is given here because importing this module must not import transformers.
-    trainer: Sealed = type("SealedTrainer", (Sealed, transformers.Trainer), {})(
+    base = transformers.Seq2SeqTrainer if generates(arguments) else transformers.Trainer
+    trainer: Sealed = type("SealedTrainer", (Sealed, base), {})(
         model=model,
-        args=transformers.TrainingArguments(**arguments),
+        args=arguments_of(arguments),
         data_collator=head.collator(tokenizer, model, spec),
         train_dataset=train,
         eval_dataset=evaluation,
         processing_class=tokenizer,
         compute_metrics=head.metrics(tokenizer, rows.labels, spec, evaluation),
-        preprocess_logits_for_metrics=head.reduce_logits(),
+        preprocess_logits_for_metrics=head.reduce_logits(spec),
         callbacks=early_stopping(spec),
     )
     # Trainer switches it off, and the saved model would generate slowly.

@@ -6,13 +6,14 @@ import contextlib
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.models import LOAD_LOCK
 from workbench.engine.task import Cancelled, Progress, Task
-from workbench.engine.train.pace import Memory, Pace
+from workbench.engine.train.pace import WINDOW, Memory, Pace
 from workbench.engine.train.wishes import Wishes
 from workbench.engine.values import TrainPoint
 
@@ -182,7 +183,7 @@ class Watch:
 
     Args:
         task: Hears of points and progress.
-        rows: Training rows, for the speed of the last batch, which is short.
+        rows: Training rows; the last batch of an epoch has only what is left of them.
         waited: Seconds so far that don't belong to the run: pauses, and what was asked for in between.
         probe_steps: Steps between two rounds of probes; 0 when there are none.
 
@@ -200,8 +201,9 @@ class Watch:
         self._waited = waited
         self._probe_steps = probe_steps
         self._began = 0.0
-        self._step_seconds = 0.0
-        self._tokens = self._tokens_before = 0
+        self._tokens = 0
+        #: Of the last steps: seconds, rows, tokens. The last batch of an epoch is short, and alone it would mislead.
+        self._lately: deque[tuple[float, int, int]] = deque(maxlen=WINDOW)
         self._batches = 0
 
     def on_train_begin(self, _: TrainingArguments, state: TrainerState, __: TrainerControl, **___: object) -> None:
@@ -219,10 +221,11 @@ class Watch:
         """Stop between two accumulated batches."""
         control.should_training_stop |= self._task.cancelled
 
-    def on_step_end(self, _: TrainingArguments, state: TrainerState, control: TrainerControl, **__: object) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Report the step; stop after it when asked to."""
-        self._step_seconds = self.pace.end_step()
-        self._tokens_before, self._tokens = self._tokens, int(state.num_input_tokens_seen)
+        seconds = self.pace.end_step()
+        tokens, self._tokens = int(state.num_input_tokens_seen) - self._tokens, int(state.num_input_tokens_seen)
+        self._lately.append((seconds, self._rows_of(args, state), tokens))
         self._batches = 0
         self._report(state, "Training")
         if self._task.cancelled:
@@ -297,7 +300,7 @@ class Watch:
             grad_norm=logs.get("grad_norm"),
             eval_loss=logs.get("eval_loss"),
             metrics=metrics,
-            samples_per_second=self._speed(args, state) if "loss" in logs else logs.get("eval_samples_per_second"),
+            samples_per_second=self._speed() if "loss" in logs else logs.get("eval_samples_per_second"),
             tokens_per_second=self._token_speed(args) if "loss" in logs else None,
             seconds=time.perf_counter() - self._began - self._waited(),
             seconds_left=self.pace.left(args, state, self._probe_steps),
@@ -307,18 +310,23 @@ class Watch:
         self.points.append(point)
         self._task.send(point)
 
-    def _speed(self, args: TrainingArguments, state: TrainerState) -> float:
-        batch = args.train_batch_size * args.gradient_accumulation_steps
+    def _rows_of(self, args: TrainingArguments, state: TrainerState) -> int:
+        batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
         steps = math.ceil(self._rows / batch)
-        last = state.global_step % steps == 0
-        return (self._rows - batch * (steps - 1) if last else batch) / max(self._step_seconds, 1e-9)
+        return self._rows - batch * (steps - 1) if state.global_step % steps == 0 else batch
+
+    def _speed(self) -> float:
+        return sum(rows for _, rows, _ in self._lately) / self._seconds()
 
     def _token_speed(self, args: TrainingArguments) -> float | None:
         # Where Trainer counts no tokens, or can't, there is no speed; none is not nought.
-        tokens = self._tokens - self._tokens_before
+        tokens = sum(tokens for _, _, tokens in self._lately)
         if args.include_num_input_tokens_seen == "no" or tokens == 0:
             return None
-        return tokens / max(self._step_seconds, 1e-9)
+        return tokens / self._seconds()
+
+    def _seconds(self) -> float:
+        return max(sum(seconds for seconds, _, _ in self._lately), 1e-9)
 
     def _report(self, state: TrainerState, note: str) -> None:
         self._task.report(Progress(state.global_step, state.max_steps, "steps", note))

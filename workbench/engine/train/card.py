@@ -47,7 +47,7 @@ def write_card(record: Record, points: Sequence[TrainPoint], model: PreTrainedMo
 def _head(record: Record, points: Sequence[TrainPoint]) -> ModelCardData:
     from huggingface_hub import EvalResult, ModelCardData
 
-    spec, last = record.spec, last_evaluation(points)
+    spec, last = record.spec, evaluation_of(record, points)
     results = [
         EvalResult(
             task_type=spec.task,
@@ -70,7 +70,7 @@ def _head(record: Record, points: Sequence[TrainPoint]) -> ModelCardData:
 
 
 def _body(record: Record, points: Sequence[TrainPoint], model: PreTrainedModel) -> str:
-    spec, last = record.spec, last_evaluation(points)
+    spec, last = record.spec, evaluation_of(record, points)
     steps = [point for point in points if point.loss is not None]
     lines = [
         f"# {spec.output_dir.name}",
@@ -84,7 +84,7 @@ def _body(record: Record, points: Sequence[TrainPoint], model: PreTrainedModel) 
         *([f"- revision {spec.data.revision}"] if spec.data.revision else []),
         f"- SHA-256 `{record.fingerprint}`",
         f"- columns: {', '.join(f'{column} as {role}' for role, column in spec.columns.items())}",
-        f"- {record.train_rows:,} rows trained on, {record.eval_rows:,} held out (drawn with seed {spec.seed})"
+        f"- {record.train_rows:,} rows trained on, {_evaluated_on(record)}"
         + (f", {record.unused_rows:,} left out" if record.unused_rows else ""),
         *([f"- labels: {', '.join(record.labels)}"] if record.labels else []),
         "",
@@ -92,7 +92,9 @@ def _body(record: Record, points: Sequence[TrainPoint], model: PreTrainedModel) 
         "",
     ]
     if last is not None:
-        lines += [f"On the rows held out, after step {last.step:,} of {last.total:,}:", "", *_table(_measured(last))]
+        best = f", the best by its {record.best.metric}" if record.best is not None else ""
+        lines += [f"On the rows held out, after step {last.step:,} of {last.total:,}{best}:", ""]
+        lines += _table(_measured(last))
     else:
         lines += ["It was not evaluated."]
     if steps:
@@ -116,6 +118,13 @@ def _body(record: Record, points: Sequence[TrainPoint], model: PreTrainedModel) 
     return "\n".join(lines)
 
 
+def _evaluated_on(record: Record) -> str:
+    source = record.spec.evaluation
+    if source is None:
+        return f"{record.eval_rows:,} held out (drawn with seed {record.spec.seed})"
+    return f"{record.eval_rows:,} of {source.name} (SHA-256 `{record.evaluation_fingerprint}`) evaluated on"
+
+
 def settings_of(spec: TrainSpec) -> dict[str, Any]:
     """The settings of a run by the names of their fields, those of a method as ``method.rank``.
 
@@ -129,6 +138,14 @@ def settings_of(spec: TrainSpec) -> dict[str, Any]:
         within = value.items() if isinstance(value, Mapping) else ()
         found |= {f"{name}.{key}": one for key, one in within} or {name: value}
     return {name: value for name, value in found.items() if value not in ("", None, {}, (), [])}
+
+
+def evaluation_of(record: Record, points: Sequence[TrainPoint]) -> TrainPoint | None:
+    """The evaluation that tells of a run's result: the best one where it was kept, else the last one; or None."""
+    if record.best is None:
+        return last_evaluation(points)
+    kept = [point for point in points if point.eval_loss is not None and point.step == record.best.step]
+    return kept[-1] if kept else None
 
 
 def last_evaluation(points: Sequence[TrainPoint]) -> TrainPoint | None:

@@ -42,14 +42,20 @@ class Sealed(_Trainer):
     The checkpoint is written into a hidden folder, every file is forced onto the disk and named in a manifest with its
     hash, and the folder then gets its name. Neither a kill nor a full disk leaves a checkpoint that is half there.
 
+    With ``load_best_model_at_end`` the checkpoint of the best evaluation is kept beside the newest, and its weights are
+    taken back at the end.
+
     Attributes:
         unsaved: Told the step and the error when a checkpoint can't be written.
+        say: Told why the best checkpoint could not be taken back.
 
     References:
         transformers, Trainer: resume_from_checkpoint
     """
 
     unsaved: Callable[[int, Exception], object]
+    say: Callable[[str], object]
+    _kept_best: tuple[float | None, int | None] = (None, None)
     _hidden: str | None = None
     _sealed_step = -1
     _opens_epoch = False
@@ -77,6 +83,9 @@ class Sealed(_Trainer):
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()
             if self.args.should_save:
+                if self._note_best(run):
+                    # It was written with the hidden folder's name in it.
+                    self.state.save_to_json(str(made / "trainer_state.json"))
                 seal(made)
                 _put(made, run / made.name)
                 rotate(run, _KEPT, self.state.best_model_checkpoint)
@@ -85,11 +94,55 @@ class Sealed(_Trainer):
             # Another process may wait for this one where there are several; going on without it would hang.
             if self.args.world_size > 1:
                 raise
+            if self.state.best_global_step == step:
+                # The best is the best of those that are kept.
+                self.state.best_metric, self.state.best_global_step = self._kept_best
             self.unsaved(step, error)
         finally:
             self._hidden = None
             if self.args.should_save:
                 shutil.rmtree(hidden, ignore_errors=True)
+
+    def load_best(self) -> None:
+        """Take the weights of the best evaluation back, where the run is to end with them and there was one.
+
+        Trainer does so itself when a run ends, but not when an evaluation is left.
+        """
+        self._note_best(Path(self.args.output_dir))
+        if self.args.load_best_model_at_end and self.state.best_model_checkpoint is not None:
+            self._load_best_model()
+
+    def _finalize_training(self, *arguments: Any, **more: Any) -> Any:
+        # Another process may still be moving it into its place.
+        self.accelerator.wait_for_everyone()
+        self._note_best(Path(self.args.output_dir))
+        return super()._finalize_training(*arguments, **more)
+
+    def _load_best_model(self) -> None:
+        try:
+            verify(Path(self.state.best_model_checkpoint or ""))
+            super()._load_best_model()
+        except CheckpointError as error:
+            self.say(f"{error.what} {error.why} The result is the last step, not the best evaluation.")
+            self.state.best_global_step = None
+        # The first process may delete it as soon as it has it.
+        self.accelerator.wait_for_everyone()
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        kept = self.state.best_metric, self.state.best_global_step
+        best = super()._determine_best_metric(metrics, trial)
+        if best:
+            self._kept_best = kept
+        # By "best", what is told here replaces whatever else a checkpoint was due for.
+        return best or self.control.should_save
+
+    def _evaluate(self, trial: Any, ignore_keys_for_eval: Any, skip_scheduler: bool = False) -> dict[str, float]:
+        metrics: dict[str, float] = super()._evaluate(trial, ignore_keys_for_eval, skip_scheduler)
+        if skip_scheduler:
+            # The evaluation that a stop had left out; its checkpoint is there, the run goes on from it.
+            self._determine_best_metric(metrics, trial)
+            self._note_best(Path(self.args.output_dir))
+        return metrics
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         super()._save(output_dir, state_dict)
@@ -108,11 +161,13 @@ class Sealed(_Trainer):
                 seed_epoch(self.args, self.state)
             return super().get_batch_samples(*arguments)
 
-    def _note_best(self, run: Path) -> None:
-        # The base class looks for the best one beside the one it writes, where it is not.
+    def _note_best(self, run: Path) -> bool:
+        """Say where the best one lies, or will in a moment; the base class looks beside the one it writes."""
         best = self.state.best_global_step
-        if best and (best == self.state.global_step or (run / f"checkpoint-{best}").is_dir()):
+        known = bool(best) and (best == self.state.global_step or (run / f"checkpoint-{best}").is_dir())
+        if known:
             self.state.best_model_checkpoint = str(run / f"checkpoint-{best}")
+        return known
 
 
 class Saving:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from workbench.engine.task import Cancelled, Progress, Silent, Task
 from workbench.engine.tasks.processors import image_processor
 from workbench.engine.train import callbacks
 from workbench.engine.train.accelerate_state import keep_apart
+from workbench.engine.train.arguments import arguments_of, generates
 from workbench.engine.train.heads import HEADS, Head
 from workbench.engine.train.rows import Split, split_rows
 from workbench.engine.train.settings import training_arguments
@@ -26,7 +28,14 @@ if TYPE_CHECKING:
 
 _BINS = 10
 _LONGEST = 2000
-_ONLY_PREDICTING = {"prediction_loss_only": False, "eval_strategy": "no", "save_strategy": "no"}
+_ONLY_PREDICTING = {
+    "prediction_loss_only": False,
+    "eval_strategy": "no",
+    "save_strategy": "no",
+    "load_best_model_at_end": False,
+}
+
+_PREDICTING_TOKENS = {"predict_with_generate": "no"}
 
 
 def evaluate(spec: TrainSpec, checkpoint: Checkpoint, *, task: Task | None = None) -> Evaluation:
@@ -48,7 +57,6 @@ def evaluate(spec: TrainSpec, checkpoint: Checkpoint, *, task: Task | None = Non
         transformers, Trainer.predict; Guo et al. 2017, On Calibration of Modern Neural Networks (expected calibration
         error, ten bins)
     """
-    import torch
     import transformers
 
     task = task or Silent()
@@ -69,41 +77,68 @@ def evaluate(spec: TrainSpec, checkpoint: Checkpoint, *, task: Task | None = Non
         )
     head.settle(loaded.model, reader, spec)
     encoded = head.encode(rows.evaluation, reader, spec, rows.labels, task)
+    # Row by row the loss is that of the right tokens before, whatever an evaluation writes besides.
+    plain = replace(spec, head_options={**spec.head_options, **_PREDICTING_TOKENS}) if _writes(head, spec) else spec
     keep_apart()
+    answer = _predict(plain, loaded.model, reader, encoded, _losses_of(loaded.model, head, plain), task)
+    losses, told, reduced = answer.predictions
+    metrics = {"loss": float(answer.metrics["held_out_loss"])}
+    if _tells_one_label(told, answer.label_ids, rows.labels):
+        return _labelled(checkpoint, rows, losses, told, answer.label_ids, metrics)
+    measure = head.metrics(reader, rows.labels, plain, encoded)
+    if measure is not None:
+        loss = np.array([metrics["loss"]])
+        metrics |= measure(transformers.EvalPrediction(reduced, answer.label_ids, losses=loss))
+    right, written = [""] * len(encoded), [""] * len(encoded)
+    if _writes(head, spec):
+        answer = _predict(spec, loaded.model, reader, encoded, None, task)
+        # Where both tell a number, this is the one that a run tells: Seq2SeqTrainer counts a last batch as a full one.
+        metrics["loss"] = float(answer.metrics["held_out_loss"])
+        measure = head.metrics(reader, rows.labels, spec, encoded)
+        if measure is not None:
+            loss = np.array([metrics["loss"]])
+            metrics |= measure(transformers.EvalPrediction(answer.predictions, answer.label_ids, losses=loss))
+        right, written = (_decoded(reader, ids) for ids in (answer.label_ids, answer.predictions))
+    texts = [reader.decode(ids) for ids in encoded["input_ids"]]
+    places = rows.evaluation["place"] if len(rows.evaluation) == len(encoded) else [""] * len(encoded)
+    examples = [
+        Example(place, text[:_LONGEST], target[:_LONGEST], guess[:_LONGEST], float(loss))
+        for place, text, target, guess, loss in zip(places, texts, right, written, losses, strict=True)
+    ]
+    return Evaluation(checkpoint.name, len(encoded), metrics, examples=_worst_first(examples))
+
+
+def _writes(head: Head, spec: TrainSpec) -> bool:
+    return bool(head.generation(spec.head_options))
+
+
+def _predict(spec: TrainSpec, model: Any, reader: Any, encoded: Any, losses: Any, task: Task) -> Any:
+    """As the run evaluated: its batches, its precision."""
+    import torch
+    import transformers
+
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
-        # As the run evaluated: its batches, its precision.
         given = training_arguments(spec, Path(folder), cpu=not torch.accelerator.is_available()) | _ONLY_PREDICTING
-        arguments = transformers.TrainingArguments(**given)
-        trainer = transformers.Trainer(
-            model=loaded.model,
-            args=arguments,
-            data_collator=head.collator(reader, loaded.model, spec),
+        kind = transformers.Seq2SeqTrainer if generates(given) else transformers.Trainer
+        trainer = kind(
+            model=model,
+            args=arguments_of(given),
+            data_collator=HEADS[spec.task].collator(reader, model, spec),
             processing_class=reader,
-            preprocess_logits_for_metrics=_losses_of(loaded.model, head),
+            preprocess_logits_for_metrics=losses,
         )
         trainer.remove_callback(transformers.PrinterCallback)
         callbacks.attach(trainer, _Steps, task, len(encoded))
         lock = callbacks.attach(trainer, callbacks.StepLock)
         lock.take()
         try:
-            answer = trainer.predict(encoded, metric_key_prefix="held_out")
+            return trainer.predict(encoded, metric_key_prefix="held_out")
         finally:
             lock.release()
-    losses, told, reduced = answer.predictions
-    metrics = {"loss": float(answer.metrics["held_out_loss"])}
-    if _tells_one_label(told, answer.label_ids, rows.labels):
-        return _labelled(checkpoint, rows, losses, told, answer.label_ids, metrics)
-    measure = head.metrics(reader, rows.labels, spec, encoded)
-    if measure is not None:
-        loss = np.array([metrics["loss"]])
-        metrics |= measure(transformers.EvalPrediction(reduced, answer.label_ids, losses=loss))
-    texts = [reader.decode(ids) for ids in encoded["input_ids"]]
-    places = rows.evaluation["place"] if len(rows.evaluation) == len(encoded) else [""] * len(encoded)
-    examples = [
-        Example(place, text[:_LONGEST], "", "", float(loss))
-        for place, text, loss in zip(places, texts, losses, strict=True)
-    ]
-    return Evaluation(checkpoint.name, len(encoded), metrics, examples=_worst_first(examples))
+
+
+def _decoded(reader: Any, ids: np.ndarray) -> list[str]:
+    return list(reader.batch_decode(np.where(ids == -100, reader.pad_token_id, ids), skip_special_tokens=True))
 
 
 class _Steps:
@@ -119,9 +154,9 @@ class _Steps:
             raise Cancelled
 
 
-def _losses_of(model: PreTrainedModel, head: Head) -> Any:
+def _losses_of(model: PreTrainedModel, head: Head, spec: TrainSpec) -> Any:
     """``preprocess_logits_for_metrics``: the loss of each row, what is small enough to keep, what the head keeps."""
-    reduce = head.reduce_logits()
+    reduce = head.reduce_logits(spec)
     each_and_kept = _each_and_kept(model)
 
     def losses(logits: Any, labels: Any) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import filelock
 
+from workbench.engine import paths
 from workbench.engine.errors import InputError
 from workbench.engine.task import Progress, Task
 from workbench.engine.train.record import now, write_whole
@@ -20,7 +21,6 @@ from workbench.engine.values import TrainPoint
 
 #: The curve: one JSON object a line, written as it happens.
 CURVE = "curve.jsonl"
-_LOCK = ".lock"
 _POINT = {field.name for field in dataclasses.fields(TrainPoint)}
 #: Seconds a claim waits, because whoever lists runs holds a lock for a moment to see whether it is free.
 _PATIENCE = 1.0
@@ -44,7 +44,7 @@ class RunFolder:
         self.path = path
         self.points: list[TrainPoint] = []
         self.task = task
-        self._lock = filelock.FileLock(path / _LOCK, thread_local=False)
+        self._lock = filelock.FileLock(path / paths.RUN_LOCK, thread_local=False)
         self._file: TextIO | None = None
         self._seconds = 0.0
 
@@ -96,7 +96,7 @@ class RunFolder:
                 self._file.close()
             self._file = None
         with contextlib.suppress(OSError):
-            (self.path / _LOCK).unlink(missing_ok=True)
+            (self.path / paths.RUN_LOCK).unlink(missing_ok=True)
         self._lock.release()
 
     def remove(self) -> None:
@@ -155,18 +155,7 @@ class RunFolder:
 
 def is_running(folder: Path) -> bool:
     """Whether a run goes on in this folder, in whatever process of this machine."""
-    if not (folder / _LOCK).exists():
-        return False
-    lock = filelock.FileLock(folder / _LOCK, thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        return True
-    except OSError:
-        # A folder that can't be written to has no run that writes.
-        return False
-    lock.release()
-    return False
+    return paths.is_claimed(folder)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

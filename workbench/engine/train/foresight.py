@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.models import devices
 from workbench.engine.task import Silent, Task
 from workbench.engine.train.arguments import try_out
-from workbench.engine.train.methods import Layout, layout, no_bits
+from workbench.engine.train.means import Limits, limits
+from workbench.engine.train.methods import Layout, layout
 from workbench.engine.train.schedule import learning_rates, optimizer_steps
 from workbench.engine.train.settings import training_arguments
 from workbench.engine.values import TrainSpec
 
 #: Steps a schedule is drawn with where nobody knows how many there will be.
 _SHARES = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What this machine has no means for, each a sentence that says why, or empty.
-
-    Attributes:
-        bits: Weights in 8 or 4 bits.
-        fp16: Mixed precision in float16.
-        torch_compile: ``torch.compile``.
-    """
-
-    bits: str = ""
-    fp16: str = ""
-    torch_compile: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +60,6 @@ def foresee(spec: TrainSpec, rows: int, labels: Sequence[str], *, task: Task | N
     except WorkbenchError as error:
         problem = error
     return Foresight(counted, steps, rates, limits(), problem)
-
-
-def limits() -> Limits:
-    """What this machine can't do, and why. Imports torch."""
-    import torch
-
-    cuda = torch.cuda.is_available()
-    compiler = cuda or any(shutil.which(name) for name in (os.environ.get("CXX") or "c++", "g++", "clang++", "cl"))
-    return Limits(
-        no_bits(devices()[0]),
-        "" if _accelerated() else "Mixed precision in float16 needs a GPU; bfloat16 works on a CPU too.",
-        "" if compiler else "torch.compile builds code for the CPU with a C++ compiler, and there is none.",
-    )
 
 
 def _accelerated() -> bool:

@@ -66,6 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         train_rows=result.train_rows,
         eval_rows=result.eval_rows,
         processes=ranks.world(),
+        **({} if result.best is None else {"best": dataclasses.asdict(result.best)}),
     )
     return DONE
 

@@ -16,6 +16,7 @@ from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.train.build import build
 from workbench.engine.train.checkpoints import Sealed
 from workbench.engine.train.heads import HEADS
+from workbench.engine.train.means import check_means
 from workbench.engine.train.rows import Split, split_rows
 from workbench.engine.train.seeds import seed_epoch
 from workbench.engine.train.settings import check, training_threads
@@ -191,6 +192,7 @@ def on_trial(spec: TrainSpec, task: Task) -> Iterator[tuple[Sealed, Split]]:
     import torch
 
     check(spec, models.describe(spec.checkpoint))
+    check_means(spec)
     rows = split_rows(spec, task)
     with (
         tempfile.TemporaryDirectory(prefix="workbench-") as folder,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
-    from transformers import EvalPrediction
+    from transformers import EvalPrediction, PreTrainedTokenizerBase
 
 
 def predicted_ids(logits: Any, _: torch.Tensor) -> torch.Tensor:
@@ -145,6 +145,41 @@ def written_metrics(prediction: EvalPrediction) -> dict[str, float]:
     return {
         "token_accuracy": float(hits[kept].mean()),
         "exact_match": float((hits | ~kept).all(axis=1).mean()),
+        **perplexities(prediction),
+    }
+
+
+def generated_metrics(prediction: EvalPrediction, tokenizer: PreTrainedTokenizerBase) -> dict[str, float]:
+    """``compute_metrics`` of texts that were generated, against those that should have been.
+
+    BLEU and chrF lie in ``[0, 100]``, as papers tell them; the F1 of ROUGE (words by their stems, of a-z and 0-9 alone)
+    and exact match in ``[0, 1]``. ``tokens`` is the mean length of what was written.
+
+    Args:
+        prediction: Ids of shape ``(rows, seq)``; -100 fills up.
+        tokenizer: Decodes them.
+
+    References:
+        sacrebleu, BLEU and CHRF; rouge_score, RougeScorer; Post 2018, A Call for Clarity in Reporting BLEU Scores
+    """
+    import numpy as np
+    from rouge_score.rouge_scorer import RougeScorer
+    from sacrebleu.metrics import BLEU, CHRF
+
+    filling = tokenizer.pad_token_id
+    ids, right_ids = (np.where(part == -100, filling, part) for part in (prediction.predictions, prediction.label_ids))
+    written, right = (
+        [text.strip() for text in tokenizer.batch_decode(part, skip_special_tokens=True)] for part in (ids, right_ids)
+    )
+    names = ["rouge1", "rouge2", "rougeL"]
+    scorer = RougeScorer(names, use_stemmer=True)
+    scores = [scorer.score(target, text) for target, text in zip(right, written, strict=True)]
+    return {
+        "bleu": float(BLEU(force=True).corpus_score(written, [right]).score),
+        "chrf": float(CHRF().corpus_score(written, [right]).score),
+        **{name: float(np.mean([score[name].fmeasure for score in scores])) for name in names},
+        "exact_match": float(np.mean([text == target for text, target in zip(written, right, strict=True)])),
+        "tokens": float((ids != filling).sum(axis=1).mean()),
         **perplexities(prediction),
     }
 

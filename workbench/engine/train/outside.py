@@ -220,7 +220,7 @@ def follow(run: Outside, *, task: Task | None = None) -> TrainResult:
     made = record.read(run.folder)
     checkpoint = plain_checkpoint(run.folder, run.folder.name, "run")
     stopped = ended.get("state") == "stopped"
-    return TrainResult(checkpoint, tuple(points), stopped, made.train_rows, made.eval_rows, made.labels)
+    return TrainResult(checkpoint, tuple(points), stopped, made.train_rows, made.eval_rows, made.labels, made.best)
 
 
 def _since(run: Outside, line: dict[str, Any]) -> bool:

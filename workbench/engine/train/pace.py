@@ -13,8 +13,8 @@ import psutil
 if TYPE_CHECKING:
     from transformers import TrainerState, TrainingArguments
 
-#: Steps over which the time of a step is averaged: enough for batches of different length, few enough to follow.
-_WINDOW = 50
+#: Steps over which times and speeds are averaged: enough for batches of different length, few enough to follow.
+WINDOW = 50
 #: Seconds between two looks at the memory.
 _LOOK = 1.0
 
@@ -30,7 +30,7 @@ class Pace:
         self._waited = waited
         self._mark = 0.0
         self._step_began = 0.0
-        self._steps: deque[float] = deque(maxlen=_WINDOW)
+        self._steps: deque[float] = deque(maxlen=WINDOW)
         self._count = 0
         self._evaluating = _Mean()
         self._saving = _Mean()

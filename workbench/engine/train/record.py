@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -14,17 +15,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tomli_w
 
 from workbench import __version__
+from workbench.engine.data.sources import source_files
 from workbench.engine.errors import InputError
 from workbench.engine.train.rows import Split
-from workbench.engine.values import DataSource, TrainSpec
-
-if TYPE_CHECKING:
-    from datasets import Dataset
+from workbench.engine.values import Best, DataSource, TrainSpec
 
 #: The file, in the run's folder.
 NAME = "run.toml"
@@ -40,16 +39,19 @@ class Record:
     Attributes:
         spec: The run; its ``output_dir`` is the folder of the file.
         fingerprint: SHA-256 of the data, as `fingerprint` gives it; empty in a file written by hand.
+        evaluation_fingerprint: That of the data to evaluate on, where they are a source of their own.
         train_rows, eval_rows, unused_rows: How the rows were used.
         labels: Names of the labels by id.
         arguments: What TrainingArguments was given.
         versions: Of Python, the libraries and this program.
         began: When the run began, ISO 8601 in UTC.
+        best: Which evaluation the result is of; None for the last step, or while there is no result.
         dropped: Settings that this version doesn't know, by name.
     """
 
     spec: TrainSpec
     fingerprint: str = ""
+    evaluation_fingerprint: str = ""
     train_rows: int = 0
     eval_rows: int = 0
     unused_rows: int = 0
@@ -57,14 +59,17 @@ class Record:
     arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     began: str = ""
+    best: Best | None = None
     dropped: tuple[str, ...] = ()
 
 
 def record_of(spec: TrainSpec, rows: Split, arguments: Mapping[str, Any]) -> Record:
     """The record of a run that begins now."""
+    used = rows.train if spec.evaluation is not None else itertools.chain(rows.train, rows.evaluation)
     return Record(
         spec,
-        fingerprint(spec, (rows.train, rows.evaluation)),
+        fingerprint(spec.data, used),
+        "" if spec.evaluation is None else fingerprint(spec.evaluation, rows.evaluation),
         len(rows.train),
         len(rows.evaluation),
         len(rows.unused),
@@ -75,23 +80,32 @@ def record_of(spec: TrainSpec, rows: Split, arguments: Mapping[str, Any]) -> Rec
     )
 
 
-def fingerprint(spec: TrainSpec, parts: Iterable[Dataset]) -> str:
-    """SHA-256 of the data: of a single file its bytes, of anything else the rows that the run uses, as JSON lines.
+def fingerprint(source: DataSource, rows: Iterable[Mapping[str, Any]]) -> str:
+    """SHA-256 of where rows come from: of files their bytes, of a data set of the Hub the rows that the run uses.
+
+    Of a folder it is the hash of a line ``hash  name`` for each file that is read, in the order of their names.
 
     Args:
-        spec: Says where the rows come from.
-        parts: The rows, in the order of the run.
+        source: Where the rows come from.
+        rows: Those that the run uses, in its order.
     """
-    path = spec.data.path
-    if path is not None and path.is_file() and spec.evaluation is None:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+    path = source.path
     digest = hashlib.sha256()
-    for part in parts:
-        for row in part:
+    if path is None:
+        for row in rows:
             digest.update(json.dumps(row, sort_keys=True, default=_digest).encode())
             digest.update(b"\n")
+        return digest.hexdigest()
+    if path.is_file():
+        return _of_file(path)
+    for file in source_files(source):
+        digest.update(f"{_of_file(file)}  {file.relative_to(path).as_posix()}\n".encode())
     return digest.hexdigest()
+
+
+def _of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(value: Any) -> str:
@@ -131,11 +145,14 @@ def write(record: Record, folder: Path) -> Path:
             "evaluation": record.eval_rows,
             "unused": record.unused_rows,
             "fingerprint": record.fingerprint,
+            "evaluation_fingerprint": record.evaluation_fingerprint,
             "labels": list(record.labels),
         },
         "arguments": _packed(record.arguments),
         "versions": dict(record.versions),
     }
+    if record.best is not None:
+        document["best"] = _packed(record.best)
     return write_whole(folder / NAME, _HEAD + tomli_w.dumps(document))
 
 
@@ -159,6 +176,7 @@ def read(path: Path) -> Record:
         return Record(
             dataclasses.replace(spec, output_dir=file.parent) if file.name == NAME else spec,
             str(rows.get("fingerprint", "")),
+            str(rows.get("evaluation_fingerprint", "")),
             int(rows.get("train", 0)),
             int(rows.get("evaluation", 0)),
             int(rows.get("unused", 0)),
@@ -166,6 +184,7 @@ def read(path: Path) -> Record:
             document.get("arguments", {}),
             {str(name): str(value) for name, value in document.get("versions", {}).items()},
             str(document.get("began", "")),
+            _unpacked(Best, document["best"]) if "best" in document else None,
             tuple(sorted(set(settings) - known)),
         )
     except FileNotFoundError as error:

@@ -73,16 +73,16 @@ def split_rows(spec: TrainSpec, task: Task) -> Split:
         rows = rows.shuffle(seed=spec.seed).select(range(min(spec.rows, len(rows))))
     if spec.evaluation is None:
         held_out = math.ceil(len(rows) * spec.eval_fraction)
-        _check_sizes(spec, spec.data, len(rows), len(rows) - held_out, held_out)
+        _check_sizes(spec, spec.data, len(rows), len(rows) - held_out, held_out, unused)
         labels = head.labels(rows, spec)
         parts = rows.train_test_split(test_size=spec.eval_fraction, seed=spec.seed)
         train, evaluation = parts["train"], parts["test"]
     else:
-        _check_sizes(spec, spec.data, len(rows), len(rows), 2)
+        _check_sizes(spec, spec.data, len(rows), len(rows), 2, unused)
         head.labels(rows, spec)
         others, more = _usable(spec, spec.evaluation, task)
         train, evaluation, unused = rows, Dataset.from_dict(others), (*unused, *more)
-        _check_sizes(spec, spec.evaluation, len(evaluation), 2, len(evaluation))
+        _check_sizes(spec, spec.evaluation, len(evaluation), 2, len(evaluation), more)
         labels = head.labels(Dataset.from_dict({name: [*train[name], *others[name]] for name in others}), spec)
         shared = len(set(map(str, evaluation[texts])) & set(map(str, train[texts])))
         if shared:
@@ -110,19 +110,23 @@ def _each(cell: Any) -> list[Any]:
     return cell if isinstance(cell, list) else [cell]
 
 
-def _check_sizes(spec: TrainSpec, source: DataSource, usable: int, train: int, evaluation: int) -> None:
+def _check_sizes(
+    spec: TrainSpec, source: DataSource, usable: int, train: int, evaluation: int, unused: Sequence[Unused]
+) -> None:
     if train >= 2 and evaluation >= 2:
         return
     what = f"Could not train on {source.name}."
+    left = f" {len(unused):,} are left out, the first, {unused[0].place}, because {unused[0].why}." if unused else ""
     if spec.evaluation is None:
+        do = "correct them, or choose other columns or another task"
         raise DataError(
             what,
-            why=f"{usable:,} usable rows leave {train} to train on and {evaluation} to evaluate.",
-            remedy="Both need at least 2: use more rows or another share for evaluation.",
+            why=f"{usable:,} usable rows leave {train} to train on and {evaluation} to evaluate.{left}",
+            remedy=f"Both need at least 2: {do if left else 'use more rows or another share for evaluation'}.",
         )
     raise DataError(
         what,
-        why=f"It has {usable:,} usable {'row' if usable == 1 else 'rows'}.",
+        why=f"It has {usable:,} usable {'row' if usable == 1 else 'rows'}.{left}",
         remedy="At least 2 are needed: see in Data why rows can't be used, or choose other columns.",
     )
 

@@ -18,15 +18,16 @@ from workbench.engine.train import callbacks, checkpoints, methods, ranks, recor
 from workbench.engine.train.build import build
 from workbench.engine.train.card import write_card
 from workbench.engine.train.folder import RunFolder, put_in_place
+from workbench.engine.train.means import check_means
 from workbench.engine.train.probes import Probing
 from workbench.engine.train.record import Record
 from workbench.engine.train.rows import split_rows
 from workbench.engine.train.seeds import StepSeed
-from workbench.engine.train.settings import check, training_arguments, training_threads
+from workbench.engine.train.settings import best_metric, check, training_arguments, training_threads
 from workbench.engine.train.stopping import not_counted
 from workbench.engine.train.threads import computing_with
 from workbench.engine.train.wishes import Saved, Wishes
-from workbench.engine.values import TrainResult, TrainSpec
+from workbench.engine.values import Best, TrainResult, TrainSpec
 
 _RESULT = ".result"
 
@@ -63,7 +64,8 @@ def fine_tune(
 
     Returns:
         The new checkpoint: model (float32), tokenizer, ``trainer_state.json`` with the log history, a model card, and
-        ``run.toml``.
+        ``run.toml``. It is of the last step, or where ``load_best_model_at_end`` says so of the best evaluation, for
+        which one that a person asked for does not count.
 
     Raises:
         WorkbenchError: The settings, the data, the checkpoint or the room on this machine don't allow the run, the
@@ -81,6 +83,7 @@ def fine_tune(
         raise InputError(what, why=f"The folder {spec.output_dir} exists already.", remedy="Choose another run name.")
     folder = ranks.folder(spec.output_dir, task or Silent())
     check(spec, models.describe(spec.checkpoint))
+    check_means(spec)
     rows = split_rows(spec, folder)
     made = record.record_of(spec, rows, training_arguments(spec, spec.output_dir, cpu=True))
     try:
@@ -94,7 +97,8 @@ def fine_tune(
     try:
         with computing_with(training_threads(spec)):
             stopped = run.train(build(spec, rows, spec.output_dir, folder), start)
-        folder.note("ended", state="stopped" if stopped else "finished", step=run.step)
+        kept = {} if run.best is None else {"best_step": run.best.step}
+        folder.note("ended", state="stopped" if stopped else "finished", step=run.step, **kept)
     except Cancelled:
         if resume is None or wishes.discarding:
             folder.remove()
@@ -107,7 +111,8 @@ def fine_tune(
     finally:
         folder.release()
     checkpoint = plain_checkpoint(spec.output_dir, spec.output_dir.name, "run")
-    return TrainResult(checkpoint, tuple(folder.points), stopped, len(rows.train), len(rows.evaluation), rows.labels)
+    sizes = len(rows.train), len(rows.evaluation)
+    return TrainResult(checkpoint, tuple(folder.points), stopped, *sizes, rows.labels, run.best)
 
 
 def resume(folder: Path, *, wishes: Wishes | None = None, task: Task | None = None) -> TrainResult:
@@ -131,12 +136,14 @@ class _Run:
     Attributes:
         trains: Whether a step was tried.
         saves: Whether the result is being saved.
+        best: Which evaluation the result is of; None for the last step.
     """
 
     def __init__(self, made: Record, folder: RunFolder, wishes: Wishes) -> None:
         self.spec = made.spec
         self.trains = False
         self.saves = False
+        self.best: Best | None = None
         self._made = made
         self._folder = folder
         self._wishes = wishes
@@ -158,18 +165,21 @@ class _Run:
             Cancelled: Nothing is to be kept.
         """
         self._trainer, folder = trainer, self._folder
-        trainer.unsaved = self._on_unsaved
+        trainer.unsaved, trainer.say = self._on_unsaved, folder.log
         stopped = self._train(start)
         self._leave()
+        self.best = self._best()
         if not ranks.writes():
             trainer.accelerator.wait_for_everyone()
             return stopped
         folder.report(Progress(self.step, trainer.state.max_steps, "steps", "Saving"))
         shutil.rmtree(folder.path / _RESULT, ignore_errors=True)
         self.saves = True
+        self._made = replace(self._made, best=self.best)
         self._save(folder.path / _RESULT)
         self._leave()
         put_in_place(folder.path / _RESULT, folder.path)
+        record.write(self._made, folder.path)
         if not stopped:
             # They were kept to go on from, and there is nowhere to go.
             checkpoints.clear(folder.path)
@@ -201,11 +211,18 @@ class _Run:
             self._leave()
             if 0 < self.step < trainer.state.max_steps:
                 trainer.save_state_to_resume()
+            trainer.load_best()
         finally:
             self._lock.release()
         if self.step == 0:
             task.check()
         return task.cancelled and (self.step < trainer.state.max_steps or not self._evaluated())
+
+    def _best(self) -> Best | None:
+        state, spec = self._trainer.state, self.spec
+        if not spec.load_best_model_at_end or state.best_metric is None or not state.best_global_step:
+            return None
+        return Best(state.best_global_step, best_metric(spec), float(state.best_metric))
 
     def _leave(self) -> None:
         if self._wishes.discarding:
@@ -259,7 +276,8 @@ class _Run:
         # save_model() would add training_args.bin, a pickle.
         methods.save(trainer.model, folder, self._made.spec.checkpoint)
         trainer.processing_class.save_pretrained(folder)
-        trainer.state.save_to_json(str(folder / "trainer_state.json"))
+        # Where its checkpoints lie is nobody's business who gets the result, and they may be gone.
+        replace(trainer.state, best_model_checkpoint=None).save_to_json(str(folder / "trainer_state.json"))
         (folder / "training_args.json").write_text(trainer.args.to_json_string() + "\n", encoding="utf-8")
         write_card(self._made, self._folder.points, trainer.model, folder)
         for file in folder.glob("*.safetensors"):
@@ -285,12 +303,16 @@ def _begin(folder: RunFolder, made: Record) -> None:
 def _take_up(folder: RunFolder, made: Record) -> Path | None:
     """The checkpoint to go on from, or None at the start."""
     before = record.read(folder.path)
-    if before.fingerprint and before.fingerprint != made.fingerprint:
-        raise DataError(
-            f"Could not go on with {folder.path.name}.",
-            why=f"{made.spec.data.name} is not as it was when the run began, so the losses would be others.",
-            remedy="Put the old data back, or start a new run.",
-        )
+    for source, was, found in (
+        (made.spec.data, before.fingerprint, made.fingerprint),
+        (made.spec.evaluation, before.evaluation_fingerprint, made.evaluation_fingerprint),
+    ):
+        if source is not None and was and was != found:
+            raise DataError(
+                f"Could not go on with {folder.path.name}.",
+                why=f"{source.name} is not as it was when the run began, so the numbers would be others.",
+                remedy="Put the old data back, or start a new run.",
+            )
     if before.dropped:
         folder.log(f"This version does not know these settings of the run: {', '.join(before.dropped)}.")
     for name, version in made.versions.items():

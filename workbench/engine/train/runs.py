@@ -17,10 +17,10 @@ from workbench.engine import paths
 from workbench.engine.errors import InputError, WorkbenchError
 from workbench.engine.task import Silent, Task
 from workbench.engine.train import checkpoints, record
-from workbench.engine.train.card import last_evaluation, settings_of
+from workbench.engine.train.card import evaluation_of, last_evaluation, settings_of
 from workbench.engine.train.folder import CURVE, as_point, is_running, lines
 from workbench.engine.train.record import NAME, Record, write_whole
-from workbench.engine.values import Checkpoint, TrainPoint, TrainSpec
+from workbench.engine.values import Best, Checkpoint, TrainPoint, TrainSpec
 
 _STATE = "trainer_state.json"
 #: The list of folders elsewhere that were opened as runs.
@@ -54,7 +54,8 @@ class Run:
         record: What made it; None for a run of another program.
         settings: By name, as far as they are known.
         loss: Of the last step, or None.
-        eval_loss, metrics: Of the last evaluation.
+        eval_loss, metrics: Of the evaluation that the result is of: the best where it was kept, else the last.
+        best: Which evaluation the result is of; None for the last step, or where nothing says so.
         resume_step: The step of the checkpoint it can go on from, 0 where it starts again, None where it can't go on.
         result: The newest checkpoint that can be loaded, or None.
         size: Bytes on the disk.
@@ -74,6 +75,7 @@ class Run:
     loss: float | None = None
     eval_loss: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    best: Best | None = None
     resume_step: int | None = None
     result: Checkpoint | None = None
     size: int = 0
@@ -229,7 +231,8 @@ def _of_workbench(folder: Path, made: Record, own: bool) -> Run:
     return Run(
         folder,
         where,
-        **_measured(points),
+        **_measured(points, made),
+        best=made.best,
         why=str(last.get("why", "")) if where is RunState.FAILED else "",
         began=made.began,
         changed=_changed(folder),
@@ -267,14 +270,19 @@ def _settings(made: Record) -> dict[str, Any]:
     what = {"task": spec.task, "checkpoint": spec.checkpoint.name, **revision, "data": spec.data.name}
     if spec.evaluation is not None:
         what["evaluated on"] = spec.evaluation.name
-    rows = {"rows trained on": made.train_rows, "rows held out": made.eval_rows, "data SHA-256": made.fingerprint[:12]}
+    rows = {
+        "rows trained on": made.train_rows,
+        "rows held out": made.eval_rows,
+        "data SHA-256": made.fingerprint[:12],
+        "evaluation SHA-256": made.evaluation_fingerprint[:12],
+    }
     versions = {f"version of {name}": version for name, version in made.versions.items()}
     return what | columns | {name: value for name, value in rows.items() if value} | settings_of(spec) | versions
 
 
-def _measured(points: Sequence[TrainPoint]) -> dict[str, Any]:
+def _measured(points: Sequence[TrainPoint], made: Record | None = None) -> dict[str, Any]:
     trained = next((point for point in reversed(points) if point.loss is not None), None)
-    evaluated = last_evaluation(points)
+    evaluated = last_evaluation(points) if made is None else evaluation_of(made, points)
     return {
         "step": points[-1].step if points else 0,
         "total": points[-1].total if points else 0,

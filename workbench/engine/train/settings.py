@@ -18,8 +18,6 @@ from workbench.engine.values import Facts, TrainSpec
 
 # float32 weights, their gradients and AdamW's two moments.
 _BYTES_PER_WEIGHT = 16
-#: In the names of metrics that get better by falling.
-_LOWER_IS_BETTER = ("loss", "error", "perplexity", "mse", "mae")
 #: Their losses are not the cross-entropy that label smoothing replaces.
 _NOT_SMOOTHED = ("multi-label-classification", "text-regression")
 _STORED_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "float64": 8}
@@ -74,7 +72,7 @@ def training_arguments(spec: TrainSpec, output_dir: Path, *, cpu: bool) -> dict[
         arguments["include_for_metrics"] = ["loss"]
     if spec.group_by_length and head.by_length:
         arguments["train_sampling_strategy"] = "group_by_length"
-    return arguments | _of_method(spec) | further(spec.arguments)
+    return arguments | head.generation(spec.head_options) | _of_method(spec) | further(spec.arguments)
 
 
 def _of_method(spec: TrainSpec) -> dict[str, Any]:
@@ -87,14 +85,19 @@ def _of_method(spec: TrainSpec) -> dict[str, Any]:
         "neftune_noise_alpha": spec.neftune_noise_alpha,
     }
     arguments = {name: value for name, value in wanted.items() if value}
-    if spec.early_stopping_patience:
-        head = HEADS[spec.task]
-        metric = spec.metric_for_best_model or head.metric
+    if spec.early_stopping_patience or spec.load_best_model_at_end:
+        metric = best_metric(spec)
         arguments["metric_for_best_model"] = metric
-        arguments["greater_is_better"] = (
-            head.greater_is_better if metric == head.metric else not any(word in metric for word in _LOWER_IS_BETTER)
-        )
+        arguments["greater_is_better"] = HEADS[spec.task].measures(spec.head_options)[metric]
+    if spec.load_best_model_at_end:
+        # Each evaluation that is better than all before gets a checkpoint of its own, whatever else is saved.
+        arguments |= {"save_strategy": "best", "load_best_model_at_end": True}
     return arguments
+
+
+def best_metric(spec: TrainSpec) -> str:
+    """What tells which evaluation is best: a name of the head's ``measures``, where the choice is one."""
+    return spec.metric_for_best_model.removeprefix("eval_") or HEADS[spec.task].metric
 
 
 def training_threads(spec: TrainSpec) -> int:
@@ -163,7 +166,7 @@ def _check_ranges(spec: TrainSpec, facts: Facts) -> None:
     elif facts.layers is not None and not 0 <= spec.freeze_layers <= facts.layers:
         wrong = f"{spec.freeze_layers} layers can't be frozen: the checkpoint has {facts.layers}."
     else:
-        wrong = _about_method(spec) or _about_columns(spec) or _about_options(spec)
+        wrong = _about_method(spec) or _about_columns(spec) or _about_options(spec) or _about_metric(spec)
     if wrong:
         raise InputError("Could not start the training.", why=wrong, remedy="Correct the setting and start again.")
 
@@ -214,6 +217,14 @@ def _about_options(spec: TrainSpec) -> str:
         if why := options[name].problem(value):
             return why
     return ""
+
+
+def _about_metric(spec: TrainSpec) -> str:
+    head = HEADS[spec.task]
+    known = head.measures(spec.head_options)
+    if not (spec.early_stopping_patience or spec.load_best_model_at_end) or best_metric(spec) in known:
+        return ""
+    return f"An evaluation of {head.title} tells no “{best_metric(spec)}”: choose {', '.join(known)}."
 
 
 def _check_space(what: str, output_dir: Path, needed: int) -> None:

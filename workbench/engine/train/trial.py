@@ -6,12 +6,13 @@ import math
 import threading
 import time
 from dataclasses import dataclass, replace
-from statistics import median
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.models import memory
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.train import callbacks
+from workbench.engine.train.batch_lengths import positions, seconds_of, steps_of_an_epoch, usual
 from workbench.engine.train.look import Noting, on_trial
 from workbench.engine.train.seeds import StepSeed
 from workbench.engine.values import TrainSpec
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
 STEPS = 3
+#: Steps of usual length that are timed after them: the first batches are the longest where rows are grouped by length.
+_USUAL = 2
 #: Batches of the evaluation on trial.
 _BATCHES = 2
 #: Seconds between two looks at the memory of the process.
@@ -32,7 +35,8 @@ class DryRun:
 
     Attributes:
         device: Where they were computed.
-        step_seconds: Of a step: the median without the first, which warms up.
+        step_seconds: Of a step on average, by the length of every batch of the run and what the steps on trial took
+            for theirs; the first, which warms up, is not counted.
         memory: Bytes in use at the peak: of the whole process on a CPU, of what torch has allocated on an accelerator.
         total_memory: Bytes that the device has.
         steps: Optimizer steps of the whole run.
@@ -57,7 +61,7 @@ class DryRun:
 
 
 def dry_run(spec: TrainSpec, *, task: Task | None = None) -> DryRun:
-    """Make three optimizer steps of a run and a small evaluation; nothing of it is kept.
+    """Make the first three optimizer steps of a run, two of usual length and a small evaluation; nothing is kept.
 
     Args:
         spec: The run.
@@ -74,6 +78,7 @@ def dry_run(spec: TrainSpec, *, task: Task | None = None) -> DryRun:
     with on_trial(replace(spec, max_steps=STEPS), task) as (trainer, _):
         trainer.args.eval_strategy = "no"
         trainer.compute_metrics = None
+        sizes, tried = _take_usual(trainer)
         clock = callbacks.attach(trainer, _Clock, task)
         callbacks.attach(trainer, StepSeed)
         lock = callbacks.attach(trainer, callbacks.StepLock)
@@ -84,39 +89,51 @@ def dry_run(spec: TrainSpec, *, task: Task | None = None) -> DryRun:
         try:
             with peak:
                 trainer.train()
-            some = trainer.eval_dataset.select(
-                range(min(len(trainer.eval_dataset), _BATCHES * trainer.args.per_device_eval_batch_size))
-            )
+            rows = len(trainer.eval_dataset)
+            every = max(1, rows // (_BATCHES * trainer.args.per_device_eval_batch_size))
+            some = trainer.eval_dataset.select(range(0, rows, every))
             lock.take()
             began = time.perf_counter()
             trainer.evaluate(some)
             seconds = (time.perf_counter() - began) * len(trainer.eval_dataset) / len(some)
         finally:
             lock.release()
-        steps = _steps(spec, len(trainer.train_dataset))
-        per_epoch = steps / max(spec.epochs, 1e-9) if spec.max_steps < 1 else _steps_an_epoch(spec, trainer)
+        steps = spec.max_steps if spec.max_steps > 0 else math.ceil(len(sizes) * spec.epochs)
+        per_epoch = steps / max(spec.epochs, 1e-9) if spec.max_steps < 1 else len(sizes)
+        timed = list(zip(tried, clock.seconds, strict=False))
         evaluations = math.ceil(steps / spec.eval_steps) if spec.eval_steps else math.ceil(steps / max(1.0, per_epoch))
         return DryRun(
             device=str(trainer.args.device),
-            step_seconds=median(clock.seconds[1:] or clock.seconds),
+            step_seconds=mean(seconds_of(sizes, timed[1:] or timed)),
             memory=torch.cuda.max_memory_allocated() if on_gpu else peak.bytes,
             total_memory=torch.cuda.mem_get_info()[1] if on_gpu else memory().total,
             steps=steps,
             evaluations=evaluations,
             evaluation_seconds=seconds,
-            losses=tuple(logs["loss"] for logs in trainer.state.log_history if "loss" in logs),
+            losses=tuple(logs["loss"] for logs in trainer.state.log_history if "loss" in logs)[:STEPS],
         )
 
 
-def _steps_an_epoch(spec: TrainSpec, trainer: Any) -> int:
-    return math.ceil(math.ceil(len(trainer.train_dataset) / spec.batch_size) / spec.gradient_accumulation_steps)
+def _take_usual(trainer: Any) -> tuple[list[int], list[int]]:
+    """Let the trial go on, after its first steps, with steps of usual length where those are longer.
 
-
-def _steps(spec: TrainSpec, rows: int) -> int:
-    if spec.max_steps > 0:
-        return spec.max_steps
-    batches = math.ceil(rows / spec.batch_size)
-    return math.ceil(math.ceil(batches / spec.gradient_accumulation_steps) * spec.epochs)
+    Returns:
+        Positions of each step of an epoch, and of each step of the trial.
+    """
+    steps = steps_of_an_epoch(trainer)
+    sizes = positions(trainer, steps)
+    first, more = list(range(min(STEPS, len(steps)))), usual(sizes, _USUAL)
+    full = {len(batch) for number in (*first, *more) for batch in steps[number]}
+    if len(steps) <= STEPS or len(full) > 1 or max(sizes) == min(sizes):
+        # A short batch would move all rows after it into other batches.
+        return sizes, [sizes[number % len(sizes)] for number in range(STEPS)]
+    tried = [*first, *more]
+    trainer.train_dataset = trainer.train_dataset.select(
+        [row for number in tried for batch in steps[number] for row in batch]
+    )
+    trainer.args.train_sampling_strategy = "sequential"
+    trainer.args.max_steps = len(tried)
+    return sizes, [sizes[number] for number in tried]
 
 
 class _Clock:

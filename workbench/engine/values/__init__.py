@@ -23,6 +23,8 @@ from workbench.engine.values.results import (
     Entity,
     Filled,
     Label,
+    Match,
+    Point,
     Segment,
     Sound,
     Stage,
@@ -33,12 +35,22 @@ from workbench.engine.values.results import (
     TensorView,
 )
 from workbench.engine.values.text import Encoding, Message, Positions, Token, TokenizerOptions
-from workbench.engine.values.training import DataSource, Method, ProbeResult, Table, TrainPoint, TrainResult, TrainSpec
+from workbench.engine.values.training import (
+    Best,
+    DataSource,
+    Method,
+    ProbeResult,
+    Table,
+    TrainPoint,
+    TrainResult,
+    TrainSpec,
+)
 
 __all__ = [
     "Answer",
     "Beam",
     "BeamStep",
+    "Best",
     "Bin",
     "Box",
     "Branch",
@@ -56,8 +68,10 @@ __all__ = [
     "Label",
     "Listing",
     "Logits",
+    "Match",
     "Message",
     "Method",
+    "Point",
     "Positions",
     "ProbeResult",
     "Sampling",

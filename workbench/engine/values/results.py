@@ -119,6 +119,25 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """A point in a picture: what it is (empty where points have no names), its score, and its place in pixels."""
+
+    label: str
+    score: float
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The same thing seen in two pictures: its place ``(x, y)`` in pixels of each, and how sure that is."""
+
+    score: float
+    first: tuple[float, float]
+    second: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A part of a transcript with the seconds it was said at; the end is None where the model did not say."""
 
@@ -145,6 +164,9 @@ class TaskInput:
         labels: Candidate labels, or the choices of a multiple choice.
         image: A picture's file.
         audio: A sound's file.
+        other: The file of a second picture.
+        video: A video's file, or a folder of pictures.
+        voice: A NumPy file of the numbers that tell a speaker's voice.
     """
 
     text: str = ""
@@ -152,6 +174,9 @@ class TaskInput:
     labels: tuple[str, ...] = ()
     image: Path | None = None
     audio: Path | None = None
+    other: Path | None = None
+    video: Path | None = None
+    voice: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +205,9 @@ class TaskOptions:
         subtask: What parts of a picture are: ``auto``, ``semantic``, ``instance`` or ``panoptic``.
         mask_threshold: Probability above which a pixel belongs to a part, in ``[0, 1]``.
         timestamps: When something was said: ``none``, ``segment``, ``word`` or ``char``.
+        frame_step: Frames of a video from one that is looked at to the next; 1 or more.
+        points_per_side: Points of a grid over a picture, each way, that masks are asked for at; 1 or more.
+        stability: How little a mask may change with its threshold to be kept, in ``[0, 1]``.
     """
 
     top_k: int | None = 5
@@ -203,6 +231,9 @@ class TaskOptions:
     subtask: str = "auto"
     mask_threshold: float = 0.5
     timestamps: str = "none"
+    frame_step: int = 1
+    points_per_side: int = 32
+    stability: float = 0.95
 
 
 @dataclass(frozen=True, eq=False, slots=True)

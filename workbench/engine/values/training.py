@@ -119,7 +119,9 @@ class TrainSpec:
         neftune_noise_alpha: Noise on the embeddings (NEFTune), usually 5 to 15; 0 means none.
         early_stopping_patience: Stop after as many evaluations without a better metric; 0 means never.
         early_stopping_threshold: How much better counts as better.
-        metric_for_best_model: Of an evaluation, as the Trainer logs it; empty takes the head's own.
+        metric_for_best_model: What of an evaluation patience and the best checkpoint go by, a name of the head's
+            ``measures``; empty takes the head's own.
+        load_best_model_at_end: Let the result be the checkpoint of the best evaluation instead of the last step.
         arguments: Further fields of ``TrainingArguments`` and their values; see ``engine.train.arguments``.
         head_options: Settings that only this head has, by the names of its ``options``, such as
             ``{"mlm_probability": 0.3}``; what is not named keeps its default.
@@ -162,6 +164,7 @@ class TrainSpec:
     early_stopping_patience: int = 0
     early_stopping_threshold: float = 0.0
     metric_for_best_model: str = ""
+    load_best_model_at_end: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
     head_options: dict[str, Any] = field(default_factory=dict)
     group_by_length: bool = False
@@ -185,8 +188,8 @@ class TrainPoint:
         grad_norm: Before clipping.
         eval_loss: Of an evaluation.
         metrics: Evaluation metrics such as ``accuracy`` and ``f1``.
-        samples_per_second: Of the step, or of an evaluation.
-        tokens_per_second: Of the step, without padding, where Trainer counts them.
+        samples_per_second: Of the last steps (at most 50), or of an evaluation.
+        tokens_per_second: Of the last steps (at most 50), without padding, where Trainer counts them.
         seconds: Time since the start without pauses and what was asked for in between.
         seconds_left: How long the steps, evaluations, saves and probes will still take, by those there have been.
         memory: Resident bytes of the process, looked up once a second.
@@ -231,6 +234,21 @@ class ProbeResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Best:
+    """The evaluation whose weights became the result.
+
+    Attributes:
+        step: Optimizer steps done by then.
+        metric: What it was best by, such as ``accuracy``.
+        value: Of the metric.
+    """
+
+    step: int
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class TrainResult:
     """A finished (or stopped and kept) run.
 
@@ -240,6 +258,7 @@ class TrainResult:
         stopped: Whether the person stopped it early.
         train_rows, eval_rows: Rows used.
         labels: Names of the labels, empty where none are learned.
+        best: Which evaluation the checkpoint is of; None for the weights after the last step.
     """
 
     checkpoint: Checkpoint
@@ -248,3 +267,4 @@ class TrainResult:
     train_rows: int
     eval_rows: int
     labels: tuple[str, ...]
+    best: Best | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.task import Progress
@@ -13,6 +13,7 @@ from workbench.engine.values import Checkpoint, Evaluation, TrainSpec
 from workbench.panes.trainer.wording import shown, title
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import icons
+from workbench.widgets.button_rows import ButtonRows
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.line_plot import LinePlot
 from workbench.widgets.naming import named
@@ -283,11 +284,7 @@ class AfterView(QWidget):
         self._details.setTabText(place, f"Rows{some}")
 
     def _lay_out(self) -> None:
-        buttons = QGridLayout()
         six = (self._evaluate, self._evaluate_base, self._share, self._playground, self._tasks, self._compare)
-        for place, button in enumerate(six):
-            buttons.addWidget(button, place // 3, place % 3)
-            buttons.setColumnStretch(place % 3, 1)
         above = QWidget()
         side = QHBoxLayout(above)
         side.setContentsMargins(0, 0, 0, 0)
@@ -302,7 +299,7 @@ class AfterView(QWidget):
         splitter.addWidget(self._details)
         splitter.setStretchFactor(1, 2)
         layout = QVBoxLayout(self)
-        layout.addLayout(buttons)
+        layout.addWidget(ButtonRows(six))
         layout.addWidget(self._status)
         layout.addWidget(splitter, 1)
 

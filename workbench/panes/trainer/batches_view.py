@@ -59,7 +59,7 @@ class BatchesView(QWidget):
         self._look = _button(
             "look", "Show the first batches", "tokenizer", "Encode the rows and show the first three batches of the run"
         )
-        self._try = _button(
+        self.dry_run = _button(
             "dry_run", "Dry run, 3 steps", "play", "Make three steps, keep nothing, and tell the memory and the time"
         )
         self._stop = _button("stop_look", "Stop looking", "stop", "Leave the encoding or the trial after its step")
@@ -86,7 +86,7 @@ class BatchesView(QWidget):
         self._lay_out()
 
         self._look.clicked.connect(self.show_first)
-        self._try.clicked.connect(self.try_steps)
+        self.dry_run.clicked.connect(self.try_steps)
         self._stop.clicked.connect(self.stop)
         self._rows.row_selected.connect(self._on_row)
         self._show_buttons()
@@ -186,7 +186,7 @@ class BatchesView(QWidget):
     def _show_buttons(self) -> None:
         free = self._job is None and not self._running
         self._look.setEnabled(free)
-        self._try.setEnabled(free)
+        self.dry_run.setEnabled(free)
         self._stop.setVisible(self._job is not None)
 
     # What the person did.
@@ -220,7 +220,7 @@ class BatchesView(QWidget):
 
     def _lay_out(self) -> None:
         buttons = QHBoxLayout()
-        for button in (self._look, self._try, self._stop):
+        for button in (self._look, self.dry_run, self._stop):
             buttons.addWidget(button)
         buttons.addStretch(1)
         below = QWidget()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from workbench.engine.values import TrainPoint
+from workbench.engine.values import Best, TrainPoint
 from workbench.panes.trainer.past_chooser import PastChooser
+from workbench.panes.trainer.wording import marked
 from workbench.widgets import icons
 from workbench.widgets.line_plot import LinePlot
 from workbench.widgets.naming import named
@@ -19,8 +20,8 @@ from workbench.widgets.theme import px
 _SMOOTHING = 0.9
 _STEP = "optimizer step"
 #: Height, in pixels at zoom 1, below which plots are shown one at a time, and the shares of them above it.
-_LOW = 400
-_SHARES = [520, 260]
+_LOW = 460
+_SHARES = [540, 460]
 #: What is drawn in each plot: by series, what a point says of it.
 _VALUES: dict[str, dict[str, Callable[[TrainPoint], float | None]]] = {
     "loss": {"train": lambda point: point.loss, "evaluation": lambda point: point.eval_loss},
@@ -60,6 +61,9 @@ class Curves(QWidget):
 
     def __init__(self, evaluations: QWidget, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        # A new style sheet resizes while it goes from widget to widget, and none may change its parent then.
+        self._later = QTimer(self, singleShot=True, interval=0)
+        self._later.timeout.connect(self._fit)
         self._points: list[TrainPoint] = []
         self._past: Sequence[tuple[str, Sequence[TrainPoint]]] = ()
         self._plots: dict[str, LinePlot] = {}
@@ -80,9 +84,14 @@ class Curves(QWidget):
         self._smoothing.valueChanged.connect(self._on_smoothing)
         self._log.toggled.connect(self._plots["loss"].set_log_y)
 
+    def mark_best(self, best: Best | None) -> None:
+        """Mark the step whose weights became the result."""
+        self._plots["loss"].set_mark(*marked(best))
+
     def clear(self) -> None:
         """Forget the run; what is drawn of past runs stays."""
         self._points = []
+        self.mark_best(None)
         for plot in self._plots.values():
             plot.clear()
 
@@ -103,8 +112,12 @@ class Curves(QWidget):
             self._fill_past(name)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Where there is room for one plot, the loss is the first tab instead of lying above the others."""
+        """Look for room."""
         super().resizeEvent(event)
+        self._later.start()
+
+    def _fit(self) -> None:
+        """Where there is room for one plot, the loss is the first tab instead of lying above the others."""
         loss = self._plots["loss"]
         alone, lies_above = self.height() < px(self, _LOW), self._more.indexOf(loss) < 0
         if alone and lies_above:
@@ -157,14 +170,17 @@ class Curves(QWidget):
         drawing.addWidget(self._log)
         self._more = named(QTabWidget(), "trainer.more_plots", "More curves")
         self._more.setDocumentMode(True)
+        # Cut off before tabs are scrolled away.
+        self._more.setUsesScrollButtons(False)
+        self._more.setElideMode(Qt.TextElideMode.ElideRight)
         self._split = QSplitter(Qt.Orientation.Vertical)
         self._split.setChildrenCollapsible(False)
         self._split.addWidget(self._made("loss"))
         self._split.addWidget(self._more)
         self._split.setStretchFactor(0, 5)
-        self._split.setStretchFactor(1, 3)
+        self._split.setStretchFactor(1, 4)
         for title, names in (
-            ("Rate and gradient", ("rate", "gradient")),
+            ("Rate, gradient", ("rate", "gradient")),
             ("Speed", ("tokens", "samples")),
             ("Memory", ("memory",)),
         ):

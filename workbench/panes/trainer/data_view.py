@@ -20,6 +20,7 @@ from workbench.widgets.bar_chart import LabelBars
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.line_plot import LinePlot
 from workbench.widgets.naming import named
+from workbench.widgets.probability_table import format_percent
 from workbench.widgets.theme import CHANGES, px, set_role
 
 #: Pages of rows that are kept.
@@ -226,7 +227,9 @@ class DataView(QWidget):
         total = sum(found.labels.values())
         most = max(found.labels.values(), default=1)
         shown = list(found.labels.items())[:_MOST_BARS]
-        self._bars.set_bars([(name, count / most, f"{count:,} · {count / total:.1%}") for name, count in shown])
+        self._bars.set_bars(
+            [(name, count / most, f"{count:,} · {format_percent(count / total, 1)}") for name, count in shown]
+        )
         self._findings.setTabText(0, f"Labels ({len(found.labels):,})" if found.labels else "Labels")
 
     def _show_lengths(self) -> None:
@@ -246,10 +249,11 @@ class DataView(QWidget):
         drawn = self.profile is not None and found.measured < self.profile.usable
         of = f"{found.measured:,} rows drawn of {self.profile.usable:,}" if drawn else f"{found.measured:,} rows"
         cut = found.cut(spec.max_length)
-        share = f"{cut:,} ({cut / found.measured:.1%}) have more than max_length, {spec.max_length}, and are cut there"
+        share = format_percent(cut / found.measured, 1)
+        long = f"{cut:,} ({share}) have more than max_length, {spec.max_length}, and are cut there"
         self._lengths.setText(
             f"{of}: half have {found.median:,} tokens or more, the longest {found.tokens[-1]:,}. "
-            + (f"{share}." if cut else f"None has more than max_length, {spec.max_length}: nothing is cut.")
+            + (f"{long}." if cut else f"None has more than max_length, {spec.max_length}: nothing is cut.")
         )
 
     def _show_failure(self, error: WorkbenchError) -> None:
@@ -274,11 +278,12 @@ class DataView(QWidget):
             self._fit()
 
     def _fit(self) -> None:
-        self._findings.setMinimumHeight(px(self, 170))
-        self.rows.setMinimumHeight(px(self, 110))
+        self._findings.setMinimumHeight(px(self, 130))
+        self.rows.setMinimumHeight(px(self, 84))
 
     def _lay_out(self) -> None:
         labels = QScrollArea()
+        labels.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         labels.setWidgetResizable(True)
         labels.setFrameShape(QScrollArea.Shape.NoFrame)
         inside = QWidget()

@@ -14,9 +14,9 @@ from workbench.widgets.theme import px, set_role
 _NOTHING = "–"
 _FIGURES = (
     ("left", "Time left", "Of steps, evaluations, saves and probes, each as long as those before; pauses don't count"),
-    ("steps", "Steps", "Optimizer steps a second, or seconds a step, over the last fifty steps"),
-    ("samples", "Samples/s", "Rows of the last step by the second"),
-    ("tokens", "Tokens/s", "Tokens of the last step by the second, without padding"),
+    ("steps", "Steps", "Optimizer steps a second, or seconds a step, over the last fifty steps; evaluations count"),
+    ("samples", "Samples/s", "Rows a second over the last fifty steps; evaluations and saves are left out"),
+    ("tokens", "Tokens/s", "Tokens a second over the last fifty steps, without padding"),
     ("memory", "Memory", "What this process holds, with the model, its gradients and the window"),
     ("device", "GPU memory", "What torch holds on the GPU"),
     ("metric", "Evaluation", "The first metric of the last evaluation"),

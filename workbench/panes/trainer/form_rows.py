@@ -1,4 +1,4 @@
-"""Rows of the settings form: label over the name transformers gives it, control, usual range."""
+"""Rows of the settings form: a label over the name transformers gives it and its usual range, and the control."""
 
 from __future__ import annotations
 
@@ -75,6 +75,8 @@ def number_box(field: Field) -> QuietSpinBox | QuietDoubleSpinBox:
         box.setDecimals(field.decimals)
         box.setRange(field.low, field.high)
         box.setSingleStep(field.step)
+    # The largest number there could be would make every box as wide as that.
+    box.setMinimumWidth(px(box, 104))
     box.setKeyboardTracking(False)
     box.setAlignment(Qt.AlignmentFlag.AlignRight)
     box.setSpecialValueText(field.lowest)
@@ -87,12 +89,12 @@ def help_of(field: Field) -> str:
 
 
 def rows_of(owner: QWidget) -> QGridLayout:
-    """An empty form of three columns, as wide as those of the other groups of ``owner``."""
+    """An empty form of two columns, as wide as those of the other groups of ``owner``."""
     grid = QGridLayout()
     grid.setContentsMargins(0, 0, 0, 0)
-    grid.setColumnStretch(1, 1)
-    grid.setColumnMinimumWidth(0, px(owner, 168))
-    grid.setColumnMinimumWidth(2, px(owner, 82))
+    grid.setColumnStretch(0, 3)
+    grid.setColumnStretch(1, 2)
+    grid.setColumnMinimumWidth(1, px(owner, 104))
     return grid
 
 
@@ -106,19 +108,16 @@ def add_row(grid: QGridLayout, field: Field, control: QWidget, *, is_switch: boo
     label = control if is_switch else QLabel(field.label)
     if isinstance(label, QLabel):
         label.setBuddy(control)
-    spelled, usual = QLabel(field.spelled), QLabel(field.usual)
+    about = QLabel(f"{field.spelled} · {field.usual}")
     names = QVBoxLayout()
     names.setSpacing(0)
-    names.addWidget(label)
-    names.addWidget(spelled)
-    for widget in (label, spelled, usual):
+    for widget in (label, about):
         widget.setToolTip(help_of(field))
-    set_role(spelled, "muted")
-    set_role(usual, "muted")
+        names.addWidget(widget)
+    set_role(about, "muted")
     if is_switch:
         grid.addLayout(names, row, 0, 1, 2)
     else:
         grid.addLayout(names, row, 0)
         grid.addWidget(control, row, 1)
-    grid.addWidget(usual, row, 2)
-    return (label, control, spelled, usual)
+    return (label, control, about)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Signal
@@ -44,6 +45,13 @@ class HeadOptions(QWidget):
             self._form.addRow(option.title, self._controls[option.name])
         self.setVisible(bool(head.options))
 
+    def fill(self, values: Mapping[str, Any]) -> None:
+        """Set options without announcing it; those that are not named go back to their defaults."""
+        self.blockSignals(True)
+        for name, control in self._controls.items():
+            _put(control, values.get(name, self._defaults[name]))
+        self.blockSignals(False)
+
     def _control(self, option: Option) -> QWidget:
         control: QWidget
         if option.choices:
@@ -70,6 +78,15 @@ class HeadOptions(QWidget):
 
     def _on_edited(self) -> None:
         self.edited.emit()
+
+
+def _put(control: QWidget, value: Any) -> None:
+    if isinstance(control, QuietComboBox):
+        control.setCurrentIndex(control.findData(value))
+    elif isinstance(control, QLineEdit):
+        control.setText(value)
+    elif isinstance(control, QuietSpinBox | QuietDoubleSpinBox):
+        control.setValue(value)
 
 
 def _value(control: QWidget) -> Any:

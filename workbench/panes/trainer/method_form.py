@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from workbench.engine.train.foresight import Limits
+from workbench.engine.train.means import Limits
 from workbench.engine.train.methods import ADAPTERS, Layout
 from workbench.engine.values import Method
 from workbench.panes.trainer.form_rows import add_row, help_of, number_box, rows_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -102,8 +102,8 @@ class ModelStep(QWidget):
         if place >= 0 and not self._task_by_hand:
             self._task.setCurrentIndex(place)
 
-    def choose(self, task: str, checkpoint: Checkpoint) -> None:
-        """Choose a task and a checkpoint, as a person does."""
+    def choose(self, task: str, checkpoint: Checkpoint, options: Mapping[str, Any]) -> None:
+        """Choose a task, a checkpoint and settings of the head, as a person does."""
         self._by_hand = self._task_by_hand = True
         paths = [self._checkpoint.itemData(place).path for place in range(self._checkpoint.count())]
         if checkpoint.path not in paths:
@@ -111,6 +111,7 @@ class ModelStep(QWidget):
             paths.append(checkpoint.path)
         self._checkpoint.setCurrentIndex(paths.index(checkpoint.path))
         self._task.setCurrentIndex(self._task.findData(task))
+        self._options.fill(options)
 
     def show_checkpoints(self, found: Iterable[Checkpoint], loaded: Checkpoint | None) -> None:
         """List what there is; the loaded one is chosen unless the person chose another."""

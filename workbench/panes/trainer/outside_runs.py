@@ -14,6 +14,10 @@ from workbench.panes.trainer.outside_step import OutsideStep
 from workbench.runtime.jobs import Job, Lane, Runner
 
 _STOPS = "watching it; the run itself goes on outside"
+_GOES_ON = (
+    "The run is in a process of its own: Cancel here ends the watching alone. "
+    "“Stop and keep” in the Trainer ends the run."
+)
 
 
 class OutsideRuns(QObject):
@@ -37,12 +41,13 @@ class OutsideRuns(QObject):
         super().__init__(parent)
         self._step, self._runner = step, runner
         self._folder: Path | None = None
+        self._watches = False
         self.unwatched: Outside | None = None
 
     @property
     def watching(self) -> bool:
         """Whether the run at work is outside."""
-        return self._folder is not None
+        return self._watches
 
     def job(self, spec: TrainSpec, resume: Path | None) -> Job:
         """A job that starts a run outside and watches it."""
@@ -56,8 +61,13 @@ class OutsideRuns(QObject):
         self._folder, self.unwatched = run.folder, None
         return self._made(Job(f"Watch {run.folder.name}", _watch, run, pane="trainer", stops=_STOPS))
 
+    @property
+    def folder(self) -> Path | None:
+        """Of the run that is watched, or was last."""
+        return self._folder
+
     def stop(self) -> None:
-        """Have the run that is watched stop after its step and keep its checkpoint."""
+        """Have the run that is watched, or was last, stop after its step and keep its checkpoint."""
         if self._folder is not None:
             self._runner.start(Job(f"Stop {self._folder.name}", _stop, self._folder, pane="trainer"), Lane.IO)
 
@@ -68,11 +78,12 @@ class OutsideRuns(QObject):
         self._runner.start(job, Lane.IO)
 
     def _made(self, job: Job) -> Job:
+        self._watches = True
         job.finished.connect(self._on_finished)
         return job
 
     def _on_finished(self) -> None:
-        self._folder = None
+        self._watches = False
 
     def _show_going_on(self, runs: tuple[Outside, ...]) -> None:
         if runs and not self.watching:
@@ -82,10 +93,12 @@ class OutsideRuns(QObject):
 
 def _run(spec: TrainSpec, processes: int, config: Path | None, resume: bool, *, task: Task) -> TrainResult:
     task.report(Progress(0, None, "rows", "Starting the process"))
+    task.log(_GOES_ON)
     return outside.follow(outside.start(spec, processes=processes, config=config, resume=resume), task=task)
 
 
 def _watch(run: Outside, *, task: Task) -> TrainResult:
+    task.log(_GOES_ON)
     return outside.follow(run, task=task)
 
 

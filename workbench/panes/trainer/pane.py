@@ -7,13 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
     QMessageBox,
-    QSplitter,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -28,6 +24,7 @@ from workbench.engine.train.outside import Outside, outside, spec_of
 from workbench.engine.train.runs import Run
 from workbench.engine.values import Checkpoint, DataSource, ProbeResult, Table, TrainPoint, TrainResult, TrainSpec
 from workbench.panes.trainer.after_view import AfterView
+from workbench.panes.trainer.arrangement import Arrangement
 from workbench.panes.trainer.batches_view import BatchesView
 from workbench.panes.trainer.consent import ask_to_discard
 from workbench.panes.trainer.data_step import DataStep, is_quick
@@ -46,7 +43,7 @@ from workbench.runtime.session import Session
 from workbench.widgets.column_scroll import ColumnScroll
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
-from workbench.widgets.theme import set_role
+from workbench.widgets.theme import px
 
 
 class TrainerPane(PaneFrame):
@@ -101,10 +98,11 @@ class TrainerPane(PaneFrame):
         """The views beside the run, a turn of the event loop each, since all at once would hold the window up."""
         session, runner = self._session, self._runner
         self._rows = DataView(runner)
-        self._views.insertTab(0, self._rows, "Data")
+        self._views.insertTab(self._views.indexOf(self._run), self._rows, "Data")
         yield
         self._batches = BatchesView(runner, self.spec)
-        self._views.insertTab(1, self._batches, "Batches")
+        self._views.insertTab(self._views.indexOf(self._run), self._batches, "Batches")
+        self._step.put_first(self._batches.dry_run)
         yield
         self._after = AfterView(runner)
         self._views.addTab(self._after, "Evaluation")
@@ -130,6 +128,7 @@ class TrainerPane(PaneFrame):
         self._settings.edited.connect(self._on_setting)
         self._settings.preset_chosen.connect(self._on_preset)
         self._step.name.textChanged.connect(self._show_code_text)
+        self._batches.dry_run.clicked.connect(self._on_dry_run)
         self._step.start.clicked.connect(self.run_main_action)
         self._step.stop.clicked.connect(self.stop_main_action)
         self._step.pause.clicked.connect(self.toggle_pause)
@@ -257,7 +256,7 @@ class TrainerPane(PaneFrame):
         job.part_ready.connect(self._show_part)
         job.succeeded.connect(self._show_result)
         job.failed.connect(self._show_failed_run)
-        job.cancelled_.connect(self._run.show_unwatched if self._outside.watching else self._run.show_nothing_kept)
+        job.cancelled_.connect(self._show_unwatched if self._outside.watching else self._run.show_nothing_kept)
         job.finished.connect(self._on_finished)
         self._job = job
         self._runs.set_busy(True)
@@ -283,8 +282,9 @@ class TrainerPane(PaneFrame):
         if spec is None:
             return
         self._set_by_hand = True
-        self._model.choose(spec.task, spec.checkpoint)
+        self._model.choose(spec.task, spec.checkpoint, spec.head_options)
         self._settings.fill({name: getattr(spec, name) for name in self._settings.values()})
+        self._probes.fill(spec)
         self._wanted = spec
         self.open_data(spec.data)
         self._on_edited()
@@ -359,8 +359,8 @@ class TrainerPane(PaneFrame):
         if self._model.head is not self._head:
             self._head = self._model.head
             self._data.show_head(self._head)
-            self._settings.show_head(self._head)
             self._probes.show_head(self._head)
+        self._settings.show_head(self._model.head, self._model.options)
         if self._model.facts is not None and not self._set_by_hand:
             self._settings.fill(recommended(self._model.facts, self._model.task, self._preset))
         self._on_edited()
@@ -380,9 +380,13 @@ class TrainerPane(PaneFrame):
             self._step.name.setText(self._suggested)
         self._model.show_head(len(self._data.labels))
         self._rows.show_spec(self.spec())
+        self._step.show_spec(self.spec())
         self._settings.foresee(self.spec(), table.total if table is not None else 0, tuple(self._data.labels))
         self._show_running()
         self._show_code_text()
+
+    def _on_dry_run(self) -> None:
+        self._views.setCurrentWidget(self._batches)
 
     def _on_discard(self) -> None:
         if self._job is not None and not self._ending:
@@ -403,6 +407,10 @@ class TrainerPane(PaneFrame):
     def _on_watch(self, run: Run) -> None:
         if (found := outside(run.folder)) is not None:
             self.watch_run(found)
+
+    def _on_stop_outside(self) -> None:
+        self.clear_notices()
+        self._outside.stop()
 
     def _on_answered(self) -> None:
         self._question = None
@@ -459,6 +467,16 @@ class TrainerPane(PaneFrame):
                 kind="info",
                 action=("Watch it", partial(self.watch_run, run)),
             )
+
+    def _show_unwatched(self) -> None:
+        self._run.show_unwatched()
+        self.show_notice(
+            f"{self._run.name} goes on outside the window.",
+            "Only the watching was ended.",
+            "Watch it again under Runs, or stop it here; its checkpoint is kept.",
+            kind="info",
+            action=("Stop the run", self._on_stop_outside),
+        )
 
     def _show_progress(self, progress: Progress) -> None:
         self._progress = progress
@@ -535,40 +553,31 @@ class TrainerPane(PaneFrame):
     # The layout.
 
     def _lay_out(self) -> None:
-        steps = QWidget()
-        column = QVBoxLayout(steps)
-        column.setContentsMargins(0, 0, 6, 0)
-        column.addWidget(_card("1  Data", self._data))
-        column.addWidget(_card("2  Model and head", self._model))
-        column.addWidget(_card("3  Settings", self._settings, self._settings.presets))
-        column.addStretch(1)
-
+        settings = QWidget()
+        column = QVBoxLayout(settings)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._settings.presets)
+        column.addWidget(self._settings)
+        steps = named(QTabWidget(), "trainer.steps", "Steps")
+        steps.setDocumentMode(True)
+        each = (("1 Data", self._data), ("2 Model", self._model), ("3 Settings", settings), ("4 Run", self._step))
+        for title, content in each:
+            steps.addTab(_page(content), title)
         left = QWidget()
         rows = QVBoxLayout(left)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.addWidget(ColumnScroll(steps), 1)
-        rows.addWidget(_card("4  Run", self._step))
-        splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.setChildrenCollapsible(False)
-        splitter.addWidget(left)
-        splitter.addWidget(self._views)
-        splitter.setStretchFactor(1, 1)
-        self.body.addWidget(splitter)
+        rows.setContentsMargins(0, 0, px(self, 6), 0)
+        rows.addWidget(steps, 1)
+        rows.addWidget(self._step.buttons)
+        self.body.addWidget(Arrangement(left, self._views))
 
 
-def _card(title: str, content: QWidget, tool: QWidget | None = None) -> QFrame:
-    card = QFrame()
-    set_role(card, "card")
-    heading = QLabel(title)
-    set_role(heading, "heading")
-    top = QHBoxLayout()
-    top.addWidget(heading, 1)
-    if tool is not None:
-        top.addWidget(tool)
-    layout = QVBoxLayout(card)
-    layout.addLayout(top)
-    layout.addWidget(content)
-    return card
+def _page(content: QWidget) -> ColumnScroll:
+    page = QWidget()
+    column = QVBoxLayout(page)
+    column.setContentsMargins(0, px(content, 8), px(content, 6), px(content, 6))
+    column.addWidget(content)
+    column.addStretch(1)
+    return ColumnScroll(page)
 
 
 def _local_checkpoints(*, task: Task) -> tuple[Checkpoint, ...]:

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench.engine.train import Head
-from workbench.engine.values import ProbeResult
+from workbench.engine.values import ProbeResult, TrainSpec
 from workbench.panes.trainer.probe_text import page, plain
 from workbench.widgets import icons
 from workbench.widgets.foldable import Foldable
@@ -137,6 +137,12 @@ class ProbesView(QWidget):
             "probe_tokens": self._length.value(),
         }
 
+    def fill(self, spec: TrainSpec) -> None:
+        """Take over the probes of a run for the next one."""
+        self._texts.setPlainText("\n".join(spec.probes))
+        self._every.setValue(spec.probe_steps)
+        self._length.setValue(spec.probe_tokens)
+
     def show_head(self, head: Head) -> None:
         """Say what a probe is for this head."""
         kind, self._example = _KINDS.get(head.auto_class, ("a text", ""))
@@ -247,7 +253,7 @@ class ProbesView(QWidget):
             self._plot.keep_y(0.0, 1.0)
             self._lines.layout().addWidget(self._plot, 1)
             # What was laid out without it has left it no room.
-            self._split.setSizes([300, 200])
+            self._split.setSizes([200, 260])
         shares: dict[str, list[tuple[float, float]]] = {}
         for step in self._steps:
             for result in self._results[step]:
@@ -307,8 +313,8 @@ class ProbesView(QWidget):
         self._split.setChildrenCollapsible(False)
         self._split.addWidget(self._answers)
         self._split.addWidget(self._lines)
-        self._split.setStretchFactor(0, 3)
-        self._split.setStretchFactor(1, 2)
+        self._split.setStretchFactor(0, 1)
+        self._split.setStretchFactor(1, 1)
         self._after = QWidget()
         after = QVBoxLayout(self._after)
         after.setContentsMargins(0, 0, 0, 0)

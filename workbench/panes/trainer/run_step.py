@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
+from workbench.engine.train import HEADS
+from workbench.engine.values import TrainSpec
 from workbench.panes.trainer.outside_step import OutsideStep
 from workbench.widgets import icons
 from workbench.widgets.naming import named
 from workbench.widgets.theme import set_role
 
 _PAUSE = "Wait after the step at work; the window, the model and the memory stay, and the time is not counted"
+_NOTHING = "Choose data and a checkpoint in the steps before."
 _CONTINUE = "Go on with the next step, as if there had been no pause"
 
 
@@ -19,6 +22,7 @@ class RunStep(QWidget):
     Attributes:
         name: The run's name.
         place: Where the run is made.
+        buttons: Holds the buttons, to be shown whatever step is.
         start, pause, stop, evaluate, save, discard: The buttons.
     """
 
@@ -51,6 +55,10 @@ class RunStep(QWidget):
             "Stop after the step at work and delete what the run has written; asks first",
             "trash",
         )
+        self._summary = named(QLabel(_NOTHING), "trainer.run_summary", "What is run")
+        self._summary.setWordWrap(True)
+        set_role(self._summary, "muted")
+        self.buttons = QWidget()
         set_role(self.start, "primary")
         icons.put(self.start, "play", "accent_text")
         self._lay_out()
@@ -63,22 +71,45 @@ class RunStep(QWidget):
             named(self.pause, "trainer.pause", text, tip)
             icons.put(self.pause, icon)
 
+    def show_spec(self, spec: TrainSpec | None) -> None:
+        """Say what would be run."""
+        self._summary.setText(_NOTHING if spec is None else _told(spec))
+
+    def put_first(self, button: QPushButton) -> None:
+        """Put another button before Start."""
+        self._grid.addWidget(button, 0, 0, 1, 3)
+        self._grid.addWidget(self.start, 0, 3, 1, 3)
+
     def _lay_out(self) -> None:
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
+        form = QGridLayout()
+        form.setColumnStretch(1, 1)
         label = QLabel("Run name")
         label.setBuddy(self.name)
-        buttons = QGridLayout()
-        rows_of_buttons = ((self.start, self.pause, self.stop), (self.evaluate, self.save, self.discard))
-        for row, three in enumerate(rows_of_buttons):
-            for number, button in enumerate(three):
-                buttons.addWidget(button, row, number)
-                buttons.setColumnStretch(number, 1)
-        grid.addWidget(label, 0, 0)
-        grid.addWidget(self.name, 0, 1)
-        grid.addWidget(self.place, 1, 0, 1, 2)
-        grid.addLayout(buttons, 2, 0, 1, 2)
+        form.addWidget(label, 0, 0)
+        form.addWidget(self.name, 0, 1)
+        form.addWidget(self.place, 1, 0, 1, 2)
+        form.addWidget(self._summary, 2, 0, 1, 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(form)
+        self._grid = QGridLayout(self.buttons)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.addWidget(self.start, 0, 0, 1, 6)
+        for row, buttons in enumerate(((self.pause, self.evaluate, self.save), (self.stop, self.discard)), 1):
+            span = 6 // len(buttons)
+            for number, button in enumerate(buttons):
+                self._grid.addWidget(button, row, number * span, 1, span)
+        for number in range(6):
+            self._grid.setColumnStretch(number, 1)
+
+
+def _told(spec: TrainSpec) -> str:
+    ends = f"{spec.max_steps:,} steps" if spec.max_steps > 0 else f"{spec.epochs:g} epoch{'s' * (spec.epochs != 1)}"
+    rows = "all rows" if spec.rows is None else f"{spec.rows:,} rows"
+    return (
+        f"{HEADS[spec.task].title} · {spec.checkpoint.name} · {spec.data.name} · {rows}, {ends} in batches of "
+        f"{spec.batch_size:,}"
+    )
 
 
 def _button(name: str, label: str, tip: str, icon: str = "") -> QPushButton:

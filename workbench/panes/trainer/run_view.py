@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -10,16 +11,16 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QV
 from workbench.engine import paths
 from workbench.engine.task import Progress
 from workbench.engine.train import Saved
-from workbench.engine.values import TrainPoint, TrainResult
+from workbench.engine.values import Best, TrainPoint, TrainResult
 from workbench.panes.trainer.curves import Curves
 from workbench.panes.trainer.figures import Figures
-from workbench.panes.trainer.wording import TITLES, shown, spoken
+from workbench.panes.trainer.wording import TITLES, of_best, shown, spoken
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
 from workbench.widgets.theme import set_role
 
-#: Share of the newest step in the running mean of the speed.
-_NEWEST = 0.1
+#: Steps over which the speed is averaged.
+_WINDOW = 50
 #: Milliseconds between two changes of the words: more often nobody can read them.
 _PATIENCE = 200
 
@@ -43,12 +44,16 @@ class RunView(QWidget):
         self._halted = False
         self._computes = True
         self._saved = ""
+        self._best: Best | None = None
         self._evaluations: list[TrainPoint] = []
         self._last: TrainPoint | None = None
         self._newest: TrainPoint | None = None
-        self._speed: float | None = None
+        self._times: deque[tuple[int, float]] = deque(maxlen=_WINDOW + 1)
 
         self._status = named(QLabel("No run yet"), "trainer.status", "Status")
+        # A long name is broken or cut off before it makes the pane wider than its window.
+        self._status.setWordWrap(True)
+        self._status.setMinimumWidth(1)
         set_role(self._status, "heading")
         self._note = named(
             QLabel("Choose data, a checkpoint and settings on the left, then Start."), "trainer.note", "Note"
@@ -88,9 +93,10 @@ class RunView(QWidget):
         self._stopping = False
         self._halted = False
         self._saved = ""
+        self._best = None
         self._evaluations = []
         self._last = self._newest = None
-        self._speed = None
+        self._times.clear()
         self._words.stop()
         self._curves.clear()
         self._figures.clear()
@@ -121,11 +127,12 @@ class RunView(QWidget):
         """Draw what was logged."""
         self._curves.add_point(point)
         if point.loss is not None:
-            self._measure(point)
+            self._last = point
+            self._times.append((point.step, point.seconds))
         if point.eval_loss is not None:
             self._evaluations.append(point)
             self._show_evaluations()
-        self._figures.take(point, self._speed)
+        self._figures.take(point, self._speed())
         self._newest = point
         if not self._words.isActive():
             self._show_words()
@@ -160,8 +167,19 @@ class RunView(QWidget):
         took = f" after {spoken(last.seconds)}" if last is not None else ""
         self._status.setText(f"{'Stopped' if result.stopped else 'Finished'}{took} · {result.checkpoint.name}")
         parts = [f"{result.train_rows:,} rows trained on, {result.eval_rows:,} held out"]
-        if self._evaluations:
-            parts += [f"{TITLES.get(n, n).lower()} {shown(n, v)}" for n, v in self._evaluations[-1].metrics.items()]
+        if result.best is not None:
+            parts.append(of_best(result.best))
+        kept = next((each for each in self._evaluations if result.best and each.step == result.best.step), None)
+        if kept is not None or self._evaluations:
+            metrics = (kept or self._evaluations[-1]).metrics
+            parts += [
+                f"{TITLES.get(name, name).lower()} {shown(name, value)}"
+                for name, value in metrics.items()
+                if result.best is None or name != result.best.metric
+            ]
+        self._best = result.best
+        self._curves.mark_best(result.best)
+        self._show_evaluations()
         parts.append(f"kept in {paths.shown(result.checkpoint.path)}")
         self._note.setText(" · ".join(parts))
         self._settle()
@@ -206,14 +224,19 @@ class RunView(QWidget):
             self._progress.setRange(0, 1)
             self._progress.setValue(0)
 
-    def _measure(self, point: TrainPoint) -> None:
-        last, self._last = self._last, point
-        steps, seconds = (point.step - last.step, point.seconds - last.seconds) if last else (point.step, point.seconds)
-        if seconds > 0:
-            speed = steps / seconds
-            self._speed = speed if self._speed is None else 1 / ((1 - _NEWEST) / self._speed + _NEWEST / speed)
+    def _speed(self) -> float | None:
+        """Optimizer steps a second over the last steps, evaluations among them not left out."""
+        if not self._times:
+            return None
+        (step, seconds), (last, until) = self._times[0] if len(self._times) > 1 else (0, 0.0), self._times[-1]
+        return (last - step) / (until - seconds) if until > seconds else None
 
     def _show_evaluations(self) -> None:
+        best = self._best
+
+        def kept(point: TrainPoint) -> tuple[str, ...]:
+            return ("best" if point.step == best.step else "",) if best is not None else ()
+
         names = list(dict.fromkeys(name for point in self._evaluations for name in point.metrics))
         rows = [
             (
@@ -221,10 +244,12 @@ class RunView(QWidget):
                 f"{point.epoch:.2f}",
                 f"{point.eval_loss:.4f}",
                 *(shown(name, point.metrics[name]) if name in point.metrics else "" for name in names),
+                *kept(point),
             )
             for point in reversed(self._evaluations)
         ]
-        self._metrics.set_rows(("Step", "Epoch", "Loss", *(TITLES.get(name, name) for name in names)), rows)
+        columns = ("Step", "Epoch", "Loss", *(TITLES.get(name, name) for name in names))
+        self._metrics.set_rows((*columns, *(("Result",) if best else ())), rows)
 
     def _lay_out(self) -> None:
         words = QVBoxLayout()

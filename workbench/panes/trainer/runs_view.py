@@ -30,7 +30,7 @@ from workbench.engine.train import runs
 from workbench.engine.train.runs import Run, RunState
 from workbench.engine.values import TrainPoint
 from workbench.panes.trainer.past_runs import read_curves
-from workbench.panes.trainer.wording import TITLES, shown, spoken
+from workbench.panes.trainer.wording import TITLES, marked, of_best, shown, spoken
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import consent, icons
 from workbench.widgets.data_table import DataTable
@@ -83,7 +83,9 @@ class RunsView(QWidget):
         self._about = named(QLabel(), "trainer.runs_about", "About the run")
         self._about.setWordWrap(True)
         set_role(self._about, "muted")
-        self._plot = LinePlot("trainer.runs_plot", "Losses of the runs", "optimizer step", "loss (nats)")
+        self._plot = LinePlot(
+            "trainer.runs_plot", "Losses of the runs, evaluations dashed", "optimizer step", "loss (nats)"
+        )
         self._plot.add_series(_LOSSES[0], smooth=True)
         self._plot.add_series(_LOSSES[1], dashed=True)
         self._compared = named(
@@ -246,7 +248,7 @@ class RunsView(QWidget):
             (
                 run.name,
                 run.state.value,
-                f"{run.step:,} of {run.total:,}" if run.total else "",
+                _steps(run),
                 run.loss,
                 run.eval_loss,
                 *(shown(name, run.metrics[name]) if name in run.metrics else None for name in names),
@@ -274,6 +276,8 @@ class RunsView(QWidget):
 
     def _show_curves(self, drawn: Sequence[tuple[str, Sequence[TrainPoint]]]) -> None:
         self._plot.set_past([(name, _columns(points)) for name, points in drawn])
+        chosen = self.selected
+        self._plot.set_mark(*marked(chosen[0].best if len(chosen) == 1 else None))
 
     def _show_compared(self) -> None:
         chosen = self.selected
@@ -367,9 +371,17 @@ def _told(run: Run) -> str:
         parts.append("It has no checkpoint yet: Resume starts it again.")
     if run.record is None:
         parts.append("Written by a Trainer elsewhere: its settings are in a pickle, which is never opened.")
+    if run.best is not None:
+        told = of_best(run.best)
+        parts.append(f"{told[0].upper()}{told[1:]}: its weights are the result.")
     if run.seconds:
         parts.append(f"Trained for {spoken(run.seconds)}.".replace(" s.", "\N{NO-BREAK SPACE}s."))
     return " ".join(parts)
+
+
+def _steps(run: Run) -> str:
+    best = f", best {run.best.step:,}" if run.best is not None else ""
+    return f"{run.step:,} of {run.total:,}{best}" if run.total else ""
 
 
 def _several(chosen: Sequence[Run]) -> str:

@@ -101,12 +101,18 @@ EVALUATION = (
           "Stops after as many evaluations in which the metric got no better.", 0, 1000, lowest="never stops"),
     Field("early_stopping_threshold", "Better by", "early_stopping_threshold", "0–0.01",
           "How much the metric has to gain to count as better.", 0, 100, 0.001, 4),
-    Field("metric_for_best_model", "Metric", "metric_for_best_model", "the head's own",
-          "The number of an evaluation that patience looks at, such as loss, accuracy or f1; empty takes the head's."),
+    Field("metric_for_best_model", "Metric", "metric_for_best_model", "accuracy, f1",
+          "The number of an evaluation that tells which was best, for patience and for the result."),
     Field("save_steps", "Checkpoint every", "save_steps", "automatic",
           "Writes a checkpoint to go on from after as many steps; by itself after an epoch and every five minutes.",
           0, 10_000_000, 50, lowest="automatic"),
 )  # fmt: skip
 
+EVALUATION_SWITCHES = (
+    Field("load_best_model_at_end", "Keep the best", "load_best_model_at_end", "long runs",
+          "The result is the checkpoint of the evaluation that was best by the metric, not the last one; each better "
+          "one is written as a checkpoint. Choosing by the held-out rows makes their score read a little high."),
+)  # fmt: skip
+
 FIELDS = (*USUAL, *METHOD, *MEMORY, *SCHEDULE, *EVALUATION)
-SWITCHES = MEMORY_SWITCHES
+SWITCHES = (*MEMORY_SWITCHES, *EVALUATION_SWITCHES)

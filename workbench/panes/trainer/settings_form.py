@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QSignalBlocker, QTimer, Signal
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.train import Head
@@ -20,8 +20,10 @@ from workbench.panes.trainer.form_rows import RateBox, add_row, help_of, number_
 from workbench.panes.trainer.method_form import MethodForm
 from workbench.panes.trainer.settings_fields import (
     EVALUATION,
+    EVALUATION_SWITCHES,
     FIELDS,
     MEMORY,
+    MEMORY_SWITCHES,
     METHOD,
     SCHEDULE,
     SWITCHES,
@@ -96,7 +98,9 @@ class SettingsForm(QWidget):
         self._schedule = QuietComboBox()
         self._schedule.addItems(SCHEDULES)
         self._schedule.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._metric = QLineEdit()
+        self._metric = QuietComboBox()
+        self._metric.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._metric.addItem("the head's own", "")
         self._method = MethodForm()
         self._curve = named(SmallCurve(), "trainer.schedule", "Learning rate of each step")
         self._arguments = AllArguments(runner)
@@ -111,7 +115,7 @@ class SettingsForm(QWidget):
         self._lay_out()
         self._pause.timeout.connect(self._look)
         self._schedule.currentIndexChanged.connect(self._on_edited)
-        self._metric.editingFinished.connect(self._on_edited)
+        self._metric.currentIndexChanged.connect(self._on_edited)
         self._method.edited.connect(self._on_edited)
         self._arguments.edited.connect(self._on_edited)
         self._groups["arguments"].folded.connect(self._on_arguments)
@@ -128,7 +132,7 @@ class SettingsForm(QWidget):
             values["freeze_layers"] = 0
         return values | {
             "lr_scheduler_type": self._schedule.currentText(),
-            "metric_for_best_model": self._metric.text().strip(),
+            "metric_for_best_model": self._metric.currentData(),
             "method": method,
             "arguments": self._arguments.given,
         }
@@ -146,7 +150,7 @@ class SettingsForm(QWidget):
             elif name == "lr_scheduler_type":
                 self._schedule.setCurrentText(value)
             elif name == "metric_for_best_model":
-                self._metric.setText(value)
+                self._choose_metric(value)
             elif name == "method":
                 self._method.fill(value)
             elif name == "arguments":
@@ -154,10 +158,29 @@ class SettingsForm(QWidget):
         self._filling = False
         self._show_notes()
 
-    def show_head(self, head: Head) -> None:
-        """Switch off what this head has no use for."""
+    def show_head(self, head: Head, options: Mapping[str, Any]) -> None:
+        """Switch off what this head has no use for, and offer what its evaluations tell.
+
+        Args:
+            head: The head.
+            options: Of its settings those that are not at their defaults; what is measured depends on some.
+        """
         self._switches["group_by_length"].setEnabled(head.by_length)
-        self._metric.setPlaceholderText(head.metric)
+        names = ["", *head.measures(options)]
+        if names == [self._metric.itemData(place) for place in range(self._metric.count())]:
+            self._metric.setItemText(0, f"{head.metric} (its own)")
+            return
+        chosen = self._metric.currentData()
+        with QSignalBlocker(self._metric):
+            self._metric.clear()
+            for name in names:
+                self._metric.addItem(name or f"{head.metric} (its own)", name)
+            self._metric.setCurrentIndex(max(0, self._metric.findData(chosen)))
+
+    def _choose_metric(self, name: str) -> None:
+        if self._metric.findData(name) < 0:
+            self._metric.addItem(name, name)
+        self._metric.setCurrentIndex(self._metric.findData(name))
 
     def foresee(self, spec: TrainSpec | None, rows: int = 0, labels: Sequence[str] = ()) -> None:
         """Say what would come of a run, when the settings have been left alone for a moment.
@@ -247,8 +270,8 @@ class SettingsForm(QWidget):
             seen.rates,
             f"peak {rate_text(peak)}",
             ("step 1" if seen.steps else "0 %", middle, end),
-            f"The learning rate begins at {rate_text(seen.rates[0])}, reaches {rate_text(peak)} after {at:.0%} of the "
-            f"run and ends at {rate_text(seen.rates[-1])}.",
+            f"The learning rate begins at {rate_text(seen.rates[0])}, reaches {rate_text(peak)} after {at * 100:.0f} % "
+            f"of the run and ends at {rate_text(seen.rates[-1])}.",
         )
 
     def _show_notes(self) -> None:
@@ -256,6 +279,7 @@ class SettingsForm(QWidget):
         precision = "bfloat16" if values["bf16"] else "float16" if values["fp16"] else "float32"
         every = values["eval_steps"]
         stops = f", patience {values['early_stopping_patience']}" if values["early_stopping_patience"] else ""
+        stops += ", keeps the best" if values["load_best_model_at_end"] else ""
         given = len(values["arguments"])
         self._groups["method"].set_note(self._method.summary)
         self._groups["memory"].set_note(precision)
@@ -276,10 +300,10 @@ class SettingsForm(QWidget):
         method, memory = self._groups["method"].body, self._groups["memory"].body
         method.addWidget(self._method)
         method.addLayout(self._grid(METHOD))
-        memory.addLayout(self._grid(MEMORY, SWITCHES))
+        memory.addLayout(self._grid(MEMORY, MEMORY_SWITCHES))
         self._groups["schedule"].body.addLayout(self._grid(SCHEDULE))
         self._groups["schedule"].body.addWidget(self._curve)
-        self._groups["evaluation"].body.addLayout(self._grid(EVALUATION))
+        self._groups["evaluation"].body.addLayout(self._grid(EVALUATION, EVALUATION_SWITCHES))
         self._groups["arguments"].body.addWidget(self._arguments)
 
     def _grid(self, fields: Sequence[Field], switches: Sequence[Field] = ()) -> QGridLayout:

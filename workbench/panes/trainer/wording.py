@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from workbench.engine.values import Best
+from workbench.widgets.probability_table import format_percent
+
 #: What a head calls ``f1`` is the mean over labels, over entities or over words, as that head is measured.
 TITLES = {
     "loss": "Loss",
@@ -27,7 +30,19 @@ def title(metric: str) -> str:
 
 def shown(metric: str, value: float) -> str:
     """A metric for people: a share of right ones in percent, the others as they are."""
-    return f"{value:.1%}".replace("%", " %") if metric in _SHARES else f"{value:.4g}"
+    return format_percent(value, 1) if metric in _SHARES else f"{value:.4g}"
+
+
+def marked(best: Best | None) -> tuple[float | None, str]:
+    """Where a plot of steps marks the best one, and as what."""
+    return (None, "") if best is None else (float(best.step), f"best, step {best.step:,}")
+
+
+def of_best(best: Best) -> str:
+    """Which evaluation became the result."""
+    return (
+        f"best at step {best.step:,}, {TITLES.get(best.metric, best.metric).lower()} {shown(best.metric, best.value)}"
+    )
 
 
 def spoken(seconds: float) -> str:

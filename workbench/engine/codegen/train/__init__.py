@@ -111,9 +111,8 @@ def _imports(spec: TrainSpec, made: Recipe, body: str, datasets: list[str]) -> l
     names = {
         *(["AutoTokenizer"] if made.reader == "tokenizer" else []),
         HEADS[spec.task].auto_class,
-        "Trainer",
+        *_classes(spec),
         "TrainerCallback",
-        "TrainingArguments",
         "set_seed",
         *made.names,
     }
@@ -224,6 +223,12 @@ def _model(spec: TrainSpec, made: Recipe) -> list[str]:
     ]
 
 
+def _classes(spec: TrainSpec) -> tuple[str, str]:
+    """Of the trainer and its arguments."""
+    generates = HEADS[spec.task].generation(spec.head_options)
+    return ("Seq2SeqTrainer", "Seq2SeqTrainingArguments") if generates else ("Trainer", "TrainingArguments")
+
+
 def _trainer(spec: TrainSpec, made: Recipe) -> list[str]:
     arguments = training_arguments(spec, spec.output_dir, cpu=True)
     spelled = {
@@ -234,7 +239,7 @@ def _trainer(spec: TrainSpec, made: Recipe) -> list[str]:
         "dataloader_pin_memory": "not cpu",
     }
     values = [f"{name}={spelled.get(name) or literal(value)}" for name, value in arguments.items()]
-    lines = ["cpu = not torch.accelerator.is_available()", *call("arguments = TrainingArguments(", values)]
+    lines = ["cpu = not torch.accelerator.is_available()", *call(f"arguments = {_classes(spec)[1]}(", values)]
     options = [
         "model=model",
         "args=arguments",
@@ -246,12 +251,14 @@ def _trainer(spec: TrainSpec, made: Recipe) -> list[str]:
     ]
     if made.reduce is not None:
         options.append(f"preprocess_logits_for_metrics={made.reduce.__name__}")
-    lines += call("trainer = Trainer(", [*options, *trainer_options(spec)])
+    lines += call(f"trainer = {_classes(spec)[0]}(", [*options, *trainer_options(spec)])
     if not divides(spec):
         lines += [
             "# This model doesn't divide its loss by the items of all accumulated batches, though Trainer thinks so.",
             "trainer.model_accepts_loss_kwargs = False",
         ]
+    if spec.load_best_model_at_end:
+        return [*lines, "trainer.train()  # ends with the weights of the best evaluation"]
     return [*lines, "trainer.train()"]
 
 

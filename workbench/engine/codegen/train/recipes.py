@@ -277,6 +277,8 @@ def _answers(spec: TrainSpec) -> Recipe:
 def _written(spec: TrainSpec) -> Recipe:
     head = HEADS[spec.task]
     prefix, longest = head.option(spec, "prefix"), head.option(spec, "max_target_length")
+    generates = bool(head.generation(spec.head_options))
+    measures = [metrics.generated_metrics] if generates else [metrics.written_metrics]
     return Recipe(
         "Fine-tune a checkpoint to write one text after reading another.",
         'example["source"].strip() and example["target"].strip()',
@@ -288,11 +290,11 @@ def _written(spec: TrainSpec) -> Recipe:
             *mapped(),
         ],
         "DataCollatorForSeq2Seq(tokenizer, model=model, label_pad_token_id=-100)",
-        "written_metrics",
-        metrics.predicted_ids,
-        ("DataCollatorForSeq2Seq",),
+        "partial(generated_metrics, tokenizer=tokenizer)" if generates else "written_metrics",
+        None if generates else metrics.predicted_ids,
+        ("DataCollatorForSeq2Seq", *(["PreTrainedTokenizerBase"] if generates else [])),
         functions=(seq2seq.written_ids,),
-        measures=(metrics.perplexity, metrics.perplexities, metrics.written_metrics),
+        measures=(metrics.perplexity, metrics.perplexities, *measures),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.errors import DataError
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
-from workbench.engine.train.heads.head import Head, Role, batches
+from workbench.engine.train.heads.head import OF_TOKENS, Head, Role, batches
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -44,6 +44,7 @@ class CausalLM(Head):
     )
     scales_loss = True
     by_length = False
+    told = OF_TOKENS
     wide_logits = True
 
     def settle(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> None:
@@ -91,6 +92,6 @@ class CausalLM(Head):
         """Token accuracy and perplexity."""
         return metrics.next_token_metrics
 
-    def reduce_logits(self) -> Callable[..., Any] | None:
+    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
         """One id a token."""
         return metrics.predicted_ids

@@ -10,7 +10,7 @@ from workbench.engine.data import as_text
 from workbench.engine.errors import CheckpointError, DataError
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
-from workbench.engine.train.heads.head import Head, Option, Role, batches, broken
+from workbench.engine.train.heads.head import OF_TOKENS, Head, Option, Role, batches, broken
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -153,6 +153,7 @@ class Chat(Head):
         ),
     )
     scales_loss = True
+    told = OF_TOKENS
     wide_logits = True
 
     def lacks(self, columns: Mapping[str, str]) -> str:
@@ -264,7 +265,7 @@ class Chat(Head):
         """Token accuracy and perplexity of what the assistant says."""
         return metrics.next_token_metrics
 
-    def reduce_logits(self) -> Callable[..., Any] | None:
+    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
         """One id a token."""
         return metrics.predicted_ids
 

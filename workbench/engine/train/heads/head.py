@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from workbench.engine.values import TrainSpec
 
 _ENCODED_AT_ONCE = 256
+#: What an evaluation tells where tokens are predicted.
+OF_TOKENS: Mapping[str, bool] = {"token_accuracy": True, "perplexity": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,8 @@ class Head:
         roles: Which columns it wants.
         options: Settings of its own.
         reads: What turns a row into tensors: ``tokenizer`` or ``image_processor``.
-        metric: The metric that says which checkpoint is best.
-        greater_is_better: Whether more of it is better.
+        metric: The metric that says which checkpoint is best, where no other is chosen.
+        told: What every evaluation tells besides the loss: by name, whether more of it is better.
         scales_loss: Whether the models divide their loss by the items of all accumulated batches, as Trainer believes
             of every model that takes ``**kwargs``; see `loss.divides_by_items` for the exceptions.
         by_length: Whether rows of like length can be put into one batch.
@@ -102,8 +104,8 @@ class Head:
     roles: tuple[Role, ...]
     options: tuple[Option, ...] = ()
     reads = "tokenizer"
-    metric = "eval_loss"
-    greater_is_better = False
+    metric = "loss"
+    told: Mapping[str, bool] = {}
     scales_loss = False
     by_length = True
     wide_logits = False
@@ -112,6 +114,17 @@ class Head:
         """The value of one of its settings: as set, else the default."""
         defaults = {option.name: option.default for option in self.options}
         return spec.head_options.get(name, defaults[name])
+
+    def measures(self, options: Mapping[str, Any]) -> dict[str, bool]:
+        """What every evaluation tells, by which the best checkpoint can be chosen.
+
+        Args:
+            options: Values of its settings; what is not named keeps its default.
+
+        Returns:
+            By name, whether more of it is better.
+        """
+        return {"loss": False, **self.told}
 
     def lacks(self, columns: Mapping[str, str]) -> str:
         """What is missing among the chosen columns, or an empty string."""
@@ -187,9 +200,17 @@ class Head:
         """
         return None
 
-    def reduce_logits(self) -> Callable[..., Any] | None:
+    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
         """``preprocess_logits_for_metrics`` of the Trainer: what of the logits an evaluation keeps in memory."""
         return None
+
+    def generation(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """What ``Seq2SeqTrainingArguments`` is given besides where an evaluation writes texts by itself, else nothing.
+
+        Args:
+            options: Values of its settings; what is not named keeps its default.
+        """
+        return {}
 
     def lengths(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> list[int] | None:
         """Tokens of each row before anything is cut, or None where no row is cut."""

@@ -91,7 +91,7 @@ class ImageClassification(Head):
     )
     reads = "image_processor"
     metric = "accuracy"
-    greater_is_better = True
+    told: Mapping[str, bool] = {"accuracy": True, "f1": True}
     by_length = False
 
     def problem(self, row: Mapping[str, Any], spec: TrainSpec) -> str:
@@ -136,6 +136,6 @@ class ImageClassification(Head):
         """Accuracy and macro F1."""
         return metrics.classification_metrics
 
-    def reduce_logits(self) -> Callable[..., Any] | None:
+    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
         """One id a row."""
         return metrics.predicted_ids

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.errors import CheckpointError, DataError
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
-from workbench.engine.train.heads.head import Head, Option, Role, batches
+from workbench.engine.train.heads.gathered import Gathered
+from workbench.engine.train.heads.head import OF_TOKENS, Head, Option, Role, batches
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -67,6 +68,7 @@ class MaskedLM(Head):
             0.9,
         ),
     )
+    told = OF_TOKENS
     wide_logits = True
 
     def settle(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> None:
@@ -91,13 +93,12 @@ class MaskedLM(Head):
         Raises:
             DataError: No row has a token that could be masked.
         """
-        from datasets import Dataset
-
-        encoded: dict[str, list[Any]] = {}
+        encoded, kept, done = Gathered(), list[int](), 0
         for batch in batches(rows, task):
-            for name, values in tokenizer(batch["text"], truncation=True, max_length=spec.max_length).items():
-                encoded.setdefault(name, []).extend(values)
-        kept = maskable(tokenizer, encoded["input_ids"])
+            made = tokenizer(batch["text"], truncation=True, max_length=spec.max_length)
+            kept += [done + place for place in maskable(tokenizer, made["input_ids"])]
+            done += len(made["input_ids"])
+            encoded.add(made)
         if len(kept) < len(rows):
             task.log(f"{len(rows) - len(kept):,} of {len(rows):,} rows are left out: they have no token to mask.")
         if not kept:
@@ -106,7 +107,7 @@ class MaskedLM(Head):
                 why=f"The tokenizer knows nothing in any of {len(rows):,} rows.",
                 remedy="Choose another column, or a checkpoint that knows the language.",
             )
-        return Dataset.from_dict(encoded).select(kept)
+        return encoded.dataset().select(kept)
 
     def collator(
         self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, spec: TrainSpec
@@ -124,7 +125,7 @@ class MaskedLM(Head):
         """Token accuracy and perplexity of what is masked."""
         return metrics.masked_token_metrics
 
-    def reduce_logits(self) -> Callable[..., Any] | None:
+    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
         """One id a token."""
         return metrics.predicted_ids
 

@@ -191,7 +191,7 @@ class QuestionAnswering(Head):
         ),
     )
     metric = "f1"
-    greater_is_better = True
+    told: Mapping[str, bool] = {"f1": True, "exact_match": True}
 
     def problem(self, row: Mapping[str, Any], spec: TrainSpec) -> str:
         """The answer has to stand in the context."""
@@ -268,6 +268,6 @@ class QuestionAnswering(Head):
         """Exact match and F1 over words, where the windows are known."""
         return None if encoded is None else functools.partial(answer_metrics, encoded=encoded)
 
-    def reduce_logits(self) -> Callable[..., Any] | None:
+    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
         """Start and end logits."""
         return start_and_end

@@ -13,6 +13,7 @@ from workbench.engine.errors import DataError
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
 from workbench.engine.train.heads.cells import as_list
+from workbench.engine.train.heads.gathered import Gathered
 from workbench.engine.train.heads.head import Head, Role, batches
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class TextClassification(Head):
     problem_type = "single_label_classification"
     roles = (_TEXT, Role("label", "Label column", "The column with what is to be learned", names=_LABELS), _PAIR)
     metric = "accuracy"
-    greater_is_better = True
+    told: Mapping[str, bool] = {"accuracy": True, "f1": True}
 
     def labels(self, rows: Dataset, spec: TrainSpec) -> tuple[str, ...]:
         """The different labels, sorted; in the checkpoint's own order where it knows exactly these."""
@@ -93,17 +94,14 @@ class TextClassification(Head):
         self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec, labels: Sequence[str], task: Task
     ) -> Dataset:
         """``input_ids`` and what else the tokenizer gives, cut at ``max_length``, with ``labels``."""
-        from datasets import Dataset
-
-        encoded: dict[str, list[Any]] = {}
+        encoded, full = Gathered(), 0
         for batch in batches(rows, task):
             told = tokenizer(batch["text"], batch.get("pair"), truncation=True, max_length=spec.max_length)
-            for name, values in told.items():
-                encoded.setdefault(name, []).extend(values)
-        full = sum(len(ids) == spec.max_length for ids in encoded["input_ids"])
+            full += sum(len(ids) == spec.max_length for ids in told["input_ids"])
+            encoded.add(told)
         if full:
             task.log(f"{full:,} of {len(rows):,} rows fill all {spec.max_length} tokens and are cut there when longer.")
-        return Dataset.from_dict({**encoded, "labels": self.targets(rows, labels)})
+        return encoded.dataset().add_column("labels", self.targets(rows, labels))
 
     def collator(
         self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, spec: TrainSpec
@@ -123,7 +121,7 @@ class TextClassification(Head):
         """Accuracy and macro F1."""
         return metrics.classification_metrics
 
-    def reduce_logits(self) -> Callable[..., Any] | None:
+    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
         """One id a row."""
         return metrics.predicted_ids
 
@@ -155,6 +153,7 @@ class MultiLabelClassification(TextClassification):
         _PAIR,
     )
     metric = "f1"
+    told: Mapping[str, bool] = {"f1": True, "macro_f1": True, "exact_match": True}
 
     def problem(self, row: Mapping[str, Any], spec: TrainSpec) -> str:
         """Text is needed; labels are not."""
@@ -196,7 +195,7 @@ class MultiLabelClassification(TextClassification):
         """Micro and macro F1, and the share of rows with all labels right."""
         return metrics.multi_label_metrics
 
-    def reduce_logits(self) -> Callable[..., Any] | None:
+    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
         """0 or 1 for each label: a logit above 0 is a probability above a half."""
         return metrics.above_zero
 
@@ -218,7 +217,8 @@ class TextRegression(TextClassification):
         _PAIR,
     )
     metric = "mse"
-    greater_is_better = False
+    # Predictions that are all the same have no correlation, so not every evaluation tells one.
+    told: Mapping[str, bool] = {"mse": False, "mae": False}
 
     def problem(self, row: Mapping[str, Any], spec: TrainSpec) -> str:
         """The label has to be a number."""
@@ -255,7 +255,7 @@ class TextRegression(TextClassification):
         """Mean squared and absolute error, and the correlation."""
         return metrics.regression_metrics
 
-    def reduce_logits(self) -> Callable[..., Any] | None:
+    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
         """The number itself is small."""
         return metrics.only_logits
 

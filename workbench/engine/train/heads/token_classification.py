@@ -11,6 +11,7 @@ from workbench.engine.errors import CheckpointError, DataError
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
 from workbench.engine.train.heads.cells import as_list
+from workbench.engine.train.heads.gathered import Gathered
 from workbench.engine.train.heads.head import Head, Role, batches, broken
 from workbench.engine.train.heads.sequence_classification import in_order
 
@@ -81,7 +82,8 @@ class TokenClassification(Head):
         ),
     )
     metric = "f1"
-    greater_is_better = True
+    # Precision and recall are told of whole entities alone.
+    told: Mapping[str, bool] = {"f1": True, "accuracy": True}
 
     def problem(self, row: Mapping[str, Any], spec: TrainSpec) -> str:
         """Words and tags have to be as many."""
@@ -125,25 +127,22 @@ class TokenClassification(Head):
         self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec, labels: Sequence[str], task: Task
     ) -> Dataset:
         """The words' ids, cut at ``max_length``, with ``labels``: the tag's id where a word begins, else -100."""
-        from datasets import Dataset
-
         ids = {label: number for number, label in enumerate(labels)}
-        encoded: dict[str, list[Any]] = {}
-        told: list[list[int]] = []
+        encoded, kept, full, done = Gathered(), list[int](), 0, 0
         for batch in batches(rows, task):
             made = tokenizer(batch["tokens"], is_split_into_words=True, truncation=True, max_length=spec.max_length)
-            told += [
+            told = [
                 aligned(made.word_ids(place), [ids[tag] for tag in tags]) for place, tags in enumerate(batch["tags"])
             ]
-            for name, values in made.items():
-                encoded.setdefault(name, []).extend(values)
-        full = sum(len(row) == spec.max_length for row in encoded["input_ids"])
+            kept += [done + place for place, row in enumerate(told) if any(label != -100 for label in row)]
+            full += sum(len(row) == spec.max_length for row in made["input_ids"])
+            done += len(told)
+            encoded.add({**made, "labels": told})
         if full:
             task.log(f"{full:,} of {len(rows):,} rows fill all {spec.max_length} tokens and are cut there when longer.")
-        kept = [place for place, row in enumerate(told) if any(label != -100 for label in row)]
         if len(kept) < len(rows):
             task.log(f"{len(rows) - len(kept):,} of {len(rows):,} rows are left out: no word of them has a token.")
-        return Dataset.from_dict({**encoded, "labels": told}).select(kept)
+        return encoded.dataset().select(kept)
 
     def collator(
         self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, spec: TrainSpec
@@ -163,7 +162,7 @@ class TokenClassification(Head):
         """Precision, recall and F1 of whole entities, and the accuracy of single tags."""
         return functools.partial(metrics.span_metrics, labels=list(labels))
 
-    def reduce_logits(self) -> Callable[..., Any] | None:
+    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
         """One id a token."""
         return metrics.predicted_ids
 

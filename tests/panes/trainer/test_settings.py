@@ -11,14 +11,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QWidget
 from pytestqt.qtbot import QtBot
 
+from tests.panes.trainer.person import Find
 from workbench.engine.train import HEADS, training_arguments
 from workbench.engine.train.methods import ADAPTERS, layout
 from workbench.engine.train.schedule import learning_rates, schedules
 from workbench.engine.values import Checkpoint, DataSource, Method, TrainSpec
 from workbench.panes.trainer.settings_form import FIELDS, SCHEDULES, SWITCHES, SettingsForm
 from workbench.runtime.jobs import Runner
-
-Find = Callable[[str], Any]
 
 
 @pytest.fixture
@@ -227,6 +226,25 @@ def test_an_argument_that_is_set_elsewhere_says_why(find: Find, qtbot: QtBot, fo
     assert any("pickled" in text for text in texts)
 
 
+def test_the_metric_is_one_that_the_evaluations_of_the_head_tell(form: SettingsForm, find: Find, qtbot: QtBot) -> None:
+    box = find("metric_for_best_model")
+    form.show_head(HEADS["text-classification"], {})
+    names = [box.itemData(place) for place in range(box.count())]
+    assert names == ["", *HEADS["text-classification"].measures({})]
+    assert box.itemText(0) == "accuracy (its own)"
+    with qtbot.waitSignal(form.edited):
+        box.setCurrentIndex(names.index("f1"))
+    assert form.values()["metric_for_best_model"] == "f1"
+    form.show_head(HEADS["text2text-generation"], {"predict_with_generate": "yes"})
+    assert box.findData("rougeL") > 0
+    assert form.values()["metric_for_best_model"] == "", "it is not measured there"
+    form.show_head(HEADS["text2text-generation"], {})
+    assert box.findData("rougeL") < 0
+    find("load_best_model_at_end").setChecked(True)
+    assert form.values()["load_best_model_at_end"] is True
+    assert find("group_evaluation").text().endswith("keeps the best")
+
+
 def test_presets_ask_for_themselves(form: SettingsForm, qtbot: QtBot) -> None:
     qtbot.addWidget(form.presets)
     for name in ("quick", "good"):
@@ -238,9 +256,9 @@ def test_presets_ask_for_themselves(form: SettingsForm, qtbot: QtBot) -> None:
 
 def test_a_head_that_groups_nothing_groups_nothing(form: SettingsForm, find: Find) -> None:
     form.fill({"group_by_length": True})
-    form.show_head(_head(False))
+    form.show_head(_head(False), {})
     assert form.values()["group_by_length"] is False
-    form.show_head(_head(True))
+    form.show_head(_head(True), {})
     assert form.values()["group_by_length"] is True
 
 

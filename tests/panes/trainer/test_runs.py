@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from workbench.engine import hub, paths
+from tests.panes.trainer.person import Find, click, notices, show_tab
+from workbench.engine import paths
 from workbench.engine.task import Cancelled, Silent
-from workbench.engine.train import TooLarge, checkpoints, fine_tune, runs
+from workbench.engine.train import HEADS, TooLarge, checkpoints, fine_tune, runs
 from workbench.engine.train.runs import RunState
 from workbench.engine.values import Checkpoint, DataSource, TrainPoint, TrainSpec
 from workbench.panes.trainer import TrainerPane
@@ -23,8 +23,6 @@ from workbench.runtime.jobs import Runner, State
 from workbench.runtime.session import Session
 
 pytestmark = pytest.mark.usefixtures("workbench_data")
-
-Find = Callable[[str], Any]
 
 
 class StopAt(Silent):
@@ -65,35 +63,8 @@ def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
     )
 
 
-@pytest.fixture
-def pane(
-    qtbot: QtBot, session: Session, runner: Runner, tiny_bert: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> TrainerPane:
-    listed = hub.local_checkpoints
-    monkeypatch.setattr(hub, "local_checkpoints", lambda: (*listed(), tiny_bert))
-    pane = TrainerPane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1300, 850)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.start").isEnabled(), timeout=20_000)
-    return pane
-
-
-@pytest.fixture
-def find(pane: TrainerPane) -> Find:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"trainer.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
-
-
 def _open(qtbot: QtBot, find: Find, count: int) -> None:
-    views = find("views")
-    titles = [views.tabText(place) for place in range(views.count())]
-    views.setCurrentIndex(titles.index("Runs"))
+    show_tab(find, "views", "Runs")
     qtbot.waitUntil(lambda: find("runs").model().rowCount() == count, timeout=20_000)
 
 
@@ -106,18 +77,9 @@ def _select(find: Find, *names: str) -> None:
             model.select(table.model().index(row, 0), model.SelectionFlag.Select | model.SelectionFlag.Rows)
 
 
-def _click(qtbot: QtBot, button: QPushButton) -> None:
-    assert button.isEnabled()
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
 def _enabled(find: Find) -> set[str]:
     names = ("resume", "load", "use_settings", "more", "delete")
     return {name for name in names if find(f"runs_{name}").isEnabled()}
-
-
-def _notices(pane: TrainerPane) -> str:
-    return " ".join(label.text() for card in pane.notices for label in card.findChildren(QLabel))
 
 
 def test_an_empty_list_says_how_to_fill_it(qtbot: QtBot, find: Find) -> None:
@@ -159,30 +121,34 @@ def test_resume_goes_on_where_the_run_was_stopped_and_draws_the_whole_curve(
     _select(find, "first")
     assert "Resume goes on after step 8" in find("runs_about").text()
     assert _enabled(find) == {"resume", "load", "use_settings", "more", "delete"}
-    _click(qtbot, find("runs_resume"))
+    click(qtbot, find("runs_resume"))
     assert not find("runs_resume").isEnabled()
     qtbot.waitUntil(lambda: pane.result is not None, timeout=60_000)
     assert find("loss_plot").points("train") == tuple((p.step, p.loss) for p in whole.points if p.loss is not None)
     assert find("status").text().startswith("Finished")
-    assert not _notices(pane)
+    assert not notices(pane)
     _open(qtbot, find, 2)
     _select(find, "first")
     qtbot.waitUntil(lambda: {find("runs").row(row)[1] for row in range(2)} == {"finished"}, timeout=20_000)
 
 
 def test_a_second_run_is_not_started(qtbot: QtBot, spec: TrainSpec, pane: TrainerPane, find: Find) -> None:
+    # It waits after a step instead of running on, so that it can't end or write a checkpoint while one looks.
     pane.start_run(replace(spec, epochs=500.0))
-    qtbot.waitUntil(lambda: len(pane.points) >= 2, timeout=60_000)
+    qtbot.waitUntil(lambda: find("pause").isEnabled() and len(pane.points) >= 2, timeout=120_000)
+    click(qtbot, find("pause"))
+    qtbot.waitUntil(lambda: "Paused after step" in find("note").text(), timeout=120_000)
     pane.start_run(replace(spec, output_dir=spec.output_dir.with_name("second")))
-    assert "first is being trained" in _notices(pane)
-    seen = len(pane.points)
-    qtbot.waitUntil(lambda: len(pane.points) > seen, timeout=20_000)
+    assert "first is being trained" in notices(pane)
     _open(qtbot, find, 1)
-    assert find("runs").row(0)[1] == "running"
+    qtbot.waitUntil(lambda: find("runs").row(0)[1] == "running", timeout=60_000)
     assert not find("runs_delete").isEnabled()
     assert not find("runs_resume").isEnabled()
+    seen = len(pane.points)
+    click(qtbot, find("pause"))
+    qtbot.waitUntil(lambda: len(pane.points) > seen, timeout=120_000)
     pane.stop_main_action()
-    qtbot.waitUntil(lambda: pane.result is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: pane.result is not None, timeout=120_000)
     assert not spec.output_dir.with_name("second").exists()
 
 
@@ -205,7 +171,7 @@ def test_the_result_of_a_run_is_loaded(
     fine_tune(spec)
     _open(qtbot, find, 1)
     with qtbot.waitSignal(session.model_changed, timeout=60_000):
-        _click(qtbot, find("runs_load"))
+        click(qtbot, find("runs_load"))
     assert session.checkpoint is not None
     assert session.checkpoint.path == spec.output_dir
 
@@ -216,7 +182,7 @@ def test_the_settings_of_a_run_fill_the_steps_on_the_left(
     made = replace(spec, learning_rate=3e-4, seed=11, epochs=1.0, warmup_steps=2, lr_scheduler_type="cosine")
     fine_tune(made)
     _open(qtbot, find, 1)
-    _click(qtbot, find("runs_use_settings"))
+    click(qtbot, find("runs_use_settings"))
     qtbot.waitUntil(lambda: find("dataset").currentText() == "films.csv" and find("start").isEnabled(), timeout=20_000)
     again = pane.spec()
     assert again is not None
@@ -232,6 +198,76 @@ def test_the_settings_of_a_run_fill_the_steps_on_the_left(
     assert (again.columns, again.task, again.checkpoint.path) == (made.columns, made.task, made.checkpoint.path)
 
 
+def test_the_settings_of_a_run_bring_its_head_options_and_probes_back(
+    qtbot: QtBot, spec: TrainSpec, tiny_llama: Checkpoint, pane: TrainerPane, find: Find
+) -> None:
+    chat = replace(
+        spec,
+        task="text-regression",
+        head_options=_options("text-regression"),
+        probes=("a wonderful film", "a terrible film"),
+        probe_steps=3,
+        probe_tokens=9,
+        load_best_model_at_end=True,
+        metric_for_best_model="mae",
+        max_steps=2,
+    )
+    fine_tune(chat)
+    find("probes").setPlainText("something else")
+    _open(qtbot, find, 1)
+    click(qtbot, find("runs_use_settings"))
+    qtbot.waitUntil(lambda: find("dataset").currentText() == "films.csv" and find("start").isEnabled(), timeout=20_000)
+    again = pane.spec()
+    assert again is not None
+    for name in ("head_options", "probes", "probe_steps", "probe_tokens", "load_best_model_at_end"):
+        assert getattr(again, name) == getattr(chat, name), name
+    assert again.metric_for_best_model == "mae"
+
+
+def test_the_best_step_is_kept_and_marked(
+    qtbot: QtBot, spec: TrainSpec, session: Session, pane: TrainerPane, find: Find
+) -> None:
+    wanted = replace(spec, load_best_model_at_end=True, metric_for_best_model="loss", eval_steps=4, learning_rate=3e-2)
+    pane.start_run(wanted)
+    qtbot.waitUntil(lambda: pane.result is not None, timeout=120_000)
+    assert pane.result is not None and pane.result.best is not None
+    best = pane.result.best
+    losses = {point.step: point.eval_loss for point in pane.points if point.eval_loss is not None}
+    assert best.step == min(losses, key=lambda step: losses[step] or 0.0)
+    assert find("loss_plot").mark == (best.step, f"best, step {best.step}")
+    assert f"best at step {best.step}, loss {best.value:.4g}" in find("note").text()
+    table = find("metrics")
+    results = {table.row(row)[0]: table.row(row)[-1] for row in range(table.model().rowCount())}
+    assert table.columns[-1] == "Result"
+    assert results == {step: "best" if step == best.step else "" for step in losses}
+    _open(qtbot, find, 1)
+    assert find("runs").row(0)[2] == f"12 of 12, best {best.step}"
+    qtbot.waitUntil(lambda: find("runs_plot").mark == (best.step, f"best, step {best.step}"), timeout=20_000)
+    assert f"Best at step {best.step}" in find("runs_about").text()
+    pane.start_run(replace(spec, output_dir=spec.output_dir.with_name("plain"), max_steps=2))
+    assert find("loss_plot").mark is None
+    qtbot.waitUntil(lambda: pane.result is not None, timeout=120_000)
+    assert find("metrics").columns[-1] != "Result"
+
+
+def test_the_legend_of_the_runs_names_what_is_drawn(qtbot: QtBot, spec: TrainSpec, find: Find) -> None:
+    fine_tune(replace(spec, max_steps=4))
+    _open(qtbot, find, 1)
+    plot = find("runs_plot")
+    qtbot.waitUntil(lambda: plot.past() == ("first",), timeout=20_000)
+    assert [label.text for _, label in plot._legend.items] == ["first"]
+
+
+def _options(task: str) -> dict[str, Any]:
+    """Each setting of a head at another value than its default."""
+    return {
+        option.name: next((name for name, _ in option.choices if name != option.default), option.default)
+        if isinstance(option.default, str)
+        else type(option.default)(option.low)
+        for option in HEADS[task].options
+    }
+
+
 def test_tensorboard_files_are_written_into_the_folder_of_the_run(qtbot: QtBot, spec: TrainSpec, find: Find) -> None:
     fine_tune(replace(spec, max_steps=2))
     _open(qtbot, find, 1)
@@ -244,13 +280,13 @@ def test_tensorboard_files_are_written_into_the_folder_of_the_run(qtbot: QtBot, 
 def test_delete_asks_and_deletes(qtbot: QtBot, spec: TrainSpec, pane: TrainerPane, find: Find) -> None:
     fine_tune(spec)
     _open(qtbot, find, 1)
-    _click(qtbot, find("runs_delete"))
+    click(qtbot, find("runs_delete"))
     assert "first" in find("consent").text()
-    _click(qtbot, find("consent_no"))
+    click(qtbot, find("consent_no"))
     qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.consent") is None, timeout=5_000)
     assert spec.output_dir.exists()
-    _click(qtbot, find("runs_delete"))
-    _click(qtbot, find("consent_yes"))
+    click(qtbot, find("runs_delete"))
+    click(qtbot, find("consent_yes"))
     qtbot.waitUntil(lambda: find("runs").model().rowCount() == 0, timeout=20_000)
     assert not spec.output_dir.exists()
     assert spec.data.path is not None
@@ -266,7 +302,7 @@ def test_a_folder_elsewhere_opens_as_a_run_and_one_that_is_none_is_told(
     qtbot.waitUntil(lambda: find("runs").model().rowCount() == 1, timeout=20_000)
     assert find("runs").row(0)[0] == "theirs"
     pane._runs.open_folder(tmp_path)
-    qtbot.waitUntil(lambda: "as a run" in _notices(pane), timeout=20_000)
+    qtbot.waitUntil(lambda: "as a run" in notices(pane), timeout=20_000)
 
 
 def test_past_runs_are_offered_behind_the_live_one(
@@ -280,7 +316,7 @@ def test_past_runs_are_offered_behind_the_live_one(
     qtbot.waitUntil(lambda: find("loss_plot").past() == ("first",), timeout=20_000)
 
 
-def test_out_of_memory_offers_smaller_batches_in_one_click(
+def test_out_of_memory_offers_smaller_batches_in_oneclick(
     qtbot: QtBot, spec: TrainSpec, pane: TrainerPane, find: Find, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fine_tune(spec, task=StopAt(7))
@@ -296,10 +332,10 @@ def test_out_of_memory_offers_smaller_batches_in_one_click(
 
     monkeypatch.setattr(pane_module, "fine_tune", once)
     pane.start_run(spec, resume=spec.output_dir)
-    qtbot.waitUntil(lambda: "Take half" in _notices(pane), timeout=20_000)
+    qtbot.waitUntil(lambda: "Take half" in notices(pane), timeout=20_000)
     button = find("notice_action")
     assert button.text() == "Go on with batches of 4"
-    _click(qtbot, button)
+    click(qtbot, button)
     qtbot.waitUntil(lambda: pane.result is not None, timeout=60_000)
     assert [p.step for p in pane.points if p.loss is not None] == list(range(1, 13))
     assert (find("batch_size").value(), find("gradient_accumulation_steps").value()) == (4, 2)
@@ -316,5 +352,5 @@ def test_a_checkpoint_that_could_not_be_written_is_told_while_the_run_goes_on(
     monkeypatch.setattr(checkpoints, "seal", full)
     pane.start_run(spec)
     qtbot.waitUntil(lambda: pane.result is not None, timeout=60_000)
-    assert "Could not write the checkpoint of step 6; the training goes on." in _notices(pane)
+    assert "Could not write the checkpoint of step 6; the training goes on." in notices(pane)
     assert pane.points[-1].step == 12

@@ -7,7 +7,6 @@ import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from workbench.engine import hub, models
+from tests.panes.trainer.person import Find, click, notices, train
+from workbench.engine import models
 from workbench.engine.values import Checkpoint, TrainPoint, TrainSpec
 from workbench.panes.trainer import TrainerPane
 from workbench.panes.trainer.run_view import RunView
@@ -27,69 +27,6 @@ from workbench.runtime.jobs import Runner, State
 from workbench.runtime.session import Session
 
 pytestmark = pytest.mark.usefixtures("workbench_data")
-
-Find = Callable[[str], Any]
-
-
-@pytest.fixture
-def reviews(tmp_path: Path) -> Path:
-    path = tmp_path / "reviews.csv"
-    rows = [
-        f"a {word} film {n},{label}" for n in range(30) for word, label in (("wonderful", "good"), ("terrible", "bad"))
-    ]
-    path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    return path
-
-
-@pytest.fixture
-def pane(
-    qtbot: QtBot, session: Session, runner: Runner, tiny_bert: Checkpoint, tiny_llama: Checkpoint,
-    monkeypatch: pytest.MonkeyPatch,
-) -> TrainerPane:  # fmt: skip
-    """The pane with the sample read and both tiny checkpoints on this machine."""
-    listed = hub.local_checkpoints
-    monkeypatch.setattr(hub, "local_checkpoints", lambda: (*listed(), tiny_bert, tiny_llama))
-    pane = TrainerPane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1300, 850)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.start").isEnabled(), timeout=20_000)
-    return pane
-
-
-@pytest.fixture
-def find(pane: TrainerPane) -> Find:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"trainer.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
-
-
-@pytest.fixture
-def ready(qtbot: QtBot, pane: TrainerPane, find: Find, reviews: Path) -> None:
-    """Tiny data and settings for 6 steps an epoch."""
-    pane.open_data(reviews)
-    qtbot.waitUntil(lambda: find("dataset").currentText() == "reviews.csv", timeout=20_000)
-    for name, value in {"rows": 0, "eval_fraction": 0.2, "batch_size": 8, "max_length": 24, "threads": 1}.items():
-        find(name).setValue(value)
-    find("bf16").setChecked(False)
-
-
-def _click(qtbot: QtBot, button: QWidget) -> None:
-    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-
-def _train(qtbot: QtBot, find: Find) -> None:
-    _click(qtbot, find("start"))
-    qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
-
-
-def _notice(find: Find) -> str:
-    cards = [card for card in find("start").window().findChildren(QWidget, "trainer.notice") if not card.isHidden()]
-    return " ".join(label.text() for card in cards for label in card.findChildren(QLabel))
 
 
 def _history(folder: Path) -> list[dict[str, Any]]:
@@ -103,7 +40,7 @@ def test_it_opens_on_the_sample(pane: TrainerPane, find: Find) -> None:
     spec = pane.spec()
     assert spec is not None
     assert (spec.columns, spec.checkpoint.name) == ({"text": "text", "label": "label"}, "tiny-bert")
-    assert (spec.rows, spec.learning_rate, spec.group_by_length) == (3000, 2e-4, True)
+    assert (spec.rows, spec.learning_rate, spec.group_by_length) == (5000, 2e-4, True)
     assert spec.output_dir.name == "tiny-bert-movie_reviews"
 
 
@@ -116,7 +53,7 @@ def test_a_run_draws_what_was_logged_and_its_result_loads(
     spec = pane.spec()
     assert spec is not None
     with qtbot.waitSignal(session.local_changed, timeout=60_000):
-        _train(qtbot, find)
+        train(qtbot, find)
     logged = _history(spec.output_dir)
     plot = find("loss_plot")
     assert plot.points("train") == tuple((e["step"], e["loss"]) for e in logged if "loss" in e)
@@ -129,11 +66,11 @@ def test_a_run_draws_what_was_logged_and_its_result_loads(
     assert [find("metrics").row(n)[0] for n in range(3)] == [12, 8, 4]
     assert (find("progress").value(), find("progress").maximum()) == (12, 12)
     assert find("status").text().startswith("Finished after")
-    assert not _notice(find)
+    assert not notices(pane)
 
     qtbot.waitUntil(lambda: find("checkpoint").findText(spec.output_dir.name) >= 0, timeout=20_000)
     with qtbot.waitSignal(session.model_changed, timeout=60_000):
-        _click(qtbot, find("use_result"))
+        click(qtbot, find("use_result"))
     assert session.model is not None
     assert session.model.head == "AutoModelForSequenceClassification"
     assert session.model.facts.labels == ("bad", "good")
@@ -145,10 +82,10 @@ def test_stop_keeps_the_checkpoint(qtbot: QtBot, pane: TrainerPane, find: Find, 
     find("epochs").setValue(500)
     spec = pane.spec()
     assert spec is not None
-    _click(qtbot, find("start"))
+    click(qtbot, find("start"))
     assert not find("start").isEnabled()
     qtbot.waitUntil(lambda: len(find("loss_plot").points("train")) >= 2, timeout=60_000)
-    _click(qtbot, find("stop"))
+    click(qtbot, find("stop"))
     assert not find("stop").isEnabled()
     qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
     assert find("status").text().startswith("Stopped after")
@@ -180,13 +117,13 @@ def _start_long(qtbot: QtBot, pane: TrainerPane, find: Find) -> TrainSpec:
     find("eval_steps").setValue(2900)
     spec = pane.spec()
     assert spec is not None
-    _click(qtbot, find("start"))
+    click(qtbot, find("start"))
     qtbot.waitUntil(lambda: find("pause").isEnabled() and len(pane.points) >= 2, timeout=60_000)
     return spec
 
 
 def _pause(qtbot: QtBot, find: Find) -> None:
-    _click(qtbot, find("pause"))
+    click(qtbot, find("pause"))
     qtbot.waitUntil(lambda: "Paused after step" in _note(find), timeout=20_000)
 
 
@@ -210,7 +147,7 @@ def test_pause_waits_and_continue_goes_on(qtbot: QtBot, pane: TrainerPane, find:
         pass
     assert not moved.signal_triggered
     assert len(pane.points) == stood == pane.points[-1].step
-    _click(qtbot, find("pause"))
+    click(qtbot, find("pause"))
     assert (find("pause").text(), find("pause").accessibleName()) == ("Pause", "Pause")
     qtbot.waitUntil(lambda: len(pane.points) > stood, timeout=20_000)
     _pause(qtbot, find)
@@ -229,13 +166,13 @@ def test_eval_now_and_save_now_are_granted_while_it_waits(
     spec = _start_long(qtbot, pane, find)
     _pause(qtbot, find)
     step = pane.points[-1].step
-    _click(qtbot, find("eval_now"))
+    click(qtbot, find("eval_now"))
     assert not find("eval_now").isEnabled()
     qtbot.waitUntil(lambda: [x for x, _ in find("loss_plot").points("evaluation")] == [step], timeout=20_000)
     qtbot.waitUntil(lambda: "Paused after step" in _note(find) and find("save_now").isEnabled(), timeout=20_000)
     assert not find("eval_now").isEnabled(), "nothing new to evaluate before the next step"
     with qtbot.waitSignal(session.local_changed, timeout=20_000):
-        _click(qtbot, find("save_now"))
+        click(qtbot, find("save_now"))
     saved = spec.output_dir.with_name(f"{spec.output_dir.name}-step-{step}")
     assert models.load(Checkpoint("saved", saved)).missing == ()
     qtbot.waitUntil(lambda: f"step {step} saved as {saved.name}" in _note(find), timeout=20_000)
@@ -251,15 +188,15 @@ def test_discard_asks_first_and_leaves_nothing(
     qtbot: QtBot, pane: TrainerPane, find: Find, runner: Runner, reviews: Path
 ) -> None:
     spec = _start_long(qtbot, pane, find)
-    _click(qtbot, find("discard"))
+    click(qtbot, find("discard"))
     assert spec.output_dir.name in find("consent").text()
     seen = len(pane.points)
     qtbot.waitUntil(lambda: len(pane.points) > seen, timeout=20_000)
-    _click(qtbot, find("consent_no"))
+    click(qtbot, find("consent_no"))
     qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.consent") is None, timeout=5_000)
     assert all(_controls(find).values())
-    _click(qtbot, find("discard"))
-    _click(qtbot, find("consent_yes"))
+    click(qtbot, find("discard"))
+    click(qtbot, find("consent_yes"))
     assert not any(_controls(find).values())
     qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
     assert find("status").text().startswith("Discarded after step")
@@ -285,8 +222,8 @@ def test_a_failure_is_a_notice_and_the_curve_stays(qtbot: QtBot, pane: TrainerPa
     find("weight_decay").setValue(1.0)
     find("warmup_steps").setValue(0)
     find("epochs").setValue(30)
-    _train(qtbot, find)
-    assert "learning rate" in _notice(find)
+    train(qtbot, find)
+    assert "learning rate" in notices(pane)
     assert find("status").text().startswith("Failed at step")
     drawn = find("loss_plot").points("train")
     assert drawn
@@ -295,8 +232,8 @@ def test_a_failure_is_a_notice_and_the_curve_stays(qtbot: QtBot, pane: TrainerPa
     find("learning_rate").setValue(1e-3)
     find("weight_decay").setValue(0)
     find("epochs").setValue(1)
-    _train(qtbot, find)
-    assert not _notice(find)
+    train(qtbot, find)
+    assert not notices(pane)
     assert len(find("loss_plot").points("train")) == 6
 
 
@@ -306,8 +243,8 @@ def test_a_bad_file_changes_nothing_but_the_notice(qtbot: QtBot, pane: TrainerPa
     bad.write_text("text,label\na,b\nc,d,e\n", encoding="utf-8")
     find("dataset").setEditText(str(bad))
     qtbot.keyClick(find("dataset"), Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: bool(_notice(find)), timeout=20_000)
-    assert "line 3 has 3 cells" in _notice(find)
+    qtbot.waitUntil(lambda: bool(notices(pane)), timeout=20_000)
+    assert "line 3 has 3 cells" in notices(pane)
     assert pane.spec() == before
     assert find("dataset").currentText() == "Film reviews (sample)"
 
@@ -319,13 +256,13 @@ def test_a_file_without_labels_asks_for_one(qtbot: QtBot, pane: TrainerPane, fin
     qtbot.waitUntil(lambda: find("dataset").currentText() == "poems.txt", timeout=20_000)
     assert find("task").currentData() == "fill-mask", "a file of texts suggests it for an encoder"
     find("task").setCurrentIndex(find("task").findData("text-classification"))
-    _train(qtbot, find)
-    assert "No column is chosen for the label" in _notice(find)
+    train(qtbot, find)
+    assert "No column is chosen for the label" in notices(pane)
     find("checkpoint").setCurrentIndex(find("checkpoint").findText("tiny-llama"))
     find("task").setCurrentIndex(find("task").findData("text-generation"))
     assert pane.findChild(QWidget, "trainer.label_column") is None
     find("max_length").setValue(32)
-    _train(qtbot, find)
+    train(qtbot, find)
     assert find("metrics").columns[-1] == "Perplexity"
     assert find("status").text().startswith("Finished")
 
@@ -354,7 +291,7 @@ def test_recommended_settings_give_way_to_the_persons_own(pane: TrainerPane, fin
     find("batch_size").setValue(5)
     find("task").setCurrentIndex(find("task").findData("text-generation"))
     assert find("batch_size").value() == 5
-    _click(qtbot, find("preset_quick"))
+    click(qtbot, find("preset_quick"))
     assert (find("batch_size").value(), find("max_steps").value()) == (4, 60)
 
 
@@ -363,11 +300,11 @@ def test_the_code_gives_the_losses_of_the_run(qtbot: QtBot, pane: TrainerPane, f
     find("run_name").setText("same")
     spec = pane.spec()
     assert spec is not None
-    _click(qtbot, find("show_code"))
+    click(qtbot, find("show_code"))
     find("seed").setValue(7)
     script = tmp_path / "script.py"
     script.write_text(find("code").code, encoding="utf-8")
-    _train(qtbot, find)
+    train(qtbot, find)
     ours = find("loss_plot").points("train")
     shutil.rmtree(spec.output_dir)
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=240)
@@ -440,7 +377,7 @@ def test_probes_are_asked_while_it_learns_and_a_past_run_lies_behind_the_next(
     find("probe_steps").setValue(2)
     spec = pane.spec()
     assert spec is not None and spec.probes == ("a wonderful film", "a terrible film")
-    _train(qtbot, find)
+    train(qtbot, find)
     qtbot.waitUntil(lambda: find("probe_where").text() == "After step 6", timeout=5000)
     assert find("probe_step").maximum() == 3
     told = find("probe_answers").toPlainText()
@@ -452,7 +389,7 @@ def test_probes_are_asked_while_it_learns_and_a_past_run_lies_behind_the_next(
     chooser = find("past_list")
     qtbot.waitUntil(lambda: chooser.count() == 0, timeout=5000)
     find("run_name").setText("second")
-    _train(qtbot, find)
+    train(qtbot, find)
     find("past").menu().aboutToShow.emit()
     qtbot.waitUntil(lambda: chooser.count() == 1, timeout=20_000)
     chooser.item(0).setCheckState(Qt.CheckState.Checked)

@@ -90,6 +90,14 @@ def test_gradient_rate_speed_and_memory_are_drawn_where_they_were_measured(qtbot
     assert _find(run, "figure_device").isVisible()
 
 
+def test_the_speed_is_that_of_the_last_fifty_steps(run: RunView) -> None:
+    moments = [*range(1, 41), *(40 + 0.5 * step for step in range(1, 61))]
+    for step, seconds in enumerate(moments, 1):
+        run.add_point(TrainPoint(step, 100, step / 100, loss=1.0, seconds=seconds))
+    run._show_words()
+    assert _find(run, "figure_steps").text() == "2/s", "the slow ones are long past"
+
+
 def test_words_of_a_pause_stay_until_it_goes_on(qtbot: QtBot, run: RunView) -> None:
     for point in points(4):
         run.add_point(point)

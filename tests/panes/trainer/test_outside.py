@@ -10,9 +10,7 @@ import pytest
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from workbench.engine import hub
 from workbench.engine.train import outside
-from workbench.engine.values import Checkpoint
 from workbench.panes.trainer import TrainerPane
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
@@ -21,22 +19,9 @@ pytestmark = pytest.mark.usefixtures("workbench_data")
 
 
 @pytest.fixture
-def reviews(tmp_path: Path) -> Path:
-    path = tmp_path / "reviews.csv"
-    rows = [
-        f"a {word} film {n},{label}" for n in range(30) for word, label in (("wonderful", "good"), ("terrible", "bad"))
-    ]
-    path.write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    return path
-
-
-@pytest.fixture
 def make(
-    qtbot: QtBot, session: Session, runner: Runner, tiny_bert: Checkpoint, reviews: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    qtbot: QtBot, session: Session, runner: Runner, checkpoints: None, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], TrainerPane]:  # fmt: skip
-    listed = hub.local_checkpoints
-    monkeypatch.setattr(hub, "local_checkpoints", lambda: (*listed(), tiny_bert))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
     def pane() -> TrainerPane:
@@ -76,6 +61,8 @@ def test_a_run_outside_is_watched_left_found_again_and_stopped(
         job.cancel()
     qtbot.waitUntil(lambda: not runner.active, timeout=20_000)
     assert "Goes on outside" in _find(pane, "status").text()
+    assert _find(pane, "notice_action").text() == "Stop the run"
+    assert "Cancel here ends the watching alone" in " ".join(runner.jobs[-1].lines)
     (run,) = outside.going_on()
     pane.close()
 
@@ -90,6 +77,22 @@ def test_a_run_outside_is_watched_left_found_again_and_stopped(
     assert again.result.stopped
     assert again.result.checkpoint.path == run.folder
     assert outside.going_on() == ()
+
+
+def test_a_run_outside_that_nobody_watches_any_more_is_stopped_from_the_notice(
+    qtbot: QtBot, runner: Runner, make: Callable[[], TrainerPane]
+) -> None:
+    pane = make()
+    place = _find(pane, "place")
+    place.setCurrentIndex(place.findData("processes"))
+    _find(pane, "start").click()
+    qtbot.waitUntil(lambda: len(pane.points) > 2, timeout=120_000)
+    (run,) = outside.going_on()
+    next(job for job in runner.active if "outside" in job.title).cancel()
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.notice_action") is not None, timeout=20_000)
+    _find(pane, "notice_action").click()
+    qtbot.waitUntil(lambda: outside.going_on() == (), timeout=120_000)
+    assert (run.folder / "config.json").exists(), "its checkpoint is kept"
 
 
 def test_the_result_can_be_evaluated_and_opened_in_another_pane(

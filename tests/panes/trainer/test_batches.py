@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
@@ -13,41 +12,11 @@ from PySide6.QtWidgets import QComboBox, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.engine.train.test_heads import DATA
-from workbench.engine import hub
+from tests.panes.trainer.person import Find
 from workbench.engine.train import HEADS
-from workbench.engine.values import Checkpoint
 from workbench.panes.trainer import TrainerPane
-from workbench.runtime.jobs import Runner
-from workbench.runtime.session import Session
 
 pytestmark = pytest.mark.usefixtures("workbench_data")
-
-Find = Callable[[str], Any]
-
-
-@pytest.fixture
-def pane(
-    qtbot: QtBot, session: Session, runner: Runner, tiny_bert: Checkpoint, tiny_llama: Checkpoint,
-    monkeypatch: pytest.MonkeyPatch,
-) -> TrainerPane:  # fmt: skip
-    monkeypatch.setattr(hub, "local_checkpoints", lambda: (tiny_bert, tiny_llama))
-    pane = TrainerPane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1300, 850)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.start").isEnabled(), timeout=20_000)
-    return pane
-
-
-@pytest.fixture
-def find(pane: TrainerPane) -> Find:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"trainer.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
 
 
 @pytest.fixture

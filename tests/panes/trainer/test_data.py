@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from workbench.engine import hub
+from tests.panes.trainer.person import Find
 from workbench.engine.errors import DataError
 from workbench.engine.tokens import load_tokenizer
 from workbench.engine.values import Checkpoint, DataSource
 from workbench.panes.trainer import TrainerPane
 from workbench.panes.trainer.data_view import DataView
-from workbench.runtime.jobs import Runner
-from workbench.runtime.session import Session
 
 pytestmark = pytest.mark.usefixtures("workbench_data")
-
-Find = Callable[[str], Any]
-
-
-@pytest.fixture
-def pane(
-    qtbot: QtBot, session: Session, runner: Runner, tiny_bert: Checkpoint, monkeypatch: pytest.MonkeyPatch
-) -> TrainerPane:
-    """The pane with the sample read."""
-    monkeypatch.setattr(hub, "local_checkpoints", lambda: (tiny_bert,))
-    pane = TrainerPane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1300, 850)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.start").isEnabled(), timeout=20_000)
-    return pane
-
-
-@pytest.fixture
-def find(pane: TrainerPane) -> Find:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"trainer.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
 
 
 @pytest.fixture
@@ -102,7 +71,7 @@ def test_what_was_found_is_shown_with_its_place(
     ]
     assert find("repeated_rows").row(0)[0] == "rows.csv, line 4"
     assert [(name, words) for name, _, words in find("label_counts").bars] == [
-        ("a", "2 · 50.0%"), ("b", "2 · 50.0%"),
+        ("a", "2 · 50.0 %"), ("b", "2 · 50.0 %"),
     ]  # fmt: skip
     tokenizer = load_tokenizer(tiny_bert)
     lengths = [len(tokenizer(text)["input_ids"]) for text in ("one film", "one film", "two films", "a city")]

@@ -1,0 +1,41 @@
+"""Buttons stand in as many columns as there is room for."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtWidgets import QApplication, QPushButton
+from pytestqt.qtbot import QtBot
+
+from workbench.widgets import theme
+from workbench.widgets.button_rows import ButtonRows
+
+
+@pytest.fixture
+def rows(qtbot: QtBot) -> ButtonRows:
+    rows = ButtonRows([QPushButton(f"Button number {number}") for number in range(6)])
+    qtbot.addWidget(rows)
+    rows.resize(900, 100)
+    with qtbot.waitExposed(rows):
+        rows.show()
+    return rows
+
+
+def test_a_narrow_place_has_fewer_in_a_row(qtbot: QtBot, rows: ButtonRows) -> None:
+    assert rows.across == 3
+    rows.resize(rows.minimumSizeHint().width(), 200)
+    assert rows.across == 2
+    buttons = rows.findChildren(QPushButton)
+    qtbot.waitUntil(lambda: buttons[2].y() > buttons[0].y() and buttons[2].x() == buttons[0].x(), timeout=5000)
+    rows.resize(900, 100)
+    assert rows.across == 3
+    qtbot.waitUntil(lambda: buttons[2].y() == buttons[0].y(), timeout=5000)
+
+
+def test_zoom_takes_room(qapp: QApplication, rows: ButtonRows) -> None:
+    rows.resize(rows.sizeHint().width() + 10, 100)
+    assert rows.across == 3
+    theme.apply(qapp, dark=False, zoom=2.0)
+    try:
+        assert rows.across == 2
+    finally:
+        theme.apply(qapp, dark=False)
