@@ -35,6 +35,8 @@ class Repo:
         etags: Name to an ETag that is sent instead of the right one.
         kind: ``model`` or ``dataset``.
         branches: Other revisions than ``main``, which stand for the same commit.
+        private: A token; without it the repository is not there for anybody.
+        sizes: Name to a size that is said instead of the right one.
         endless: Name to a size: the file is said to have that many bytes, and blanks come until nobody listens.
     """
 
@@ -46,6 +48,8 @@ class Repo:
     kind: str = "model"
     branches: tuple[str, ...] = ()
     endless: dict[str, int] = field(default_factory=dict)
+    private: str = ""
+    sizes: dict[str, int] = field(default_factory=dict)
 
     @property
     def commit(self) -> str:
@@ -60,12 +64,15 @@ class Fault:
 
     Attributes:
         kind: ``reset`` (RST), ``close`` (FIN), ``stall`` (nothing more comes), ``flip`` (the next byte is wrong),
-            ``more`` (bytes beyond the end), ``whole`` (Range is ignored) or a status code.
+            ``more`` (bytes beyond the end), ``whole`` (Range is ignored), ``trickle`` (a few bytes at a time), ``loop``
+            (a redirect to itself) or a status code.
+        retry_after: What a status code says of it.
     """
 
     kind: str | int
     after: int = 0
     times: int = 1
+    retry_after: str = "0"
 
 
 class HubServer:
@@ -211,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._json(rows[start : start + limit], headers)
 
     def _info(self, repo_id: str, revision: str) -> None:
-        repo = self.hub.repos.get(repo_id)
+        repo = self._known(repo_id)
         if repo is None:
             message = "Repository not found"
             self._send(401, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": message})
@@ -221,6 +228,11 @@ class _Handler(BaseHTTPRequestHandler):
             siblings = [self._sibling(repo, name, data) for name, data in repo.files.items()]
             siblings += [{"rfilename": name} for name in repo.endless]
             self._json({"id": repo_id, "modelId": repo_id, "sha": repo.commit, "siblings": siblings, **repo.listing})
+
+    def _known(self, repo_id: str) -> Repo | None:
+        repo = self.hub.repos.get(repo_id)
+        hidden = repo is not None and repo.private and self.headers.get("Authorization") != f"Bearer {repo.private}"
+        return None if hidden else repo
 
     def _refs(self, repo_id: str) -> None:
         repo = self.hub.repos[repo_id]
@@ -240,14 +252,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _sibling(self, repo: Repo, name: str, data: bytes) -> dict[str, Any]:
         if not repo.hashes:
             return {"rfilename": name}
-        sibling: dict[str, Any] = {"rfilename": name, "size": len(data), "blobId": git_sha1(data)}
+        size = repo.sizes.get(name, len(data))
+        sibling: dict[str, Any] = {"rfilename": name, "size": size, "blobId": git_sha1(data)}
         if _is_big(name, data):
             digest = repo.etags.get(name, sha256(data))
-            sibling["lfs"] = {"sha256": digest, "size": len(data), "pointerSize": 130}
+            sibling["lfs"] = {"sha256": digest, "size": size, "pointerSize": 130}
         return sibling
 
     def _resolve(self, repo_id: str, revision: str, name: str, content: bool) -> None:
-        repo = self.hub.repos.get(repo_id)
+        repo = self._known(repo_id)
         if repo is None:
             self._send(401, b"", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository not found"})
             return
@@ -282,7 +295,10 @@ class _Handler(BaseHTTPRequestHandler):
             if fault.times <= 0:
                 faults.pop(0)
         if fault is not None and isinstance(fault.kind, int):
-            self._send(fault.kind, b"", {"Retry-After": "0"})
+            self._send(fault.kind, b"", {"Retry-After": fault.retry_after})
+            return
+        if fault is not None and fault.kind == "loop":
+            self._send(302, b"", {"Location": self.path})
             return
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         start = int(asked[1]) if asked and (fault is None or fault.kind != "whole") else 0
@@ -308,12 +324,16 @@ class _Handler(BaseHTTPRequestHandler):
         mine = len(self.hub.sent)
         self.hub.sent.append((name, start, 0))
         # Files of a benchmark go out in blocks that cost the server next to nothing.
-        step = 65536 if len(body) < 2**24 else 2**20
+        trickles = fault is not None and fault.kind == "trickle"
+        step = 997 if trickles else 65536 if len(body) < 2**24 else 2**20
         for at in range(0, min(until, len(body)), step):
             block = memoryview(body)[at : min(at + step, until)]
             # Counted before it is sent: the client may be done with it before this thread runs again.
             self.hub.sent[mine] = (name, start, at + len(block))
             self.wfile.write(block)
+            if trickles:
+                self.wfile.flush()
+                self.hub.closing.wait(0.005)
         if fault is not None and stops:
             self.wfile.flush()
             if fault.kind == "stall":

@@ -9,6 +9,13 @@ from pathlib import Path
 
 from workbench import __version__
 
+_LIBRARIES = """Qt could not be opened: {error}.
+It needs libraries of the system. On Debian and Ubuntu type this, then try again:
+
+    sudo apt-get install --yes --no-install-recommends libglib2.0-0 libgl1 libegl1 libxkbcommon0 libdbus-1-3 \\
+        libfontconfig1 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0
+"""
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -37,12 +44,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 when all went well.
     """
+    from workbench.engine.hub import endpoints
+
+    # The libraries read it when they are imported, which nothing has done yet.
+    endpoints.apply()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["train"]:
         from workbench.engine.train import headless
 
         return headless.main(given[1:])
     options = _parser().parse_args(given)
+    try:
+        return _run(options)
+    except ImportError as error:
+        # So says the dynamic loader, of what Qt was built against.
+        if "cannot open shared object file" not in str(error):
+            raise
+        print(_LIBRARIES.format(error=error), file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
     if options.check:
         from workbench import check
 
@@ -78,9 +100,9 @@ def get_starters() -> int:
             self.shown = ""
 
         def report(self, progress: Progress) -> None:
-            share = f"{progress.done / progress.total:.0%}" if progress.total else ""
+            share = f"{progress.done / progress.total * 100:.0f} %" if progress.total else ""
             text = f"{self.title}: {progress.note or 'fetching'} {share}".rstrip()
-            if text != self.shown and (sys.stdout.isatty() or share in ("", "100%")):
+            if text != self.shown and (sys.stdout.isatty() or share in ("", "100 %")):
                 self.shown = text
                 print(f"\r\033[K{text}" if sys.stdout.isatty() else text, end="" if sys.stdout.isatty() else "\n")
 

@@ -14,6 +14,8 @@ from workbench.widgets.job_bar import JobBar
 from workbench.widgets.naming import named
 from workbench.widgets.quantities import format_bytes, format_progress, format_seconds
 
+_MEMORY_TIP = "Device and memory in use, and what the loaded models take of it"
+
 
 class StatusBar(QStatusBar):
     """What the machine is doing, in one line.
@@ -31,7 +33,7 @@ class StatusBar(QStatusBar):
         self._clock = QTimer(self, interval=2000)
         self.setSizeGripEnabled(False)
 
-        self._memory = named(QLabel(), "window.memory", "Memory", "Device and memory in use")
+        self._memory = named(QLabel(), "window.memory", "Memory", _MEMORY_TIP)
         self._jobs = named(JobBar(), "window.jobs_bar", "Running work", "What runs now; click for the Jobs pane")
         self._offline = named(QToolButton(), "window.offline", "Online", "Keep the program off the network")
         self._offline.setCheckable(True)
@@ -46,7 +48,7 @@ class StatusBar(QStatusBar):
         self._jobs.cancel_requested.connect(self._on_cancel_requested)
         self._offline.toggled.connect(session.set_offline)
         session.model_changed.connect(self._show_memory)
-        session.second_changed.connect(self._show_memory)
+        session.models_changed.connect(self._show_memory)
         session.offline_changed.connect(self._show_offline)
         runner.job_added.connect(self._on_job_added)
         runner.busy_changed.connect(self._show_jobs)
@@ -70,11 +72,14 @@ class StatusBar(QStatusBar):
         self._jobs.set_jobs([(job.title, _how_far(job), job.stops) for job in self._runner.active])
 
     def _show_memory(self) -> None:
-        memory, model, second = models.memory(), self._session.model, self._session.second
+        memory, model, loaded = models.memory(), self._session.model, self._session.models
         device = model.device if model else "cpu"
         text = f"{device} · RAM {format_bytes(memory.total - memory.available)} of {format_bytes(memory.total)} in use"
-        loaded = " + ".join(format_bytes(each.bytes) for each in (model, second) if each is not None)
-        self._memory.setText(f"{text}, model {loaded}" if loaded else text)
+        whole = format_bytes(sum(each.bytes for each in loaded))
+        words = f"model {whole}" if len(loaded) == 1 else f"{len(loaded)} models {whole}"
+        self._memory.setText(f"{text}, {words}" if loaded else text)
+        each = "\n".join(f"{one.checkpoint.name}: {format_bytes(one.bytes)}, {one.device}" for one in loaded)
+        self._memory.setToolTip(f"{_MEMORY_TIP}\n{each}".strip())
 
     def _show_offline(self) -> None:
         offline, refused = self._session.offline, hub.refused()

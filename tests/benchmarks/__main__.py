@@ -145,6 +145,9 @@ def hub(rounds: int) -> Iterator[Figure]:
     result = _child("hub-opening", str(2 * rounds))
     detail = f"first of the process {result['first_ms']:.0f} ms, 300 cached revisions"
     yield Figure("Hub pane to its first rows", result["median_ms"], "ms", 100, True, detail)
+    result = _child("hub-gaps")
+    detail = f"{result['ticks']:.0f} ticks in {result['seconds']:.1f} s, the largest {result['largest_ms']:.0f} ms"
+    yield Figure("99th-percentile gap while four downloads run", result["p99_ms"], "ms", 33, True, detail)
     result = _child("hub-scrolling")
     detail = f"median {result['median_ms']:.1f} ms, worst {result['worst_ms']:.0f} ms, {result['frames']:.0f} frames"
     yield Figure("frame while scrolling 10,000 results (p95)", result["p95_ms"], "ms", 16, True, detail)

@@ -44,6 +44,49 @@ def opening(rounds: int) -> dict[str, float]:
     return {"median_ms": statistics.median(others), "first_ms": first, "rows": 300}
 
 
+def gaps() -> dict[str, float]:
+    """How smoothly the event loop runs while four downloads of 96 MB come at once, their progress shown."""
+    with _server() as url, tempfile.TemporaryDirectory() as folder:
+        _settle(url, folder)
+        return _download_four()
+
+
+def _download_four() -> dict[str, float]:
+    import huggingface_hub.file_download  # noqa: F401 - as the warm-up has it by then
+    from PySide6.QtWidgets import QTabWidget
+
+    from workbench.app import make_application
+    from workbench.engine import hub
+    from workbench.panes.hub import HubPane
+    from workbench.runtime.heartbeat import Heartbeat
+    from workbench.runtime.jobs import Runner
+    from workbench.runtime.session import Session
+
+    application = make_application(["bench"])
+    runner, names = Runner(), [f"someone/part-{number}" for number in range(4)]
+    pane = HubPane(Session(), runner)
+    pane.resize(1440, 900)
+    pane.show()
+    places: Any = pane.findChild(QTabWidget, "hub.places")
+    places.setCurrentIndex(1)
+    _turn_until(lambda: not runner.active)
+    heart = Heartbeat()
+    heart.start()
+    begun = time.perf_counter()
+    for name in names:
+        pane.download(name)
+    _turn_until(lambda: not runner.active)
+    seconds = time.perf_counter() - begun
+    heart.stop()
+    if not all(hub.cached(name) for name in names):
+        raise SystemExit("not all of them are there")
+    pane.close()
+    runner.shut_down()
+    application.quit()
+    return {"p99_ms": heart.percentile(0.99), "largest_ms": heart.largest(), "ticks": len(heart.gaps),
+            "seconds": seconds}  # fmt: skip
+
+
 def _open_panes(count: int) -> list[float]:
     from PySide6.QtWidgets import QTableView
 
@@ -109,6 +152,7 @@ def sides() -> dict[str, Callable[..., dict[str, float]]]:
     return {
         "hub-throughput": lambda rounds: throughput(int(rounds)),
         "hub-opening": lambda rounds: opening(int(rounds)),
+        "hub-gaps": gaps,
     }
 
 
@@ -163,5 +207,10 @@ def _serve(pipe: Any) -> None:
         files[name] = bytes([number]) * _SHARD_BYTES
     with HubServer() as server:
         server.add("someone/sharded", files)
+        for number in range(4):
+            server.add(
+                f"someone/part-{number}",
+                {"config.json": files["config.json"], "model.safetensors": files[names[number]]},
+            )
         pipe.send(server.url)
         pipe.recv()

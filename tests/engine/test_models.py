@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import json
 import logging
+import os
 import shutil
+import sys
 import threading
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -233,3 +237,11 @@ def test_layers_are_spread_where_accelerate_places_them(tiny_llama: Checkpoint) 
     spread, whole = load(tiny_llama, device="spread"), load(tiny_llama)
     ids = torch.tensor([[5, 6, 7]], device=spread.device)
     assert torch.equal(spread.model(ids).logits.cpu(), whole.model(ids.cpu()).logits)
+
+
+def test_a_torch_that_another_thread_is_importing_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    half = types.ModuleType("torch")
+    half.__spec__ = importlib.machinery.ModuleSpec("torch", None)
+    half.__spec__._initializing = True  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch", half)
+    assert models.threads() == os.cpu_count() and models.free("cuda:0") is None

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import struct
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from workbench.engine import trust
-from workbench.engine.errors import CheckpointError, UnsafeRefused, WorkbenchError
+from workbench.engine.errors import CheckpointError, NotSupported, OutOfSpace, UnsafeRefused, WorkbenchError
 from workbench.engine.facts import describe
 from workbench.engine.models import load
+from workbench.engine.task import Progress, Silent
 from workbench.engine.trust import ConsentNeeded
 from workbench.engine.values import Checkpoint
 
@@ -168,8 +171,6 @@ class _Evil:
 
 def pickled(checkpoint: Checkpoint, folder: Path, extra: object = None) -> Checkpoint:
     """The checkpoint with ``pytorch_model.bin`` in place of its safetensors."""
-    import shutil
-
     import torch
     from safetensors.torch import load_file
 
@@ -251,8 +252,6 @@ def lying(tensors: dict[str, object], data: bytes = b"\0" * 64) -> bytes:
     ids=["2**63", "90 MB", "shape", "beyond", "backwards", "negative", "dtype", "words", "deep"],
 )
 def test_a_safetensors_header_that_lies_is_refused(tiny_llama: Checkpoint, tmp_path: Path, content: bytes) -> None:
-    import shutil
-
     shutil.copytree(tiny_llama.path, tmp_path / "liar")
     (tmp_path / "liar" / "model.safetensors").write_bytes(content)
     checkpoint = Checkpoint("liar", tmp_path / "liar")
@@ -273,3 +272,118 @@ def test_a_config_nested_deep_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"a":' * 100_000)
     with pytest.raises(CheckpointError, match="nested deeper"):
         load(Checkpoint("deep", tmp_path))
+
+
+class _Swaps(Silent):
+    """Puts something else into a file as soon as it was looked at and agreed to."""
+
+    def __init__(self, file: Path, content: bytes) -> None:
+        self._file, self._content, self.done = file, content, False
+
+    def report(self, progress: Progress) -> None:
+        if progress.note == "importing transformers":
+            self._file.write_bytes(self._content)
+            self.done = True
+
+
+def test_the_code_that_runs_is_the_code_that_was_agreed_to(own: Checkpoint, ran: Path, tmp_path: Path) -> None:
+    # Code that another test has run is not run again.
+    mine = _CODE + "\n# of this test\n"
+    (own.path / "own.py").write_text(mine)
+    trust.give(asked(own))
+    evil = mine.replace('os.environ["RAN"]', 'os.environ["RAN"] + " evil"')
+    task = _Swaps(own.path / "own.py", evil.encode())
+    model = load(own, task=task)
+    assert task.done and (own.path / "own.py").read_text() == evil
+    assert ran.exists() and not ran.with_name("ran evil").exists()
+    assert model.model.config.name_or_path == model.model.name_or_path == str(own.path)
+    asked(own)
+
+
+def test_the_settings_that_name_what_runs_are_those_that_were_agreed_to(own: Checkpoint, ran: Path) -> None:
+    trust.give(asked(own))
+    config = json.loads((own.path / "config.json").read_text())
+    config["auto_map"] = {"AutoConfig": "own.OwnConfig", "AutoModel": "own.Other"}
+    model = load(own, task=_Swaps(own.path / "config.json", json.dumps(config).encode()))
+    assert type(model.model).__name__ == "OwnModel"
+
+
+def test_code_that_only_the_tokenizer_names_is_asked_for_too(own: Checkpoint, ran: Path) -> None:
+    request = asked(own)
+    trust.give(request)
+    settings = {"auto_map": {"AutoTokenizer": ["own.OwnTokenizer", None]}}
+    (own.path / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert asked(own).sha256 != request.sha256
+    settings = {"auto_map": {"AutoTokenizer": ["other/repo--own.OwnTokenizer", None]}}
+    (own.path / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(UnsafeRefused, match="another repository"):
+        load(own)
+    assert not ran.exists()
+
+
+def test_modules_that_import_one_another_run_from_the_private_copy(own: Checkpoint, ran: Path) -> None:
+    code = _CODE.replace('open(os.environ["RAN"], "w").close()\n', "from .parts import SIZE\n").replace(
+        "torch.nn.Linear(2, 2)", "torch.nn.Linear(SIZE, SIZE)"
+    )
+    (own.path / "own.py").write_text(code)
+    (own.path / "parts.py").write_text('import os\nopen(os.environ["RAN"], "w").close()\nSIZE = 2\n')
+    trust.give(asked(own))
+    model = load(own)
+    place = Path(sys.modules[type(model.model).__module__].__file__ or "")
+    assert ran.exists() and not place.is_relative_to(own.path)
+    assert place.stat().st_uid == os.getuid()
+    private = next(parent for parent in place.parents if parent.name.startswith("workbench-"))
+    assert private.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_pickle_that_is_opened_is_the_one_that_was_agreed_to(
+    tiny_llama: Checkpoint, tmp_path: Path, workbench_data: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    checkpoint = pickled(tiny_llama, tmp_path / "pickled")
+    trust.give(asked(checkpoint))
+    file = checkpoint.path / "pytorch_model.bin"
+    other = {name: weight + 1 for name, weight in load_file(tiny_llama.path / "model.safetensors").items()}
+    torch.save(other, tmp_path / "other.bin")
+    task = _Swaps(file, (tmp_path / "other.bin").read_bytes())
+    model, plain = load(checkpoint, task=task), load(tiny_llama)
+    assert task.done
+    for name, weight in plain.model.state_dict().items():
+        assert torch.equal(model.model.state_dict()[name], weight)
+    assert not list(workbench_data.glob(".opened-*")), "the private copy is gone"
+
+
+def test_a_pickle_without_room_for_its_private_copy_is_not_opened(
+    tiny_llama: Checkpoint, tmp_path: Path, workbench_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = pickled(tiny_llama, tmp_path / "pickled")
+    trust.give(asked(checkpoint))
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(OutOfSpace, match="private copy"):
+        load(checkpoint)
+
+
+@pytest.mark.parametrize("name", ["../other.bin", "/tmp/other.bin", "pytorch_model-2.bin", 5, None])
+def test_an_index_of_pickles_names_nothing_else(
+    tiny_llama: Checkpoint, tmp_path: Path, workbench_data: Path, name: object
+) -> None:
+    checkpoint = pickled(tiny_llama, tmp_path / "pickled")
+    index = {"weight_map": {"lm_head.weight": name}} if name is not None else []
+    (checkpoint.path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match="index names"):
+        load(checkpoint)
+
+
+def test_an_adapter_with_code_of_its_own_runs_none_of_its_base(
+    own: Checkpoint, ran: Path, tiny_llama: Checkpoint
+) -> None:
+    (own.path / "model.safetensors").rename(own.path / "adapter_model.safetensors")
+    about = {"peft_type": "LORA", "base_model_name_or_path": str(tiny_llama.path)}
+    (own.path / "adapter_config.json").write_text(json.dumps(about))
+    trust.give(asked(own))
+    with pytest.raises(NotSupported, match="code of its own"):
+        load(own)
+    assert not ran.exists()

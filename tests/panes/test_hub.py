@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
     QPushButton,
     QTableView,
     QTabWidget,
-    QToolButton,
     QTreeWidget,
     QWidget,
 )
@@ -40,6 +39,7 @@ from workbench.panes.hub.details import Details
 from workbench.panes.hub.pack_view import PackView
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
+from workbench.widgets.quantities import format_bytes
 from workbench.widgets.quiet import QuietComboBox
 
 
@@ -238,7 +238,7 @@ def test_two_models_stand_side_by_side_change_places_and_are_unloaded(
         pane.load(tiny_bert, second=True)
     assert session.model is not None and session.second is not None
     assert (session.model.checkpoint, session.second.checkpoint) == (tiny_llama, tiny_bert)
-    qtbot.mouseClick(find(pane, QToolButton, "hub.swap"), Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(find(pane, QPushButton, "hub.swap"), Qt.MouseButton.LeftButton)
     assert (session.model.checkpoint, session.second.checkpoint) == (tiny_bert, tiny_llama)
     gone = [weakref.ref(session.model.model), weakref.ref(session.second.model)]
     for name in ("hub.unload", "hub.unload_second"):
@@ -247,6 +247,65 @@ def test_two_models_stand_side_by_side_change_places_and_are_unloaded(
         qtbot.waitUntil(lambda: "given back" in notice(pane), timeout=10_000)
     assert session.model is None and session.second is None
     assert [each() for each in gone] == [None, None], "the weights are out of memory"
+
+
+def in_memory(pane: HubPane) -> list[str]:
+    """Names of the loaded models as the lines of the pane have them."""
+    lines = [label for label in pane.findChildren(QLabel) if label.objectName().startswith("hub.loaded_words")]
+    return [label.text() for label in lines if label.isVisible()]
+
+
+def test_any_number_of_models_is_in_memory_and_each_is_shown_used_and_given_back(
+    pane: HubPane, session: Session, tiny_bert: Checkpoint, tiny_llama: Checkpoint, tiny_bert_classifier: Checkpoint,
+    qtbot: QtBot,
+) -> None:  # fmt: skip
+    import weakref
+
+    with qtbot.waitSignal(session.model_changed, timeout=60_000):
+        pane.load(tiny_llama)
+    for another in (tiny_bert, tiny_bert_classifier, tiny_bert):
+        with qtbot.waitSignal(session.second_changed, timeout=60_000):
+            pane.load(another, second=True)
+        qtbot.waitUntil(lambda: not pane._loading.active)
+    assert [each.checkpoint for each in session.models] == [tiny_llama, tiny_bert, tiny_bert_classifier, tiny_bert]
+    first, bert, classifier, twin = session.models
+    assert (session.model, session.second) == (first, twin)
+    qtbot.waitUntil(lambda: len(in_memory(pane)) == 4)
+    order = [first, twin, bert, classifier]
+    for line, model in zip(in_memory(pane), order, strict=True):
+        assert f" · {format_bytes(model.bytes)} · {model.checkpoint.name} · " in line
+    qtbot.mouseClick(find(pane, QPushButton, "hub.use_4"), Qt.MouseButton.LeftButton)
+    assert (session.model, session.second, len(session.models)) == (classifier, twin, 4)
+    find(pane, QPushButton, "hub.make_second_3").click()
+    assert (session.model, session.second, len(session.models)) == (classifier, first, 4)
+    gone = [weakref.ref(each.model) for each in session.models]
+    kept = weakref.ref(classifier.model)
+    del first, bert, classifier, twin, order, model
+    for name, left in (("hub.unload_4", 3), ("hub.unload_3", 2), ("hub.unload_second", 1)):
+        pane.clear_notices()
+        qtbot.waitUntil(lambda name=name: pane.findChild(QPushButton, name) is not None)
+        find(pane, QPushButton, name).click()
+        qtbot.waitUntil(lambda: "given back" in notice(pane), timeout=10_000)
+        assert len(session.models) == left
+    assert session.second is None and session.model is not None and session.model.model is kept()
+    assert [each() for each in gone if each is not kept].count(None) == 3, "the weights are out of memory"
+
+
+def test_what_is_kept_in_memory_is_not_deleted_either(
+    pane: HubPane, session: Session, tiny_bert: Checkpoint, tiny_llama: Checkpoint, qtbot: QtBot
+) -> None:
+    shutil.copytree(tiny_bert.path, paths.runs_dir() / "my-run")
+    session.local_changed.emit()
+    qtbot.waitUntil(lambda: rows(pane, "hub.local") == ["my-run"])
+    for checkpoint in (replace(tiny_bert, path=paths.runs_dir() / "my-run"), tiny_llama):
+        with qtbot.waitSignal(session.second_changed, timeout=60_000):
+            pane.load(checkpoint, second=True)
+        qtbot.waitUntil(lambda: not pane._loading.active)
+    assert session.second is not None and session.second.checkpoint == tiny_llama
+    select(pane, "hub.local", 0)
+    qtbot.mouseClick(find(pane, QPushButton, "hub.delete"), Qt.MouseButton.LeftButton)
+    assert pane.findChild(QWidget, "hub.consent") is None
+    assert "is loaded" in notice(pane)
 
 
 def test_delete_asks_and_frees(pane: HubPane, server: HubServer, session: Session, qtbot: QtBot) -> None:

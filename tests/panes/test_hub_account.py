@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from tests.engine.hub.test_account import TOKEN
 from tests.engine.hub.test_account import store as store
+from workbench.engine.hub import endpoints
 from workbench.panes.hub.account import AccountDialog
 from workbench.runtime.jobs import Runner
 
@@ -43,3 +44,26 @@ def test_a_person_logs_in_and_out(qtbot: QtBot, dialog: AccountDialog, store: Pa
     qtbot.waitUntil(lambda: status.text().startswith("Nobody is logged in"))
     assert not (store / "token").exists()
     qtbot.waitUntil(log_in.isEnabled)
+
+
+def test_another_hub_is_chosen_for_the_next_start(
+    qtbot: QtBot, dialog: AccountDialog, store: Path, workbench_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = dialog.findChild(QLabel, "hub.account_status")
+    qtbot.waitUntil(lambda: status.text().startswith("Nobody is logged in"))
+    box, about = dialog.findChild(QComboBox, "hub.endpoint"), dialog.findChild(QLabel, "hub.endpoint_status")
+    use = dialog.findChild(QPushButton, "hub.use_endpoint")
+    assert not use.isEnabled() and "HF_ENDPOINT of the environment" in about.text()
+    monkeypatch.delenv("HF_ENDPOINT")
+    dialog._show_hubs()
+    assert use.isEnabled() and box.currentText() == "the client's own Hub"
+    box.setCurrentText("http://far.example")
+    use.click()
+    assert "not https" in about.text() and endpoints.chosen() == ""
+    box.setCurrentText("https://mirror.example/")
+    use.click()
+    assert "From the next start on, https://mirror.example is asked" in about.text()
+    assert endpoints.chosen() == "https://mirror.example"
+    box.setCurrentText("the client's own Hub")
+    use.click()
+    assert endpoints.chosen() == "" and endpoints.known() == ("https://mirror.example",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,23 @@ def test_filters_sift_the_results(pane: HubPane, server: HubServer, qtbot: QtBot
     find(pane, QCheckBox, "hub.loads").setChecked(True)
     wait(qtbot, pane)
     assert names(pane) == [] and "fewer filters" in find(pane, QLabel, "hub.search_status").text()
+
+
+def test_a_row_says_its_licence_and_whether_its_weights_fit(
+    pane: HubPane, server: HubServer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "free", lambda device="cpu": 10**9)
+    huge = {"parameters": {"F32": 10**9}, "total": 10**9}
+    add(server, "a/huge", downloads=500, safetensors=huge, tags=["license:gpl-3.0"], cardData={})
+    add(server, "a/unknown", downloads=400, safetensors=None)
+    search(qtbot, pane)
+    table = find(pane, QTableView, "hub.results").model()
+    titles = [table.headerData(at, Qt.Orientation.Horizontal) for at in range(table.columnCount())]
+    shown = [
+        [str(table.index(row, titles.index(title)).data() or "") for title in ("Name", "Fits?", "Licence")]
+        for row in range(3)
+    ]
+    assert shown == [["a/huge", "no", "gpl-3.0"], ["a/unknown", "", "mit"], ["someone/model-0", "yes", "mit"]]
 
 
 def test_data_sets_are_found_and_read(pane: HubPane, server: HubServer, qtbot: QtBot) -> None:
@@ -259,6 +277,80 @@ def test_code_of_a_checkpoint_is_shown_before_it_runs(pane: HubPane, qtbot: QtBo
     with qtbot.waitSignal(pane._session.model_changed, timeout=60_000):
         dialog.findChild(QPushButton, "hub.trust_yes").click()
     assert type(pane._session.model.model).__name__ == "OwnModel"
+
+
+def add_own_code(server: HubServer, tmp_path: Path, mark: str) -> None:
+    made = own_code(tmp_path / "made")
+    files = {path.name: path.read_bytes() for path in made.path.iterdir()}
+    # Code that another test has run would not run again.
+    files["own.py"] += f"# {mark}\nopen({str(tmp_path / 'ran')!r}, 'w').close()\n".encode()
+    server.add("someone/own", files, downloads=1, pipeline_tag="other", library_name="transformers")
+
+
+def agree_and_load(pane: HubPane, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: pane.findChild(QDialog, "hub.trust") is not None, timeout=60_000)
+    with qtbot.waitSignal(pane._session.model_changed, timeout=60_000):
+        find(pane, QPushButton, "hub.trust_yes").click()
+    assert type(pane._session.model.model).__name__ == "OwnModel"
+
+
+def test_code_that_a_checkpoint_needs_is_fetched_with_it_and_runs_only_after_consent(
+    pane: HubPane, server: HubServer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    add_own_code(server, tmp_path, "with its code")
+    search(qtbot, pane, "own")
+    find(pane, QTableView, "hub.results").selectRow(0)
+    tick = find(pane, QCheckBox, "hub.with_code")
+    qtbot.waitUntil(lambda: tick.isVisible())
+    assert not tick.isChecked()
+    tick.click()
+    find(pane, QPushButton, "hub.download").click()
+    load = find(pane, QPushButton, "hub.load")
+    qtbot.waitUntil(lambda: load.isVisible() and load.isEnabled(), timeout=30_000)
+    assert not (tmp_path / "ran").exists() and server.paths("own.py")
+    load.click()
+    qtbot.waitUntil(lambda: pane.findChild(QDialog, "hub.trust") is not None, timeout=60_000)
+    assert not (tmp_path / "ran").exists()
+    agree_and_load(pane, qtbot)
+    assert (tmp_path / "ran").exists()
+
+
+def test_a_load_that_lacks_its_code_offers_to_fetch_it_and_goes_on(
+    pane: HubPane, server: HubServer, qtbot: QtBot, tmp_path: Path
+) -> None:
+    add_own_code(server, tmp_path, "fetched later")
+    search(qtbot, pane, "own")
+    find(pane, QTableView, "hub.results").selectRow(0)
+    tick = find(pane, QCheckBox, "hub.with_code")
+    qtbot.waitUntil(lambda: tick.isVisible())
+    find(pane, QPushButton, "hub.download").click()
+    load = find(pane, QPushButton, "hub.load")
+    qtbot.waitUntil(lambda: load.isVisible() and load.isEnabled(), timeout=30_000)
+    assert not server.paths("/own.py")
+    load.click()
+    qtbot.waitUntil(lambda: pane.findChild(QPushButton, "hub.notice_action") is not None, timeout=60_000)
+    action = find(pane, QPushButton, "hub.notice_action")
+    assert action.text() == "Fetch its code"
+    action.click()
+    agree_and_load(pane, qtbot)
+    assert server.paths("/own.py") and (tmp_path / "ran").exists()
+
+
+def test_what_transformers_knows_offers_no_code(pane: HubPane, server: HubServer, qtbot: QtBot) -> None:
+    search(qtbot, pane, "model-0")
+    find(pane, QTableView, "hub.results").selectRow(0)
+    qtbot.waitUntil(lambda: "With text" in find(pane, QWidget, "hub.card").toPlainText())
+    assert not find(pane, QCheckBox, "hub.with_code").isVisible()
+
+
+def test_a_folder_of_this_machine_says_licence_and_languages(
+    pane: HubPane, qtbot: QtBot, tiny_llama: Checkpoint, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_llama.path, tmp_path / "mine")
+    (tmp_path / "mine" / "README.md").write_text("---\nlicense: mit\nlanguage: [en, de]\n---\n# Mine\n")
+    pane._keeping.open(tmp_path / "mine")
+    qtbot.waitUntil(lambda: "en, de" in facts(pane))
+    assert "mit: use it for anything" in facts(pane)
 
 
 def test_what_is_too_large_can_be_tried_all_the_same(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from workbench.engine.values import Encoding, Logits, Sampling, Step, Token
+from workbench.engine.models import LoadedModel
+from workbench.engine.values import Checkpoint, Encoding, Logits, Sampling, Step, Token
 from workbench.runtime import session as session_module
 from workbench.runtime.session import Session
 
@@ -63,3 +67,44 @@ def test_logits_stay_within_the_budget_and_the_oldest_go_first(monkeypatch: pyte
         session.add_step(_step(index))
     assert [step.logits is not None for step in session.steps] == [False] * 6 + [True] * 4
     assert [step.probability for step in session.steps] == [0.5] * 10, "only the logits are dropped"
+
+
+def _loaded(name: str) -> LoadedModel:
+    """A model's record without its weights: the session looks at nothing else."""
+    facts: Any = None
+    return LoadedModel(
+        Checkpoint(name, Path(name)), facts, None, facts, "AutoModel", "float32", "cpu", 1, 4, (), (), 0.0
+    )  # fmt: skip
+
+
+def test_a_new_model_takes_the_place_of_the_one_in_use_and_a_known_one_leaves_it(qtbot: QtBot) -> None:
+    session = Session()
+    one, two, three = map(_loaded, ("one", "two", "three"))
+    session.set_model(one)
+    session.set_second(two)
+    session.add_model(three)
+    session.add_model(three)
+    assert session.models == (one, two, three)
+    with qtbot.waitSignals([session.model_changed, session.models_changed]):
+        session.set_model(three)
+    assert (session.model, session.second, session.models) == (three, two, (one, two, three))
+    four = _loaded("four")
+    session.set_model(four)
+    assert session.models == (one, two, four), "what it took the place of is out of memory"
+    session.set_second(None)
+    assert session.models == (one, four)
+    with qtbot.assertNotEmitted(session.model_changed), qtbot.waitSignal(session.models_changed):
+        session.drop_model(one)
+    session.drop_model(four)
+    assert (session.model, session.second, session.models) == (None, None, ())
+
+
+def test_a_model_with_two_parts_leaves_memory_with_the_last_of_them() -> None:
+    session = Session()
+    one = _loaded("one")
+    session.set_model(one)
+    session.set_second(one)
+    session.set_model(None)
+    assert session.models == (one,)
+    session.set_second(None)
+    assert session.models == ()

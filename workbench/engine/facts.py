@@ -48,6 +48,25 @@ HEADS: tuple[tuple[str, str], ...] = (
     ("AutoModelForVisualQuestionAnswering", "MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING_NAMES"),
     ("AutoModelForZeroShotObjectDetection", "MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION_MAPPING_NAMES"),
     ("AutoModelForTextToWaveform", "MODEL_FOR_TEXT_TO_WAVEFORM_MAPPING_NAMES"),
+    ("AutoModelForTextToSpectrogram", "MODEL_FOR_TEXT_TO_SPECTROGRAM_MAPPING_NAMES"),
+    ("AutoModelForTDT", "MODEL_FOR_TDT_MAPPING_NAMES"),
+    ("AutoModelForRNNT", "MODEL_FOR_RNNT_MAPPING_NAMES"),
+    ("AutoModelForMaskGeneration", "MODEL_FOR_MASK_GENERATION_MAPPING_NAMES"),
+    ("AutoModelForKeypointDetection", "MODEL_FOR_KEYPOINT_DETECTION_MAPPING_NAMES"),
+    ("AutoModelForKeypointMatching", "MODEL_FOR_KEYPOINT_MATCHING_MAPPING_NAMES"),
+    ("AutoModelForPoseEstimation", "MODEL_FOR_POSE_ESTIMATION_MAPPING_NAMES"),
+    ("AutoModelForVideoClassification", "MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES"),
+    ("AutoModelForAudioXVector", "MODEL_FOR_AUDIO_XVECTOR_MAPPING_NAMES"),
+    ("AutoModelForAudioFrameClassification", "MODEL_FOR_AUDIO_FRAME_CLASSIFICATION_MAPPING_NAMES"),
+    ("AutoModelForAudioTokenization", "MODEL_FOR_AUDIO_TOKENIZATION_NAMES"),
+    ("AutoModelForImageToImage", "MODEL_FOR_IMAGE_TO_IMAGE_MAPPING_NAMES"),
+    ("AutoModelForMaskedImageModeling", "MODEL_FOR_MASKED_IMAGE_MODELING_MAPPING_NAMES"),
+    ("AutoModelForNormalEstimation", "MODEL_FOR_NORMAL_ESTIMATION_MAPPING_NAMES"),
+    ("AutoModelForPointmapEstimation", "MODEL_FOR_POINTMAP_ESTIMATION_MAPPING_NAMES"),
+    ("AutoModelForTableRecognition", "MODEL_FOR_TABLE_RECOGNITION_MAPPING_NAMES"),
+    ("AutoModelForTextRecognition", "MODEL_FOR_TEXT_RECOGNITION_MAPPING_NAMES"),
+    ("AutoModelForDecision", "MODEL_FOR_DECISION_MAPPING_NAMES"),
+    ("AutoModelForMultimodalLM", "MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES"),
     ("AutoModel", "MODEL_MAPPING_NAMES"),
 )
 
@@ -312,6 +331,8 @@ def _tables() -> dict[str, dict[str, str]]:
             source = file.read_text("utf-8")
             for block in re.finditer(r"^(\w+)(?: = OrderedDict|\.update)\((.*?)^\)", source, re.MULTILINE | re.DOTALL):
                 if block[1] in wanted:
+                    for other in re.findall(r"\*list\((\w+)\.items\(\)\)", block[2]):
+                        found[block[1]].update(found.get(other, {}))
                     found[block[1]].update(re.findall(r'\(?"([\w.-]+)"\s*[,:]\s*\(?\s*"(\w+)"', block[2]))
     return found
 

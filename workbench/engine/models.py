@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +129,7 @@ def free(device: str = "cpu") -> int | None:
     """Bytes free on a device now, other programs counted; None where it can't be told without importing torch."""
     if device in ("cpu", "mps"):
         return memory().available
-    torch = sys.modules.get("torch")
+    torch = _imported_torch()
     if torch is None or not torch.cuda.is_available():
         return None
     if device == "spread":
@@ -140,8 +140,14 @@ def free(device: str = "cpu") -> int | None:
 
 def threads() -> int:
     """Threads that torch computes with on the CPU, or would once it is imported."""
-    torch = sys.modules.get("torch")
+    torch = _imported_torch()
     return int(torch.get_num_threads()) if torch is not None else os.cpu_count() or 1
+
+
+def _imported_torch() -> Any:
+    """The module torch where it is imported already, whole: another thread may be in the middle of it."""
+    torch = sys.modules.get("torch")
+    return None if torch is None or getattr(torch.__spec__, "_initializing", False) else torch
 
 
 def empty_caches() -> None:
@@ -224,7 +230,6 @@ def load(
     adapter = adapter_in(checkpoint.path)
     base = base_of(adapter, what) if adapter is not None else checkpoint.path
     _refuse(facts, what)
-    trusted = trust.check(checkpoint, facts, what, task=task)
     if (base / "adapter_config.json").exists():
         # Transformers would load it too, unasked.
         raise NotSupported(
@@ -232,41 +237,55 @@ def load(
             why="It holds an adapter beside a whole checkpoint, and which of them is meant does not show.",
             remedy="Move adapter_config.json and the adapter's weights into a folder of their own.",
         )
-    if not trusted.pickle:
-        _check_weights(base, what)
     head = head or facts.trained_head or facts.heads[0]
+    with trust.check(checkpoint, facts, what, task=task) as trusted:
+        if not trusted.pickle:
+            _check_weights(base, what)
+        if adapter is None:
+            base = trusted.path
+        elif trusted.path != checkpoint.path:
+            raise NotSupported(
+                what,
+                why="It is an adapter that brings pickles or code of its own.",
+                remedy="Merge it into its checkpoint with peft (merge_and_unload) and save that as safetensors.",
+            )
+        task.report(Progress(0, None, "steps", "importing transformers"))
+        import torch
 
-    task.report(Progress(0, None, "steps", "importing transformers"))
-    import torch
-
-    device = devices()[0] if device == "auto" else device
-    task.check()
-    if not tight:
-        _check_memory(facts, dtype, device, what)
-    before = memory().process
-    task.report(Progress(0, None, "steps", "reading the weights"))
-    with _locked(task), _seeded(seed):
-        config = _config(checkpoint.path, list(labels) if labels else None, num_labels, trusted, what)
-        packed = _packed(bits, unpacked, device) or ({"device_map": "auto"} if device == "spread" else {})
-        model, info = _from_pretrained(base, config, head, dtype, attn_implementation, packed, trusted, what)
-    try:
-        own_labels = adapter is not None or labels is not None or num_labels is not None
-        _check_shapes(info, own_labels, what)
+        device = devices()[0] if device == "auto" else device
         task.check()
-        stored: set[str] = set()
-        if adapter is not None:
-            task.report(Progress(0, None, "steps", "merging the adapter"))
-            model, stored = _merged(model, adapter)
-        model = model.eval() if packed else model.eval().to(torch.device(device))
-    except CheckpointError:
-        raise
-    except Exception as error:
-        raise _worded(error, what) from error
-    # The tokenizer after the weights: parsing tokenizer.json holds the GIL at a stretch, and a window that was just
-    # asked to load has something to paint first.
-    task.report(Progress(0, None, "steps", "reading the tokenizer"))
-    tokenizer, notes = tokenizer_of(checkpoint, own_code=trusted.code)
-    processor, about_processor = processor_of(checkpoint, facts, head, model.config)
+        if not tight:
+            _check_memory(facts, dtype, device, what)
+        before = memory().process
+        task.report(Progress(0, None, "steps", "reading the weights"))
+        with _locked(task), _seeded(seed):
+            config = _config(trusted.path, list(labels) if labels else None, num_labels, trusted, what)
+            packed = _packed(bits, unpacked, device) or ({"device_map": "auto"} if device == "spread" else {})
+            model, info = _from_pretrained(base, config, head, dtype, attn_implementation, packed, trusted, what)
+        try:
+            own_labels = adapter is not None or labels is not None or num_labels is not None
+            _check_shapes(info, own_labels, what)
+            task.check()
+            stored: set[str] = set()
+            if adapter is not None:
+                task.report(Progress(0, None, "steps", "merging the adapter"))
+                model, stored = _merged(model, adapter)
+            model = model.eval() if packed else model.eval().to(torch.device(device))
+        except CheckpointError:
+            raise
+        except Exception as error:
+            raise _worded(error, what) from error
+        # The tokenizer after the weights: parsing tokenizer.json holds the GIL at a stretch, and a window that was
+        # just asked to load has something to paint first.
+        task.report(Progress(0, None, "steps", "reading the tokenizer"))
+        private = replace(checkpoint, path=trusted.path)
+        tokenizer, notes = tokenizer_of(private, own_code=trusted.code)
+        processor, about_processor = processor_of(private, facts, head, model.config)
+    if trusted.path != checkpoint.path:
+        # Nobody is to look for it in the private copy, which ends with the program.
+        model.config._name_or_path = model.name_or_path = str(checkpoint.path)
+        if tokenizer is not None:
+            tokenizer.name_or_path = str(checkpoint.path)
     missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])} - stored
     if adapter is not None:
         notes = (*notes, f"Its adapter ({adapter.kind}) is merged into {base.name} in memory.")
@@ -458,8 +477,10 @@ def _from_pretrained(
     for attempt in (attention,) if attention else ("sdpa", "eager"):
         # A config.json can name an attention kernel to be fetched from the Hub; only setting it here beats that.
         config._attn_implementation = attempt
+        # The library's decision models fail where they are asked what was missing.
+        told = head != "AutoModelForDecision"
         try:
-            model, info = auto.from_pretrained(
+            found = auto.from_pretrained(
                 path,
                 config=config,
                 dtype=dtype,
@@ -468,10 +489,11 @@ def _from_pretrained(
                 weights_only=True,
                 local_files_only=True,
                 ignore_mismatched_sizes=True,
-                output_loading_info=True,
+                output_loading_info=told,
                 **packed,
             )
-            return model, info
+            kinds = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
+            return found if told else (found, dict.fromkeys(kinds, ()))
         except ValueError as error:
             if attention or attempt == "eager" or "attention" not in str(error):
                 raise _worded(error, what) from error

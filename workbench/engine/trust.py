@@ -1,30 +1,45 @@
 """What a checkpoint would run: shown, weighed and asked for before; consent holds for exactly what was shown.
 
 Weights load from safetensors and models from the classes of transformers without any question. Two things need one:
-Python code that comes with a checkpoint, and pickled weights, which are opened with ``weights_only`` even then.
+Python code that comes with a checkpoint, and pickled weights, which are opened with ``weights_only`` even then. What is
+run or opened is never read from the checkpoint again: it is a private copy of the very bytes that were compared with
+the consent.
 """
 
 from __future__ import annotations
 
 import ast
+import atexit
 import contextlib
+import errno
+import functools
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from workbench.engine import paths
-from workbench.engine.errors import CheckpointError, UnsafeRefused
-from workbench.engine.facts import known_model_type, read_config, weight_files
+from workbench.engine.errors import CheckpointError, OutOfSpace, UnsafeRefused
+from workbench.engine.facts import CONFIG_LIMIT, known_model_type, parse_config, read_config, weight_files
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.values import Checkpoint, Facts
 
 #: More code than a person could look through is refused.
 FILES, FILE_LIMIT = 100, 2**20
+
+#: Settings whose ``auto_map`` names what is run.
+_NAMING = ("config.json", "tokenizer_config.json")
+
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+#: Bytes that stay free beside a private copy.
+_RESERVE = 16 * 2**20
 
 _KEPT = 1000
 _BLOCK = 2**20
@@ -136,42 +151,80 @@ class ConsentNeeded(UnsafeRefused):
         self.request = request
 
 
+class CodeMissing(UnsafeRefused):
+    """Its architecture is code of its own that was not fetched."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """What may be done for a checkpoint: run its code, open its pickles."""
+    """What may be done for a checkpoint: run its code, open its pickles.
 
-    code: bool = False
-    pickle: bool = False
+    Attributes:
+        code: Its code may run.
+        pickle: Its pickles may be opened.
+        path: The folder to load from: the checkpoint's own, or a private one with the bytes that were agreed to.
+    """
+
+    code: bool
+    pickle: bool
+    path: Path
 
 
-def check(checkpoint: Checkpoint, facts: Facts, what: str, *, task: Task | None = None) -> Trusted:
-    """What loading a checkpoint needs, once it is agreed to.
+@contextlib.contextmanager
+def check(checkpoint: Checkpoint, facts: Facts, what: str, *, task: Task | None = None) -> Iterator[Trusted]:
+    """What loading a checkpoint needs, once it is agreed to; private copies of pickles last as long as the block.
 
     Raises:
         ConsentNeeded: It needs something that was not agreed to, or that has changed since.
         UnsafeRefused: Its code lies in another repository, or is more than can be looked through.
+        OutOfSpace: There is no room for the private copy of its pickles.
     """
-    code = facts.remote_code and not known_model_type(facts.model_type)
+    task = task or Silent()
+    code = needs_code(facts)
     pickled = facts.weights == "pickle"
-    for needed, ask in ((code, code_of), (pickled, pickle_of)):
-        if needed:
-            request = ask(checkpoint, what, task=task)
+    with contextlib.ExitStack() as stack:
+        exact: dict[str, bytes] = {}
+        if code:
+            request, exact = _read_code(checkpoint, what, task)
             if not given(request):
                 raise ConsentNeeded(what, request)
-    return Trusted(code, pickled)
+        weights: Path | None = None
+        if pickled:
+            weights = _room_for_pickles(checkpoint, what, stack)
+            exact |= _index_of_pickles(checkpoint, what)
+            request = pickle_of(checkpoint, what, task=task, into=weights)
+            if not given(request):
+                raise ConsentNeeded(what, request)
+        yield Trusted(code, pickled, _private(checkpoint, exact, weights) if code or pickled else checkpoint.path)
+
+
+def needs_code(facts: Facts) -> bool:
+    """Whether it loads by Python code of its own alone: transformers does not know its architecture."""
+    return facts.remote_code and not known_model_type(facts.model_type)
 
 
 def code_of(checkpoint: Checkpoint, what: str = "Could not load it.", *, task: Task | None = None) -> Request:
     """The Python files of a checkpoint, with what they do that is dangerous, for a person to agree to.
 
     Raises:
-        UnsafeRefused: The code is not here, or is more than can be looked through.
+        CodeMissing: The code is not here.
+        UnsafeRefused: It lies in another repository, or is more than can be looked through.
         CheckpointError: There is no config.json that can be read.
     """
-    task = task or Silent()
-    config = read_config(checkpoint.path, checkpoint.name)
-    auto_map = config.get("auto_map")
-    if "--" in json.dumps(auto_map):
+    return _read_code(checkpoint, what, task or Silent())[0]
+
+
+def _read_code(checkpoint: Checkpoint, what: str, task: Task) -> tuple[Request, dict[str, bytes]]:
+    """The request, and the bytes it stands for: every Python file, and the settings that name what is run."""
+    read_config(checkpoint.path, checkpoint.name)
+    exact, maps = {}, []
+    for name in _NAMING:
+        file = checkpoint.path / name
+        if file.is_file() and file.stat().st_size <= CONFIG_LIMIT:
+            exact[name] = file.read_bytes()
+            settings = parse_config(exact[name], what, "Download it again.")
+            maps += [settings["auto_map"]] if "auto_map" in settings else []
+    if "--" in json.dumps(maps):
         raise UnsafeRefused(
             what,
             why="Its config names code of another repository, which is not here to be looked at.",
@@ -179,10 +232,10 @@ def code_of(checkpoint: Checkpoint, what: str = "Could not load it.", *, task: T
         )
     found = sorted(path for path in checkpoint.path.rglob("*.py") if path.is_file())
     if not found:
-        raise UnsafeRefused(
+        raise CodeMissing(
             what,
             why="Its architecture is Python code of its own, which is not here to be looked at.",
-            remedy="Fetch its .py files too: Choose files… in the Hub pane.",
+            remedy="Fetch its .py files too; they are shown to you before anything of them runs.",
         )
     if len(found) > FILES or any(path.stat().st_size > FILE_LIMIT for path in found):
         raise UnsafeRefused(
@@ -190,19 +243,28 @@ def code_of(checkpoint: Checkpoint, what: str = "Could not load it.", *, task: T
             why=f"It brings more code than can be looked through: {len(found)} files.",
             remedy="Choose a checkpoint of an architecture that transformers has itself.",
         )
-    digest = hashlib.sha256(json.dumps(auto_map, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(maps, sort_keys=True).encode())
     shown = []
     for path in found:
         task.check()
         name, content = path.relative_to(checkpoint.path).as_posix(), path.read_bytes()
+        exact[name] = content
         digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
         text = content.decode("utf-8", "replace")
         shown.append(Shown(name, text, findings(text)))
-    return Request("code", *_named(checkpoint), digest.hexdigest(), tuple(shown))
+    return Request("code", *_named(checkpoint), digest.hexdigest(), tuple(shown)), exact
 
 
-def pickle_of(checkpoint: Checkpoint, what: str = "Could not load it.", *, task: Task | None = None) -> Request:
+def pickle_of(
+    checkpoint: Checkpoint, what: str = "Could not load it.", *, task: Task | None = None, into: Path | None = None
+) -> Request:
     """The pickled weights of a checkpoint, with what they would call when opened without protection.
+
+    Args:
+        checkpoint: A folder.
+        what: What is being done, as "Could not …".
+        task: Told how many bytes were looked at.
+        into: A folder that takes a copy of exactly the bytes that were looked at; None copies nothing.
 
     Raises:
         CheckpointError: A file is missing or can't be read.
@@ -216,16 +278,104 @@ def pickle_of(checkpoint: Checkpoint, what: str = "Could not load it.", *, task:
         name = file.relative_to(checkpoint.path).as_posix()
         digest.update(f"\0{name}\0{file.stat().st_size}\0".encode())
         try:
-            with file.open("rb") as stream:
+            with file.open("rb") as stream, _copy(name, into) as copy:
                 while block := stream.read(_BLOCK):
                     task.check()
                     digest.update(block)
+                    copy.write(block)
                     done += len(block)
                     task.report(Progress(done, total, "bytes", f"looking at {name}"))
         except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
             raise CheckpointError(what, why=f"{name} can't be read.", remedy="Download it again.") from error
         shown.append(Shown(name, "", tuple(Finding(0, words) for words in _called_by(file))))
     return Request("pickle", *_named(checkpoint), digest.hexdigest(), tuple(shown))
+
+
+def _index_of_pickles(checkpoint: Checkpoint, what: str) -> dict[str, bytes]:
+    """The index of pickled shards, which may name no file that nobody agreed to."""
+    file = checkpoint.path / "pytorch_model.bin.index.json"
+    if not file.is_file():
+        return {}
+    content = file.read_bytes() if file.stat().st_size <= CONFIG_LIMIT else b""
+    agreed = {shard.name for shard in weight_files(checkpoint.path)[1]}
+    try:
+        named = set(json.loads(content)["weight_map"].values())
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        named = {""}
+    if not named <= agreed:
+        raise CheckpointError(
+            what, why="Its index names weight files that are not beside it.", remedy="Download the checkpoint again."
+        )
+    return {file.name: content}
+
+
+def _copy(name: str, into: Path | None) -> BinaryIO:
+    if into is None:
+        return open(os.devnull, "wb")
+    place = into / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place.open("wb")
+
+
+def _room_for_pickles(checkpoint: Checkpoint, what: str, stack: contextlib.ExitStack) -> Path | None:
+    """A private folder for a copy, or None where nobody has agreed to any pickle of it."""
+    asked = ("pickle", *_named(checkpoint))
+    if asked not in {_key(entry)[:3] for entry in _kept()}:
+        return None
+    home = paths.data_dir()
+    needed = sum(file.stat().st_size for file in weight_files(checkpoint.path)[1] if file.is_file())
+    free = shutil.disk_usage(home).free
+    if needed + _RESERVE > free:
+        raise OutOfSpace(
+            what,
+            why=f"Pickles are opened as a private copy: that takes {needed / 1e6:,.0f} MB and {free / 1e6:,.0f} MB "
+            "are free.",
+            remedy="Free some space, or choose a checkpoint with safetensors.",
+        )
+    scratch = tempfile.TemporaryDirectory(prefix=".opened-", dir=home, ignore_cleanup_errors=True)
+    return Path(stack.enter_context(scratch))
+
+
+def _private(checkpoint: Checkpoint, exact: Mapping[str, bytes], weights: Path | None) -> Path:
+    """A folder of this process that stands for the checkpoint: the bytes agreed to, and links to everything else."""
+    home = _home()
+    # The library names modules after the folder, so that it has to be a name Python takes.
+    folder = Path(tempfile.mkdtemp(prefix="load-", dir=home), "checkpoint")
+    for path in checkpoint.path.rglob("*"):
+        name = path.relative_to(checkpoint.path).as_posix()
+        copied = weights / name if weights is not None else None
+        place = folder / name
+        if not path.is_file() or (path.suffix == ".py" and name not in exact):
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if name in exact:
+            place.write_bytes(exact[name])
+        elif copied is not None and copied.is_file():
+            _link(copied, place)
+        elif weights is None or path.suffix not in _PICKLES:
+            _link(path, place)
+    return folder
+
+
+def _link(path: Path, place: Path) -> None:
+    try:
+        place.symlink_to(path.resolve())
+    except OSError:
+        # Where links can't be made.
+        shutil.copyfile(path, place)
+
+
+@functools.cache
+def _home() -> Path:
+    """The private folder of this process, gone when it ends; the library runs code from there and nowhere else."""
+    from transformers import dynamic_module_utils
+
+    home = Path(tempfile.mkdtemp(prefix="workbench-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    dynamic_module_utils.HF_MODULES_CACHE = str(home / "modules")
+    return home
 
 
 def given(request: Request) -> bool:

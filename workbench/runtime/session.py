@@ -36,8 +36,9 @@ class Session(QObject):
     ``set_x`` returns early when nothing changes, drops what no longer holds, and then announces.
 
     Attributes:
-        model: The loaded model with its tokenizer, or None.
-        second: Another loaded model: to compare with, or to guess ahead for the first; or None.
+        models: All models in memory, in the order they were loaded; any number.
+        model: The one of them that all panes use, with its tokenizer, or None.
+        second: One of them to compare with, or to guess ahead for the first; or None.
         prompt: The plain text that Tokenizer and Playground share.
         encoding: What went (or would go) into the model last, or None.
         branches: All ways in which texts were continued, oldest first; those of one prompt form a tree.
@@ -54,10 +55,12 @@ class Session(QObject):
         model_changed(), second_changed(), prompt_changed(), encoding_changed(), steps_reset(), step_added(Step),
         next_logits_changed(), selection_changed(), sampling_changed(), strategy_changed(), offline_changed(): After the
             value of that name changed.
+        models_changed(): One was loaded or given up, or has another part now.
         branches_changed(): A branch was begun, ended, named, pruned, or another one is looked at.
         local_changed(): What lies on this machine (cache, starters, runs) may have changed.
     """
 
+    models_changed = Signal()
     model_changed = Signal()
     second_changed = Signal()
     prompt_changed = Signal()
@@ -74,6 +77,7 @@ class Session(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.models: tuple[LoadedModel, ...] = ()
         self.model: LoadedModel | None = None
         self.second: LoadedModel | None = None
         self.prompt = ""
@@ -122,22 +126,54 @@ class Session(QObject):
         """The loaded model's checkpoint."""
         return self.model.checkpoint if self.model else None
 
+    def add_model(self, model: LoadedModel) -> None:
+        """Keep a model in memory beside the others, for no part yet."""
+        if model not in self.models:
+            self.models = (*self.models, model)
+            self.models_changed.emit()
+
+    def drop_model(self, model: LoadedModel) -> None:
+        """Give a model up, whatever its part is."""
+        if model is self.model:
+            self.set_model(None)
+        if model is self.second:
+            self.set_second(None)
+        if model in self.models:
+            self.models = tuple(each for each in self.models if each is not model)
+            self.models_changed.emit()
+
     def set_model(self, model: LoadedModel | None) -> None:
-        """Take a loaded model (or none); what an older one wrote stays among the branches."""
+        """Let the panes use another model; what an older one wrote stays among the branches.
+
+        One of `models` leaves the older one in memory. A new one takes its place there, and None gives it up, unless
+        it is the second one too.
+        """
         if model is self.model:
             return
-        self.model = model
+        before, self.model = self.model, model
+        self._place(before, model)
         self._model_vocabulary = None
         self.set_encoding(None)
         self.vocabulary = self._own_vocabulary()
         self.model_changed.emit()
+        self.models_changed.emit()
 
     def set_second(self, model: LoadedModel | None) -> None:
-        """Take a second model (or none)."""
+        """Take another second model; what becomes of the older one is as with `set_model`."""
         if model is self.second:
             return
-        self.second = model
+        before, self.second = self.second, model
+        self._place(before, model)
         self.second_changed.emit()
+        self.models_changed.emit()
+
+    def _place(self, before: LoadedModel | None, model: LoadedModel | None) -> None:
+        """Keep `models` in step with what has just become a part of the window."""
+        if model is not None and model in self.models:
+            return
+        gone = before if before is not None and before not in (self.model, self.second) else None
+        kept = tuple(each for each in self.models if each is not gone)
+        self.models = kept if model is None else (*kept, model)
 
     def set_prompt(self, prompt: str) -> None:
         """Take the shared plain text."""

@@ -290,6 +290,17 @@ def test_without_links_the_files_lie_in_the_snapshot(
     assert hub.download("someone/tiny").complete and server.sent == []
 
 
+def test_without_links_files_of_one_content_are_all_there(
+    server: HubServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_DISABLE_SYMLINKS", "1")
+    server.add("someone/tiny", {**checkpoint_files(), "a.txt": b"same", "b.txt": b"same", "c.txt": b"same"})
+    made = hub.download("someone/tiny")
+    assert [(made.path / name).read_bytes() for name in ("a.txt", "b.txt", "c.txt")] == [b"same"] * 3
+    server.sent.clear()
+    assert hub.download("someone/tiny").complete and server.sent == []
+
+
 @pytest.mark.parametrize("revision", ["../../x", "", "a//b", "/etc"])
 def test_revisions_are_no_paths(server: HubServer, revision: str) -> None:
     server.add("someone/tiny", checkpoint_files())

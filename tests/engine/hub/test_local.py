@@ -11,6 +11,8 @@ import pytest
 from tests.hub_server import HubServer, checkpoint_files
 from workbench.engine import hub, paths
 from workbench.engine.errors import CheckpointError, WorkbenchError
+from workbench.engine.task import Silent
+from workbench.engine.train.folder import RunFolder
 from workbench.engine.values import Checkpoint
 
 
@@ -114,6 +116,21 @@ def test_what_is_pinned_is_not_deleted(server: HubServer) -> None:
     assert hub.local_checkpoints() == ()
 
 
+def test_a_run_that_is_being_trained_is_not_deleted(cache: Path, tiny_llama: Checkpoint) -> None:
+    for name in ("going-on", "over"):
+        shutil.copytree(tiny_llama.path, paths.runs_dir() / name)
+    folder = RunFolder(paths.runs_dir() / "going-on", Silent())
+    folder.take_up(0)
+    going_on, over = sorted(hub.local_checkpoints(), key=lambda each: each.name)
+    with pytest.raises(WorkbenchError, match="being trained") as refused:
+        hub.delete(over, going_on)
+    assert "Stop the run first" in refused.value.remedy
+    assert over.path.exists() and going_on.path.exists(), "nothing is deleted when one of them may not be"
+    folder.release()
+    hub.delete(over, going_on)
+    assert hub.local_checkpoints() == ()
+
+
 def test_revisions_are_listed_with_their_branches(server: HubServer) -> None:
     repo = server.add("someone/tiny", checkpoint_files())
     old = hub.download("someone/tiny")
@@ -144,3 +161,41 @@ def test_an_unfinished_newer_revision_stands_beside_the_whole_one(server: HubSer
     assert whole.complete and not begun.complete and begun.size == 500
     assert hub.freed(begun) == 500 == hub.delete(begun)
     assert made.path.exists() and not part.exists()
+
+
+@pytest.mark.parametrize(
+    ("head", "licence", "languages"),
+    [
+        ("license: mit\nlanguage: en", "mit", ("en",)),
+        ("language:\n- en\n- no\n- zh-Hant\nlicense: apache-2.0\ntags: [a, b]", "apache-2.0", ("en", "no", "zh-Hant")),
+        ("license: other\nlicense_name: my own\r\nlicense_link: LICENSE", "my own", ()),
+        ("language:\n  - de\n  - fr\nmodel-index:\n- name: x", "", ("de", "fr")),
+        ("license: [mit, gpl-3.0]", "mit", ()),
+        ("license: {a: b}\nlanguage: 5", "", ()),
+        ("license: 'unfinished", "", ()),
+        ("license: " + "[" * 4000, "", ()),
+        ("license: x" + "y" * 10_000, "x" + "y" * 59, ()),
+        ("license: mit\x1b[31m\nlanguage: e\x07n", "", ()),
+        ("language: &a [x, x]\nlicense: mit", "", ()),
+        ("a: &a [lol]\nb: &b [*a,*a]\n<<: *b\nlicense: mit", "mit", ()),
+        ("no: head of interest", "", ()),
+    ],
+)
+def test_a_folders_card_says_licence_and_languages_as_far_as_they_can_be_read(
+    tiny_llama: Checkpoint, tmp_path: Path, head: str, licence: str, languages: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "with a card"
+    shutil.copytree(tiny_llama.path, folder)
+    (folder / "README.md").write_text(f"---\n{head}\n---\n# Seen\n", encoding="utf-8", newline="")
+    seen = hub.look_local(Checkpoint("mine", folder))
+    assert (seen.licence, seen.languages, seen.card) == (licence, languages, "# Seen\n")
+
+
+def test_a_folder_without_a_card_names_no_licence(tiny_llama: Checkpoint) -> None:
+    seen = hub.look_local(tiny_llama)
+    assert (seen.licence, seen.languages, seen.card) == ("", (), "")
+
+
+def test_a_head_without_an_end_is_looked_at_no_further_than_a_head_goes(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_bytes(b"---\nlicense: mit\n" + b"x: y\n" * 200_000)
+    assert hub.look_local(Checkpoint("mine", tmp_path)).licence == ""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests import hub_server
 from workbench.engine import hub, paths
 from workbench.engine.errors import CheckpointError, InputError, NetworkError
 from workbench.engine.values import Checkpoint
@@ -209,3 +213,54 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(CheckpointError, match="Could not push"):
         hub.look_ready(tmp_path)
+
+
+def test_what_was_pushed_comes_back_from_the_hub_and_loads_the_same(
+    server: Server, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from huggingface_hub import constants
+
+    from workbench.engine.models import load
+
+    card = "---\nlicense: apache-2.0\nlanguage: en\n---\n# Tuned\n"
+    hub.push(hub.make_ready(folder, "me/tuned", card), "me/tuned")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    # The client compares with it what it was imported with.
+    monkeypatch.setattr(constants, "ENDPOINT", constants.HUGGINGFACE_CO_URL_TEMPLATE.partition("/{repo_id}")[0])
+    with hub_server.running() as elsewhere:
+        monkeypatch.setenv("HF_ENDPOINT", elsewhere.url)
+        elsewhere.add("me/tuned", server.repos["me/tuned"])
+        made = hub.download("me/tuned")
+        seen = hub.look_local(made)
+        assert hub.verify(made).whole and (seen.licence, seen.languages, seen.card) == (
+            "apache-2.0", ("en",), "# Tuned\n",
+        )  # fmt: skip
+    before, after = load(Checkpoint("run", folder)), load(made)
+    for name, weight in before.model.state_dict().items():
+        assert torch.equal(after.model.state_dict()[name], weight)
+    assert after.tokenizer is not None and before.tokenizer is not None
+    assert after.tokenizer("the cat")["input_ids"] == before.tokenizer("the cat")["input_ids"]
+
+
+def test_the_program_pushes_by_git_lfs_unless_the_environment_says_otherwise() -> None:
+    code = "import workbench.engine; from huggingface_hub.utils._runtime import is_xet_available as x; print(x())"
+    for said, expected in ((None, "False"), ("0", "True")):
+        environment = {key: value for key, value in os.environ.items() if key != "HF_HUB_DISABLE_XET"}
+        environment |= {"HF_HUB_DISABLE_XET": said} if said else {}
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected
+
+
+def test_without_a_xet_storage_it_says_what_to_do_and_keeps_the_folder(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
+    ready = hub.make_ready(folder, "me/tuned", "# Tuned\n")
+    with pytest.raises(NetworkError, match="Xet storage") as raised:
+        hub.push(ready, "me/tuned")
+    assert "HF_HUB_DISABLE_XET" in raised.value.why and TOKEN not in str(raised.value)
+    assert hub.waiting() == (ready,) and server.repos["me/tuned"] == {}

@@ -12,7 +12,7 @@ import pytest
 from tests.engine.hub.test_fetch import Watched
 from tests.hub_server import Fault, HubServer, checkpoint_files
 from workbench.engine import hub, paths
-from workbench.engine.errors import InputError, NetworkError, OutOfSpace
+from workbench.engine.errors import InputError, NetworkError, OutOfSpace, UnsafeRefused
 from workbench.engine.hub import Order, Transfer
 from workbench.engine.task import Cancelled, Silent
 
@@ -216,3 +216,23 @@ def test_two_fetch_the_same_file_once(server: HubServer) -> None:
         other.join()
     assert [other.exitcode for other in others] == [0, 0]
     assert server.bytes_of("model.safetensors") == len(files["model.safetensors"])
+
+
+def test_code_of_its_own_is_fetched_when_it_is_wanted_and_nothing_runs(server: HubServer, cache: Path) -> None:
+    files = checkpoint_files()
+    more = {"own/parts.py": b"raise SystemExit(1)", "huge.py": b"#" * (2**20 + 1), "../out.py": b"raise SystemExit"}
+    server.add("someone/own", {**files, **more})
+    plain = hub.download("someone/own")
+    assert not list(plain.path.rglob("*.py"))
+    names = hub.with_code("someone/own", plain.revision or "")
+    assert {name for name in names if name.endswith(".py")} == {"modeling.py", "own/parts.py"}
+    sent = len(server.sent)
+    made = hub.fulfil(Order("someone/own", plain.revision or "", names), task=Silent())
+    assert made.path == plain.path and {name for name, *_ in server.sent[sent:]} == {"modeling.py", "own/parts.py"}
+    assert (made.path / "modeling.py").read_bytes() == files["modeling.py"]
+
+
+def test_code_beside_pickles_alone_is_refused(server: HubServer) -> None:
+    server.add("someone/own", {"config.json": b"{}", "pytorch_model.bin": b"x", "own.py": b""})
+    with pytest.raises(UnsafeRefused, match="pickles"):
+        hub.with_code("someone/own")

@@ -7,9 +7,10 @@ here, into the same cache.
 
 from __future__ import annotations
 
+from workbench.engine.hub import endpoints
 from workbench.engine.hub.account import Account, has_token, log_in, log_out, token_variable, who
 from workbench.engine.hub.bring_in import bring_in_gguf
-from workbench.engine.hub.choice import Offered, offered
+from workbench.engine.hub.choice import Offered, offered, with_code
 from workbench.engine.hub.fetch import download
 from workbench.engine.hub.guard import refused
 from workbench.engine.hub.local import (
@@ -62,6 +63,7 @@ __all__ = [
     "download",
     "each_local",
     "endpoint",
+    "endpoints",
     "files",
     "forget",
     "freed",
@@ -95,4 +97,5 @@ __all__ = [
     "verify",
     "waiting",
     "who",
+    "with_code",
 ]

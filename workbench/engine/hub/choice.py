@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from workbench.engine.errors import CheckpointError, InputError, NetworkError, UnsafeRefused
 from workbench.engine.hub import network
-from workbench.engine.hub.remote import kind_of, model_info
+from workbench.engine.hub.remote import kind_of, repository, siblings
 from workbench.engine.task import Progress, Silent, Task
 
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -21,6 +21,9 @@ _PICKLE = re.compile(r"(pytorch_model.*\.bin|.*\.(pt|pth|ckpt|pkl))")
 _SMALL = (".json", ".txt", ".model", ".jinja", ".tiktoken", ".md")
 _LEGAL = re.compile(r"(LICEN[CS]E|NOTICE|USE_POLICY)(\.\w+)?", re.IGNORECASE)
 _DEEPEST = 8
+
+#: Longer files are no code that a person could look through.
+_CODE_LIMIT = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +77,31 @@ def offered(repo_id: str, revision: str = "main", *, task: Task | None = None) -
     """
     what = f"Could not list the files of {repo_id}."
     with network.watched(task or Silent(), what, repo_id):
-        siblings = _ask(repo_id, revision, what).siblings or []
-    needed = _needed_of({str(sibling.rfilename) for sibling in siblings})
+        found = siblings(_ask(repo_id, revision, what))
+    needed = _needed_of({row["rfilename"] for row in found})
     rows = [
-        Offered(name, sibling.size, kind_of(name), name in needed)
-        for sibling in siblings
-        if is_safe(name := str(sibling.rfilename))
+        Offered(name, row["size"] if isinstance(row.get("size"), int) else None, kind_of(name), name in needed)
+        for row in found
+        if is_safe(name := row["rfilename"])
     ]
     return tuple(sorted(rows, key=lambda file: (not file.needed, file.name)))
+
+
+def with_code(repo_id: str, revision: str = "main", *, task: Task | None = None) -> tuple[str, ...]:
+    """What transformers needs and the Python files beside it, for an architecture that is code of its own.
+
+    Fetching runs nothing; loading shows the code and asks.
+
+    Raises:
+        NetworkError: The Hub could not be asked.
+        CheckpointError: It is no transformers checkpoint.
+        UnsafeRefused: It has pickled weights only.
+    """
+    rows = offered(repo_id, revision, task=task)
+    _for_transformers(repo_id, {row.name for row in rows}, f"Could not download {repo_id}.")
+    return tuple(
+        row.name for row in rows if row.needed or (row.kind == "code" and (row.size or 0) <= _CODE_LIMIT)
+    )  # fmt: skip
 
 
 def resolve(
@@ -106,8 +126,8 @@ def resolve(
     with network.watched(task, what, repo_id):
         task.report(Progress(0, None, "bytes", "asking for the list of files"))
         info = _ask(repo_id, revision, what)
-        siblings = info.siblings or []
-        there = {str(sibling.rfilename) for sibling in siblings}
+        commit, rows = str(info["sha"]), siblings(info)
+        there = {row["rfilename"] for row in rows}
         if names:
             lost = sorted(name for name in names if name not in there or not is_safe(name))
             if lost:
@@ -119,9 +139,9 @@ def resolve(
             chosen = set(names)
         else:
             chosen = _for_transformers(repo_id, there, what)
-        files = [_proof(repo_id, str(info.sha), sibling, what) for sibling in siblings if sibling.rfilename in chosen]
+        files = [_proof(repo_id, commit, row, what) for row in rows if row["rfilename"] in chosen]
     files.sort(key=lambda file: (kind_of(file.name) in ("weights", "pickle"), file.name))
-    return Plan(repo_id, revision, str(info.sha), tuple(files))
+    return Plan(repo_id, revision, commit, tuple(files))
 
 
 def is_safe(name: str) -> bool:
@@ -137,11 +157,11 @@ def _is_plain(part: str) -> bool:
     return _NAME.fullmatch(part) is not None and not reserved and part.strip(". ") == part.rstrip(". ") == part
 
 
-def _ask(repo_id: str, revision: str, what: str) -> Any:
+def _ask(repo_id: str, revision: str, what: str) -> dict[str, Any]:
     if not _REVISION.fullmatch(revision):
         raise NetworkError(what, why=f"“{revision}” is no name of a revision.", remedy="Use main or a commit.")
-    info = model_info(repo_id, revision)
-    if not _COMMIT.fullmatch(str(info.sha)):
+    info = repository(repo_id, revision)
+    if not _COMMIT.fullmatch(str(info.get("sha"))):
         raise NetworkError(what, why="The Hub named no commit.", remedy="Try again.")
     return info
 
@@ -185,12 +205,13 @@ def _needed(name: str) -> bool:
     return plain.endswith(_SMALL) or _LEGAL.fullmatch(plain) is not None
 
 
-def _proof(repo_id: str, commit: str, sibling: Any, what: str) -> Wanted:
+def _proof(repo_id: str, commit: str, row: Mapping[str, Any], what: str) -> Wanted:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-    name = str(sibling.rfilename)
-    big = getattr(sibling, "lfs", None)
-    digest, size = (big.sha256, big.size) if big is not None else (sibling.blob_id, sibling.size)
+    name, big = row["rfilename"], row.get("lfs")
+    digest, size = (
+        (big.get("sha256"), big.get("size")) if isinstance(big, dict) else (row.get("blobId"), row.get("size"))
+    )
     if digest is None or size is None:
         # Mirrors that keep no blobs answer at least for the file itself.
         url = hf_hub_url(repo_id, name, revision=commit, endpoint=network.endpoint())

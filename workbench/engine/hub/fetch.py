@@ -183,6 +183,14 @@ def _fetch(plan: Plan, file: Wanted, blobs: Path, meter: Meter, task: Task, what
         task.check()
         try:
             _stream(url, partial, file, digest, meter)
+            if digest.count <= start:
+                raise CheckpointError(
+                    what,
+                    why=f"{file.name} has {digest.count:,} bytes where the Hub names {file.size:,}.",
+                    remedy="Try again; if it stays so, do not use this source.",
+                )
+        except CheckpointError:
+            raise
         except Exception as error:
             tries = tries + 1 if partial.stat().st_size == start else 1
             wait = _worth_waiting(error, tries)
@@ -293,7 +301,8 @@ def link(root: Path, plan: Plan) -> None:
     """Let a snapshot with its links appear, and let the revision stand for it."""
     folder = root / "snapshots" / plan.commit
     # config.json makes a folder a checkpoint to whoever looks, so it comes last.
-    for file in sorted(plan.files, key=lambda each: each.name == "config.json"):
+    ordered = sorted(plan.files, key=lambda each: each.name == "config.json")
+    for number, file in enumerate(ordered):
         place = folder / file.name
         if place.is_file() and place.stat().st_size == file.size:
             continue
@@ -305,9 +314,14 @@ def link(root: Path, plan: Plan) -> None:
                 raise OSError("links are switched off")
             place.symlink_to(os.path.relpath(blob, place.parent))
         except OSError:
-            # As the library does it where links can't be made: the file itself lies in the snapshot.
-            shutil.move(blob, place)
+            # As the library does it where links can't be made: the file itself lies in the snapshot. Another file with
+            # the same content wants it too.
+            again = any(each.hash == file.hash for each in ordered[number + 1 :])
+            (shutil.copyfile if again else shutil.move)(blob, place)
     if plan.revision != plan.commit:
         ref = root / "refs" / plan.revision
         ref.parent.mkdir(parents=True, exist_ok=True)
-        ref.write_text(plan.commit, "utf-8")
+        # A full disk would leave an empty one, by which nothing is found any more.
+        partial = root / f".{os.getpid()}-{threading.get_ident()}.ref"
+        partial.write_text(plan.commit, "utf-8")
+        os.replace(partial, ref)

@@ -14,6 +14,7 @@ from pathlib import Path
 from workbench.engine import paths
 from workbench.engine.errors import CheckpointError, WorkbenchError
 from workbench.engine.facts import describe, weight_files
+from workbench.engine.hub.head import languages_of, licence_of, of_card
 from workbench.engine.hub.remote import CARD_LIMIT, RepoFile, kind_of, without_head
 from workbench.engine.task import Silent, Task
 from workbench.engine.values import Checkpoint, Facts
@@ -38,6 +39,8 @@ class Local:
         error: Why it can't, None when it can.
         card: Its README without the head.
         files: Its files, weights first.
+        licence: As the head of its README spells it; empty when that names none.
+        languages: Codes, as the head of its README has them.
     """
 
     checkpoint: Checkpoint
@@ -45,6 +48,8 @@ class Local:
     error: WorkbenchError | None
     card: str
     files: tuple[RepoFile, ...]
+    licence: str = ""
+    languages: tuple[str, ...] = ()
 
 
 def cache_dir() -> Path:
@@ -184,13 +189,15 @@ def delete(*checkpoints: Checkpoint) -> int:
         Bytes freed.
 
     Raises:
-        WorkbenchError: One is pinned, or lies somewhere else than it says; nothing is deleted then.
+        WorkbenchError: One is pinned, is being trained, or lies somewhere else than it says; nothing is deleted then.
     """
     kept = pinned()
     for each in checkpoints:
         what = f"Could not delete {each.name}."
         if str(each.path) in kept:
             raise WorkbenchError(what, why="It is pinned.", remedy="Unpin it first, then delete it.")
+        if each.source == "run" and paths.is_claimed(each.path):
+            raise WorkbenchError(what, why="It is being trained at this moment.", remedy="Stop the run first.")
         if not _is_revision(each) and each.source != "folder" and _home(each) is None:
             raise WorkbenchError(
                 what, why=f"It does not lie in {_homes()[each.source]}.", remedy="Delete the folder by hand."
@@ -256,8 +263,12 @@ def _loose(checkpoint: Checkpoint) -> list[Path]:
 
 def card_of(checkpoint: Checkpoint) -> str:
     """The README of a checkpoint's folder as Markdown without its head; empty when there is none."""
+    return without_head(_readme(checkpoint))
+
+
+def _readme(checkpoint: Checkpoint) -> str:
     with contextlib.suppress(OSError), (checkpoint.path / "README.md").open("rb") as file:
-        return without_head(file.read(CARD_LIMIT).decode("utf-8", "replace"))
+        return file.read(CARD_LIMIT).decode("utf-8", "replace")
     return ""
 
 
@@ -276,7 +287,11 @@ def look_local(checkpoint: Checkpoint, *, task: Task | None = None) -> Local:
             name = path.relative_to(checkpoint.path).as_posix()
             rows.append(RepoFile(name, path.stat().st_size, kind_of(name)))
     rows.sort(key=lambda file: (file.kind != "weights", file.name))
-    return Local(checkpoint, facts, error, card_of(checkpoint), tuple(rows))
+    readme = _readme(checkpoint)
+    about = of_card(readme)
+    return Local(
+        checkpoint, facts, error, without_head(readme), tuple(rows), licence_of(about), languages_of(about)
+    )  # fmt: skip
 
 
 def starter_folder(folder: Path) -> Checkpoint | None:

@@ -156,8 +156,10 @@ def worded(error: Exception, what: str, repo_id: str = "") -> WorkbenchError:
         if status == 403:
             return NetworkError(what, why=f"The stored token may not read {name}.", remedy=login)
         if status == 429:
+            after = link.response.headers.get("Retry-After", "") if isinstance(link, errors.HfHubHTTPError) else ""
+            wait = f"{int(after):,} seconds" if after.isdecimal() and 0 < len(after) < 6 else "some minutes"
             return NetworkError(
-                what, why="The Hub has had too many requests from here.", remedy="Wait some minutes and try again."
+                what, why="The Hub has had too many requests from here.", remedy=f"Wait {wait} and try again."
             )
         if status is not None and status >= 500:
             return NetworkError(

@@ -206,6 +206,13 @@ class _as_writer:  # noqa: N801 - a context manager, named as its kind are
             why = "Nobody is logged in, or the stored token is not accepted."
         elif status == 403:
             why = f"The stored token may not write to {self._name}."
+        elif isinstance(error, ConnectionError) and "xet" in str(error):
+            # The program switches Xet off unless the environment says otherwise; the client falls back to nothing.
+            raise NetworkError(
+                self._what,
+                why="HF_HUB_DISABLE_XET is off here, so that the weights go to Xet storage, which can't be reached.",
+                remedy="Unset that variable, start again and push: they go by Git LFS then. The folder stays ready.",
+            ) from error
         else:
             return
         raise NetworkError(

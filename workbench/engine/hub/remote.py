@@ -12,6 +12,7 @@ from workbench.engine.errors import CheckpointError, NetworkError
 from workbench.engine.facts import CONFIG_LIMIT, of_config, parse_config
 from workbench.engine.fits import WIDTH
 from workbench.engine.hub import bounded, network, seen
+from workbench.engine.hub.head import languages_of, licence_of
 from workbench.engine.task import Silent, Task
 from workbench.engine.values import Facts, Shape
 
@@ -137,8 +138,8 @@ def look(repo_id: str, *, revision: str = "main", kind: str = "model", task: Tas
         branches=branches,
         tags=tags,
         gated=gated if gated in ("auto", "manual") else "manual" * bool(gated),
-        licence=_licence(info, about),
-        languages=_languages(about),
+        licence=licence_of(about, info.get("tags")),
+        languages=languages_of(about),
         page=f"{network.endpoint()}/{'datasets/' if kind == 'dataset' else ''}{repo_id}",
         facts=facts,
         wrong=wrong,
@@ -148,12 +149,25 @@ def look(repo_id: str, *, revision: str = "main", kind: str = "model", task: Tas
     return remote
 
 
-def model_info(repo_id: str, revision: str) -> Any:
-    """``HfApi.model_info`` with sizes and hashes of the files; for use inside `network.watched`."""
-    from huggingface_hub import HfApi
+def repository(repo_id: str, revision: str, kind: str = "model") -> dict[str, Any]:
+    """What the Hub says of a revision, sizes and hashes of the files included; for use inside `network.watched`.
 
-    api = HfApi(endpoint=network.endpoint(), library_name="transformers-workbench")
-    return api.model_info(repo_id, revision=revision, files_metadata=True, timeout=network.PATIENCE)
+    Raises:
+        ValueError: The answer is none of a Hub.
+    """
+    url = f"{network.endpoint()}/api/{kind}s/{repo_id}/revision/{quote(revision, safe='')}"
+    info, _ = bounded.read_json(url, params={"blobs": "true"})
+    if not isinstance(info, dict):
+        raise ValueError("the answer is no repository")
+    return info
+
+
+def siblings(info: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The files of what the Hub says, as far as they have a name, each name once."""
+    rows = info.get("siblings")
+    found = (row for row in rows[:_FILES] if isinstance(row, dict)) if isinstance(rows, list) else ()
+    named = [row for row in found if isinstance(row.get("rfilename"), str) and row["rfilename"]]
+    return list({row["rfilename"]: row for row in named}.values())
 
 
 def reachable(repo_id: str, *, task: Task | None = None) -> bool:
@@ -192,21 +206,16 @@ def kind_of(name: str) -> str:
 
 def _info(repo_id: str, revision: str, kind: str, task: Task | None) -> dict[str, Any]:
     with network.watched(task or Silent(), f"Could not read what the Hub says of {repo_id}.", repo_id):
-        url = f"{network.endpoint()}/api/{kind}s/{repo_id}/revision/{quote(revision, safe='')}"
-        info, _ = bounded.read_json(url, params={"blobs": "true"})
-        if not isinstance(info, dict):
-            raise ValueError("the answer is no repository")
-        return info
+        return repository(repo_id, revision, kind)
 
 
 def _files(info: Mapping[str, Any]) -> tuple[RepoFile, ...]:
-    siblings = info.get("siblings")
     rows = []
-    for sibling in siblings[:_FILES] if isinstance(siblings, list) else []:
-        name = sibling.get("rfilename") if isinstance(sibling, dict) else None
-        if isinstance(name, str) and name:
-            size = bounded.count(sibling.get("size")) if sibling.get("size") is not None else None
-            rows.append(RepoFile(bounded.words(name, 500), size, kind_of(name)))
+    for sibling in siblings(info):
+        name, size = sibling["rfilename"], sibling.get("size")
+        rows.append(
+            RepoFile(bounded.words(name, 500), bounded.count(size) if size is not None else None, kind_of(name))
+        )
     order = ("weights", "pickle", "code", "tokenizer", "config", "other")
     return tuple(sorted(rows, key=lambda file: (order.index(file.kind), file.name)))
 
@@ -282,26 +291,6 @@ def _refs(repo_id: str, kind: str, task: Task | None) -> tuple[tuple[str, ...], 
         found.append([bounded.words(name) for name in names if isinstance(name, str) and name])
     branches = tuple(sorted({"main", *found[0]}, key=lambda name: (name != "main", name)))
     return branches, tuple(sorted(set(found[1])))
-
-
-def _licence(info: Mapping[str, Any], about: Mapping[str, Any]) -> str:
-    said = about.get("license")
-    said = said[0] if isinstance(said, list) and said else said
-    if said == "other" and isinstance(about.get("license_name"), str):
-        said = about["license_name"]
-    if isinstance(said, str):
-        return bounded.words(said, 60)
-    tags = info.get("tags")
-    named = (
-        [tag for tag in tags if isinstance(tag, str) and tag.startswith("license:")] if isinstance(tags, list) else []
-    )
-    return bounded.words(named[0].removeprefix("license:"), 60) if named else ""
-
-
-def _languages(about: Mapping[str, Any]) -> tuple[str, ...]:
-    said = about.get("language")
-    rows = said if isinstance(said, list) else [said]
-    return tuple(bounded.words(row, 20) for row in rows[:100] if isinstance(row, str) and row)
 
 
 def _remember(remote: Remote) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from workbench.engine import hub
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.hub import Account
+from workbench.engine.hub import Account, endpoints
 from workbench.engine.task import Task
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import icons
 from workbench.widgets.naming import named
 from workbench.widgets.theme import px, set_role
+
+_OWN = "the client's own Hub"
 
 
 class AccountDialog(QDialog):
@@ -49,8 +51,20 @@ class AccountDialog(QDialog):
         self._page = _button(
             "token_page", "Get a token…", "online", "Open the Hub's page of access tokens in your web browser"
         )
+        self._hub = named(
+            QComboBox(),
+            "hub.endpoint",
+            "Hub",
+            "Which Hub is asked: the client's own, or a mirror by its https address; each has a token of its own",
+        )
+        self._use = _button("use_endpoint", "Use", "check", "Ask this Hub from the next start on")
+        self._about_hub = named(QLabel(), "hub.endpoint_status", "Hub in use", "Which Hub is asked now")
+        self._about_hub.setWordWrap(True)
+        set_role(self._about_hub, "muted")
+        self._show_hubs()
         self._lay_out()
 
+        self._use.clicked.connect(self._on_use)
         self._log_in.clicked.connect(self._on_log_in)
         self._token.returnPressed.connect(self._on_log_in)
         self._log_out.clicked.connect(self._on_log_out)
@@ -65,6 +79,30 @@ class AccountDialog(QDialog):
 
     def _on_log_out(self) -> None:
         self._ask(Job("Log out of the Hub", _log_out, pane="hub"))
+
+    def _on_use(self) -> None:
+        text = self._hub.currentText()
+        try:
+            address = endpoints.choose("" if text == _OWN else text)
+        except WorkbenchError as error:
+            set_role(self._about_hub, "error")
+            self._about_hub.setText(f"{error.what} {error.why} {error.remedy}")
+            return
+        self._show_hubs()
+        self._about_hub.setText(f"From the next start on, {address or 'the own Hub of the client'} is asked.")
+
+    def _show_hubs(self) -> None:
+        chosen = endpoints.chosen()
+        self._hub.setEditable(True)
+        self._hub.clear()
+        self._hub.addItems([_OWN, *endpoints.known()])
+        self._hub.setCurrentText(chosen or _OWN)
+        fixed = endpoints.by_environment()
+        self._hub.setEnabled(not fixed)
+        self._use.setEnabled(not fixed)
+        why = ", as HF_ENDPOINT of the environment says" if fixed else ""
+        set_role(self._about_hub, "muted")
+        self._about_hub.setText(f"Asked now: {hub.endpoint()}{why}.")
 
     def _on_page(self) -> None:
         QDesktopServices.openUrl(QUrl(f"{hub.endpoint()}/settings/tokens"))
@@ -109,7 +147,7 @@ class AccountDialog(QDialog):
         self._log_out.setEnabled(idle and hub.has_token())
 
     def _lay_out(self) -> None:
-        self.resize(px(self, 560), px(self, 200))
+        self.resize(px(self, 560), px(self, 270))
         label = QLabel("Token")
         label.setBuddy(self._token)
         line = QHBoxLayout()
@@ -124,6 +162,14 @@ class AccountDialog(QDialog):
         layout.addWidget(self._status, 1)
         layout.addLayout(line)
         layout.addLayout(below)
+        choice = QHBoxLayout()
+        hub_label = QLabel("Hub")
+        hub_label.setBuddy(self._hub)
+        choice.addWidget(hub_label)
+        choice.addWidget(self._hub, 1)
+        choice.addWidget(self._use)
+        layout.addLayout(choice)
+        layout.addWidget(self._about_hub)
 
 
 def _button(name: str, text: str, icon: str, tip: str) -> QPushButton:

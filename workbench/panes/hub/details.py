@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtCore import QSize, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
+    QCheckBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -18,10 +19,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.engine import trust
 from workbench.engine.hub import Local, Remote, RepoFile
 from workbench.engine.task import Progress
 from workbench.engine.values import Checkpoint, Facts, Listing
-from workbench.panes.hub.fact_rows import of_facts, of_listing
+from workbench.panes.hub.fact_rows import of_facts, of_listing, of_local
 from workbench.panes.hub.fits_view import FitsView
 from workbench.panes.hub.load_form import Choices, LoadForm
 from workbench.widgets import icons
@@ -30,11 +32,15 @@ from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
 from workbench.widgets.quantities import Size, format_bytes, format_progress, format_seconds
 from workbench.widgets.quiet import QuietComboBox
-from workbench.widgets.theme import set_role
+from workbench.widgets.theme import px, set_role
 from workbench.widgets.visible_text import drawable
 
 #: Letters that half a line has room for.
 _HALF = 36
+#: Pixels at 100 % that a card is read in at least.
+_READABLE = 150
+#: Pixels at 100 % below which each fact has a line to itself.
+_NARROW = 420
 _HINT = "Select a checkpoint on the left to see what it is, or get a starter from the shelf."
 
 
@@ -66,7 +72,8 @@ class Details(QWidget):
         self.checkpoint: Checkpoint | None = None
         self.facts: Facts | None = None
         self.remote: Remote | None = None
-        self._fetching = False
+        self._local: Local | None = None
+        self._fetching = self._narrow = False
         self._loading = False
         self._fastest = "cpu"
         self._title = named(QLabel(_HINT), "hub.title", "Selected checkpoint", "What the right side is about")
@@ -80,7 +87,7 @@ class Details(QWidget):
         self._facts.setColumnStretch(3, 1)
         self._card = named(CardView(), "hub.card", "Model card", "What its authors say; pictures come when you ask")
         self._files = named(DataTable(), "hub.files", "Files", "Files of the checkpoint; pickles and code never run")
-        self._tabs = named(QTabWidget(), "hub.about", "About", "The model card and the files")
+        self._tabs = named(_About(), "hub.about", "About", "The model card and the files")
         self._tabs.addTab(self._card, "Card")
         self._tabs.addTab(self._files, "Files")
         self._config = named(DataTable(), "hub.config", "Config", "What config.json says of it")
@@ -143,16 +150,23 @@ class Details(QWidget):
         self._download_note = QLabel()
         self._download_note.setWordWrap(True)
         set_role(self._download_note, "muted")
+        self._code = named(
+            QCheckBox("With its code"),
+            "hub.with_code",
+            "With its code",
+            "Fetch the Python files of its architecture too; before they run, they are shown and you are asked",
+        )
         self._download_row = QWidget()
         grid = QGridLayout(self._download_row)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.addWidget(self._download_note, 0, 0)
-        grid.addWidget(self._download, 0, 2)
-        grid.addWidget(self._choose, 0, 1)
-        grid.addWidget(self._access, 3, 0, 1, 3, Qt.AlignmentFlag.AlignRight)
-        grid.addWidget(self._bar, 1, 0, 1, 2)
-        grid.addWidget(self._cancel, 1, 2)
-        grid.addWidget(self._amount, 2, 0, 1, 3)
+        grid.addWidget(self._download_note, 0, 0, 1, 3)
+        grid.addWidget(self._code, 1, 0, 1, 3)
+        grid.addWidget(self._choose, 2, 1)
+        grid.addWidget(self._download, 2, 2)
+        grid.addWidget(self._bar, 3, 0, 1, 2)
+        grid.addWidget(self._cancel, 3, 2)
+        grid.addWidget(self._amount, 4, 0, 1, 3)
+        grid.addWidget(self._access, 5, 0, 1, 3, Qt.AlignmentFlag.AlignRight)
         grid.setColumnStretch(0, 1)
         self._download.clicked.connect(self._on_download)
         self._choose.clicked.connect(self._on_choose)
@@ -172,6 +186,16 @@ class Details(QWidget):
         return str(self._revision.currentData() or "main")
 
     @property
+    def with_code(self) -> bool:
+        """Whether the Python files of its architecture are to be fetched too."""
+        return self._needs_code and self._code.isChecked()
+
+    @property
+    def _needs_code(self) -> bool:
+        facts = self.remote.facts if self.remote is not None else None
+        return facts is not None and trust.needs_code(facts)
+
+    @property
     def repo_id(self) -> str:
         """The repository that can be fetched, empty when none is shown."""
         if self.listing is not None:
@@ -188,13 +212,15 @@ class Details(QWidget):
 
     def show_nothing(self) -> None:
         """Say what to do."""
-        self.listing = self.checkpoint = self.facts = self.remote = None
+        self.listing = self.checkpoint = self.facts = self.remote = self._local = None
         self._title.setText(_HINT)
         self._show()
 
     def show_listing(self, listing: Listing) -> None:
         """Show what the search said of a repository, its card and files being asked for."""
-        self.listing, self.checkpoint, self.facts, self.remote = listing, None, None, None
+        self.checkpoint = self.facts = self.remote = self._local = None
+        self.listing = listing
+        self._code.setChecked(False)
         self._title.setText(drawable(listing.repo_id))
         self._revision.clear()
         self._card.set_text("*Reading the card…*")
@@ -229,7 +255,8 @@ class Details(QWidget):
 
     def show_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Show a checkpoint of this machine, its facts being read."""
-        self.listing, self.checkpoint, self.facts, self.remote = None, checkpoint, None, None
+        self.listing = self.facts = self.remote = self._local = None
+        self.checkpoint = checkpoint
         self._title.setText(drawable(checkpoint.name))
         self._show()
 
@@ -237,7 +264,7 @@ class Details(QWidget):
         """Show facts, card and files of the checkpoint."""
         if self.checkpoint is None or local.checkpoint.path != self.checkpoint.path:
             return
-        self.checkpoint, self.facts = local.checkpoint, local.facts
+        self.checkpoint, self.facts, self._local = local.checkpoint, local.facts, local
         if self.listing is None:
             self._card.set_text(local.card or "*The folder has no card (README.md).*")
             self._set_files(local.files)
@@ -256,6 +283,13 @@ class Details(QWidget):
             self._amount.setText(" · ".join(part for part in parts if part))
         self._show_actions()
 
+    def set_width(self, pixels: int) -> None:
+        """Arrange the facts for what can be seen of it: where two are too many, each has a line to itself."""
+        narrow = pixels < px(self, _NARROW)
+        if narrow != self._narrow:
+            self._narrow = narrow
+            self._show_facts()
+
     def set_loading(self, loading: bool) -> None:
         """A load runs: none else can be asked for."""
         self._loading = loading
@@ -270,7 +304,7 @@ class Details(QWidget):
         self._tabs.setVisible(something)
         self._show_pictures_button(len(self._card.pictures) if self.remote is not None else 0)
         self._revision.setVisible(self.remote is not None and self._revision.count() > 1)
-        self._show_facts(self._rows())
+        self._show_facts()
         facts = self.facts or (self.remote.facts if self.remote is not None else None)
         self._set_config(facts, self.remote.wrong if self.remote is not None else "")
         self._show_fits()
@@ -279,7 +313,7 @@ class Details(QWidget):
     def _rows(self) -> list[tuple[str, str]]:
         if self.listing is not None:
             return of_listing(self.listing, self.remote)
-        return of_facts(self.facts) if self.facts is not None else []
+        return of_local(self._local) if self._local is not None else []
 
     def _show_fits(self) -> None:
         facts = self.facts or (self.remote.facts if self.remote is not None else None)
@@ -308,8 +342,11 @@ class Details(QWidget):
         rows = of_facts(facts) if facts is not None else [("Config", wrong)] if wrong else []
         self._config.set_rows(("What", "As config.json says"), rows)
 
-    def _show_facts(self, rows: list[tuple[str, str]]) -> None:
+    def _show_facts(self) -> None:
+        rows = self._rows()
         while (item := self._facts.takeAt(0)) is not None:
+            # Seen no longer at once, deleted when its turn comes.
+            item.widget().hide()
             item.widget().deleteLater()
         line = side = 0
         for name, value in rows:
@@ -318,7 +355,7 @@ class Details(QWidget):
             text.setTextFormat(Qt.TextFormat.PlainText)
             text.setWordWrap(True)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            whole = len(value) > _HALF
+            whole = self._narrow or len(value) > _HALF
             line, side = (line + 1, 0) if side > 2 or (whole and side) else (line, side)
             self._facts.addWidget(label, line, side, Qt.AlignmentFlag.AlignTop)
             self._facts.addWidget(text, line, side + 1, 1, 3 if whole else 1, Qt.AlignmentFlag.AlignTop)
@@ -342,8 +379,11 @@ class Details(QWidget):
         self._download_note.setText(
             "Some of it has come already; only the rest is fetched."
             if resumes
+            else "Its architecture is Python code of its own, without which it can't be loaded; fetching runs nothing."
+            if self._needs_code
             else "Config, safetensors and tokenizer go into the Hub cache; pickles and code stay away."
         )
+        self._code.setVisible(self._needs_code and not resumes and not self._fetching)
         self._form.setVisible(here and not self._fetching)
         self._form.set_state(ready=self.facts is not None, loading=self._loading)
         gated = self.remote is not None and bool(self.remote.gated) and not here
@@ -397,3 +437,19 @@ class Details(QWidget):
     def _on_load(self, second: bool) -> None:
         if self.checkpoint is not None:
             (self.load_second_requested if second else self.load_requested).emit(self.checkpoint)
+
+
+class _About(QTabWidget):
+    """Takes what the lines of words around it leave, and no less than can be read; the pages inside scroll."""
+
+    def sizeHint(self) -> QSize:
+        """As little as can be read."""
+        return QSize(super().sizeHint().width(), px(self, _READABLE))
+
+    def minimumSizeHint(self) -> QSize:
+        """As little as can be read."""
+        return QSize(super().minimumSizeHint().width(), px(self, _READABLE))
+
+    def hasHeightForWidth(self) -> bool:
+        """Whether it does; Qt says so when a page has words that wrap, and then squeezes it to them."""
+        return False

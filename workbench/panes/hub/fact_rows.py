@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.engine.hub import Remote
+from workbench.engine.hub import Local, Remote
 from workbench.engine.hub.licences import in_words
 from workbench.engine.values import Facts, Listing
 from workbench.widgets.quantities import format_bytes, format_count
@@ -32,6 +32,16 @@ def of_listing(listing: Listing, remote: Remote | None) -> list[tuple[str, str]]
         ("Use it", "in the Trainer: give its name as the Hub data set" if listing.kind == "dataset" else ""),
     ]
     return [(name, drawable(value)) for name, value in rows if value]
+
+
+def of_local(local: Local) -> list[tuple[str, str]]:
+    """What stands above the card of a checkpoint of this machine."""
+    rows = of_facts(local.facts) if local.facts is not None else []
+    about = [
+        ("Languages", _some(local.languages)),
+        ("Licence", f"{local.licence or 'none'}: {in_words(local.licence)}"),
+    ]
+    return rows + [(name, drawable(value)) for name, value in about if value]
 
 
 def of_facts(facts: Facts) -> list[tuple[str, str]]:

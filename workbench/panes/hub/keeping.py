@@ -72,7 +72,7 @@ class Keeping(QObject):
 
     def delete(self, checkpoints: tuple[Checkpoint, ...]) -> None:
         """Find out what would be freed, and ask."""
-        loaded = [model.checkpoint.path for model in (self._session.model, self._session.second) if model is not None]
+        loaded = [model.checkpoint.path for model in self._session.models]
         for each in checkpoints:
             if each.path in loaded:
                 self._pane.show_notice(

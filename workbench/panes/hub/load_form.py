@@ -78,7 +78,7 @@ class LoadForm(QWidget):
             QPushButton("Load as second"),
             "hub.load_second",
             "Load as second",
-            "Load it beside the first model: to compare the two, to score a text with both, or to guess ahead",
+            "Load it beside those in memory, any number: to compare, to score a text with both, or to guess ahead",
         )
         set_role(self._load, "primary")
         icons.put(self._load, "play", "accent_text")
@@ -102,7 +102,7 @@ class LoadForm(QWidget):
             (self._bits_label, self._bits, 2, 2),
         ):
             control.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            control.setMinimumContentsLength(12 if control is self._head else 5)
+            control.setMinimumContentsLength(12 if control is self._head else 3)
             label.setBuddy(control)
             set_role(label, "muted")
             grid.addWidget(label, line, column)

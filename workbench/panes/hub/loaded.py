@@ -1,86 +1,168 @@
-"""What is in memory: the model all panes use, the second one beside it, and the buttons that give memory back."""
+"""What is in memory: every loaded model with what it takes, its part, and the button that gives the memory back."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from workbench.engine.models import LoadedModel
 from workbench.runtime.session import Session
-from workbench.widgets import icons
+from workbench.widgets import theme
 from workbench.widgets.naming import named
 from workbench.widgets.quantities import format_bytes
 from workbench.widgets.theme import set_role
+from workbench.widgets.visible_text import drawable
+
+#: Lines that are seen at once; further ones scroll.
+_LINES = 3
 
 
 class Loaded(QWidget):
-    """A line for each loaded model.
+    """A line for each loaded model: the one that all panes use first, the second after it, then the others.
 
     Args:
         session: Whose models it shows.
 
     Signals:
-        unload_requested(bool): Give back the memory of the model; True for the second one.
-        swap_requested(): Make the second model the first.
+        unload_requested(LoadedModel): Give back its memory.
+        use_requested(LoadedModel): Let all panes use it.
+        second_requested(LoadedModel): Make it the second model.
+        swap_requested(): Let the first and the second model change places.
     """
 
-    unload_requested = Signal(bool)
+    unload_requested = Signal(object)
+    use_requested = Signal(object)
+    second_requested = Signal(object)
     swap_requested = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self._first, self._second = (QLabel() for _ in range(2))
-        self._unload = named(
-            QPushButton("Unload"), "hub.unload", "Unload", "Take the model out of memory; what it wrote stays"
-        )
-        self._unload_second = named(
-            QPushButton("Unload"), "hub.unload_second", "Unload", "Take the second model out of memory"
-        )
-        self._swap = named(QToolButton(), "hub.swap", "Swap", "Let the two models change places")
-        icons.put(self._swap, "refresh")
-        set_role(self._swap, "quiet")
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        for line, (head, label, button) in enumerate(
-            (("In memory", self._first, self._unload), ("Second", self._second, self._unload_second))
-        ):
-            title = set_role(QLabel(head), "muted")
-            grid.addWidget(title, line, 0)
-            # A long name may be cut on a narrow window; the tooltip has it whole.
-            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-            grid.addWidget(label, line, 1)
-            grid.addWidget(button, line, 3)
-        grid.addWidget(self._swap, 1, 2)
-        grid.setColumnStretch(1, 1)
-        self._unload.clicked.connect(self._on_unload)
-        self._unload_second.clicked.connect(self._on_unload_second)
-        self._swap.clicked.connect(self.swap_requested)
-        session.model_changed.connect(self._show_models)
-        session.second_changed.connect(self._show_models)
+        self._lines: list[_Line] = []
+        self._total = set_role(QLabel(), "muted")
+        self._inside = QWidget()
+        self._column = QVBoxLayout(self._inside)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(2)
+        self._scroll = named(QScrollArea(), "hub.loaded", "In memory", "Every loaded model and what it takes")
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll.setWidget(self._inside)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self._total)
+        column.addWidget(self._scroll)
+        session.models_changed.connect(self._show_models)
         self._show_models()
 
+    @property
+    def _models(self) -> list[LoadedModel]:
+        parts = [each for each in (self._session.model, self._session.second) if each is not None]
+        return list(dict.fromkeys((*parts, *self._session.models)))
+
     def _show_models(self) -> None:
-        first, second = self._session.model, self._session.second
-        for label, model, none in (
-            (self._first, first, "no model"),
-            (self._second, second, "none: Load as second puts one here"),
-        ):
-            words = none if model is None else _words(model)
-            label.setText(words)
-            label.setToolTip(words)
-            set_role(label, "muted" if model is None else "")
-        self._unload.setVisible(first is not None)
-        self._unload_second.setVisible(second is not None)
-        self._swap.setVisible(second is not None)
-        self.setVisible(first is not None or second is not None)
+        found = self._models
+        for line in self._lines:
+            self._column.removeWidget(line)
+            line.hide()
+            line.deleteLater()
+        self._lines = [self._line(model, number) for number, model in enumerate(found)]
+        for line in self._lines:
+            self._column.addWidget(line)
+        whole = format_bytes(sum(model.bytes for model in found))
+        self._total.setText(f"{len(found)} models in memory, {whole} of weights")
+        self._total.setVisible(len(found) > 1)
+        self.setVisible(bool(found))
+        self._show_height()
+
+    def _line(self, model: LoadedModel, number: int) -> _Line:
+        session = self._session
+        part = "In use" if model is session.model else "Second" if model is session.second else "Kept"
+        suffix = {"In use": "", "Second": "_second"}.get(part, f"_{number + 1}")
+        line = _Line(number, model, part, suffix, can_swap=session.model is not None)
+        line.unload_clicked.connect(self._on_unload)
+        line.use_clicked.connect(self._on_use)
+        line.second_clicked.connect(self._on_second)
+        line.swap_requested.connect(self.swap_requested)
+        return line
+
+    def _show_height(self) -> None:
+        heights = [line.sizeHint().height() for line in self._lines[:_LINES]]
+        self._scroll.setFixedHeight(sum(heights) + self._column.spacing() * max(0, len(heights) - 1))
+
+    def _on_unload(self, number: int) -> None:
+        self.unload_requested.emit(self._models[number])
+
+    def _on_use(self, number: int) -> None:
+        self.use_requested.emit(self._models[number])
+
+    def _on_second(self, number: int) -> None:
+        self.second_requested.emit(self._models[number])
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the zoom."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES and self._lines:
+            self._show_height()
+
+
+class _Line(QWidget):
+    """One model, known by its number: a line on its way out must keep no weights alive."""
+
+    unload_clicked = Signal(int)
+    use_clicked = Signal(int)
+    second_clicked = Signal(int)
+    swap_requested = Signal()
+
+    def __init__(self, number: int, model: LoadedModel, part: str, suffix: str, *, can_swap: bool) -> None:
+        super().__init__()
+        self._number = number
+        name = drawable(model.checkpoint.name)
+        words = QLabel(f"{part} · {format_bytes(model.bytes)} · {name} · {model.dtype} · {model.device}")
+        words.setTextFormat(Qt.TextFormat.PlainText)
+        # A long name may be cut on a narrow window, the memory before it not; the tooltip has it whole.
+        words.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        words.setMinimumWidth(theme.px(self, 80))
+        named(words, f"hub.loaded_words{suffix}", name, _tip(model))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(words, 1)
+        if part == "Second" and can_swap:
+            swap = named(QPushButton("Swap"), "hub.swap", "Swap", "Let the first and the second model change places")
+            swap.clicked.connect(self.swap_requested)
+            row.addWidget(swap)
+        elif part != "In use":
+            use = named(QPushButton("Use"), f"hub.use{suffix}", "Use", "Let all panes use it; the others stay")
+            use.clicked.connect(self._on_use)
+            row.addWidget(use)
+        if part == "Kept":
+            second = named(
+                QPushButton("As second"),
+                f"hub.make_second{suffix}",
+                "As second",
+                "Compare, score and guess ahead with it; the model that was second stays in memory",
+            )
+            second.clicked.connect(self._on_second)
+            row.addWidget(second)
+        unload = named(
+            QPushButton("Unload"), f"hub.unload{suffix}", "Unload", "Take it out of memory; what it wrote stays"
+        )
+        unload.clicked.connect(self._on_unload)
+        row.addWidget(unload)
 
     def _on_unload(self) -> None:
-        self.unload_requested.emit(False)
+        self.unload_clicked.emit(self._number)
 
-    def _on_unload_second(self) -> None:
-        self.unload_requested.emit(True)
+    def _on_use(self) -> None:
+        self.use_clicked.emit(self._number)
+
+    def _on_second(self) -> None:
+        self.second_clicked.emit(self._number)
 
 
-def _words(model: LoadedModel) -> str:
-    return f"{model.checkpoint.name} · {format_bytes(model.bytes)} · {model.dtype} · {model.device}"
+def _tip(model: LoadedModel) -> str:
+    before, after = model.memory
+    grown = f"; this process grew by {format_bytes(after - before)} while it was loaded" if after > before else ""
+    return drawable(f"{model.checkpoint.name}: {model.head}, weights and buffers {format_bytes(model.bytes)}{grown}")

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from workbench.engine import models
 from workbench.engine.errors import OutOfMemory, WorkbenchError
 from workbench.engine.models import LoadedModel
-from workbench.engine.trust import ConsentNeeded, Request
+from workbench.engine.trust import CodeMissing, ConsentNeeded, Request
 from workbench.engine.values import Checkpoint
 from workbench.panes.hub import work
 from workbench.panes.hub.consent_view import ConsentDialog
@@ -32,15 +32,18 @@ class Loading(QObject):
 
     Signals:
         changed(bool): A load has begun (True) or none runs any more.
+        code_requested(Checkpoint): The person wants the Python files of its architecture fetched.
     """
 
     changed = Signal(bool)
+    code_requested = Signal(object)
 
     def __init__(self, pane: PaneFrame, session: Session, runner: Runner) -> None:
         super().__init__(pane)
         self._pane, self._session, self._runner = pane, session, runner
         self._job: Job | None = None
         self._wish: tuple[Checkpoint, Choices, bool] | None = None
+        self._waits_for_code = False
 
     @property
     def active(self) -> bool:
@@ -50,12 +53,12 @@ class Loading(QObject):
     def load(
         self, checkpoint: Checkpoint, choices: Choices | None = None, *, second: bool = False, tight: bool = False
     ) -> None:
-        """Load a checkpoint into the session; the one before is freed once the new one stands.
+        """Load a checkpoint into the session; the one in use before is freed once the new one stands.
 
         Args:
             checkpoint: A whole one of this machine.
             choices: How; None takes what fits it.
-            second: Beside the model there is, not in its place.
+            second: Beside the models there are, not in the place of the first.
             tight: Although its weights take more than is free.
         """
         choices = choices or Choices()
@@ -75,7 +78,7 @@ class Loading(QObject):
         job.succeeded.connect(self._on_second_loaded if second else self._on_loaded)
         job.failed.connect(self._on_failed)
         job.finished.connect(self._on_finished)
-        self._job, self._wish = job, (checkpoint, choices, second)
+        self._job, self._wish, self._waits_for_code = job, (checkpoint, choices, second), False
         self._runner.start(job, Lane.MODEL, slot="hub.load")
         self._pane.clear_notices()
         self.changed.emit(True)
@@ -85,25 +88,26 @@ class Loading(QObject):
         if self._job is not None:
             self._job.cancel()
 
-    def unload(self, second: bool) -> None:
+    def unload(self, model: LoadedModel) -> None:
         """Take a model out of memory and say what that gave back."""
-        model = self._session.second if second else self._session.model
-        if model is None:
-            return
         name, before = model.checkpoint.name, models.memory().process
-        del model
         self._pane.clear_notices()
-        if second:
-            self._session.set_second(None)
-        else:
-            self._session.set_model(None)
+        self._session.drop_model(model)
         self._free(before).succeeded.connect(partial(self._show_freed, name))
+
+    def use(self, model: LoadedModel) -> None:
+        """Let all panes use one of the models in memory; the others stay there."""
+        self._session.set_model(model)
+
+    def use_second(self, model: LoadedModel) -> None:
+        """Make one of the models in memory the second; the others stay there."""
+        self._session.set_second(model)
 
     def swap(self) -> None:
         """Let the two models change places."""
         first, second = self._session.model, self._session.second
-        self._session.set_second(first)
         self._session.set_model(second)
+        self._session.set_second(first)
 
     def _free(self, before: int) -> Job:
         """Collect what nobody holds any more, where it holds up no window."""
@@ -120,11 +124,10 @@ class Loading(QObject):
             self._free(before)
 
     def _on_second_loaded(self, model: LoadedModel) -> None:
-        had_one, before = self._session.second is not None, models.memory().process
+        # Added first: the model that was second stays in memory, until a person unloads it.
+        self._session.add_model(model)
         self._session.set_second(model)
         self._show_report(model)
-        if had_one:
-            self._free(before)
 
     def _on_failed(self, error: WorkbenchError) -> None:
         if isinstance(error, ConsentNeeded):
@@ -134,7 +137,19 @@ class Loading(QObject):
         job = self.sender()
         details = job.details if isinstance(job, Job) else ""
         action = ("Load all the same", self._on_tight) if isinstance(error, OutOfMemory) else None
+        if isinstance(error, CodeMissing) and self._wish is not None and self._wish[0].source == "hub":
+            action = ("Fetch its code", self._on_fetch_code)
         self._pane.show_notice(error.what, error.why, error.remedy, details, action=action)
+
+    def go_on(self, arrived: Checkpoint) -> None:
+        """Load what waited for its code, now that this has come; the code is shown before any of it runs."""
+        if self._waits_for_code and self._wish is not None and self._wish[0].path == arrived.path:
+            self._again()
+
+    def _on_fetch_code(self) -> None:
+        if self._wish is not None:
+            self._waits_for_code = True
+            self.code_requested.emit(self._wish[0])
 
     def _on_agreed(self, request: Request) -> None:
         job = Job("Keep the consent", work.agree, request, pane="hub", quiet=True)

@@ -16,6 +16,7 @@ from workbench.engine.values import Checkpoint, Listing
 from workbench.panes.hub import work
 from workbench.panes.hub.account import AccountDialog
 from workbench.panes.hub.chooser import FileChooser
+from workbench.panes.hub.column import Column
 from workbench.panes.hub.details import Details
 from workbench.panes.hub.downloads import Downloads, Entry
 from workbench.panes.hub.getting import Getting
@@ -106,8 +107,11 @@ class HubPane(PaneFrame):
         self._details.revision_requested.connect(self._look)
         self._details.pictures_requested.connect(self._on_pictures)
         self._loading.changed.connect(self._show_loading)
+        self._loading.code_requested.connect(self._on_code_requested)
         self._loaded.unload_requested.connect(self._loading.unload)
         self._loaded.swap_requested.connect(self._loading.swap)
+        self._loaded.use_requested.connect(self._loading.use)
+        self._loaded.second_requested.connect(self._loading.use_second)
         self._details.choices_changed.connect(self._show_code_text)
         self.code_shown.connect(self._show_code_text)
         session.offline_changed.connect(self._show_offline)
@@ -138,13 +142,15 @@ class HubPane(PaneFrame):
         self._left = left
         both = QSplitter(Qt.Orientation.Horizontal)
         both.setChildrenCollapsible(False)
-        both.addWidget(left)
+        both.addWidget(Column(left, "hub.left"))
         right = QWidget()
         about = QVBoxLayout(right)
         about.setContentsMargins(0, 0, 0, 0)
         about.addWidget(self._details, 1)
         about.addWidget(self._loaded)
-        both.addWidget(right)
+        about_column = Column(right, "hub.right", 330)
+        about_column.width_changed.connect(self._details.set_width)
+        both.addWidget(about_column)
         both.setStretchFactor(0, 3)
         both.setStretchFactor(1, 2)
         both.setSizes([700, 480])
@@ -200,10 +206,19 @@ class HubPane(PaneFrame):
     def download(self, repo_id: str) -> None:
         """Fetch a repository, or go on with it where it was stopped."""
         entry = self._downloads.of(repo_id)
+        shown = repo_id == self._details.repo_id
         if entry is not None:
             self._downloads.go_on(entry)
+        elif shown and self._details.with_code:
+            self._fetch_with_code(repo_id, self._details.revision)
         else:
-            self._order(Order(repo_id, self._details.revision if repo_id == self._details.repo_id else "main"))
+            self._order(Order(repo_id, self._details.revision if shown else "main"))
+
+    def _fetch_with_code(self, repo_id: str, revision: str) -> None:
+        job = Job(f"List the files of {repo_id}", work.with_code, repo_id, revision, pane="hub", quiet=True)
+        job.succeeded.connect(self._order)
+        job.failed.connect(self._show_error)
+        self._runner.start(job, Lane.IO, slot="hub.choose")
 
     def _order(self, order: Order) -> None:
         entry = self._downloads.of(order.repo_id)
@@ -359,7 +374,11 @@ class HubPane(PaneFrame):
         if entry.order.repo_id == self._details.repo_id and entry.progress is not None:
             self._details.set_progress(entry.progress, entry.progress.remaining)
 
+    def _on_code_requested(self, checkpoint: Checkpoint) -> None:
+        self._fetch_with_code(checkpoint.name, checkpoint.revision or "main")
+
     def _on_downloaded(self, checkpoint: Checkpoint) -> None:
+        self._loading.go_on(checkpoint)
         if self._details.repo_id == checkpoint.name:
             self._wanted = checkpoint.path
 

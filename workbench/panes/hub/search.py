@@ -16,6 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.engine import models
+from workbench.engine.fits import estimate
 from workbench.engine.hub import Search
 from workbench.engine.values import Listing
 from workbench.panes.hub.filters import FilterRow
@@ -69,7 +71,7 @@ _SORTS = (
     ("Trending", "trending_score"),
     ("Newest", "last_modified"),
 )
-_COLUMNS = ("Name", "Task", "Parameters", "Size", "Downloads", "Likes", "Updated")
+_COLUMNS = ("Name", "Task", "Parameters", "Size", "Fits?", "Downloads", "Likes", "Licence", "Updated")
 _COLUMNS_OF_DATA = ("Name", "Task", "Downloads", "Likes", "Updated", "Licence")
 
 
@@ -90,6 +92,8 @@ class SearchPanel(QWidget):
         super().__init__(parent)
         self._search: Search | None = None
         self._rows: list[Listing] = []
+        self._free: int | None = None
+        self._fit: dict[int, str] = {}
         self._busy = False
         self._kind_shown = "model"
         self._query = named(QLineEdit(), "hub.search", "Search", "Words of a checkpoint's name; Enter searches the Hub")
@@ -214,11 +218,13 @@ class SearchPanel(QWidget):
 
     def _show(self, status: str) -> None:
         self._status.setText(status)
+        self._free = models.free()
         before = self._results.model().rowCount()
         if 0 < before < len(self._rows):
             # A selected row stays selected, and those that stand are not asked for again.
             self._results.grow(len(self._rows))
             return
+        self._fit = {}
         columns = _COLUMNS if self._kind_shown == "model" else _COLUMNS_OF_DATA
         self._results.set_rows(columns, len(self._rows), self._row)
 
@@ -229,10 +235,14 @@ class SearchPanel(QWidget):
             Count(listing.parameters) if listing.parameters else None,
             Size(listing.size) if listing.size else None,
         )
-        about = (Count(listing.downloads), Count(listing.likes), listing.updated)
+        counts, licence = (Count(listing.downloads), Count(listing.likes)), drawable(listing.licence)
         if self._kind_shown == "dataset":
-            return (name, drawable(listing.task), *about, drawable(listing.licence))
-        return (name, drawable(listing.task), *sizes, *about)
+            return (name, drawable(listing.task), *counts, listing.updated, licence)
+        # Asked for every cell that comes into sight.
+        if number not in self._fit:
+            fits = estimate(listing.stored, None, free=self._free).fits if listing.stored else None
+            self._fit[number] = "" if fits is None else "yes" if fits else "no"
+        return (name, drawable(listing.task), *sizes, self._fit[number], *counts, licence, listing.updated)
 
     def _on_more(self, shown: bool) -> None:
         self._filters.setVisible(shown)

@@ -110,6 +110,11 @@ def offered(repo_id: str, *, task: Task) -> tuple[str, tuple[Offered, ...]]:
     return repo_id, hub.offered(repo_id, task=task)
 
 
+def with_code(repo_id: str, revision: str, *, task: Task) -> Order:
+    """What fetches a repository with the Python files that its architecture is made of."""
+    return Order(repo_id, revision, hub.with_code(repo_id, revision, task=task))
+
+
 def open_path(path: Path, *, task: Task) -> Checkpoint | pack.Pack:
     """A folder as a checkpoint, a GGUF file widened to one, or what a model pack says it holds."""
     task.check()
