@@ -14,9 +14,10 @@ from PySide6.QtGui import QDesktopServices, QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from tests import tiny_seq2seq, tiny_tasks
+from tests import tiny_kinds, tiny_seq2seq, tiny_tasks
 from workbench.engine import models, tasks
 from workbench.engine.models import LoadedModel
+from workbench.engine.tasks import microphone
 from workbench.panes.tasks import TasksPane
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
@@ -46,6 +47,14 @@ KINDS = {
             "table-question-answering",
         )
     },
+    **{
+        kind: lambda folder, kind=kind: tiny_kinds.build(folder, kind)
+        for kind in (
+            "mask-generation", "keypoint-detection", "keypoint-matching", "video-classification", "any-to-any",
+            "decision",
+        )
+    },
+    "raw-outputs": lambda folder: tiny_kinds.build(folder, "x-vector"),
 }  # fmt: skip
 
 
@@ -100,6 +109,7 @@ def run(qtbot: QtBot, session: Session, loaded, find, settle) -> Callable[[str],
         find("task").setCurrentText(kind)
         qtbot.mouseClick(find("try"), Qt.MouseButton.LeftButton)
         settle()
+        find("points_per_side").setValue(4)
         qtbot.mouseClick(find("run"), Qt.MouseButton.LeftButton)
         settle()
 
@@ -147,11 +157,13 @@ def test_every_kind_is_inferred_run_and_drawn_with_its_three_boxes(run, pane, fi
     ("question-answering", {"text", "second"}), ("zero-shot-classification", {"text", "labels"}),
     ("image-classification", {"image"}), ("image-text-to-text", {"image", "text"}),
     ("zero-shot-image-classification", {"image", "labels"}), ("audio-classification", {"audio"}),
+    ("keypoint-matching", {"image", "other"}), ("video-classification", {"video"}), ("text-to-audio", {"text"}),
+    ("any-to-any", {"text", "image", "audio"}), ("decision", {"text", "second", "labels"}),
 ])  # fmt: skip
 def test_only_the_fields_that_a_task_reads_are_shown(session, loaded, find, kind, shown) -> None:
     session.set_model(loaded(kind))
     find("task").setCurrentText(kind)
-    fields = ("text", "second", "labels", "image", "audio")
+    fields = ("text", "second", "labels", "image", "audio", "other", "video", "voice")
     assert {name for name in fields if find(name).isVisible()} == shown
 
 
@@ -212,6 +224,97 @@ def test_masks_lie_over_the_picture(run, pane, find) -> None:
     assert view.grab().toImage() != image
 
 
+def test_masks_without_names_lie_over_the_picture_and_each_can_be_switched_off(run, pane, find, settle) -> None:
+    run("mask-generation")
+    assert "No part was found" in find("result").accessibleDescription()
+    find("threshold").setValue(0.0)
+    find("stability").setValue(0.0)
+    pane.run_main_action()
+    settle()
+    view = find("found")
+    assert [each.label for each in view.overlays] == [part.label for part in pane.result.items]
+    assert find("found_labels").item(0).text().startswith("mask 1")
+    find("found_labels").item(0).setCheckState(Qt.CheckState.Unchecked)
+    assert len(view.shown) == len(view.overlays) - 1
+
+
+def test_points_lie_over_the_picture(run, pane, find) -> None:
+    run("keypoint-detection")
+    view = find("found")
+    assert [each.point for each in view.overlays] == [(point.x, point.y) for point in pane.result.items]
+    image = view.grab().toImage()
+    find("found_labels").item(0).setCheckState(Qt.CheckState.Unchecked)
+    assert view.grab().toImage() != image
+
+
+def test_matches_are_lines_between_two_pictures_and_the_chosen_one_is_thick(run, pane, find) -> None:
+    run("keypoint-matching")
+    view = find("matches")
+    assert [(line.first, line.second) for line in view.lines] == [
+        (item.first, item.second) for item in pane.result.items
+    ]
+    image = view.grab().toImage()
+    find("matches_table").selectRow(1)
+    assert view.chosen == 1
+    assert view.grab().toImage() != image
+    assert find("other_view").picture.width() == 640
+
+
+def test_a_video_is_dropped_and_its_beginning_is_shown(qtbot, session, loaded, pane, find, tmp_path, settle) -> None:
+    session.set_model(loaded("video-classification"))
+    path = tiny_kinds.film(tmp_path, 12, "film.gif")
+    drop(find("video"), path)
+    assert find("video").path == path
+    qtbot.waitUntil(lambda: not find("video_view").picture.isNull())
+    folder = tiny_kinds.film(tmp_path, 12, "frames")
+    drop(find("video"), folder)
+    qtbot.waitUntil(lambda: find("video_view").picture.height() == 240)
+    assert find("video").path == folder
+    pane.run_main_action()
+    settle()
+    assert [label for label, _, _ in find("label_bars").bars] == [item.label for item in pane.result.items]
+
+
+def test_a_video_without_frames_gives_a_notice_and_nothing_is_lost(
+    qtbot, session, loaded, pane, find, tmp_path, settle
+) -> None:
+    session.set_model(loaded("video-classification"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    drop(find("video"), empty)
+    qtbot.waitUntil(lambda: "It has no frames." in notice(pane))
+    pane.run_main_action()
+    settle()
+    assert "It has no frames." in notice(pane)
+    assert find("video").path == empty and find("run").isEnabled()
+
+
+def test_a_model_that_speaks_with_a_voice_asks_for_it(qtbot, session, pane, find, tmp_path, settle) -> None:
+    session.set_model(models.load(tiny_kinds.build(tmp_path / "speecht5", "speecht5"), device="cpu"))
+    find("try").click()
+    pane.run_main_action()
+    settle()
+    assert "There is no voice yet." in notice(pane)
+    drop(find("voice"), tiny_kinds.voice(tmp_path))
+    pane.run_main_action()
+    settle()
+    assert find("spoken").seconds > 0
+    assert not pane.notices
+
+
+def test_what_comes_out_is_listed_where_nothing_more_is_made_of_it(run, pane, find) -> None:
+    run("raw-outputs")
+    listed = rows(find("outputs"))
+    assert [row[0] for row in listed] == list(pane.result.items)
+    values = pane.result.stages[1].tensors[0].values
+    assert listed[0][2:] == (f"{values.min():.4g}", f"{values.mean():.4g}", f"{values.max():.4g}")
+
+
+def test_options_of_a_decision_are_bars(run, pane, find) -> None:
+    run("decision")
+    assert {label for label, _, _ in find("label_bars").bars} == {"billing", "delivery", "praise"}
+
+
 def test_depth_is_drawn_beside_the_picture(run, pane, find) -> None:
     run("depth-estimation")
     depth = pane.result.items[0]
@@ -248,6 +351,13 @@ def test_the_model_sees_its_own_picture_in_the_first_box(run, find) -> None:
     assert find("preprocess_values_grid").isVisible()
 
 
+@pytest.mark.parametrize(("kind", "width"), [("video-classification", 4 * 16), ("keypoint-matching", 2 * 64)])
+def test_frames_and_pairs_are_drawn_beside_one_another_in_the_first_box(run, find, kind, width) -> None:
+    run(kind)
+    assert find("preprocess_picture").isVisible()
+    assert find("preprocess_picture").picture.width() == width
+
+
 def test_a_transcript_stands_under_its_wave_and_is_linked_with_it(run, pane, find, settle) -> None:
     run("automatic-speech-recognition")
     find("timestamps").setCurrentText("char")
@@ -274,6 +384,37 @@ def test_a_sound_that_was_made_is_saved_and_played(run, pane, find, tmp_path, mo
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
     find("play").click()
     assert Path(opened[0]).read_bytes() == path.read_bytes()
+
+
+def test_a_sound_that_no_program_plays_gives_a_notice(run, pane, find, monkeypatch) -> None:
+    run("text-to-audio")
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda _url: False)
+    find("play").click()
+    assert "no program that opens WAV files" in notice(pane)
+
+
+def test_a_sound_is_recorded_until_the_button_is_pressed_again(
+    qtbot, session, loaded, pane, find, settle, monkeypatch
+) -> None:
+    miniaudio = pytest.importorskip("miniaudio")
+    monkeypatch.setattr(microphone, "BACKENDS", [miniaudio.Backend.NULL])
+    session.set_model(loaded("audio-classification"))
+    assert find("audio_record").isVisible()
+    find("audio_record").click()
+    qtbot.waitUntil(lambda: any("recording, 1 s" in label.text() for label in find("audio").findChildren(QLabel)))
+    find("audio_record").click()
+    qtbot.waitUntil(lambda: find("audio_view").seconds > 0)
+    assert find("audio").path.suffix == ".wav" and not find("audio_record").isChecked()
+    settle()
+
+
+def test_without_a_microphone_recording_says_so(qtbot, session, loaded, pane, find, monkeypatch) -> None:
+    miniaudio = pytest.importorskip("miniaudio")
+    monkeypatch.setattr(microphone, "BACKENDS", [miniaudio.Backend.WASAPI])  # of another system
+    session.set_model(loaded("audio-classification"))
+    find("audio_record").click()
+    qtbot.waitUntil(lambda: "The microphone can't be used." in notice(pane))
+    qtbot.waitUntil(lambda: not find("audio_record").isChecked())
 
 
 def test_a_picture_is_dropped_or_pasted(qtbot, session, loaded, pane, find, tmp_path) -> None:
@@ -334,7 +475,10 @@ def test_changing_the_task_keeps_what_the_person_wrote(session, loaded, find) ->
     assert find("text").text() == "my own question?"
 
 
-@pytest.mark.parametrize("kind", ["question-answering", "object-detection", "automatic-speech-recognition"])
+@pytest.mark.parametrize("kind", [
+    "question-answering", "object-detection", "automatic-speech-recognition", "keypoint-matching",
+    "video-classification",
+])  # fmt: skip
 def test_every_control_has_a_name_and_a_tip(session, pane, loaded, kind) -> None:
     session.set_model(loaded(kind))
     for control in pane.findChildren(QWidget):

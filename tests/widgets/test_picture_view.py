@@ -55,6 +55,24 @@ def test_a_mask_is_drawn_where_it_is_also_over_a_smaller_copy(view: PictureView)
     assert at(view, 150, 50) != QColor(200, 200, 200)
 
 
+def test_a_point_is_drawn_where_it_is_and_named_where_there_are_several_kinds(qtbot: QtBot, view: PictureView) -> None:
+    view.set_overlays([Overlay("nose", "nose 90 %", point=(50, 25))])
+    assert at(view, 100, 50) == view.color("nose")
+    alone = at(view, 115, 50)
+    assert alone == QColor(200, 200, 200)
+    view.set_overlays([Overlay("nose", "nose 90 %", point=(50, 25)), Overlay("foot", "foot 80 %", point=(10, 40))])
+    assert at(view, 110, 50) == view.color("nose")
+    view.show()
+    qtbot.waitExposed(view)
+    QApplication.sendEvent(
+        view, QHelpEvent(QHelpEvent.Type.ToolTip, QPoint(102, 51), view.mapToGlobal(QPoint(102, 51)))
+    )
+    assert QToolTip.text() == "nose 90 %"
+    QToolTip.hideText()
+    view.set_hidden(["nose"])
+    assert at(view, 100, 50) == QColor(200, 200, 200)
+
+
 def test_labels_have_colours_of_their_own(view: PictureView) -> None:
     view.set_overlays([Overlay(name, name, box=(0, 0, 5, 5)) for name in ("a", "b", "a", "c")])
     assert view.labels == ("a", "b", "c")

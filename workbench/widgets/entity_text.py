@@ -24,7 +24,10 @@ class Span:
 
 
 class EntityText(QTextEdit):
-    """A read-only text; spans are tinted by label, followed by the label's name, and may overlap."""
+    """A read-only text; spans are tinted by label, followed by the label's name.
+
+    Spans that lie in or over one another stand in brackets besides, so that each can be followed from its beginning.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,8 +74,22 @@ class EntityText(QTextEdit):
         tag.setBackground(QColor(look.sunken))
         tag.setFontWeight(600)
         tag.setFontPointSize(max(1.0, self.font().pointSizeF() * 0.8))
-        # From the end, so that a label written in does not move the spans before it.
-        for span in sorted(self._spans, key=lambda span: (-span.end, span.start)):
+        crossed = {span for span in self._spans if any(_meet(span, other) for other in self._spans)}
+        marks = [(span.end, 1, span.start, _tag(span, span in crossed)) for span in self._spans]
+        marks += [(span.start, 0, span.end, "[") for span in crossed]
+        # From the end, so that what is written in does not move the spans before it; of two at one place the one
+        # that is to stand first is written last: an end before a beginning, an inner end before an outer one.
+        for place, _, _, words in sorted(marks, key=lambda mark: (-mark[0], mark[1], mark[2])):
             cursor = QTextCursor(self.document())
-            cursor.setPosition(offsets[span.end])
-            cursor.insertText(f" {drawable(span.label)} ", tag)
+            cursor.setPosition(offsets[place])
+            cursor.insertText(words, tag)
+
+
+def _meet(span: Span, other: Span) -> bool:
+    return span is not other and span.start < other.end and other.start < span.end
+
+
+def _tag(span: Span, crossed: bool) -> str:
+    # Without places to break at, so that a label stays in one piece.
+    words = drawable(span.label).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"] {words} " if crossed else f" {words} "

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -26,12 +26,14 @@ class Overlay:
         words: What its tag and its tooltip say.
         box: ``(left, top, right, bottom)`` in pixels of the whole picture, or None.
         mask: Of shape ``(height, width)`` of the whole picture, True where it is; or None.
+        point: ``(x, y)`` in pixels of the whole picture, or None.
     """
 
     label: str
     words: str
     box: tuple[float, float, float, float] | None = None
     mask: np.ndarray | None = None
+    point: tuple[float, float] | None = None
 
 
 class PictureView(QWidget):
@@ -150,6 +152,26 @@ class PictureView(QWidget):
         for each in self.shown:
             if each.box is not None:
                 self._draw_box(painter, place, each, taken)
+            if each.point is not None:
+                self._draw_point(painter, place, each)
+
+    def _draw_point(self, painter: QPainter, place: QRectF, overlay: Overlay) -> None:
+        # A rim in the other shade, so that a point is seen on any picture.
+        color = self.color(overlay.label)
+        painter.setPen(QPen(theme.ink_on(color), theme.px(self, 1)))
+        painter.setBrush(color)
+        side = theme.px(self, 4)
+        dot = self._dot(place, overlay)
+        painter.drawEllipse(dot, side, side)
+        if len(self.labels) > 1:
+            # Points of several kinds are told apart by name, not by colour alone.
+            words, pad = drawable(overlay.label), theme.px(self, 3)
+            size = QSizeF(self.fontMetrics().horizontalAdvance(words) + 2 * pad, self.fontMetrics().height())
+            tag = QRectF(QPointF(dot.x() + 2 * side, dot.y() - size.height() / 2), size)
+            tag.moveRight(min(tag.right(), place.right()))
+            painter.fillRect(tag, color)
+            painter.setPen(theme.ink_on(color))
+            painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, words)
 
     def _draw_box(self, painter: QPainter, place: QRectF, overlay: Overlay, taken: list[QRectF]) -> None:
         color = self.color(overlay.label)
@@ -200,10 +222,18 @@ class PictureView(QWidget):
         left, top, right, bottom = (value * scale for value in overlay.box)
         return QRectF(place.left() + left, place.top() + top, right - left, bottom - top)
 
+    def _dot(self, place: QRectF, overlay: Overlay) -> QPointF:
+        assert overlay.point is not None
+        scale = place.width() / max(1, self._whole.width())
+        return QPointF(place.left() + overlay.point[0] * scale, place.top() + overlay.point[1] * scale)
+
     def _covers(self, overlay: Overlay, at: QPointF) -> bool:
         place = self._place()
         if overlay.box is not None:
             return self._on_screen(place, overlay).contains(at)
+        if overlay.point is not None:
+            away = self._dot(place, overlay) - at
+            return max(abs(away.x()), abs(away.y())) <= theme.px(self, 6)
         if overlay.mask is None or not place.contains(at):
             return False
         height, width = overlay.mask.shape

@@ -28,9 +28,11 @@ class SoundWell(QFrame):
 
     Signals:
         sound_changed(): Another one was taken, or it was taken out.
+        record_toggled(bool): The person wants to record, or to end it.
     """
 
     sound_changed = Signal()
+    record_toggled = Signal(bool)
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,13 +45,20 @@ class SoundWell(QFrame):
         self._about = set_role(QLabel(), "muted")
         self._choose = named(QPushButton("Choose"), f"{name}_choose", "Choose", "Choose a sound's file")
         icons.put(self._choose, "folder")
+        self._record = named(
+            QPushButton("Record"), f"{name}_record", "Record", "Record from the microphone; press again to end it"
+        )
+        self._record.setCheckable(True)
+        self._record.hide()
         row = QHBoxLayout()
         row.addWidget(self._choose)
+        row.addWidget(self._record)
         row.addWidget(self._about, 1)
         column = QVBoxLayout(self)
         column.addWidget(self.view, 1)
         column.addLayout(row)
         self._choose.clicked.connect(self._on_choose)
+        self._record.toggled.connect(self.record_toggled)
 
     @property
     def path(self) -> Path | None:
@@ -65,6 +74,18 @@ class SoundWell(QFrame):
         self._about.setText(drawable(path.name) if path is not None else "")
         self._about.setToolTip(drawable(str(path)) if path is not None else "")
         self.sound_changed.emit()
+
+    def offer_recording(self, on: bool) -> None:
+        """Whether there is a button to record with."""
+        self._record.setVisible(on)
+
+    def end_recording(self) -> None:
+        """Show that nothing is recorded any more."""
+        self._record.setChecked(False)
+
+    def show_recorded(self, seconds: float) -> None:
+        """Say how long has been recorded."""
+        self._about.setText(f"recording, {seconds:.0f} s")
 
     def show_samples(self, samples: np.ndarray, rate: int) -> None:
         """Draw samples of shape ``(samples,)``, so many a second."""

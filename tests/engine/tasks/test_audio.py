@@ -195,10 +195,10 @@ def test_a_long_recognition_stops_between_two_parts(hears, tmp_path) -> None:
     assert stops.parts == 2
 
 
-def test_a_model_that_needs_a_voice_says_so(hears, monkeypatch) -> None:
+def test_a_model_that_needs_more_than_a_text_says_so(hears, monkeypatch) -> None:
     model = hears["text-to-audio"]
-    monkeypatch.setattr(model.model.config, "model_type", "bark")
-    with pytest.raises(NotSupported, match="voice"):
+    monkeypatch.setattr(model.model.config, "model_type", "seamless_m4t")
+    with pytest.raises(NotSupported, match="more than a text"):
         tasks.run(model, "text-to-audio", "hello")
 
 

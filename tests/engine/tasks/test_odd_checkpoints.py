@@ -117,3 +117,21 @@ def test_ten_megabytes_without_a_blank_are_encoded_as_the_library_does(tiny_llam
     middle = encoding.tokens[len(encoding.tokens) // 2]
     assert middle.offsets is not None and text[slice(*middle.offsets)] == middle.text
     assert tokens.decoded_back(tokenizer, batch).decoded == (text,)
+
+
+@pytest.mark.parametrize("text", ["[CLS] [SEP] [PAD]", "[MASK]", "[SEP]"])
+def test_special_tokens_typed_as_text_are_read_as_the_library_reads_them(
+    tiny_bert_classifier: Checkpoint, text
+) -> None:
+    from transformers import pipeline
+
+    model = load(tiny_bert_classifier, device="cpu")
+    result = tasks.run(model, "text-classification", text)
+    (expected,) = pipeline("text-classification", model=model.model, tokenizer=model.tokenizer, device="cpu")(text)
+    assert (result.items[0].label, result.items[0].score) == (expected["label"], pytest.approx(expected["score"]))
+
+
+def test_ten_megabytes_without_a_blank_are_classified(tiny_bert_classifier: Checkpoint) -> None:
+    text = "abcdefgh" * 1_250_000
+    result = tasks.run(load(tiny_bert_classifier, device="cpu"), "text-classification", text)
+    assert sum(item.score for item in result.items) == pytest.approx(1.0, abs=1e-5)

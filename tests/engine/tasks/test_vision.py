@@ -231,6 +231,15 @@ def test_a_picture_that_is_none_is_refused(sees, tmp_path) -> None:
         tasks.run(model, "image-classification", TaskInput(image=tmp_path / "bomb.png"))
 
 
+@pytest.mark.parametrize("name", ["cut.png", "cut.jpg", "cut.gif"])
+def test_a_picture_that_is_cut_off_is_refused(sees, tmp_path, name) -> None:
+    path = tmp_path / name
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 80, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match="damaged"):
+        tasks.run(sees["image-classification"], "image-classification", TaskInput(image=path))
+
+
 def test_every_image_processor_that_pillow_is_enough_for_loads() -> None:
     import transformers
     from transformers.models.auto.image_processing_auto import (

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.errors import NotSupported
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.tasks import (
+    any_to_any,
     audio_classification,
     automatic_speech_recognition,
+    decision,
     depth_estimation,
     document_question_answering,
     feature_extraction,
@@ -23,10 +25,14 @@ from workbench.engine.tasks import (
     image_feature_extraction,
     image_segmentation,
     image_text_to_text,
+    keypoint_detection,
+    keypoint_matching,
+    mask_generation,
     multiple_choice,
     next_sentence_prediction,
     object_detection,
     question_answering,
+    raw_outputs,
     samples,
     sentence_pair_classification,
     summarization,
@@ -37,6 +43,7 @@ from workbench.engine.tasks import (
     text_to_audio,
     token_classification,
     translation,
+    video_classification,
     visual_question_answering,
     zero_shot_audio_classification,
     zero_shot_classification,
@@ -49,8 +56,8 @@ from workbench.engine.values import Facts, Stage, TaskInput, TaskOptions, TaskRe
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
 
-__all__ = ["SPECS", "TASKS", "Spec", "applies", "architecture", "context", "cut_at", "defaults", "example", "head_for",
-           "infer", "module", "run", "spec", "supports"]  # fmt: skip
+__all__ = ["ELSEWHERE", "SPECS", "TASKS", "Spec", "applies", "architecture", "context", "cut_at", "defaults",
+           "example", "head_for", "infer", "module", "run", "spec", "supports"]  # fmt: skip
 
 _MODULES: tuple[Any, ...] = (
     text_classification,
@@ -64,6 +71,7 @@ _MODULES: tuple[Any, ...] = (
     next_sentence_prediction,
     fill_mask,
     text_generation,
+    decision,
     text2text_generation,
     summarization,
     translation,
@@ -73,7 +81,10 @@ _MODULES: tuple[Any, ...] = (
     object_detection,
     zero_shot_object_detection,
     image_segmentation,
+    mask_generation,
     depth_estimation,
+    keypoint_detection,
+    keypoint_matching,
     image_feature_extraction,
     visual_question_answering,
     image_text_to_text,
@@ -81,6 +92,9 @@ _MODULES: tuple[Any, ...] = (
     zero_shot_audio_classification,
     automatic_speech_recognition,
     text_to_audio,
+    video_classification,
+    any_to_any,
+    raw_outputs,
 )
 
 SPECS: tuple[Spec, ...] = tuple(each.SPEC for each in _MODULES)
@@ -89,11 +103,28 @@ SPECS: tuple[Spec, ...] = tuple(each.SPEC for each in _MODULES)
 TASKS: tuple[tuple[str, str], ...] = tuple((spec.name, spec.heads[0]) for spec in SPECS)
 """Each task as the library names it, with the Auto class whose head it usually needs."""
 
+#: What an example's files are made by.
+_SAMPLES = {
+    "image": samples.picture,
+    "other": samples.turned_picture,
+    "audio": samples.sound,
+    "video": samples.video,
+}
+
 #: Architectures that were made to translate, whatever else the head could write.
 _TRANSLATORS = ("marian", "m2m_100", "nllb-moe", "mbart", "fsmt", "seamless_m4t")
 #: Architectures that compare sounds with texts; they have no head to tell them by.
 _SOUND_AND_TEXT = ("clap",)
 _SUMMARIZERS = ("pegasus", "pegasus_x", "led", "bigbird_pegasus")
+
+
+ELSEWHERE: dict[str, str] = {
+    "AutoModelForPreTraining": "It joins heads that are tasks of their own, such as masked LM: load one of them.",
+    "AutoModelForTextEncoding": "It is the encoder alone, which feature extraction runs: load it as AutoModel.",
+    "AutoModelForImageMatting": "It is given a sketch of the edge (a trimap) besides; none can be drawn here.",
+    "AutoModelForTimeSeriesPrediction": "It reads measurements; this window takes text, pictures and sounds.",
+}
+"""Auto classes of the installed library that no task runs, and why, each in a sentence."""
 
 
 def infer(facts: Facts) -> str:
@@ -104,23 +135,34 @@ def infer(facts: Facts) -> str:
     ):
         return zero_shot_classification.SPEC.name
     if head == "AutoModelForSeq2SeqLM":
+        if any_to_any.SPEC.heads[0] in facts.heads:
+            return any_to_any.SPEC.name
         if facts.model_type in _TRANSLATORS:
             return translation.SPEC.name
         return (summarization if facts.model_type in _SUMMARIZERS else text2text_generation).SPEC.name
     if facts.model_type in _SOUND_AND_TEXT:
         return zero_shot_audio_classification.SPEC.name
     fallback = feature_extraction if facts.has_tokenizer else image_feature_extraction
-    found = next((spec.name for spec in SPECS if head in spec.heads), fallback.SPEC.name)
+    # Some heads do more than one task; the one that they usually do comes first.
+    usual = sorted(SPECS, key=lambda spec: spec.heads[0] != head)
+    found = next((spec.name for spec in usual if head in spec.heads), fallback.SPEC.name)
     return fallback.SPEC.name if found == feature_extraction.SPEC.name else found
 
 
-def spec(name: str) -> Spec:
+def spec(name: str, model: LoadedModel | None = None) -> Spec:
     """What a task is.
+
+    Args:
+        name: One of `SPECS`.
+        model: Leave out the inputs that this one does not read.
 
     Raises:
         NotSupported: There is no such task.
     """
-    return module(name).SPEC
+    found: Spec = module(name).SPEC
+    if "voice" in found.takes and model is not None and not text_to_audio.speaks_with_a_voice(model.facts.model_type):
+        return replace(found, inputs=tuple(each for each in found.inputs if each[0] != "voice"))
+    return found
 
 
 def head_for(name: str, facts: Facts | None = None) -> str:
@@ -140,6 +182,9 @@ def supports(model: LoadedModel, name: str) -> bool:
         return True
     if name == zero_shot_audio_classification.SPEC.name:
         return model.facts.model_type in _SOUND_AND_TEXT
+    if name == any_to_any.SPEC.name:
+        # The class is the same by whichever of its Auto classes it was loaded.
+        return any_to_any.SPEC.heads[0] in model.facts.heads and model.head in any_to_any.ALSO
     if name == image_feature_extraction.SPEC.name:
         return getattr(model.model, "main_input_name", "") == "pixel_values"
     return model.head in spec(name).heads
@@ -162,11 +207,18 @@ def example(name: str, model: LoadedModel | None = None) -> TaskInput:
     mask = getattr(model.tokenizer, "mask_token", None) if model is not None and model.tokenizer is not None else None
     if name == fill_mask.SPEC.name and mask:
         return replace(given, text=given.text.replace("[MASK]", mask))
-    if "image" in spec(name).takes:
-        return replace(given, image=samples.picture())
-    if "audio" in spec(name).takes:
-        return replace(given, audio=samples.sound())
-    return given
+    made: dict[str, Any] = {}
+    for field, make in _SAMPLES.items():
+        if field in spec(name).takes and _takes(model, field):
+            made[field] = make()
+    return replace(given, **made)
+
+
+def _takes(model: LoadedModel | None, field: str) -> bool:
+    """Whether an example is of use to a model that may take several kinds of input."""
+    kinds = {"image": "image", "audio": "audio"}
+    modalities = getattr(model.model, "input_modalities", None) if model is not None else None
+    return field not in kinds or not modalities or kinds[field] in modalities
 
 
 def architecture(facts: Facts) -> tuple[str, str]:
@@ -175,6 +227,11 @@ def architecture(facts: Facts) -> tuple[str, str]:
     Returns:
         ``encoder``, ``decoder`` or ``encoder-decoder``, and a sentence for people.
     """
+    if infer(facts) == any_to_any.SPEC.name:
+        # Some of them stand among the models of sequences to sequences, for want of a better place.
+        return "decoder", (
+            "Each token sees only those before it; encoders of their own turn pictures and sounds into some of them."
+        )
     if facts.encoder_decoder or "AutoModelForSpeechSeq2Seq" in facts.heads:
         return "encoder-decoder", (
             "An encoder reads the whole input; a decoder writes a new sequence, token by token, looking back at it."
@@ -224,7 +281,7 @@ def run(
         raise NotSupported(
             f"{model.checkpoint.name} can't do {name} as it is loaded.",
             why=f"It needs a head of the kind {head_for(name, model.facts)}, and this model was loaded as "
-            f"{model.head}.",
+            f"{model.head}." + (f" {ELSEWHERE[model.head]}" if model.head in ELSEWHERE else ""),
             remedy=f"Load it again as {head_for(name, model.facts)}, or choose {infer(model.facts)}.",
         )
     with torch.inference_mode():

@@ -1,7 +1,8 @@
 """Speech recognition: what was said, and when.
 
-Two kinds of models do it. With CTC an encoder gives each 20 ms a letter or nothing; with an encoder-decoder such as
-Whisper a decoder writes the text, looking at what the encoder heard.
+Three kinds of models do it. With CTC an encoder gives each 20 ms a letter or nothing; with an encoder-decoder such as
+Whisper a decoder writes the text, looking at what the encoder heard; a transducer such as Parakeet goes along the sound
+and writes where it hears something.
 
 References:
     transformers, Pipelines: AutomaticSpeechRecognitionPipeline; Auto Classes: AutoModelForCTC,
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+#: Auto classes of models that go along the sound.
+TRANSDUCERS = ("AutoModelForTDT", "AutoModelForRNNT")
+
 SPEC = Spec(
     name="automatic-speech-recognition",
-    heads=("AutoModelForSpeechSeq2Seq", "AutoModelForCTC"),
+    heads=("AutoModelForSpeechSeq2Seq", "AutoModelForCTC", *TRANSDUCERS),
     does="Writes down what was said",
     inputs=SOUND,
     options=("timestamps", "max_new_tokens", "num_beams"),
@@ -91,9 +95,10 @@ def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -
         return _letters(request, outputs)
     sequences = outputs["sequences"]
     if not _is_whisper(request):
-        return Outcome(
-            {"sequences": sequences}, (str(request.tokenizer.decode(sequences[0], skip_special_tokens=True)),)
-        )
+        # A transducer means each token it writes; the tokenizers of CTC would take two alike for one.
+        apart = {"group_tokens": False} if request.model.head in TRANSDUCERS else {}
+        text = str(request.tokenizer.decode(sequences[0], skip_special_tokens=True, **apart))
+        return Outcome({"sequences": sequences}, (text,))
     wanted = request.options.timestamps
     config = request.model.model.config
     part: dict[str, Any] = {"tokens": sequences}
@@ -158,6 +163,10 @@ def _sequences(request: Request, inputs: Inputs) -> dict[str, Tensor]:
 
     wanted = request.options.timestamps
     more: dict[str, Any] = {}
+    if request.model.head in TRANSDUCERS:
+        names = ("input_features", "attention_mask")
+        given = {name: tensor for name, tensor in inputs.tensors.items() if name in names}
+        return {"sequences": request.model.model.generate(**request.on_device(given)).sequences.cpu()}
     if _is_whisper(request):
         long = inputs.aside["samples"].shape[1] > feature_extractor(request.model).n_samples
         more["return_timestamps"] = wanted != "none" or long

@@ -122,7 +122,8 @@ def lines(rows: Sequence[BatchRow]) -> list[dict[str, Any]]:
         given |= {
             field: str(value) if isinstance(value, Path) else value
             for field, value in (("text", row.given.text), ("second", row.given.second), ("image", row.given.image),
-                                 ("audio", row.given.audio))
+                                 ("audio", row.given.audio), ("other", row.given.other), ("video", row.given.video),
+                                 ("voice", row.given.voice))
             if value
         }  # fmt: skip
         for line in row.lines or ({},):
@@ -332,6 +333,18 @@ def _masks(items: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"label": item.label, "score": item.score, "share": float(item.mask.mean())} for item in items]
 
 
+def _points(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"label": item.label, "score": item.score, "x": item.x, "y": item.y} for item in items]
+
+
+def _matches(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [
+        {"score": item.score, "x": item.first[0], "y": item.first[1], "other_x": item.second[0],
+         "other_y": item.second[1]}
+        for item in items
+    ]  # fmt: skip
+
+
 def _depths(items: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"least": float(each.min()), "mean": float(each.mean()), "most": float(each.max())} for each in items]
 
@@ -352,6 +365,8 @@ _LINES: dict[str, Callable[[Sequence[Any]], list[dict[str, Any]]]] = {
     "vectors": _vectors,
     "boxes": _boxes,
     "masks": _masks,
+    "points": _points,
+    "matches": _matches,
     "depth": _depths,
     "transcript": _transcripts,
 }

@@ -42,8 +42,25 @@ SUBTASKS = ("panoptic", "instance", "semantic")
 #: Share of a part that others may cover before it is left out; as the pipeline has it.
 _OVERLAP = 0.5
 
-preprocess = pixels
 forward = passed
+
+
+def preprocess(request: Request) -> Inputs:
+    """The picture as the checkpoint's processor prepares it; OneFormer is told in words what parts are wanted.
+
+    Raises:
+        InputError: There is no picture, or it can't be read.
+        NotSupported: The checkpoint has no image processor or tokenizer that works here.
+    """
+    made = pixels(request)
+    config = request.model.model.config
+    if config.model_type != "oneformer":
+        return made
+    wanted = SUBTASKS[0] if request.options.subtask == "auto" else request.options.subtask
+    said = request.tokenizer(
+        [f"the task is {wanted}"], padding="max_length", max_length=config.task_seq_len, return_tensors="pt"
+    )
+    return Inputs({**made.tensors, "task_inputs": said["input_ids"]}, made.aside)
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
@@ -56,7 +73,7 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
         NotSupported: The processor can't find parts of this kind.
     """
     kind, finish = _finisher(request)
-    target = [size(inputs)]
+    target: list[tuple[int, int]] | None = [size(inputs)]
     if kind == "semantic":
         (segmentation,) = finish(Outputs(outputs), target_sizes=target)
         items = [
@@ -64,6 +81,8 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
             for label in segmentation.unique().tolist()
         ]
     else:
+        if request.model.model.config.model_type == "oneformer":
+            outputs, target = _resized(outputs, kind, size(inputs)), None
         (found,) = finish(
             Outputs(outputs),
             threshold=request.options.threshold,
@@ -77,6 +96,17 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
             for part in found["segments_info"]
         ]
     return Outcome({"segmentation": segmentation}, tuple(items))
+
+
+def _resized(outputs: dict[str, Tensor], kind: str, target: tuple[int, int]) -> dict[str, Tensor]:
+    """OneFormer's masks in the size of the picture, as torchvision would have it, which its processor asks for it."""
+    from torch.nn.functional import interpolate
+
+    masks = outputs["masks_queries_logits"]
+    # Panoptic parts are resized as probabilities, of which the processor takes the sigmoid again.
+    masks = masks.sigmoid() if kind == "panoptic" else masks
+    masks = interpolate(masks, target, mode="bilinear", antialias=True)
+    return outputs | {"masks_queries_logits": masks.logit() if kind == "panoptic" else masks}
 
 
 def _finisher(request: Request) -> tuple[str, Any]:

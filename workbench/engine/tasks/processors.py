@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported
@@ -27,7 +28,9 @@ def image_processor(model: LoadedModel) -> Any:
     """
     from transformers import AutoImageProcessor
 
-    return _once(model, "pictures", "preprocessor_config.json", AutoImageProcessor.from_pretrained)
+    # OneFormer's asks the Hub for a table that only training on annotations reads.
+    more = {"class_info_file": ""} if model.facts.model_type == "oneformer" else {}
+    return _once(model, "pictures", "preprocessor_config.json", partial(AutoImageProcessor.from_pretrained, **more))
 
 
 def feature_extractor(model: LoadedModel) -> Any:
@@ -39,6 +42,19 @@ def feature_extractor(model: LoadedModel) -> Any:
     from transformers import AutoFeatureExtractor
 
     return _once(model, "sounds", "preprocessor_config.json", AutoFeatureExtractor.from_pretrained)
+
+
+def processor(model: LoadedModel) -> Any:
+    """What prepares text, pictures and sounds together; read once a model.
+
+    Raises:
+        NotSupported: The folder has none, or it needs torchvision.
+    """
+    from transformers import AutoProcessor
+
+    if model.processor is not None:
+        return model.processor
+    return _once(model, "more than text", "preprocessor_config.json", AutoProcessor.from_pretrained)
 
 
 def _once(model: LoadedModel, what: str, file: str, read: Callable[..., Any]) -> Any:

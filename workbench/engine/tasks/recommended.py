@@ -38,7 +38,6 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
     "token-classification": (Recommended("dslim/bert-base-NER", 108, _MIT),),
     "question-answering": (Recommended("distilbert/distilbert-base-cased-distilled-squad", 65.2),),
     "table-question-answering": (Recommended("google/tapas-base-finetuned-wtq", 111),),
-    "document-question-answering": (Recommended("impira/layoutlm-document-qa", 128, _MIT),),
     "next-sentence-prediction": (Recommended("google-bert/bert-base-uncased", 110),),
     "fill-mask": (
         Recommended("distilbert/distilroberta-base", 82.8),
@@ -81,6 +80,7 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
         Recommended("IDEA-Research/grounding-dino-tiny", 172),
     ),
     "image-segmentation": (Recommended("facebook/detr-resnet-50-panoptic", 43.0),),
+    "mask-generation": (Recommended("facebook/sam-vit-base", 93.7),),
     "depth-estimation": (
         Recommended("depth-anything/Depth-Anything-V2-Small-hf", 24.8),
         Recommended("Intel/dpt-large", 342),
@@ -94,7 +94,7 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
         Recommended("HuggingFaceTB/SmolVLM-256M-Instruct", 256),
         Recommended("HuggingFaceTB/SmolVLM-500M-Instruct", 508),
     ),
-    "audio-classification": (Recommended("superb/wav2vec2-base-superb-ks", 94.6),),
+    "audio-classification": (Recommended("superb/hubert-base-superb-ks", 94.6),),
     "zero-shot-audio-classification": (Recommended("laion/clap-htsat-unfused", 153),),
     "automatic-speech-recognition": (
         Recommended("openai/whisper-tiny", 37.8),

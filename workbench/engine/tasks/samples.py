@@ -10,6 +10,7 @@ from workbench.engine.values import Sound
 
 _WIDTH, _HEIGHT = 640, 480
 _RATE = 16_000
+_FRAMES = 32
 
 
 def picture() -> Path:
@@ -32,6 +33,36 @@ def picture() -> Path:
     draw.rectangle((470, 300, 490, 380), fill="#6b4a2f")
     draw.ellipse((430, 200, 530, 315), fill="#3f7d3a")
     image.save(path)
+    return path
+
+
+def turned_picture() -> Path:
+    """The picture of `picture`, seen a little turned and from nearer."""
+    from PIL import Image
+
+    path = data_dir() / "samples" / "house turned.png"
+    if not path.is_file():
+        with Image.open(picture()) as image:
+            turned = image.rotate(8, Image.Resampling.BICUBIC).crop((60, 45, _WIDTH - 60, _HEIGHT - 45))
+            turned.resize((_WIDTH, _HEIGHT)).save(path)
+    return path
+
+
+def video() -> Path:
+    """Two seconds of a ball that rolls over the picture of `picture`, as an animated GIF."""
+    from PIL import Image, ImageDraw
+
+    path = data_dir() / "samples" / "ball.gif"
+    if not path.is_file():
+        with Image.open(picture()) as image:
+            ground = image.resize((320, 240))
+        frames = []
+        for step in range(_FRAMES):
+            frame = ground.copy()
+            left = -30 + step * 350 // _FRAMES
+            ImageDraw.Draw(frame).ellipse((left, 180, left + 40, 220), fill="#d1495b", outline="#7a1f2b", width=2)
+            frames.append(frame)
+        frames[0].save(path, save_all=True, append_images=frames[1:], duration=2000 // _FRAMES, loop=0)
     return path
 
 

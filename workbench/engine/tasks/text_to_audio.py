@@ -1,14 +1,20 @@
 """Text to audio: speech or music from a text.
 
+Some models write the sound itself. Others, such as SpeechT5, write a spectrogram, which a second model, the vocoder,
+turns into a sound, and are told whose voice to speak with by a vector.
+
 References:
-    transformers, Pipelines: TextToAudioPipeline; Auto Classes: AutoModelForTextToWaveform
+    transformers, Pipelines: TextToAudioPipeline; Auto Classes: AutoModelForTextToWaveform,
+    AutoModelForTextToSpectrogram
+    Ao et al. 2021, SpeechT5; Kong et al. 2020, HiFi-GAN
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.engine.errors import NotSupported
+from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.tasks import vocoders
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
 from workbench.engine.tasks.writing import drawing, watched
 from workbench.engine.values import Sound, TaskInput
@@ -19,38 +25,56 @@ if TYPE_CHECKING:
 
 SPEC = Spec(
     name="text-to-audio",
-    heads=("AutoModelForTextToWaveform",),
+    heads=("AutoModelForTextToWaveform", "AutoModelForTextToSpectrogram"),
     does="Speaks a text, or plays what it describes",
-    inputs=(("text", "Text"),),
+    inputs=(("text", "Text"), ("voice", "Voice")),
     options=("max_new_tokens", "seed"),
     shows="sound",
     example=TaskInput("The quick brown fox jumps over the lazy dog."),
     defaults=(("max_new_tokens", 256),),
 )
 
-#: Architectures that are given more than a text: a voice, or a conversation.
-_MORE_THAN_TEXT = ("bark", "csm", "dia", "speecht5", "seamless_m4t", "seamless_m4t_v2")
+#: Architectures that are given more than a text: a conversation, a preset of Bark's three models, or a language.
+_MORE_THAN_TEXT = ("bark", "csm", "dia", "seamless_m4t", "seamless_m4t_v2")
+
+
+def speaks_with_a_voice(model_type: str) -> bool:
+    """Whether an architecture is told whose voice to speak with."""
+    return model_type == "speecht5"
 
 
 def preprocess(request: Request) -> Inputs:
-    """Tokenize the text.
+    """Tokenize the text; aside the numbers of the voice, where the model speaks with one.
 
     Raises:
-        InputError: The text is empty.
+        InputError: The text is empty, or the voice is missing or not of this model.
         NotSupported: The architecture needs more than a text.
     """
     config = request.model.model.config
-    if config.model_type in _MORE_THAN_TEXT:
+    alone = request.model.head == "AutoModelForTextToSpectrogram" and not speaks_with_a_voice(config.model_type)
+    if config.model_type in _MORE_THAN_TEXT or alone:
         raise NotSupported(
             f"{request.model.checkpoint.name} needs more than a text.",
-            why=f"The architecture {config.model_type} is given a voice or a conversation as well.",
+            why=f"The architecture {config.model_type} is given a conversation, a preset, phonemes or a language.",
             remedy="Load a checkpoint that speaks from a text alone, such as VITS (facebook/mms-tts).",
         )
-    return encoded(request)
+    made = encoded(request)
+    if not speaks_with_a_voice(config.model_type):
+        return made
+    return Inputs(made.tensors, {"speaker_embeddings": _voice(request)}, made.truncated)
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """One pass that draws its noise by the seed, or one a step where the model generates: ``waveform``."""
+    """One pass that draws its noise by the seed, or one a step where the model generates: ``waveform``.
+
+    Where the model writes a spectrogram, the vocoder's pass is the last: ``spectrogram`` of shape
+    ``(1, frames, mel_bins)`` comes with the waveform then.
+
+    Raises:
+        NotSupported: There is no vocoder for the spectrogram.
+    """
+    if request.model.head == "AutoModelForTextToSpectrogram":
+        return _by_spectrogram(request, inputs)
     model = request.model.model
     tensors = request.on_device(inputs.tensors)
     if model.can_generate():
@@ -72,13 +96,17 @@ def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -
 
 
 def rate(request: Request) -> int:
-    """Samples a second, as the config says.
+    """Samples a second, as the configs say.
 
     Raises:
-        NotSupported: It says nothing.
+        NotSupported: They say nothing.
     """
+    if request.model.head == "AutoModelForTextToSpectrogram":
+        return int(vocoders.vocoder(request.model).config.sampling_rate)
     config = request.model.model.config
-    for owner in (config, getattr(config, "audio_encoder", None), getattr(config, "codec_config", None)):
+    generation = getattr(request.model.model, "generation_config", None)
+    owners = (config, getattr(config, "audio_encoder", None), getattr(config, "codec_config", None), generation)
+    for owner in owners:
         for name in ("sampling_rate", "sample_rate"):
             found = getattr(owner, name, None)
             if isinstance(found, int):
@@ -88,3 +116,43 @@ def rate(request: Request) -> int:
         why="Its config does not say how many samples make a second.",
         remedy="Load another checkpoint.",
     )
+
+
+def _by_spectrogram(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    model = request.model.model
+    vocoder = vocoders.vocoder(request.model)
+    tensors = request.on_device(inputs.tensors)
+    speaker = request.on_device(inputs.aside)["speaker_embeddings"]
+    with drawing(request, True):
+        spectrogram = model.generate(**tensors, speaker_embeddings=speaker)[None]
+    request.task.check()
+    waveform = vocoder(spectrogram)
+    return {"spectrogram": spectrogram.float().cpu(), "waveform": waveform.float().cpu()}
+
+
+def _voice(request: Request) -> Tensor:
+    import numpy
+    import torch
+
+    wanted = int(request.model.model.config.speaker_embedding_dim)
+    path = request.given.voice
+    if path is None:
+        raise InputError(
+            "There is no voice yet.",
+            why=f"{request.model.checkpoint.name} is told whose voice to speak with by {wanted} numbers (an x-vector).",
+            remedy="Choose a NumPy file (.npy) of them; the dataset Matthijs/cmu-arctic-xvectors has some.",
+        )
+    try:
+        numbers = numpy.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise InputError(
+            f"The voice {path.name} can't be used.", why=f"It can't be read: {said}.", remedy="Choose a .npy file."
+        ) from error
+    if numbers.size != wanted or numbers.dtype.kind not in "fiu":
+        raise InputError(
+            f"The voice {path.name} can't be used.",
+            why=f"It holds {numbers.size:,} values, and the model wants {wanted:,} numbers.",
+            remedy="Choose the x-vector of one speaker.",
+        )
+    return torch.from_numpy(numbers.reshape(1, wanted).astype(numpy.float32))

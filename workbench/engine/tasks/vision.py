@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
@@ -52,9 +53,20 @@ def pixels(request: Request) -> Inputs:
     import torch
 
     opened = picture(request)
-    processor = image_processor(request.model)
+    tensors = prepared(image_processor(request.model), images=[opened])
+    return Inputs(tensors, {"target_size": torch.tensor([[opened.height, opened.width]])})
+
+
+def prepared(processor: Any, **arguments: Any) -> dict[str, Tensor]:
+    """The tensors that an image processor makes, the pixel values first.
+
+    Raises:
+        InputError: The processor can't prepare the picture.
+    """
+    import torch
+
     try:
-        made = processor(images=[opened], return_tensors="pt")
+        made = processor(**arguments, return_tensors="pt")
     except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise InputError(
@@ -63,8 +75,7 @@ def pixels(request: Request) -> Inputs:
             remedy="Try another picture; a very small or very long one can be too much for it.",
         ) from error
     names = sorted(made, key=lambda name: name != "pixel_values")
-    tensors = {name: made[name] for name in names if isinstance(made[name], torch.Tensor)}
-    return Inputs(tensors, {"target_size": torch.tensor([[opened.height, opened.width]])})
+    return {name: made[name] for name in names if isinstance(made[name], torch.Tensor)}
 
 
 def passed(request: Request, inputs: Inputs) -> dict[str, Tensor]:
@@ -88,12 +99,24 @@ def finisher(request: Request, names: tuple[str, ...]) -> Any:
     processor = image_processor(request.model)
     for name in names:
         if hasattr(processor, name):
-            return getattr(processor, name)
+            return partial(_finished, request, getattr(processor, name))
     raise NotSupported(
         f"The outputs of {request.model.checkpoint.name} can't be read.",
         why=f"Its image processor ({type(processor).__name__}) has no {' or '.join(names)}.",
         remedy="Load another checkpoint, or another setting of what parts are.",
     )
+
+
+def _finished(request: Request, finish: Any, *arguments: Any, **named: Any) -> Any:
+    try:
+        return finish(*arguments, **named)
+    except (NameError, ImportError) as error:
+        # Some processors for Pillow name torchvision all the same, ZoeDepth's among them.
+        raise NotSupported(
+            f"The outputs of {request.model.checkpoint.name} can't be read.",
+            why="Its image processor needs torchvision for the last step, which is not installed.",
+            remedy="Install torchvision beside torch, or load another checkpoint.",
+        ) from error
 
 
 def size(inputs: Inputs) -> tuple[int, int]:

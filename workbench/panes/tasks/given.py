@@ -5,17 +5,18 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, Signal
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from workbench.engine.tasks import Spec
+from workbench.engine.tasks import Spec, videos
 from workbench.engine.values import TaskInput
 from workbench.widgets import theme
 from workbench.widgets.exact_text import ExactTextEdit
+from workbench.widgets.file_well import FileWell
 from workbench.widgets.naming import named
 from workbench.widgets.picture_well import PictureWell
 from workbench.widgets.sound_well import SoundWell
 from workbench.widgets.theme import px
 
 #: How the room is shared: a context is longer than its question, labels are short.
-_ROOM = {"text": 2, "second": 3, "labels": 2, "image": 5, "audio": 3}
+_ROOM = {"text": 2, "second": 3, "labels": 2, "image": 5, "other": 5, "audio": 3, "video": 5, "voice": 0}
 
 
 class GivenForm(QWidget):
@@ -23,7 +24,9 @@ class GivenForm(QWidget):
 
     Attributes:
         picture: Where a picture is taken; who owns the form reads it and hands a copy over.
+        other: Likewise for a second picture.
         sound: Likewise for a sound, and its samples.
+        film: Likewise for a video, and a strip of its frames.
 
     Signals:
         changed(): The person changed something.
@@ -41,12 +44,26 @@ class GivenForm(QWidget):
         self._labels = named(ExactTextEdit(), "tasks.labels", "Labels", "One a line; usually 2 to 10")
         self.picture = named(PictureWell("tasks.image"), "tasks.image", "Picture", "Drop one here, or press Ctrl+V")
         self.sound = named(SoundWell("tasks.audio"), "tasks.audio", "Sound", "Drop one here, or choose one")
+        self.other = named(
+            PictureWell("tasks.other"), "tasks.other", "Second picture", "Drop one here, or press Ctrl+V"
+        )
+        self.film = named(
+            FileWell("tasks.video", "video", (*videos.FILMS, *videos.ANIMATED), folders=True, pictured=True),
+            "tasks.video", "Video", "Drop one here, or choose one or a folder of pictures",
+        )  # fmt: skip
+        self._voice = named(
+            FileWell("tasks.voice", "voice", (".npy",)), "tasks.voice", "Voice",
+            "The numbers that tell a speaker's voice (an x-vector), as NumPy saves them; usually 512",
+        )  # fmt: skip
         self._fields: dict[str, QWidget] = {
             "text": self._text,
             "second": self._second,
             "labels": self._labels,
             "image": self.picture,
+            "other": self.other,
             "audio": self.sound,
+            "video": self.film,
+            "voice": self._voice,
         }
         self._names: dict[str, QLabel] = {}
         self._column = QVBoxLayout(self)
@@ -61,7 +78,11 @@ class GivenForm(QWidget):
             edit.textChanged.connect(self.changed)
         self.picture.picture_changed.connect(self.changed)
         self.picture.refused.connect(self.refused)
+        self.other.picture_changed.connect(self.changed)
+        self.other.refused.connect(self.refused)
         self.sound.sound_changed.connect(self.changed)
+        self.film.file_changed.connect(self.changed)
+        self._voice.file_changed.connect(self.changed)
 
     @property
     def given(self) -> TaskInput:
@@ -72,6 +93,9 @@ class GivenForm(QWidget):
             labels=_lines(self._labels.text()) if "labels" in self._takes else (),
             image=self.picture.path if "image" in self._takes else None,
             audio=self.sound.path if "audio" in self._takes else None,
+            other=self.other.path if "other" in self._takes else None,
+            video=self.film.path if "video" in self._takes else None,
+            voice=self._voice.path if "voice" in self._takes else None,
         )
 
     def set_given(self, given: TaskInput) -> None:
@@ -86,6 +110,12 @@ class GivenForm(QWidget):
             self.picture.set_path(given.image)
         if "audio" in self._takes:
             self.sound.set_path(given.audio)
+        if "other" in self._takes:
+            self.other.set_path(given.other)
+        if "video" in self._takes:
+            self.film.set_path(given.video)
+        if "voice" in self._takes and given.voice is not None:
+            self._voice.set_path(given.voice)
 
     def show_for(self, spec: Spec) -> None:
         """Show the fields of a task under the names it has for them."""

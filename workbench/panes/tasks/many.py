@@ -39,6 +39,9 @@ _USUAL = {
     "labels": ("labels", "choices", "candidate_labels"),
     "image": ("image", "path", "file", "picture"),
     "audio": ("audio", "path", "file", "sound"),
+    "other": ("other", "second_image", "image2", "pair"),
+    "video": ("video", "path", "file", "film"),
+    "voice": ("voice", "speaker"),
 }
 
 
@@ -83,7 +86,7 @@ def _row(written: TaskInput, cells: Mapping[str, Any], folder: Path) -> TaskInpu
         words = "" if cell is None else data.as_text(cell)
         if field == "labels":
             fields[field] = tuple(str(each) for each in (cell if isinstance(cell, list) else words.split("|")))
-        elif field in ("image", "audio"):
+        elif field in ("image", "audio", "other", "video", "voice"):
             fields[field] = folder / words if words else None
         else:
             fields[field] = words

@@ -103,6 +103,18 @@ def _rows() -> dict[str, _Row]:
         "threshold": _decimal(
             "threshold", "Threshold", 0.0, 1.0, start.threshold, "Leave out what scores less; usually 0 to 0.9"
         ),
+        "stability": _decimal(
+            "stability", "Stability", 0.0, 1.0, start.stability,
+            "Leave out masks that change more than this with their threshold; usually 0.8 to 0.98",
+        ),
+        "points_per_side": _whole(
+            "points_per_side", "Points a side", 1, 64, start.points_per_side,
+            "Points of the grid that masks are asked for at, each way; 32 asks 1,024 times; usually 8 to 32",
+        ),
+        "frame_step": _whole(
+            "frame_step", "Frame step", 1, 1000, start.frame_step,
+            "From a frame that is looked at to the next; 1 takes every frame; usually 1 to 16",
+        ),
         "mask_threshold": _decimal(
             "mask_threshold", "Mask threshold", 0.0, 1.0, start.mask_threshold,
             "Probability above which a pixel belongs to a part; usually 0.3 to 0.7",

@@ -20,6 +20,7 @@ from workbench.panes.tasks.head import HeadCard
 from workbench.panes.tasks.many import ManyForm, run_file
 from workbench.panes.tasks.options import OptionsForm
 from workbench.panes.tasks.pictures import preview
+from workbench.panes.tasks.previews import Previews
 from workbench.panes.tasks.results import ResultView
 from workbench.panes.tasks.stages import StageBox, duration
 from workbench.runtime.jobs import Job, Lane, Runner
@@ -95,6 +96,7 @@ class TasksPane(PaneFrame):
         self._given.refused.connect(self._on_refused)
         self._given.sound.sound_changed.connect(self._on_sound_changed)
         self._given.picture.picture_changed.connect(self._on_picture_changed)
+        self._previews = Previews(self._given, runner, self)
         self._options.changed.connect(self._on_input_changed)
         self._run.clicked.connect(self.run_main_action)
         self._stop.clicked.connect(self.stop_main_action)
@@ -187,7 +189,7 @@ class TasksPane(PaneFrame):
             return
         self._given.picture.show_picture(picture)
         if self._shown is not None and self._shown.given.image == self._given.picture.path:
-            self._result.show_result(self._shown, picture)
+            self._result.show_result(self._shown, picture, self._given.other.view.picture)
 
     def _on_sound_changed(self) -> None:
         path = self._given.sound.path
@@ -282,7 +284,7 @@ class TasksPane(PaneFrame):
 
     def _on_result(self, result: TaskResult) -> None:
         self._shown = result
-        self._result.show_result(result, self._given.picture.view.picture)
+        self._result.show_result(result, self._given.picture.view.picture, self._given.other.view.picture)
         for box, stage in zip(self._boxes, result.stages, strict=True):
             box.show_stage(stage)
         first = result.stages[0].tensors[0]
@@ -345,7 +347,7 @@ class TasksPane(PaneFrame):
         model = self._session.model
         if model is None:
             return
-        spec = tasks.spec(self.task)
+        spec = tasks.spec(self.task, model)
         self._options.show_for(spec, tasks.applies(self.task, model))
         self._advice.show_for(self.task)
         self._head.show_for(model, self.task, tasks.supports(model, self.task))
@@ -476,23 +478,3 @@ class TasksPane(PaneFrame):
         for splitter in (top, bottom, whole):
             splitter.setChildrenCollapsible(False)
         return whole
-
-
-if __name__ == "__main__":
-    import sys
-
-    from PySide6.QtWidgets import QApplication
-
-    from workbench.engine.values import Checkpoint
-    from workbench.widgets import theme
-
-    application = QApplication(sys.argv)
-    theme.apply(application, theme.system_is_dark())
-    folder = Path(sys.argv[1])
-    preview_session, preview_runner = Session(), Runner()
-    preview_session.set_model(models.load(Checkpoint(folder.name, folder)))
-    pane = TasksPane(preview_session, preview_runner)
-    pane.resize(1200, 800)
-    pane.show()
-    application.exec()
-    preview_runner.shut_down()

@@ -11,10 +11,13 @@ from PySide6.QtGui import QIcon, QImage, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QSplitter, QVBoxLayout, QWidget
 
 from workbench.engine.task import Task
+from workbench.engine.tasks import videos
 from workbench.engine.values import TaskResult
 from workbench.widgets import pictures, theme
+from workbench.widgets.data_table import DataTable
+from workbench.widgets.match_view import Line, MatchView
 from workbench.widgets.naming import named
-from workbench.widgets.picture_view import Overlay, PictureView, to_colors
+from workbench.widgets.picture_view import Overlay, PictureView, to_colors, to_image
 from workbench.widgets.probability_table import format_percent
 from workbench.widgets.theme import px, set_role
 from workbench.widgets.visible_text import drawable
@@ -52,6 +55,19 @@ class FoundView(QSplitter):
         ]
         self._show(result, picture, overlays, {})
         return "; ".join(each.words for each in overlays) or "Nothing was found above the threshold"
+
+    def show_points(self, result: TaskResult, picture: QImage) -> str:
+        """Show points, and say them in words."""
+        overlays = [
+            Overlay(
+                point.label or "point",
+                f"{point.label or 'point'} {point.score:.3g} at ({point.x:.0f}, {point.y:.0f})",
+                point=(point.x, point.y),
+            )
+            for point in result.items
+        ]
+        self._show(result, picture, overlays, {})
+        return "; ".join(each.words for each in overlays) or "No point was found above the threshold"
 
     def show_masks(self, result: TaskResult, picture: QImage) -> str:
         """Show masks, and say them in words."""
@@ -106,6 +122,38 @@ class FoundView(QSplitter):
         )
 
 
+class MatchesView(QSplitter):
+    """Both pictures with lines between them, and the matches listed; the chosen one is drawn thick."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Vertical, parent)
+        self._view = named(MatchView(), "tasks.matches", "Matches drawn", "A line for each point that both show")
+        self._table = named(
+            DataTable(), "tasks.matches_table", "Matches", "Each match with its score; choose one to see its line"
+        )
+        self.addWidget(self._view)
+        self.addWidget(self._table)
+        self.setStretchFactor(0, 3)
+        self.setStretchFactor(1, 1)
+        self.setChildrenCollapsible(False)
+        self._table.row_selected.connect(self._view.choose)
+
+    def show_result(self, result: TaskResult, first: QImage, second: QImage) -> str:
+        """Show a result, and say it in words."""
+        (sizes,) = (tensor.values for tensor in result.stages[0].tensors if tensor.name == "target_size")
+        (height, width), (other_height, other_width) = sizes[0].tolist()
+        lines = [
+            Line(
+                item.first, item.second, f"{item.score:.3g}: {_place(item.first)} is {_place(item.second)}", item.score
+            )
+            for item in result.items
+        ]
+        self._view.set_matches((first, second), ((width, height), (other_width, other_height)), lines)
+        rows = [(f"{item.score:.4f}", _place(item.first), _place(item.second)) for item in result.items]
+        self._table.set_rows(("score", "in the first", "in the second"), rows)
+        return f"{len(lines):,} matches" if lines else "No match was found above the threshold"
+
+
 class DepthView(QWidget):
     """The picture, its depth in colours, and what the colours mean."""
 
@@ -157,10 +205,24 @@ class DepthView(QWidget):
         self._scale.set_picture(to_colors(np.linspace(0.0, 1.0, 512)[None].repeat(4, axis=0)))
 
 
+def _place(point: tuple[float, float]) -> str:
+    return f"({point[0]:.0f}, {point[1]:.0f})"
+
+
 def preview(path: Path, *, task: Task) -> tuple[QImage, str]:
     """A small copy of a picture, or an empty one with words for why it can't be read; takes a second for large ones."""
     task.check()
     return pictures.preview(path, _SIDE)
+
+
+def strip(path: Path, *, task: Task) -> QImage:
+    """The beginning of a video as small frames beside one another.
+
+    Raises:
+        InputError: It can't be read, or has no frames.
+        NotSupported: PyAV is needed for it and is not installed.
+    """
+    return to_image(videos.strip(path, task=task))
 
 
 def _show_picture(view: PictureView, result: TaskResult, picture: QImage) -> None:

@@ -22,7 +22,7 @@ from workbench.engine.values import TaskResult
 from workbench.panes.tasks.answer import AnswerView
 from workbench.panes.tasks.cells import CellsView
 from workbench.panes.tasks.many import ManyView
-from workbench.panes.tasks.pictures import DepthView, FoundView
+from workbench.panes.tasks.pictures import DepthView, FoundView, MatchesView
 from workbench.panes.tasks.similarity import SimilarityView
 from workbench.panes.tasks.sound import SpokenView, TranscriptView
 from workbench.widgets import theme
@@ -106,6 +106,7 @@ class ResultView(QStackedWidget):
         column.addWidget(self._embedding, 1)
         self._alone = alone
         self._bar_page = QScrollArea()
+        self._bar_page.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._bar_page.setWidgetResizable(True)
         self._bar_page.setFrameShape(QFrame.Shape.NoFrame)
         holder = QFrame()
@@ -125,6 +126,11 @@ class ResultView(QStackedWidget):
         self._transcript = TranscriptView()
         self._spoken = SpokenView()
         self._cells = CellsView()
+        self._matches = MatchesView()
+        self._other = QImage()
+        self._outputs = named(
+            DataTable(), "tasks.outputs", "Outputs", "Every tensor that came out; its values are in the second box"
+        )
         self.many = ManyView()
         for page in (
             self._nothing,
@@ -140,6 +146,8 @@ class ResultView(QStackedWidget):
             self._transcript,
             self._spoken,
             self._cells,
+            self._matches,
+            self._outputs,
             self.many,
         ):
             self.addWidget(page)
@@ -158,14 +166,15 @@ class ResultView(QStackedWidget):
         """List the rows that came, all or some."""
         self.setAccessibleDescription(self.many.finish())
 
-    def show_result(self, result: TaskResult, picture: QImage | None = None) -> None:
+    def show_result(self, result: TaskResult, picture: QImage | None = None, other: QImage | None = None) -> None:
         """Show a result on the page of its kind.
 
         Args:
             result: What a task gave.
             picture: A copy of the picture it was done on, small enough for a screen.
+            other: Likewise of the second picture.
         """
-        self._picture = picture or QImage()
+        self._picture, self._other = picture or QImage(), other or QImage()
         words = {
             "labels": self._show_labels,
             "entities": self._show_entities,
@@ -175,6 +184,9 @@ class ResultView(QStackedWidget):
             "vectors": self._show_features,
             "boxes": self._show_boxes,
             "masks": self._show_masks,
+            "points": self._show_points,
+            "matches": self._show_matches,
+            "tensors": self._show_tensors,
             "depth": self._show_depth,
             "transcript": self._show_transcript,
             "sound": self._show_sound,
@@ -219,6 +231,25 @@ class ResultView(QStackedWidget):
     def _show_masks(self, result: TaskResult) -> str:
         self.setCurrentWidget(self._found)
         return self._found.show_masks(result, self._picture)
+
+    def _show_points(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._found)
+        return self._found.show_points(result, self._picture)
+
+    def _show_matches(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._matches)
+        return self._matches.show_result(result, self._picture, self._other)
+
+    def _show_tensors(self, result: TaskResult) -> str:
+        summary = result.stages[2].tensors[0].values
+        views = [tensor for tensor in result.stages[1].tensors if tensor.values.size]
+        rows = [
+            (view.name, " × ".join(str(size) for size in view.shape), *(f"{number:.4g}" for number in numbers))
+            for view, numbers in zip(views, summary, strict=True)
+        ]
+        self._outputs.set_rows(("tensor", "shape", "least", "mean", "most"), rows)
+        self.setCurrentWidget(self._outputs)
+        return "; ".join(f"{name} {shape}" for name, shape, *_ in rows)
 
     def _show_depth(self, result: TaskResult) -> str:
         self.setCurrentWidget(self._depth)

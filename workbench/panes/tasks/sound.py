@@ -13,6 +13,7 @@ from workbench.engine.values import Sound, TaskResult
 from workbench.widgets import icons, saving
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
+from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.theme import px, set_role
 from workbench.widgets.visible_text import drawable
 from workbench.widgets.waveform import Waveform
@@ -88,8 +89,19 @@ class SpokenView(QWidget):
         if self._folder is None:
             self._folder = QTemporaryDir()
         path = Path(self._folder.filePath("speech.wav"))
-        if saving.write_or_tell(self, path, self._write):
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
+        if saving.write_or_tell(self, path, self._write) and not QDesktopServices.openUrl(
+            QUrl.fromLocalFile(str(path))
+        ):
+            pane = self.parentWidget()
+            while pane is not None and not isinstance(pane, PaneFrame):
+                pane = pane.parentWidget()
+            if pane is not None:
+                pane.show_notice(
+                    "The sound could not be played.",
+                    "The system has no program that opens WAV files.",
+                    "Save it, and play it elsewhere.",
+                    kind="warning",
+                )
 
     def _on_save(self) -> None:
         saving.save(self, "Save the sound", "speech.wav", "WAV (*.wav)", ".wav", self._write)

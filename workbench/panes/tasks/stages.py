@@ -27,6 +27,9 @@ from workbench.widgets.tensor_grid import TensorGrid
 from workbench.widgets.theme import set_role
 from workbench.widgets.waveform import Waveform
 
+#: Frames of a video that are drawn beside one another.
+_BESIDE = 4
+
 
 class StageBox(QFrame):
     """Name and time of a step, its tensors, and values.
@@ -153,6 +156,9 @@ def drawn(tensor: TensorView) -> np.ndarray | None:
         a map on the sequential scale.
     """
     values = tensor.values
+    if tensor.name == "pixel_values" and values.ndim == 5 and values.shape[2] == 3:
+        # A video or a pair of pictures: the first of them beside one another.
+        values = np.concatenate(list(values[0, :_BESIDE]), axis=-1)[None]
     if tensor.name == "pixel_values" and values.ndim == 4 and values.shape[1] == 3:
         least, most = values[0].min(), values[0].max()
         return ((values[0] - least) / ((most - least) or 1.0) * 255).astype(np.uint8).transpose(1, 2, 0)

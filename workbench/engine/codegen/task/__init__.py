@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import checkpoint_lines, imported, model_lines, script, seed_lines, tokenizer_lines
-from workbench.engine.codegen.task import audio, pairs, rarer, sequences, text, vision
-from workbench.engine.codegen.task.rows import loop, reading
+from workbench.engine.codegen.task import anything, audio, pairs, points, rarer, sequences, text, vision
+from workbench.engine.codegen.task.rows import loop, marked, reading
 from workbench.engine.errors import NotSupported
 from workbench.engine.tasks import head_for, spec
 from workbench.engine.values import TaskInput
@@ -20,9 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["task", "task_rows"]
 
-_SCRIPTS = {**text.SCRIPTS, **pairs.SCRIPTS, **sequences.SCRIPTS, **vision.SCRIPTS, **audio.SCRIPTS, **rarer.SCRIPTS}
+_SCRIPTS = {
+    **text.SCRIPTS,
+    **pairs.SCRIPTS,
+    **sequences.SCRIPTS,
+    **vision.SCRIPTS,
+    **points.SCRIPTS,
+    **audio.SCRIPTS,
+    **rarer.SCRIPTS,
+    **anything.SCRIPTS,
+}
 
-_STANDARD = ("import csv", "import json", "import math", "import os")
+_STANDARD = ("import csv", "import functools", "import inspect", "import json", "import math", "import os", "import re")
 
 _LOADS = {
     "tokenizer": "AutoTokenizer",
@@ -59,7 +68,7 @@ def task(
         transformers, Pipelines
     """
     given = TaskInput(given) if isinstance(given, str) else given
-    made = _script(name)
+    made = anything.fitted(name, _script(name), given, checkpoint)
     return _put_together(
         checkpoint, name, made, given, options, dtype, device, head, (made.given(given), *made.blocks(given, options))
     )
@@ -93,13 +102,14 @@ def task_rows(
         NotSupported: There is no such task, or it is not done on rows.
         DataError: The file can't be read.
     """
-    made = _script(name)
+    shaped = marked(given, columns)
+    made = anything.fitted(name, _script(name), shaped, checkpoint)
     looped = loop(name, made, given, columns, path.parent, options)
     blocks = (reading(path), looped)
     needed = ("import json", "import os", "import pandas")
     written = "\n".join(line for block in blocks for line in block)
     more = [line for line in needed if f"{line.split()[1]}." in written]
-    return _put_together(checkpoint, name, made, given, options, dtype, device, head, blocks, more)
+    return _put_together(checkpoint, name, made, shaped, options, dtype, device, head, blocks, more)
 
 
 def _script(name: str) -> Script:
@@ -136,7 +146,7 @@ def _put_together(
         made.title,
         [*plain, *imported(classes)],
         checkpoint_lines(checkpoint),
-        [*seed, *_loading(made.loads), *model_lines(head, dtype, device)],
+        [*seed, *_loading(made.loads), *model_lines(checkpoint, head, dtype, device)],
         *blocks,
     )
 

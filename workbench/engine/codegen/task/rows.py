@@ -71,24 +71,21 @@ def loop(
         raise NotSupported(
             f"There is no script for {name} on rows.", why="It is done on one input at a time.", remedy="Take one."
         )
-    fields: dict[str, Any] = {}
     reads: dict[str, str] = {}
     for field, column in columns.items():
         mark = _MARK.format(field)
         cell = f"row[{literal(column)}]"
         if field == "labels":
-            fields[field] = (mark,)
             reads[f"[{literal(mark)}]"] = f'{cell} if isinstance({cell}, list) else str({cell}).split("|")'
-        elif field in ("image", "audio"):
-            fields[field] = Path(mark)
+        elif field in ("image", "audio", "other", "video", "voice"):
             reads[literal(mark)] = f"os.path.join({literal(str(folder))}, {cell})"
         else:
-            fields[field] = mark
             reads[literal(mark)] = f"str({cell})"
-    lines = made.given(replace(given, **fields))
+    given = marked(given, columns)
+    lines = made.given(given)
     for mark, read in reads.items():
         lines = [line.replace(mark, read) for line in lines]
-    blocks = made.blocks(replace(given, **fields), options)
+    blocks = made.blocks(given, options)
     body = [*lines, *(line for block in blocks for line in ("", *block))]
     return [
         "results = []",
@@ -101,6 +98,16 @@ def loop(
         "        results.append(None)",
         '        print(f"row {number} failed: {error}")',
     ]
+
+
+def marked(given: TaskInput, columns: Mapping[str, str]) -> TaskInput:
+    """The input of a row: what is the same for each, and a mark in place of what a column has."""
+    fields: dict[str, Any] = {}
+    for field in columns:
+        mark = _MARK.format(field)
+        files = ("image", "audio", "other", "video", "voice")
+        fields[field] = (mark,) if field == "labels" else Path(mark) if field in files else mark
+    return replace(given, **fields)
 
 
 def _indented(line: str) -> list[str]:

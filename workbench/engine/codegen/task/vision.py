@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
@@ -24,18 +25,19 @@ def _path(given: TaskInput) -> list[str]:
     return assign("path", str(given.image or "picture.png"))
 
 
-def _given(given: TaskInput) -> list[str]:
+def given_picture(given: TaskInput) -> list[str]:
+    """``path`` and ``image``."""
     return [*_path(given), _OPEN]
 
 
 def given_labels(given: TaskInput) -> list[str]:
     """``path``, ``image`` and ``labels``."""
-    return [*_given(given), *assign("labels", list(given.labels))]
+    return [*given_picture(given), *assign("labels", list(given.labels))]
 
 
 def given_text(given: TaskInput) -> list[str]:
     """``path``, ``image`` and ``text``."""
-    return [*_given(given), *assign("text", given.text)]
+    return [*given_picture(given), *assign("text", given.text)]
 
 
 def imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
@@ -97,6 +99,30 @@ def _segmentation(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             '    print(f"{mask.float().mean().item():7.2%} of the picture: {label} {sure}")',
         ],
     ]
+
+
+def told_in_words(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of a segmentation model that is told in words what parts are wanted (OneFormer)."""
+    wanted = SUBTASKS[0] if options.subtask == "auto" else options.subtask
+    said = ['["the task is " + kind]', 'padding="max_length"', "max_length=length", 'return_tensors="pt"']
+    prepare, forward, finish = _segmentation(_given, replace(options, subtask=wanted))
+    if wanted != "semantic":
+        resize = 'functools.partial(torch.nn.functional.interpolate, mode="bilinear", antialias=True)'
+        masks = "outputs.masks_queries_logits"
+        sized = f"resize({masks}, (image.height, image.width))"
+        if wanted == "panoptic":
+            sized = f"resize({masks}.sigmoid(), (image.height, image.width)).logit()"
+        # The processor's own resizing of parts wants torchvision.
+        finish = [line.replace("target_sizes=[(image.height, image.width)]", "target_sizes=None") for line in finish]
+        finish = [finish[0], f"resize = {resize}", f"{masks} = {sized}", *finish[1:]]
+    names = ["checkpoint", "trust_remote_code=False", 'class_info_file=""']
+    told = [
+        f"kind = {literal(wanted)}",
+        "length = model.config.task_seq_len",
+        *call("said = tokenizer(", said),
+        'inputs["task_inputs"] = said["input_ids"].to(model.device)',
+    ]
+    return [[*call("image_processor = AutoImageProcessor.from_pretrained(", names), *prepare, *told], forward, finish]
 
 
 def _depth(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
@@ -197,11 +223,13 @@ def _writing_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
 
 _PIXELS = ("image_processor",)
 SCRIPTS: dict[str, Script] = {
-    "image-classification": Script("Classify a picture.", _given, _classification, imports, loads=_PIXELS),
-    "object-detection": Script("Find the objects in a picture.", _given, _detection, imports, loads=_PIXELS),
-    "image-segmentation": Script("Find the parts of a picture.", _given, _segmentation, imports, loads=_PIXELS),
-    "depth-estimation": Script("Say how far away each pixel is.", _given, _depth, imports, loads=_PIXELS),
-    "image-feature-extraction": Script("Turn a picture into a vector.", _given, _features, imports, loads=_PIXELS),
+    "image-classification": Script("Classify a picture.", given_picture, _classification, imports, loads=_PIXELS),
+    "object-detection": Script("Find the objects in a picture.", given_picture, _detection, imports, loads=_PIXELS),
+    "image-segmentation": Script("Find the parts of a picture.", given_picture, _segmentation, imports, loads=_PIXELS),
+    "depth-estimation": Script("Say how far away each pixel is.", given_picture, _depth, imports, loads=_PIXELS),
+    "image-feature-extraction": Script(
+        "Turn a picture into a vector.", given_picture, _features, imports, loads=_PIXELS
+    ),
     "zero-shot-image-classification": Script(
         "Say which labels fit a picture.", given_labels, _zero_shot, imports, loads=("tokenizer", "image_processor")
     ),

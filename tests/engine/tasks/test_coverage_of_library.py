@@ -1,0 +1,61 @@
+"""Every task and every Auto class that the installed library has is done here, or refused with a reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.engine import facts, tasks
+from workbench.engine.errors import NotSupported
+from workbench.engine.models import load
+from workbench.engine.tasks import raw_outputs
+
+
+def auto_classes() -> list[str]:
+    import transformers
+
+    return [name for name in dir(transformers) if name.startswith("AutoModelFor")]
+
+
+def test_every_task_that_the_library_lists_is_there() -> None:
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    ours = {spec.name: set(spec.heads) for spec in tasks.SPECS}
+    listed = PIPELINE_REGISTRY.supported_tasks
+    assert len(listed) > 20
+    assert set(listed) <= set(ours)
+    for name, entry in listed.items():
+        assert {kind.__name__ for kind in entry["pt"]} <= ours[name], name
+
+
+def test_the_heads_whose_pipelines_are_gone_are_there_all_the_same() -> None:
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    gone = {"question-answering", "summarization", "translation", "text2text-generation", "visual-question-answering"}
+    assert gone.isdisjoint(PIPELINE_REGISTRY.supported_tasks)
+    assert gone <= {spec.name for spec in tasks.SPECS}
+
+
+def test_every_auto_class_has_a_task_or_a_reason() -> None:
+    done = {head for spec in tasks.SPECS for head in spec.heads}
+    classes = set(auto_classes())
+    assert len(classes) > 45
+    assert classes - done == set(tasks.ELSEWHERE)
+    assert all(reason.endswith(".") and len(reason) > 30 for reason in tasks.ELSEWHERE.values())
+
+
+def test_the_reason_is_given_where_a_model_was_loaded_with_such_a_head(tiny_bert) -> None:
+    model = load(tiny_bert, head="AutoModelForPreTraining", device="cpu")
+    with pytest.raises(NotSupported, match="load one of them"):
+        tasks.run(model, "fill-mask", "The capital of France is [MASK].")
+
+
+@pytest.mark.parametrize("head", sorted({head for spec in tasks.SPECS for head in spec.heads}))
+def test_a_checkpoint_of_each_auto_class_is_told_from_its_config(head) -> None:
+    assert head in dict(facts.HEADS)
+    table = facts._tables()[dict(facts.HEADS)[head]]
+    assert table
+
+
+def test_heads_without_a_reading_of_their_own_show_what_comes_out() -> None:
+    own = {head for spec in tasks.SPECS if spec.name != "raw-outputs" for head in spec.heads}
+    assert own.isdisjoint(raw_outputs.SPEC.heads)

@@ -1,0 +1,207 @@
+"""The scripts of tasks that find points and masks in a picture, and of those on a video."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.engine.codegen.script import assign, call
+from workbench.engine.codegen.task import vision
+from workbench.engine.codegen.task.parts import Script, scored
+from workbench.engine.tasks.mask_generation import AT_ONCE, OVERLAP
+from workbench.engine.tasks.videos import ANIMATED, STILLS
+
+if TYPE_CHECKING:
+    from workbench.engine.values import TaskInput, TaskOptions
+
+_ON_DEVICE = "inputs = inputs.to(model.device, dtype=model.dtype)"
+_FORWARD = ["# 2. Forward", "with torch.inference_mode():", "    outputs = model(**inputs)"]
+
+
+def _keypoints(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    least = options.threshold
+    pose = ["outputs", "boxes=boxes", f"threshold={least or None!r}"]
+    size = "[(image.height, image.width)]"
+    return [
+        [
+            "# 1. Preprocess: a pose model is shown all of the picture as one person",
+            'poses = hasattr(image_processor, "post_process_pose_estimation")',
+            "boxes = [[[0.0, 0.0, float(image.width), float(image.height)]]]",
+            'more = {"boxes": boxes} if poses else {}',
+            *call("inputs = image_processor(", ["images=[image]", 'return_tensors="pt"', "**more"]),
+            _ON_DEVICE,
+        ],
+        _FORWARD,
+        [
+            "# 3. Postprocess",
+            "if poses:",
+            *call("((found,),) = image_processor.post_process_pose_estimation(", pose, indent=4),
+            '    labels = [model.config.id2label[index] for index in found["labels"].tolist()]',
+            "else:",
+            f"    (found,) = image_processor.post_process_keypoint_detection(outputs, {size})",
+            '    labels = [""] * len(found["scores"])',
+            'rows = zip(labels, found["scores"].tolist(), found["keypoints"].tolist())',
+            f"result = [(label, score, *place) for label, score, place in rows if score >= {least!r}]",
+            "result.sort(key=lambda row: row[1], reverse=True)",
+            "for label, score, x, y in result:",
+            '    print(f"{score:10.6f} ({x:.1f}, {y:.1f}) {label}")',
+        ],
+    ]
+
+
+def _given_pair(given: TaskInput) -> list[str]:
+    opened = 'ImageOps.exif_transpose(Image.open(path)).convert("RGB")'
+    first, second = (str(each or "picture.png") for each in (given.image, given.other))
+    return [
+        *assign("first", first),
+        *assign("second", second),
+        f"images = [{opened} for path in (first, second)]",
+    ]
+
+
+def _matching(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    finish = ["outputs", "sizes", f"threshold={options.threshold!r}"]
+    return [
+        ["# 1. Preprocess", 'inputs = image_processor(images=[images], return_tensors="pt")', _ON_DEVICE],
+        _FORWARD,
+        [
+            "# 3. Postprocess",
+            "sizes = [[(image.height, image.width) for image in images]]",
+            *call("(found,) = image_processor.post_process_keypoint_matching(", finish),
+            'names = ("matching_scores", "keypoints0", "keypoints1")',
+            "result = [tuple(row) for row in zip(*(found[name].tolist() for name in names))]",
+            "result.sort(key=lambda row: row[0], reverse=True)",
+            "for score, first, second in result:",
+            '    print(f"{score:10.6f} {first} is {second}")',
+        ],
+    ]
+
+
+def _masks(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    sizes = ['prepared["original_sizes"].tolist()', "reshaped_input_sizes=reshaped", "binarize=False"]
+    keep = ["masks", 'outputs["iou_scores"][0]', "size", "boxes[0]", f"{options.threshold!r}", f"{options.stability!r}"]
+    return [
+        [
+            "# 1. Preprocess: the picture, and a grid of points over it",
+            'side = image_processor.size.get("longest_edge") or image_processor.size.get("height")',
+            *call(
+                "boxes, points, crops, labels = image_processor.generate_crop_boxes(",
+                ["image", "side", f"points_per_crop={options.points_per_side}"],
+            ),
+            'prepared = image_processor(images=crops, return_tensors="pt")',
+            'pixels = prepared["pixel_values"].to(model.device, dtype=model.dtype)',
+            "points = points.to(model.device, dtype=model.dtype)",
+            "labels = labels.to(model.device)",
+        ],
+        [
+            "# 2. Forward: the picture once, the points some at a time; what is unsure or unsteady is dropped",
+            "size = (image.height, image.width)",
+            'reshaped = prepared["reshaped_input_sizes"].tolist() if "reshaped_input_sizes" in prepared else None',
+            "found = []",
+            "with torch.inference_mode():",
+            "    seen = model.get_image_embeddings(pixels)",
+            '    names = ("image_embeddings", "intermediate_embeddings")',
+            "    seen = dict(zip(names, seen if isinstance(seen, tuple) else (seen,)))",
+            f"    at_once = max(1, min({AT_ONCE}, 2**30 // (12 * max(size[0] * size[1], 1024 * 1024))))",
+            "    for some in torch.arange(points.shape[1]).split(at_once):",
+            "        outputs = model(input_points=points[:, some], input_labels=labels[:, some], **seen)",
+            *call(
+                "(masks,) = image_processor.post_process_masks(", ['outputs["pred_masks"].float()', *sizes], indent=8
+            ),
+            *call("found.append(image_processor.filter_masks(", keep, "))", indent=8),
+        ],
+        [
+            "# 3. Postprocess: of masks whose boxes overlap much the surest stays",
+            "runs = [run for masks, _, _ in found for run in masks]",
+            "scores = torch.cat([scores for _, scores, _ in found]).float().cpu()",
+            "boxes = torch.cat([boxes for _, _, boxes in found]).float().cpu()",
+            "area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])",
+            "order = scores.argsort(descending=True, stable=True)",
+            "result = []",
+            "while len(order):",
+            "    best, rest = order[0], order[1:]",
+            '    counts = runs[best]["counts"]',
+            "    inside = numpy.repeat(numpy.arange(len(counts)) % 2 == 1, counts)",
+            "    result.append((inside.reshape(image.width, image.height).T, scores[best].item()))",
+            "    corner = torch.maximum(boxes[best, :2], boxes[rest, :2])",
+            "    shared = (torch.minimum(boxes[best, 2:], boxes[rest, 2:]) - corner).clamp(min=0).prod(dim=1)",
+            f"    order = rest[~(shared / (area[best] + area[rest] - shared) > {OVERLAP})]",
+            "for number, (mask, score) in enumerate(result, 1):",
+            '    print(f"{mask.mean():7.2%} of the picture: mask {number} {score:.6f}")',
+        ],
+    ]
+
+
+def _mask_imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
+    return ("import numpy", "import torch", "from PIL import Image, ImageOps")
+
+
+def _kind(given: TaskInput) -> str:
+    path = given.video
+    if path is None or path.suffix.lower() in ANIMATED:
+        return "animated"
+    return "folder" if path.is_dir() else "film"
+
+
+def _given_video(given: TaskInput) -> list[str]:
+    return assign("path", str(given.video or "video.gif"))
+
+
+_READ = {
+    "animated": [
+        "with Image.open(path) as opened:",
+        "    every = enumerate(ImageSequence.Iterator(opened))",
+        '    frames = [numpy.asarray(frame.convert("RGB")) for index, frame in every if index in wanted]',
+    ],
+    "film": [
+        "with av.open(path) as container:",
+        "    every = enumerate(container.decode(video=0))",
+        '    frames = [frame.to_ndarray(format="rgb24") for index, frame in every if index in wanted]',
+    ],
+    "folder": [
+        f"names = [name for name in os.listdir(path) if name.lower().endswith({STILLS!r})]".replace("'", '"'),
+        'names.sort(key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\\d+)", name)])',
+        "every = [Image.open(os.path.join(path, names[index])) for index in wanted]",
+        'frames = [numpy.asarray(frame.convert("RGB")) for frame in every]',
+    ],
+}
+
+
+def _video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    step = options.frame_step
+    return [
+        [
+            "# 1. Preprocess: as many frames as the model looks at, from the beginning on",
+            "count = model.config.num_frames",
+            f"wanted = numpy.linspace(0, count * {step} - 1, num=count, dtype=numpy.int64)",
+            *_READ[_kind(given)],
+            'inputs = image_processor(frames, return_tensors="pt")',
+            _ON_DEVICE,
+        ],
+        _FORWARD,
+        ["logits = outputs.logits", *scored(options)[1:]],
+    ]
+
+
+def _video_imports(given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
+    kind = _kind(given)
+    if kind == "film":
+        return ("import av", "import numpy", "import torch")
+    if kind == "folder":
+        return ("import os", "import re", "import numpy", "import torch", "from PIL import Image")
+    return ("import numpy", "import torch", "from PIL import Image, ImageSequence")
+
+
+_PIXELS = ("image_processor",)
+SCRIPTS: dict[str, Script] = {
+    "keypoint-detection": Script(
+        "Find the points of a picture.", vision.given_picture, _keypoints, vision.imports, loads=_PIXELS
+    ),
+    "keypoint-matching": Script(
+        "Find the same points in two pictures.", _given_pair, _matching, vision.imports, loads=_PIXELS
+    ),
+    "mask-generation": Script(
+        "Cut a picture into its things.", vision.given_picture, _masks, _mask_imports, loads=_PIXELS
+    ),
+    "video-classification": Script("Classify a video.", _given_video, _video, _video_imports, loads=_PIXELS),
+}
+"""By the name of the task."""

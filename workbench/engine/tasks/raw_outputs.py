@@ -1,0 +1,122 @@
+"""Raw outputs: the forward step alone, for heads that neither a pipeline nor a task of their own reads.
+
+What the checkpoint's tokenizer, image processor and feature extractor make of the input goes through the model, and
+every tensor that comes out is shown.
+
+References:
+    transformers, Model outputs; Auto Classes
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
+from workbench.engine.tasks.sounds import features
+from workbench.engine.tasks.vision import pixels
+from workbench.engine.values import TaskInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+SPEC = Spec(
+    name="raw-outputs",
+    heads=(
+        "AutoModelForAudioXVector",
+        "AutoModelForAudioFrameClassification",
+        "AutoModelForAudioTokenization",
+        "AutoModelForImageToImage",
+        "AutoModelForMaskedImageModeling",
+        "AutoModelForNormalEstimation",
+        "AutoModelForPointmapEstimation",
+        "AutoModelForTableRecognition",
+        "AutoModelForTextRecognition",
+    ),
+    does="Runs the model on whatever it takes, and shows every tensor that comes out",
+    inputs=(
+        ("text", "Text, if the model reads one"),
+        ("image", "Picture, if it sees one"),
+        ("audio", "Sound, if it hears one"),
+    ),
+    options=(),
+    shows="tensors",
+    example=TaskInput(),
+)
+
+
+def preprocess(request: Request) -> Inputs:
+    """Each part of the input as what the checkpoint has for it prepares it; all go to the model together.
+
+    Raises:
+        InputError: Nothing was given, or it can't be read.
+        NotSupported: The checkpoint has nothing that prepares it.
+    """
+    given = request.given
+    parts: list[Inputs] = []
+    if given.image is not None:
+        parts.append(pixels(request))
+    if given.audio is not None:
+        parts.append(features(request))
+    if given.text.strip():
+        parts.append(encoded(request))
+    if not parts:
+        raise InputError(
+            "There is nothing to run the model on yet.",
+            why="No text, no picture and no sound was given.",
+            remedy="Give it what it was trained on, or take the example.",
+        )
+    tensors = {name: tensor for part in parts for name, tensor in part.tensors.items()}
+    aside = {name: tensor for part in parts for name, tensor in part.aside.items()}
+    takes = set(inspect.signature(request.model.model.forward).parameters)
+    if not takes & set(tensors):
+        raise NotSupported(
+            f"{request.model.checkpoint.name} takes nothing of the kind.",
+            why=f"The model reads {', '.join(sorted(takes - {'kwargs'})[:6])}, and the input became "
+            f"{', '.join(tensors)}.",
+            remedy="Give it a text, a picture or a sound, whichever it was trained on.",
+        )
+    return Inputs({name: tensor for name, tensor in tensors.items() if name in takes}, aside)
+
+
+def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    """One pass; every tensor of the output by its name, those in tuples with their place after it.
+
+    Raises:
+        InputError: The model can't be called with that.
+    """
+    try:
+        output = request.model.model(**request.on_device(inputs.tensors))
+    except (TypeError, ValueError, RuntimeError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise InputError(
+            "The model can't be run on that.",
+            why=f"It says: {said}",
+            remedy="Give it what it was trained on; some models want a text beside a picture or a sound.",
+        ) from error
+    return dict(_tensors(output))
+
+
+def postprocess(_request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
+    """Nothing more is made of them: least, mean and most of each tensor."""
+    import torch
+
+    rows = [tensor.float() for tensor in outputs.values() if tensor.numel()]
+    summary = [[float(row.min()), float(row.mean()), float(row.max())] for row in rows]
+    return Outcome({"least_mean_most": torch.tensor(summary)}, tuple(outputs))
+
+
+def _tensors(output: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    import torch
+
+    if isinstance(output, torch.Tensor):
+        yield name or "output", (output.float() if output.is_floating_point() else output).cpu()
+    elif isinstance(output, dict):
+        for key, value in output.items():
+            yield from _tensors(value, f"{name}.{key}" if name else str(key))
+    elif isinstance(output, (tuple, list)):
+        for index, value in enumerate(output):
+            yield from _tensors(value, f"{name}.{index}" if name else str(index))

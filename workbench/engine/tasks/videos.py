@@ -1,0 +1,194 @@
+"""Frames of a video: of a file, of an animated picture, or of a folder of pictures.
+
+Files that films come in are decoded by PyAV, which the library's own pipeline uses; it is installed apart. Animated
+GIF, WebP and PNG, and folders of pictures, need Pillow alone.
+
+References:
+    transformers, Pipelines: VideoClassificationPipeline; PyAV, Container.decode
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate import pictures
+from workbench.engine.task import Silent, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VIDEO = (("video", "Video"),)
+"""The input of a task on a video."""
+
+FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ogv")
+"""Endings of files that PyAV decodes."""
+
+ANIMATED = (".gif", ".webp", ".png", ".apng")
+"""Endings of pictures that may move; Pillow is enough for them."""
+
+STILLS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_PIXELS = 50_000_000
+
+
+def sampled(path: Path, count: int, step: int = 1, *, task: Task | None = None) -> np.ndarray:
+    """The frames that a model looks at: ``count`` of them from the beginning on, ``step`` apart, as the pipeline does.
+
+    Args:
+        path: A video, an animated picture, or a folder of pictures, which are taken in the order of their names.
+        count: Frames; 1 or more.
+        step: From one to the next; 1 takes every frame.
+        task: Asked whether to stop, at each frame.
+
+    Returns:
+        uint8 of shape ``(count, height, width, 3)``.
+
+    Raises:
+        InputError: There is no such video, it can't be read, it has no frames, or too few.
+        NotSupported: PyAV is needed for it and is not installed.
+    """
+    import numpy
+
+    task = task or Silent()
+    wanted = numpy.linspace(0, count * step - 1, num=count, dtype=numpy.int64)
+    kept: list[np.ndarray] = []
+    seen = 0
+    with closing(frames(path)) as every:
+        for index, frame in enumerate(every):
+            task.check()
+            seen = index + 1
+            if index in wanted:
+                kept.append(frame)
+            if seen > wanted[-1]:
+                break
+    if not seen:
+        raise InputError(f"The video {path.name} can't be used.", why="It has no frames.", remedy="Take another one.")
+    if len(kept) < count:
+        raise InputError(
+            f"The video {path.name} is too short.",
+            why=f"It has {seen:,} frames, and the model looks at {count:,}, {step:,} apart.",
+            remedy="Take a longer one, or a smaller step between frames.",
+        )
+    if len({frame.shape for frame in kept}) > 1:
+        raise InputError(
+            f"The video {path.name} can't be used.",
+            why="Its frames are of different sizes.",
+            remedy="Make them one size.",
+        )
+    return numpy.stack(kept)
+
+
+def strip(path: Path, *, task: Task | None = None, count: int = 4, step: int = 15, side: int = 240) -> np.ndarray:
+    """The beginning of a video as small frames beside one another.
+
+    Args:
+        path: As for `sampled`.
+        task: Asked whether to stop, at each frame.
+        count: Frames at most.
+        step: From one to the next.
+        side: Pixels of a frame's height.
+
+    Returns:
+        uint8 of shape ``(side, width, 3)``.
+
+    Raises:
+        InputError: As for `sampled`.
+        NotSupported: As for `sampled`.
+    """
+    import numpy
+    from PIL import Image
+
+    task = task or Silent()
+    kept: list[np.ndarray] = []
+    with closing(frames(path)) as every:
+        for index, frame in enumerate(every):
+            task.check()
+            if index % step == 0:
+                picture = Image.fromarray(frame)
+                width = max(1, round(picture.width * side / picture.height))
+                kept.append(numpy.asarray(picture.resize((width, side))))
+            if len(kept) == count:
+                break
+    if not kept:
+        raise InputError(f"The video {path.name} can't be used.", why="It has no frames.", remedy="Take another one.")
+    return numpy.concatenate(kept, axis=1)
+
+
+def frames(path: Path) -> Generator[np.ndarray]:
+    """The frames one by one, each uint8 of shape ``(height, width, 3)``.
+
+    Raises:
+        InputError: There is no such video, or it can't be read.
+        NotSupported: PyAV is needed for it and is not installed.
+    """
+    if path.is_dir():
+        return _of_folder(path)
+    if not path.is_file():
+        raise InputError(
+            f"The video {path.name} can't be used.", why=f"There is no file {path}.", remedy="Choose it again."
+        )
+    return _of_picture(path) if path.suffix.lower() in ANIMATED else _of_film(path)
+
+
+def _of_folder(folder: Path) -> Generator[np.ndarray]:
+    import numpy
+
+    def place(path: Path) -> list[tuple[int, str]]:
+        # frame 10 comes after frame 9.
+        return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name.lower())]
+
+    for path in sorted((path for path in folder.iterdir() if path.suffix.lower() in STILLS), key=place):
+        yield numpy.asarray(pictures.read(path))
+
+
+def _of_picture(path: Path) -> Generator[np.ndarray]:
+    import numpy
+    from PIL import Image, ImageSequence
+
+    pictures.read(path)  # refuses what is damaged, too large or no picture
+    with Image.open(path, formats=pictures.FORMATS) as moving:
+        try:
+            for frame in ImageSequence.Iterator(moving):
+                yield numpy.asarray(frame.convert("RGB"))
+        except (OSError, ValueError, SyntaxError, EOFError) as error:
+            raise _damaged(path, error) from error
+
+
+def _of_film(path: Path) -> Generator[np.ndarray]:
+    if importlib.util.find_spec("av") is None:
+        raise NotSupported(
+            f"The video {path.name} can't be read.",
+            why="Films are decoded by PyAV, which is not installed.",
+            remedy="Install transformers-workbench[video], or take an animated GIF or a folder of pictures.",
+        )
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                return
+            stream = container.streams.video[0]
+            if stream.codec_context.width * stream.codec_context.height > _PIXELS:
+                raise InputError(
+                    f"The video {path.name} can't be used.",
+                    why=f"Its frames are larger than {_PIXELS // 1_000_000} million pixels.",
+                    remedy="Make it smaller; models look at a few hundred pixels a side.",
+                )
+            for frame in container.decode(video=0):
+                yield frame.to_ndarray(format="rgb24")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:200]
+    return InputError(
+        f"The video {path.name} can't be used.",
+        why=f"It is damaged, or no video: {said}.",
+        remedy="Save it as MP4, or take another one.",
+    )

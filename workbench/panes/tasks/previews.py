@@ -1,0 +1,85 @@
+"""What a second picture and a video look like, and what the microphone hears, off the UI thread."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTemporaryDir
+from PySide6.QtGui import QImage
+
+from workbench.engine.errors import WorkbenchError
+from workbench.engine.task import Progress
+from workbench.engine.tasks import microphone
+from workbench.panes.tasks.given import GivenForm
+from workbench.panes.tasks.pictures import preview, strip
+from workbench.runtime.jobs import Job, Lane, Runner
+from workbench.widgets.pane_frame import PaneFrame
+
+
+class Previews(QObject):
+    """Reads small copies and records for a form; what can't be read or heard is a notice of the pane.
+
+    Args:
+        given: The form.
+        runner: Reads on the lane for disks.
+        pane: Whose notices say what went wrong.
+    """
+
+    def __init__(self, given: GivenForm, runner: Runner, pane: PaneFrame) -> None:
+        super().__init__(pane)
+        self._given = given
+        self._runner = runner
+        self._pane = pane
+        given.other.picture_changed.connect(self._on_other_changed)
+        given.film.file_changed.connect(self._on_film_changed)
+        self._folder: QTemporaryDir | None = None
+        self._recorded = 0
+        self._enough = threading.Event()
+        given.sound.offer_recording(microphone.installed())
+        given.sound.record_toggled.connect(self._on_record_toggled)
+
+    def _on_other_changed(self) -> None:
+        path = self._given.other.path
+        if path is None or not self._given.other.view.picture.isNull():
+            return
+        job = Job(f"Reading {path.name}", preview, path, pane="tasks", stops="when it is read", quiet=True)
+        job.succeeded.connect(self._on_other_read)
+        self._runner.start(job, Lane.IO, slot="tasks.other")
+
+    def _on_other_read(self, read: tuple[QImage, str]) -> None:
+        picture, why = read
+        if why:
+            self._given.other.refuse(why)
+        else:
+            self._given.other.show_picture(picture)
+
+    def _on_film_changed(self) -> None:
+        path = self._given.film.path
+        if path is None:
+            return
+        job = Job(f"Reading {path.name}", strip, path, pane="tasks", stops="at the next frame", quiet=True)
+        job.succeeded.connect(self._given.film.show_picture)
+        job.failed.connect(self._on_failed)
+        self._runner.start(job, Lane.IO, slot="tasks.film")
+
+    def _on_record_toggled(self, on: bool) -> None:
+        if not on:
+            self._enough.set()
+            return
+        self._folder = self._folder or QTemporaryDir()
+        self._recorded += 1
+        self._enough = threading.Event()
+        path = Path(self._folder.filePath(f"recorded {self._recorded}.wav"))
+        job = Job("Recording", microphone.record, path, self._enough, pane="tasks", stops="at once, keeping nothing")
+        job.progressed.connect(self._on_progress)
+        job.succeeded.connect(self._given.sound.set_path)
+        job.failed.connect(self._on_failed)
+        job.finished.connect(self._given.sound.end_recording)
+        self._runner.start(job, Lane.IO, slot="tasks.microphone")
+
+    def _on_progress(self, progress: Progress) -> None:
+        self._given.sound.show_recorded(progress.done)
+
+    def _on_failed(self, error: WorkbenchError) -> None:
+        self._pane.show_notice(error.what, error.why, error.remedy)
