@@ -202,7 +202,7 @@ def test_dropout_says_that_merges_are_left_out_at_random(llama: Any) -> None:
     model = llama.backend_tokenizer.model
     model.dropout = 0.5
     try:
-        assert "50%" in Workings(llama).word("quick").note
+        assert "50 %" in Workings(llama).word("quick").note
     finally:
         model.dropout = None
 

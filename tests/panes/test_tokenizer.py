@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,8 +15,10 @@ from PySide6.QtGui import QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from tests.tiny_tokenizers import KINDS
 from workbench.engine import models, tokens
 from workbench.engine.models import LoadedModel
+from workbench.engine.tokens.standing import standing
 from workbench.engine.values import Checkpoint
 from workbench.panes.tokenizer import TokenizerPane
 from workbench.runtime.jobs import Runner
@@ -259,7 +262,7 @@ def test_truncation_and_padding_to_a_length(
     settle()
     assert column(find("table"), "attention_mask") == [0, 0, 1, 1, 1, 1, 1, 1]
     assert [chip.muted for chip in find("chips").chips] == [True] * 2 + [False] * 6
-    assert find("shape").text() == "input_ids [1 × 8] · 2 positions of padding (25.0%) · padded with [PAD]"
+    assert find("shape").text() == "input_ids [1 × 8] · 2 positions of padding (25.0 %) · padded with [PAD]"
 
 
 def test_a_batch_is_one_rectangle_with_its_padding_counted(
@@ -273,7 +276,7 @@ def test_a_batch_is_one_rectangle_with_its_padding_counted(
     assert find("shape").text() == "3 rows of 4 to 6 tokens: no rectangle without padding"
     find("padding").setCurrentText("longest")
     settle()
-    assert find("shape").text() == "input_ids [3 × 6] · 3 positions of padding (16.7%) · padded with [PAD]"
+    assert find("shape").text() == "input_ids [3 × 6] · 3 positions of padding (16.7 %) · padded with [PAD]"
     grid = find("grid")
     assert grid.isVisible()
     assert grid.shape == (3, 6)
@@ -460,3 +463,147 @@ def test_keys_in_a_long_text_show_at_once_what_the_whole_comes_to(
     assert find("verdict").text().startswith("equals the text")
     chips = find("chips")
     assert chips.chips[chips.selected].text != ""
+
+
+# What the vocabulary says of each piece.
+
+
+@pytest.mark.usefixtures("typed")
+def test_the_merge_rank_of_each_piece_stands_in_the_table(
+    qtbot: QtBot, find: Callable[[str], Any], llama: LoadedModel
+) -> None:
+    table = find("table")
+    qtbot.waitUntil(lambda: "merge rank" in table.columns)
+    ranks = standing(llama.tokenizer)
+    ids = llama.tokenizer(FOX)["input_ids"]
+    assert column(table, "merge rank") == [ranks.of(each) for each in ids]
+    assert any(rank is not None for rank in column(table, "merge rank"))
+    assert column(table, "id") == ids
+
+
+def test_a_unigram_model_shows_its_scores_and_word_piece_none(
+    qtbot: QtBot, find: Callable[[str], Any], session: Session, llama: LoadedModel, bert: LoadedModel, settle: Any
+) -> None:
+    unigram = KINDS["unigram"]()
+    session.set_model(replace(llama, tokenizer=unigram))
+    session.set_prompt("the fox")
+    settle()
+    table = find("table")
+    scores = dict(json.loads(unigram.backend_tokenizer.to_str())["model"]["vocab"])
+    assert column(table, "score") == [scores[piece] for piece in column(table, "piece")]
+    session.set_model(bert)
+    settle()
+    assert not {"score", "merge rank"} & set(table.columns)
+    assert column(table, "id") == bert.tokenizer("the fox")["input_ids"]
+
+
+def test_token_types_take_room_only_where_there_are_some(
+    find: Callable[[str], Any], session: Session, llama: LoadedModel, bert: LoadedModel, settle: Callable[[], None]
+) -> None:
+    table = find("table")
+    for model, hidden in ((llama, True), (bert, False), (llama, True)):
+        session.set_model(model)
+        session.set_prompt("the fox")
+        settle()
+        place = table.columns.index("token_type_ids")
+        assert table.isColumnHidden(place) == hidden
+        assert [table.isColumnHidden(each) for each in range(len(table.columns))].count(True) == hidden
+
+
+def test_the_vocabulary_lists_ranks_too(
+    qtbot: QtBot, find: Callable[[str], Any], session: Session, llama: LoadedModel, settle: Callable[[], None]
+) -> None:
+    session.set_model(llama)
+    settle()
+    find("tabs").setCurrentIndex(2)
+    table = find("vocabulary")
+    qtbot.waitUntil(lambda: table.model().rowCount() == len(llama.tokenizer))
+    ranks = standing(llama.tokenizer)
+    assert column(table, "merge rank") == [ranks.of(each) for each in range(len(llama.tokenizer))]
+
+
+# Texts and checkpoints that are hard on it.
+
+ODD = {
+    "only special tokens": "<|im_start|><|im_end|><|endoftext|><|im_end|>",
+    "control characters": "a\0b\x1b[0m\x07\x7f\u200b\ufeff\u0085c",
+    "mixed direction": "abc שלום 123 \u202eمرحبا\u202c \u2067ab\u2069!",
+    "combining storm": ("e" + "\u0301\u0323\u20dd" * 40 + " ") * 4,
+    "joined emoji": "👩\u200d👩\u200d👧\u200d👦 🏳️\u200d🌈 🇩🇪",
+    "line breaks of all kinds": "a\r\nb\rc\u2028d\u2029e\x0bf",
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_an_odd_text_is_cut_as_the_library_cuts_it_and_comes_back(
+    find: Callable[[str], Any], pane: TokenizerPane, session: Session, llama: LoadedModel, settle: Any, kind: str
+) -> None:
+    session.set_model(llama)
+    session.set_prompt(ODD[kind])
+    settle()
+    table = find("table")
+    assert column(table, "id") == llama.tokenizer(ODD[kind])["input_ids"]
+    assert find("verdict").text() == "equals the text"
+    assert session.prompt == ODD[kind]
+    assert pane.findChild(QWidget, "tokenizer.notice") is None
+    assert all(column(table, "special")) == (kind == "only special tokens")
+    for position in (0, table.model().rowCount() - 1):
+        table.selectRow(position)
+        assert find("chips").selected == position
+
+
+def test_ten_megabytes_without_a_space_are_shown_and_nothing_is_lost(
+    qtbot: QtBot, find: Callable[[str], Any], session: Session, settle: Callable[[], None], bert: LoadedModel
+) -> None:
+    session.set_model(bert)
+    settle()
+    text = "thecapitalof" * 840_000
+    session.set_prompt(text)
+    qtbot.waitUntil(lambda: find("summary").text().startswith(f"{len(text):,} characters"), timeout=120_000)
+    settle()
+    assert session.prompt == text
+    table = find("table")
+    assert column(table, "token")[0::2] == ["[CLS]", "[SEP]"]
+    assert column(table, "offsets") == ["0:0", f"0:{len(text)}", "0:0"]
+    table.selectRow(1)
+    assert find("chips").selected == 1
+    # An unknown word is as long as the text, and no chip and no cell draws all of it.
+    assert len(find("chips").chips[1].text) < 300
+    assert len(find("chips").chips[1].tip) < 2000
+    assert max(len(str(cell)) for cell in table.row(1)) < 2000
+    session.set_prompt("short again")
+    settle()
+    assert column(table, "id") == bert.tokenizer("short again")["input_ids"]
+
+
+def test_a_tokenizer_of_another_vocabulary_size_is_told_where_its_ids_are_beyond_the_model(
+    find: Callable[[str], Any], session: Session, llama: LoadedModel, settle: Callable[[], None]
+) -> None:
+    strange = tokens.own_tokenizer(llama.tokenizer)
+    strange.add_tokens(["<new>"])
+    session.set_model(replace(llama, tokenizer=strange))
+    session.set_prompt("The fox")
+    settle()
+    assert "does not belong" not in find("shape").text()
+    session.set_prompt("The <new> fox")
+    settle()
+    assert "id 384 does not belong to this model, which has vectors for 384 ids" in find("shape").text()
+    assert column(find("table"), "id") == strange("The <new> fox")["input_ids"]
+
+
+@pytest.mark.parametrize("kind", ["slow_bytes", "slow_sentence_piece_unigram"])
+def test_a_tokenizer_without_offsets_says_what_it_does_not_say(
+    find: Callable[[str], Any], session: Session, llama: LoadedModel, settle: Callable[[], None], kind: str
+) -> None:
+    slow = KINDS[kind]()
+    session.set_model(replace(llama, tokenizer=slow))
+    session.set_prompt("The fox 🦊")
+    settle()
+    table = find("table")
+    assert column(table, "id") == slow("The fox 🦊")["input_ids"]
+    assert {*column(table, "offsets"), *column(table, "bytes"), *column(table, "word")} == {None}
+    assert "written in Python, and says no offsets, bytes or words" in find("shape").text()
+    assert ("score" in table.columns) == ("sentence_piece" in kind)
+    session.set_model(llama)
+    settle()
+    assert "written in Python" not in find("shape").text()

@@ -157,7 +157,7 @@ def test_the_lines_of_the_text_are_one_rectangle(
     assert numbers(find) == ids.tolist()
     assert f"input_ids [{ids.shape[0]} × {ids.shape[1]}] int64" in find("batch_summary").text()
     wasted = int((wanted["attention_mask"] == 0).sum())
-    assert f"{wasted} wasted on padding ({wasted / ids.numel():.1%})" in find("batch_note").text()
+    assert f"{wasted} wasted on padding ({wasted / ids.numel() * 100:.1f} %)" in find("batch_note").text()
     choose(find("batch_tensor"), "attention_mask")
     assert numbers(find) == wanted["attention_mask"].tolist()
     assert grid(find, 1, ids.shape[1] - 1) == llama.tokenizer.pad_token
@@ -444,6 +444,20 @@ def test_languages_are_compared_when_somebody_looks(
     tick(find, "tiny-bert")
     settle()
     assert "tiny-bert" in table.columns
+
+
+@pytest.mark.usefixtures("both")
+def test_numbers_stand_beside_one_another_and_not_at_the_far_edge(
+    find: Callable[[str], Any], open_section: Callable[[int], None], settle: Callable[[], None]
+) -> None:
+    open_section(COMPARE)
+    settle()
+    for name, tab in (("compare_measures", 0), ("compare_languages", 4)):
+        find("compare_tabs").setCurrentIndex(tab)
+        settle()
+        header = find(name).horizontalHeader()
+        last = header.count() - 1
+        assert header.sectionSize(last) <= 2 * header.sectionSizeFromContents(last).width()
 
 
 def test_two_checkpoints_of_one_name_are_both_compared(

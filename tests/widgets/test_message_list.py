@@ -72,3 +72,20 @@ def test_nothing_is_cut_off_at_any_zoom(view: MessageList, qapp: QApplication, q
             return button.mapTo(view, button.rect().topRight()).x() <= view.width()
 
         qtbot.waitUntil(whole, timeout=2000)
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"), [("", 1), ("one", 1), ("one\ntwo", 2), ("a\n" * 40, 6), ("words and more words " * 3, 2)]
+)
+def test_a_message_is_as_high_as_its_lines_up_to_six(qtbot: QtBot, view: MessageList, content: str, lines: int) -> None:
+    line = view.fontMetrics().lineSpacing()
+    view.set_messages([ListedMessage("user", content)])
+    # Lines that are wrapped are counted once the message has its width.
+    qtbot.waitUntil(lambda: find(view, "1_content").height() == pytest.approx(line * (lines + 1.2), abs=2))
+
+
+def test_a_message_grows_while_it_is_written(qtbot: QtBot, view: MessageList) -> None:
+    view.set_messages([ListedMessage("user")])
+    line = view.fontMetrics().lineSpacing()
+    find(view, "1_content").insertPlainText("a\nb\nc")
+    qtbot.waitUntil(lambda: find(view, "1_content").height() == pytest.approx(line * 4.2, abs=2))

@@ -95,8 +95,17 @@ def test_overlapping_spans_are_all_marked_at_their_characters(qtbot: QtBot) -> N
     assert "New York City: LOC" in marked.accessibleDescription()
     assert "New York: GPE" in marked.accessibleDescription()
     shown = marked.toPlainText()
-    assert shown.startswith("🙂 New York GPE")
-    assert shown.rstrip().endswith("LOC")
+    assert shown.startswith("🙂 [[New York] GPE")
+    assert shown.rstrip().endswith("City] LOC")
+
+
+def test_spans_that_cross_or_nest_can_be_followed_and_others_stand_without_brackets(qtbot: QtBot) -> None:
+    marked = EntityText()
+    qtbot.addWidget(marked)
+    marked.set_spans("one two three", [Span(0, 7, "A"), Span(4, 13, "B")])
+    assert marked.toPlainText() == "[one [two] A  three] B "
+    marked.set_spans("one two three", [Span(0, 3, "A"), Span(4, 7, "B"), Span(8, 13, "two words")])
+    assert marked.toPlainText() == "one A  two B  three two words "
 
 
 @pytest.mark.parametrize(

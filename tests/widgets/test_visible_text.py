@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.widgets.visible_text import drawable, one_line, runs, utf16_offsets, visible
+from workbench.widgets.visible_text import LONGEST, drawable, one_line, runs, utf16_offsets, visible
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,12 @@ from workbench.widgets.visible_text import drawable, one_line, runs, utf16_offse
 def test_a_token_is_shown_on_one_line(text: str, shown: str) -> None:
     assert visible(text) == shown
     assert "\n" not in one_line(text)
+
+
+def test_a_token_as_long_as_a_text_is_cut_before_it_is_measured() -> None:
+    assert visible("a b" * LONGEST) == ("a·b" * LONGEST)[:LONGEST] + "…"
+    assert one_line("a\n" * LONGEST) == ("a⏎" * LONGEST)[:LONGEST] + "…"
+    assert visible("a" * LONGEST) == one_line("a" * LONGEST) == "a" * LONGEST
 
 
 def test_marks_are_told_from_text() -> None:

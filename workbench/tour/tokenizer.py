@@ -19,7 +19,7 @@ _QUESTION = "And of Spain?"
 
 
 def tokenize(tour: Tour) -> None:
-    """See ids that equal the tokenizer's."""
+    """See ids and merge ranks that equal the tokenizer's."""
     tour.window.show_pane("tokenizer")
     text = tour.find(QWidget, "tokenizer.text")
     text.setPlainText(_TEXT)
@@ -28,6 +28,12 @@ def tokenize(tour: Tour) -> None:
     tour.wait(lambda: table.model().rowCount() == len(expected), 30, f"{len(expected)} rows of tokens")
     shown = [int(cell) for cell in tour.column(table, "id")]
     tour.require(shown == expected, f"ids equal the tokenizer's: {shown} against {expected}")
+    tour.wait(lambda: "merge rank" in tour.headers(table), 30, "the merge ranks")
+    vocabulary = tour.model.tokenizer.convert_ids_to_tokens(expected)
+    merged = [tour.column(table, "merge rank")[place] != "" for place in range(len(expected))]
+    tour.require(
+        merged == [len(piece) > 1 for piece in vocabulary], "every piece of more than a byte was merged at some rank"
+    )
     tour.picture("tokenizer")
 
 

@@ -98,7 +98,7 @@ class TableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _side(value) | Qt.AlignmentFlag.AlignVCenter
         words = shown(value) if value is None else self.formats.get(index.column(), shown)(value)
-        return drawable(words)[:2000] if role == Qt.ItemDataRole.ToolTipRole else one_line(words)
+        return drawable(words[:2000]) if role == Qt.ItemDataRole.ToolTipRole else one_line(words)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Column names; rows are not numbered."""
@@ -151,7 +151,7 @@ class DataTable(QTableView):
         super().__init__(parent)
         self._monospace = monospace
         self._empty_text = "nothing here yet"
-        self._fitted = False
+        self._fitted = self._followed = False
         self._model = TableModel(self)
         self.setModel(self._model)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -255,11 +255,13 @@ class DataTable(QTableView):
         """
         header, letter = self.horizontalHeader(), self.fontMetrics().averageCharWidth()
         header.setResizeContentsPrecision(40)
-        columns = range(self._model.columnCount())
-        heads = [header.sectionSizeFromContents(column).width() for column in columns]
-        widths = [max(heads[column], min(letter * 48, self.sizeHintForColumn(column) + letter)) for column in columns]
+        columns = [column for column in range(self._model.columnCount()) if not self.isColumnHidden(column)]
+        heads = {column: header.sectionSizeFromContents(column).width() for column in columns}
+        widths = {
+            column: max(heads[column], min(letter * 48, self.sizeHintForColumn(column) + letter)) for column in columns
+        }
         room = self.viewport().width()
-        while (excess := sum(widths) - room) > 0:
+        while (excess := sum(widths.values()) - room) > 0:
             widest = max(columns, key=lambda column: widths[column] - heads[column], default=None)
             if widest is None or widths[widest] <= max(heads[widest], letter * 10):
                 break
@@ -304,8 +306,10 @@ class DataTable(QTableView):
         self._fit_if_seen()
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Fit the columns when the look changed meanwhile."""
+        """Follow the look when it changed meanwhile."""
         super().showEvent(event)
+        if not self._followed:
+            self._follow_font()
         self._fit_if_seen()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -330,13 +334,16 @@ class DataTable(QTableView):
         """Follow the zoom."""
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange) and hasattr(self, "_model"):
-            self._follow_font()
+            # A change of theme sends several of these to every table there is, most of which nobody sees.
+            self._followed = False
+            if self.isVisible():
+                self._follow_font()
 
     def _follow_font(self) -> None:
+        self._followed = True
         self._model.mono = theme.mono_font(self) if self._monospace else None
         self.verticalHeader().setMinimumSectionSize(1)
         self.verticalHeader().setDefaultSectionSize(round(self.fontMetrics().height() * 1.55))
-        # What nobody sees is fitted when it is shown: it asks each visible cell for its size.
         self._fitted = False
         self._fit_if_seen()
 

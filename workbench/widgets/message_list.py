@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, QRect, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from workbench.widgets import icons, theme
@@ -14,6 +15,12 @@ from workbench.widgets.exact_text import ExactTextEdit
 from workbench.widgets.foldable import Foldable
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox
+from workbench.widgets.visible_text import drawable
+
+#: Lines of a message that are seen at once; a longer one scrolls.
+_MOST_LINES = 6
+#: Characters that are measured to tell how many lines a message takes.
+_MEASURED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +204,7 @@ class _Row(QFrame):
         self._content.setFocus()
 
     def _on_changed(self) -> None:
+        self._fit()
         self.changed.emit()
 
     def _on_button(self) -> None:
@@ -204,11 +212,25 @@ class _Row(QFrame):
 
     def _space(self) -> None:
         line = self.fontMetrics().lineSpacing()
-        self._content.setFixedHeight(round(line * 3.4))
         self._more.setFixedHeight(round(line * 4.4))
         edge = theme.px(self, 6)
         self._column.setContentsMargins(edge, edge, edge, edge)
         self._column.setSpacing(theme.px(self, 4))
+        self._fit()
+
+    def _fit(self) -> None:
+        """Show all of a short message, and the beginning of a long one."""
+        metrics = self._content.fontMetrics()
+        # A scroll bar's width is left out, as one may come with the last line.
+        room = QRect(0, 0, max(1, self.width() - theme.px(self, 52)), 0)
+        wrapped = metrics.boundingRect(room, Qt.TextFlag.TextWordWrap, drawable(self._content.text()[:_MEASURED]))
+        lines = min(max(1, round(wrapped.height() / metrics.lineSpacing())), _MOST_LINES)
+        self._content.setFixedHeight(round(metrics.lineSpacing() * (lines + 1.2)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Wrap anew."""
+        super().resizeEvent(event)
+        self._fit()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the zoom."""

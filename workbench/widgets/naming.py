@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QTabWidget, QWidget
 
 W = TypeVar("W", bound=QWidget)
 
@@ -23,6 +23,9 @@ def named(widget: W, name: str, label: str, tip: str = "") -> W:
     """
     widget.setObjectName(name)
     widget.setAccessibleName(label)
+    if isinstance(widget, QTabWidget):
+        # The keyboard focus goes to its bar, which a screen reader would call nothing.
+        widget.tabBar().setAccessibleName(label)
     if tip:
         widget.setToolTip(tip)
         widget.setAccessibleDescription(tip)

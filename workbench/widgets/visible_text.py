@@ -8,6 +8,9 @@ import unicodedata
 #: Signs that stand for something unseen; they are drawn in muted ink.
 MARKS = "·␣⏎⇥␍⍽�" + "".join(chr(code) for code in range(0x2400, 0x2422))
 
+#: Characters that one line shows: an unknown token can be as long as its text, and Qt would measure all of it.
+LONGEST = 1000
+
 _SIGNS = {" ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥", "\u00a0": "⍽", "\x7f": "␡"}
 _SIGNS.update({chr(code): chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\r\t"})
 _UNSEEN = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
@@ -32,8 +35,11 @@ def visible(text: str) -> str:
         text: Any string, lone surrogates and control characters included.
 
     Returns:
-        One line without control characters; a text of zero-width characters alone becomes their code points.
+        One line without control characters; a text of zero-width characters alone becomes their code points. What is
+        beyond `LONGEST` characters is an ellipsis.
     """
+    if len(text) > LONGEST:
+        return f"{visible(text[:LONGEST])}…"
     if text and not text.strip(" "):
         return "␣" * len(text)
     if text and all(unicodedata.category(character) in {"Cf", "Mn", "Me"} for character in text):
@@ -42,7 +48,9 @@ def visible(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Show a table cell: breaks as ``⏎`` and tabs as ``⇥``, blanks as they are."""
+    """Show a table cell: breaks as ``⏎``, tabs as ``⇥``, blanks as they are, ``…`` after `LONGEST` characters."""
+    if len(text) > LONGEST:
+        return f"{one_line(text[:LONGEST])}…"
     return _UNSEEN.sub(lambda match: " " if match.group() in " \u00a0" else _sign(match), text)
 
 

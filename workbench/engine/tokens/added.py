@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens import check_text, encode, own_tokenizer
+from workbench.engine.tokens import check_text, look, own_tokenizer
 from workbench.engine.values import Encoding
 
 if TYPE_CHECKING:
@@ -62,10 +62,11 @@ def try_token(
     check_text(token)
     if not token.strip():
         raise InputError("There is no token to add.", why="It is empty or blank.", remedy="Write a word or a marker.")
-    before = encode(tokenizer, text, task=task)
+    # Looked at: of a long text only the positions that somebody sees are described.
+    before = look(tokenizer, [text], task=task).encodings[0]
     other = own_tokenizer(tokenizer, task=task)
     size = len(other)
     other.add_tokens([token], special_tokens=special)
-    after = encode(other, text, task=task)
+    after = look(other, [text], task=task).encodings[0]
     id_ = int(other.convert_tokens_to_ids(token))
     return Added(token, id_, len(other) > size, before, after, len(other))

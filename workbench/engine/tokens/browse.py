@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.errors import InputError
 from workbench.engine.task import Silent, Task
 from workbench.engine.tokens.positions import Pieces
+from workbench.engine.tokens.standing import NONE, Standing, standing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,6 +40,7 @@ class Entries:
         raw: The bytes of those pieces.
         special: Ids of special tokens.
         added: Ids of all tokens that were added beside the model's own, special ones included.
+        standing: Merge ranks or scores, where the vocabulary has some.
     """
 
     pieces: tuple[str, ...]
@@ -46,6 +48,7 @@ class Entries:
     raw: Mapping[int, bytes]
     special: frozenset[int]
     added: frozenset[int]
+    standing: Standing = NONE
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -93,7 +96,8 @@ def entries(tokenizer: PreTrainedTokenizerBase, *, task: Task | None = None) -> 
                 parts[id_] = raw
         else:
             texts.append(piece if id_ in added else piece.replace("▁", " "))
-    return Entries(tuple(pieces), tuple(texts), parts, frozenset(look.special), added)
+    marks = frozenset(look.special)
+    return Entries(tuple(pieces), tuple(texts), parts, marks, added, standing(tokenizer, task=task))
 
 
 def find(vocabulary: Entries, query: str, kind: str = "text", *, task: Task | None = None) -> Sequence[int]:

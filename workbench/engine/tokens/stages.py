@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.task import Silent, Task
+from workbench.engine.tokens.standing import merges, scores
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,8 +23,6 @@ LONGEST_TEXT = 2_000
 LONGEST_WORD = 200
 #: What Unigram takes off the lowest score for a character it does not know.
 _UNKNOWN_PENALTY = 10.0
-#: Entries between two looks at whether the task was cancelled.
-_STRIDE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,36 +299,13 @@ class Workings:
 
     # A word through the model.
 
-    def _entries(self, key: str, task: Task) -> Iterator[Any]:
-        """The entries of one list of the model, read one by one: parsed in one go they would hold the interpreter."""
-        text = str(self._tokenizer.backend_tokenizer.to_str())
-        # Quotes inside a piece are escaped, so only the key itself reads like this; the model comes last.
-        opening = f'"{key}":['
-        place = text.rfind(opening) + len(opening)
-        read = json.JSONDecoder().raw_decode
-        number = 0
-        while text[place] != "]":
-            if number % _STRIDE == 0:
-                task.check()
-            entry, place = read(text, place)
-            place += text[place] == ","
-            number += 1
-            yield entry
-
-    def _read_ranks(self, task: Task) -> dict[tuple[str, str], int]:
-        pairs = (each.split(" ", 1) if isinstance(each, str) else each for each in self._entries("merges", task))
-        # Of a merge that is listed twice the last one holds, as in the library.
-        return {(left, right): rank for rank, (left, right) in enumerate(pairs)}
-
-    def _read_scores(self, task: Task) -> dict[str, float]:
-        return {str(piece): float(score) for piece, score in self._entries("vocab", task)}
-
     def _bpe(self, model: Any, text: str, pieces: tuple[str, ...], task: Task) -> Word:
         if model.ignore_merges and model.token_to_id(text) is not None:
             note = "The whole word is in the vocabulary, and this model takes it as it is (ignore_merges)."
             return Word(text, "BPE", pieces, (text,), note=note)
         if self._ranks is None:
-            self._ranks = self._read_ranks(task)
+            # Of a merge that is listed twice the last one holds, as in the library.
+            self._ranks = {pair: rank for rank, pair in enumerate(merges(self._tokenizer, task))}
         ranks = self._ranks
         prefix = len(model.continuing_subword_prefix or "")
         symbols = _symbols(model, text)
@@ -347,24 +323,24 @@ class Workings:
             steps.append(MergeStep(rank, left, right, joined, tuple(symbols)))
         note = "" if steps else "No merge applies: the symbols stay as they are."
         if model.dropout:
-            note = f"These are all merges; while encoding, each is left out with a chance of {model.dropout:.0%}."
+            note = f"These are all merges; while encoding, each is left out with a chance of {model.dropout * 100:g} %."
         elif tuple(symbols) != pieces:
             note = "The library gives other pieces for this word; those are the ones used."
         return Word(text, "BPE", pieces, start, tuple(steps), note=note)
 
     def _unigram(self, text: str, task: Task) -> tuple[tuple[Candidate, ...], str]:
         if self._scores is None:
-            self._scores = self._read_scores(task)
-        scores = self._scores
-        longest = max(map(len, scores), default=1)
-        unknown = min(scores.values(), default=0.0) - _UNKNOWN_PENALTY
+            self._scores = dict(scores(self._tokenizer, task))
+        listed = self._scores
+        longest = max(map(len, listed), default=1)
+        unknown = min(listed.values(), default=0.0) - _UNKNOWN_PENALTY
         best: list[tuple[float, int]] = [(0.0, 0)] + [(-math.inf, 0)] * len(text)
         seen: list[tuple[int, int, float, bool]] = []
         for start in range(len(text)):
             task.check()
             single = False
             for end in range(start + 1, min(len(text), start + longest) + 1):
-                score = scores.get(text[start:end])
+                score = listed.get(text[start:end])
                 if score is None:
                     continue
                 single = single or end == start + 1

@@ -26,6 +26,7 @@ from workbench.widgets import theme
 from workbench.widgets.column_scroll import ColumnScroll
 from workbench.widgets.margin_text import MarginText
 from workbench.widgets.naming import named
+from workbench.widgets.probability_table import format_percent
 from workbench.widgets.quiet import QuietComboBox, QuietSpinBox
 from workbench.widgets.tensor_grid import TensorGrid
 from workbench.widgets.token_grid import TokenGrid
@@ -432,7 +433,7 @@ def _note(made: Rectangle) -> str:
         return ""
     positions, wasted = made.positions, made.wasted
     parts = [f"{many(len(made.rows), 'row')} of {many(len(made.cut), 'text')}", many(positions, "position")]
-    parts.append(f"{wasted:,} wasted on padding ({wasted / max(1, positions):.1%})")
+    parts.append(f"{wasted:,} wasted on padding ({format_percent(wasted / max(1, positions), 1)})")
     if made.padded_with is not None:
         stands_in = " (the end token, as there is no pad token)" if made.borrowed else ""
         parts.append(f"padded with {made.padded_with}{stands_in}")

@@ -104,6 +104,9 @@ class TokenizersView(QWidget):
         self._prices = _table(
             "languages", "Languages", "The same sentences in each language: tokens, and how many times those of English"
         )
+        for table in (self._measures, self._prices):
+            # The last numbers stand beside the others, not at the far edge.
+            table.horizontalHeader().setStretchLastSection(False)
         self._tabs = named(QTabWidget(), "tokenizer.compare_tabs", "Comparison", "Numbers, differences and languages")
         self._tabs.setDocumentMode(True)
         for table in (self._measures, self._differences, self._words, self._trips, self._prices):

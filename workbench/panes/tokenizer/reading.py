@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from workbench.engine import codegen, tokens
 from workbench.engine.task import Task
 from workbench.engine.tokens.edit import respelled
+from workbench.engine.tokens.standing import Standing
 from workbench.engine.values import Checkpoint, Encoding, Positions, Token, TokenizerOptions
+from workbench.widgets.probability_table import format_percent
 from workbench.widgets.token_strip import Chip
 from workbench.widgets.visible_text import visible
 
@@ -19,7 +21,9 @@ BEGINNING = 2_000
 CHIPS = 1200
 #: Characters up to which the text is written into the code.
 CODED = 20_000
-#: Headers of the table of positions.
+#: Characters of one token, and bytes, that are shown: an unknown word can be as long as the text.
+SEEN = 200
+#: Headers of the table of positions, the merge rank or score apart.
 COLUMNS = (
     "position", "token", "id", "bytes", "offsets", "word", "attention_mask", "token_type_ids", "special", "piece",
 )  # fmt: skip
@@ -68,6 +72,7 @@ def read(
     options: TokenizerOptions,
     place: int | None = None,
     *,
+    known: int | None = None,
     task: Task,
 ) -> Reading:
     """Encode, decode and describe a text; for the text lane.
@@ -80,6 +85,7 @@ def read(
         by_line: Encode each line that is not blank as a text of its own.
         options: The switches of the tokenizer call.
         place: The character whose page of chips will be looked at first; None for the first page.
+        known: Ids that the model has vectors for, from 0 on; None where nobody knows.
         task: Asked now and then whether to stop.
 
     Raises:
@@ -93,7 +99,6 @@ def read(
                 texts.append(line)
                 places.append(place)
             place += len(line) + 1
-    limit = tokens.longest(tokenizer)
     long = len(text) > LONG
     if long and not by_line:
         head = _beginning(text)
@@ -106,7 +111,7 @@ def read(
     if encoding is not None and place is not None and not by_line:
         first = 0 if place is None else (_at(encoding, place) or 0) // CHIPS * CHIPS
     made = chips(encoding, first) if encoding is not None else ()
-    found = Reading(text, tuple(places), batch, (), _summary(batch), _shape(batch, limit), first, made)
+    found = Reading(text, tuple(places), batch, (), _summary(batch), _shape(tokenizer, batch, known), first, made)
     return found if long else back(tokenizer, found, task=task)
 
 
@@ -118,7 +123,14 @@ def back(tokenizer: tokens.Tokenizer, reading: Reading, *, task: Task) -> Readin
 
 
 def change(
-    tokenizer: tokens.Tokenizer, base: Reading, text: str, options: TokenizerOptions, place: int | None, *, task: Task
+    tokenizer: tokens.Tokenizer,
+    base: Reading,
+    text: str,
+    options: TokenizerOptions,
+    place: int | None,
+    *,
+    known: int | None = None,
+    task: Task,
 ) -> Reading:
     """What a change of a long text most likely comes to; for the text lane.
 
@@ -128,6 +140,7 @@ def change(
         text: The text now.
         options: The switches, the same as for ``base``.
         place: The character whose page of chips will be looked at.
+        known: As for `read`.
         task: Asked whether to stop.
 
     Returns:
@@ -140,10 +153,10 @@ def change(
     tokens.check_text(text)
     encoding = respelled(tokenizer, base.batch.encodings[0], text)
     if encoding is None:
-        return read(tokenizer, text, False, options, place, task=task)
+        return read(tokenizer, text, False, options, place, known=known, task=task)
     batch = replace(base.batch, encodings=(encoding,), decoded=(), plain=())
     first = 0 if place is None else (_at(encoding, place) or 0) // CHIPS * CHIPS
-    summary, shape = _summary(batch), _shape(batch, tokens.longest(tokenizer))
+    summary, shape = _summary(batch), _shape(tokenizer, batch, known)
     return Reading(text, (0,), batch, (), summary, shape, first, chips(encoding, first), final=False)
 
 
@@ -232,7 +245,8 @@ def _summary(batch: tokens.Batch) -> str:
     return " · ".join(parts)
 
 
-def _shape(batch: tokens.Batch, limit: int | None) -> str:
+def _shape(tokenizer: tokens.Tokenizer, batch: tokens.Batch, known: int | None) -> str:
+    limit = tokens.longest(tokenizer)
     widths = [len(encoding.tokens) for encoding in batch.encodings]
     if not widths:
         return "no text yet"
@@ -242,13 +256,18 @@ def _shape(batch: tokens.Batch, limit: int | None) -> str:
         parts = [f"{len(widths):,} rows of {min(widths):,} to {max(widths):,} tokens: no rectangle without padding"]
     if batch.padded_with is not None:
         share = batch.wasted / max(1, sum(widths))
-        parts.append(f"{many(batch.wasted, 'position')} of padding ({share:.1%})")
+        parts.append(f"{many(batch.wasted, 'position')} of padding ({format_percent(share, 1)})")
         stands_in = " (the end token, as there is no pad token)" if batch.borrowed else ""
         parts.append(f"padded with {batch.padded_with}{stands_in}")
     if cut := sum(encoding.truncated for encoding in batch.encodings):
         parts.append(f"{many(cut, 'token')} cut off")
     if limit is not None and max(widths) > limit:
         parts.append(f"longer than the {limit:,} tokens this model was made for")
+    if not tokenizer.is_fast:
+        parts.append("this tokenizer is written in Python, and says no offsets, bytes or words")
+    largest = max((max(encoding.input_ids, default=0) for encoding in batch.encodings), default=0)
+    if known is not None and largest >= known:
+        parts.append(f"id {largest:,} does not belong to this model, which has vectors for {known:,} ids")
     return " · ".join(parts)
 
 
@@ -260,22 +279,34 @@ def many(number: int, noun: str) -> str:
 def face(token: Token) -> str:
     """What a chip says: the characters, or the bytes of a piece that is only a part of a character."""
     if token.text or not token.bytes:
-        return token.text or token.piece
-    return f"‹{token.bytes.hex(' ').upper()}›"
+        text = token.text or token.piece
+        return text if len(text) <= SEEN else f"{text[:SEEN]}… ({len(text):,} characters)"
+    return f"‹{_hex(token.bytes)}›"
 
 
-def row(token: Token) -> tuple[object, ...]:
-    """A row of the table, in the order of `COLUMNS`."""
+def _hex(raw: bytes) -> str:
+    shown = raw[:SEEN].hex(" ").upper()
+    return shown if len(raw) <= SEEN else f"{shown} … ({len(raw):,} bytes)"
+
+
+def columns(standing: Standing) -> tuple[str, ...]:
+    """Headers of the table of positions, with that of the merge rank or score where the vocabulary has one."""
+    return (*COLUMNS[:-1], standing.kind, COLUMNS[-1]) if standing.kind else COLUMNS
+
+
+def row(token: Token, standing: Standing) -> tuple[object, ...]:
+    """A row of the table, in the order of `columns`."""
     return (
         token.position,
         visible(face(token)),
         token.id,
-        None if token.bytes is None else token.bytes.hex(" ").upper(),
+        None if token.bytes is None else _hex(token.bytes),
         None if token.offsets is None else f"{token.offsets[0]}:{token.offsets[1]}",
         token.word,
         token.mask,
         token.type_id,
         token.special,
+        *((standing.of(token.id),) if standing.kind else ()),
         token.piece,
     )
 
@@ -284,7 +315,7 @@ def tip(token: Token) -> str:
     """The tooltip of a chip or a cell."""
     said = f"position {token.position} · id {token.id} · piece {token.piece}"
     if token.bytes is not None:
-        said += f" · bytes {token.bytes.hex(' ').upper()}"
+        said += f" · bytes {_hex(token.bytes)}"
     if not token.mask:
         return said + " · padding"
     return said + " · special" if token.special else said

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from workbench.engine import tokens
 from workbench.engine.errors import WorkbenchError
+from workbench.engine.tokens.standing import NONE, Standing, standing
 from workbench.engine.values import Checkpoint, Encoding, TokenizerOptions
 from workbench.panes.tokenizer.reading import (
     CHIPS,
@@ -28,6 +29,7 @@ from workbench.panes.tokenizer.reading import (
     back,
     change,
     chips,
+    columns,
     face,
     let_go,
     read,
@@ -47,6 +49,7 @@ from workbench.widgets.naming import named
 from workbench.widgets.token_grid import TokenGrid
 from workbench.widgets.token_strip import TokenStrip
 
+_TYPES = COLUMNS.index("token_type_ids")
 #: Characters of the decoded text that are shown.
 DECODED = 4000
 #: Characters from which a reading is freed on the text lane.
@@ -87,6 +90,8 @@ class TextView(QWidget):
         self._in_step = False
         self._behind = False
         self._base: Reading | None = None
+        self._standing: Standing | None = None
+        self._ranking: Job | None = None
         self._later = QTimer(self, singleShot=True, interval=PAUSE)
         self._later.timeout.connect(self.encode)
         self._unshared = QTimer(self, singleShot=True, interval=PAUSE)
@@ -226,7 +231,7 @@ class TextView(QWidget):
     def busy(self) -> bool:
         """Whether what is shown will be replaced shortly: the tokenizer loads, or a text is being encoded."""
         waits = any(timer.isActive() for timer in (self._later, self._unshared, self._undecoded))
-        return waits or (self._job is not None and self._job.active)
+        return waits or any(job is not None and job.active for job in (self._job, self._ranking))
 
     def select(self, position: int | None) -> None:
         """Select a position of `encoding` in all views, and in the session when that holds the same encoding."""
@@ -253,11 +258,15 @@ class TextView(QWidget):
         if self._tokenizer is None:
             return
         arguments = (self._tokenizer, self._text.text(), self._by_line.isChecked(), self.options, self._place)
-        self._start(Job("Tokenize the text", read, *arguments, pane="tokenizer", quiet=True))
+        self._start(Job("Tokenize the text", read, *arguments, known=self._known, pane="tokenizer", quiet=True))
 
     def set_tokenizer(self, tokenizer: tokens.Tokenizer | None) -> None:
         """Take the tokenizer that cuts the text from now on; without one nothing is shown."""
         self._tokenizer = tokenizer
+        self._standing = None
+        if self._ranking is not None:
+            self._ranking.abandon()
+            self._ranking = None
         self._vocabulary.set_tokenizer(tokenizer)
         if tokenizer is None:
             self.clear()
@@ -315,7 +324,7 @@ class TextView(QWidget):
             self.encode()
             return
         arguments = (self._tokenizer, base, text, self.options, self._place)
-        job = Job("Tokenize the change", change, *arguments, pane="tokenizer", quiet=True)
+        job = Job("Tokenize the change", change, *arguments, known=self._known, pane="tokenizer", quiet=True)
         job.succeeded.connect(self._on_changed)
         self._later.stop()
         self._unshared.start()
@@ -324,6 +333,23 @@ class TextView(QWidget):
     def _on_changed(self, reading: Reading) -> None:
         if not reading.final:
             self._later.start()
+
+    @property
+    def _known(self) -> int | None:
+        model = self._session.model
+        return model.facts.vocab_size if model is not None else None
+
+    def _rank(self) -> None:
+        """Read the merge ranks or scores behind the first text, which waits for nothing."""
+        if self._standing is None and self._ranking is None and self._tokenizer is not None:
+            job = Job("Read ranks and scores", standing, self._tokenizer, pane="tokenizer", quiet=True)
+            job.succeeded.connect(self._on_ranked)
+            self._ranking = self._runner.start(job, Lane.TEXT, slot="tokenizer.standing")
+
+    def _on_ranked(self, found: Standing) -> None:
+        self._standing = found
+        if found.kind:
+            self._show_table()
 
     @property
     def _place(self) -> int | None:
@@ -381,6 +407,7 @@ class TextView(QWidget):
             self.changed.emit()
             if reading.text and not reading.verdicts:
                 self._undecoded.start()
+            self._rank()
         self._show_link()
         if self._text.hasFocus() and reading.text:
             self._select_at_cursor()
@@ -431,18 +458,27 @@ class TextView(QWidget):
         self._text.clear_mark()
         if self._reading is not None and not self._reading.final:
             return
+        self._show_table()
+        self._show_back()
         encoding = self.encoding
+        self._stages.set_text(
+            self._tokenizer if encoding else None, encoding.text if encoding else "", self.options.add_special_tokens
+        )
+
+    def _show_table(self) -> None:
+        encoding, known = self.encoding, self._standing or NONE
         all_tokens = encoding.tokens if encoding is not None else ()
         mask = encoding.attention_mask if encoding is not None else ()
         self._table.set_muted(lambda number: not mask[number])
         # A table asks for each cell of a row several times.
-        rows = functools.lru_cache(maxsize=512)(lambda number: row(all_tokens[number]))
-        self._table.set_rows(COLUMNS, len(all_tokens), rows)
-        self._table.select_row(position)
-        self._show_back()
-        self._stages.set_text(
-            self._tokenizer if encoding else None, encoding.text if encoding else "", self.options.add_special_tokens
-        )
+        rows = functools.lru_cache(maxsize=512)(lambda number: row(all_tokens[number], known))
+        self._table.set_rows(columns(known), len(all_tokens), rows)
+        self._table.select_row(self._position)
+        # Many tokenizers give no token types, and an empty column takes room.
+        untyped = self._tokenizer is not None and "token_type_ids" not in self._tokenizer.model_input_names
+        if self._table.isColumnHidden(_TYPES) != untyped:
+            self._table.setColumnHidden(_TYPES, untyped)
+            self._table.fit_columns()
 
     def _show_back(self) -> None:
         decoded, verdict = "", ""

@@ -237,9 +237,11 @@ class VocabularyView(QWidget):
             if known is None:
                 return ()
             id_ = found[number]
-            return id_, visible(known.face(id_)), known.pieces[id_], known.kind(id_)
+            ranked = (known.standing.of(id_),) if known.standing.kind else ()
+            return (id_, visible(known.face(id_)), known.pieces[id_], *ranked, known.kind(id_))
 
-        self._table.set_rows(_COLUMNS, len(found), row)
+        ranks = (known.standing.kind,) if known is not None and known.standing.kind else ()
+        self._table.set_rows((*_COLUMNS[:-1], *ranks, _COLUMNS[-1]), len(found), row)
         self._table.select_row(None)
         self._show_measures()
 
