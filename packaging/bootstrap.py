@@ -93,7 +93,7 @@ def run(rest: list[str]) -> int:
         return hand_over("-m", "workbench", *rest)
     folder = ROOT / "tour"
     say(f"{missing}, so there can be no window: taking the tour offscreen instead. Its pictures go to {folder}.")
-    return hand_over("-m", "workbench", "--tour", str(folder), QT_QPA_PLATFORM="offscreen")
+    return hand_over("-m", "workbench", "--tour", str(folder), *rest, QT_QPA_PLATFORM="offscreen")
 
 
 def tour(rest: list[str]) -> int:

@@ -8,6 +8,7 @@ but this machine without the ``index`` marker. Qt's own warnings are watched by 
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import re
 import socket
@@ -72,10 +73,13 @@ _started = _Started()
 _records = _Records()
 _outside: list[str] = []
 _may_leave = False
+_tests = itertools.count(1)
 
 
 def pytest_configure() -> None:
     """Hook in before the first test is collected."""
+    # What a window of an earlier test left must not end in a worker's thread of a later one (see runtime/garbage.py).
+    gc.disable()
     _started.watch(QThread)
     _started.watch(QTimer)
     # The libraries' loggers don't hand their records up to the root.
@@ -115,6 +119,8 @@ def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     _may_leave = request.node.get_closest_marker("index") is not None
     yield
     _may_leave = False
+    # Everything takes a tenth of a second, so only now and then.
+    gc.collect(2 if next(_tests) % 100 == 0 else 1)
     faults = [f"it left {each} behind" for each in _left_behind(threads_before)]
     faults += [f"it connected to {each}" for each in _outside]
     faults += _log_faults(request.node)

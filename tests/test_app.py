@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from workbench.__main__ import _LIBRARIES
+
+ROOT = Path(__file__).parents[1]
 
 _MEASURE = """
 import linecache, sys
@@ -65,3 +71,32 @@ print("well")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.stdout.strip().endswith("well"), done.stderr
+
+
+def test_a_library_that_qt_lacks_is_named_with_the_command_that_brings_it(tmp_path: Path) -> None:
+    (tmp_path / "PySide6").mkdir()
+    said = "libEGL.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "PySide6" / "__init__.py").write_text(f"raise ImportError({said!r})")
+    for arguments in ([], ["--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "workbench", *arguments],
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "libEGL.so.1" in done.stderr
+        assert "sudo apt-get install" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_libraries_that_are_named_are_those_that_set_up_looks_for() -> None:
+    spec = importlib.util.spec_from_file_location("bootstrap", ROOT / "packaging" / "bootstrap.py")
+    assert spec is not None
+    assert spec.loader is not None
+    bootstrap = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bootstrap)
+    wanted = {*bootstrap.LIBRARIES["offscreen"].values(), *bootstrap.LIBRARIES["xcb"].values()}
+    assert {word for word in _LIBRARIES.split() if word.startswith("lib") and word != "libraries"} == wanted

@@ -5,23 +5,29 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QSettings, Qt, QTimer
-from PySide6.QtGui import QColor, QPalette
+from PySide6.QtCore import QPoint, QPointF, QSettings, Qt, QTimer
+from PySide6.QtGui import QColor, QPalette, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
+    QAbstractScrollArea,
     QAbstractSlider,
     QAbstractSpinBox,
+    QApplication,
     QComboBox,
+    QDockWidget,
     QLabel,
     QLineEdit,
     QListWidget,
     QMessageBox,
     QPlainTextEdit,
     QScrollBar,
+    QTabBar,
+    QTabWidget,
     QTextEdit,
     QToolBar,
     QWidget,
@@ -29,25 +35,29 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from workbench.app import Workbench
+from workbench.engine import models
 from workbench.engine.task import Task
+from workbench.engine.values import Checkpoint
 from workbench.entries import ENTRIES
 from workbench.runtime.jobs import Job, Lane, State
 from workbench.runtime.settings import Settings
 from workbench.widgets import theme
-from workbench.window import LAYOUTS
+from workbench.widgets.foldable import Foldable
+from workbench.window import LAYOUTS, MainWindow
 
-PUBLIC = (
-    "playground.files", "playground.num_beams",
+#: All names that an automation may count on, one a line; a name given up or taken is a change of the interface.
+PUBLIC = tuple((Path(__file__).parent / "control_names.txt").read_text().split())
+
+#: Those of the first issue, all of them.
+PROMISED = (
     "playground.prompt", "playground.generate", "playground.stop", "playground.temperature", "playground.top_k",
     "playground.top_p", "playground.min_p", "playground.repetition_penalty", "playground.max_new_tokens",
     "playground.seed", "playground.output", "probabilities.table", "tokenizer.text", "tokenizer.table", "hub.search",
     "hub.results", "hub.local", "hub.download", "hub.load", "tasks.task", "tasks.run", "tasks.result",
-    "compare.prompt", "compare.run", "compare.stop", "compare.what", "compare.table", "compare.step", "compare.chat",
-    "score.text", "score.run", "score.stop", "score.strip", "score.table", "score.alternatives",
-    "trainer.dataset", "trainer.start", "trainer.stop", "trainer.pause", "trainer.eval_now", "trainer.save_now",
-    "trainer.discard", "trainer.loss_plot", "jobs.table",
+    "trainer.dataset", "trainer.start", "trainer.stop", "trainer.loss_plot", "jobs.table",
 )  # fmt: skip
 
+_PUBLIC = re.compile(r"[a-z]+(\.[a-z0-9_]+)+")
 _CONTROLS = (
     QAbstractButton, QAbstractItemView, QAbstractSlider, QAbstractSpinBox, QComboBox, QLineEdit, QListWidget,
     QPlainTextEdit, QTextEdit,
@@ -76,35 +86,81 @@ def _own_controls(window: QWidget) -> Iterator[QWidget]:
         parent = widget.parentWidget()
         inside = False
         while parent is not None and parent is not window:
-            inside = inside or isinstance(parent, _CONTROLS) or parent.objectName().startswith("qt_")
+            inside = inside or isinstance(parent, (*_CONTROLS, QTabBar))
             parent = parent.parentWidget()
         if not inside and not widget.objectName().startswith("qt_"):
             yield widget
 
 
-def test_every_control_has_a_name_for_people_and_one_for_machines(workbench: Workbench) -> None:
+def _open_everything(window: MainWindow) -> None:
+    """Show every pane and every page of it once, as some are built when they are first looked at."""
     for entry in ENTRIES:
-        workbench.window.show_pane(entry.name)
+        window.show_pane(entry.name)
+        _open_pages(window)
+
+
+def _open_pages(part: QWidget) -> None:
+    for tabs in [tabs for tabs in part.findChildren(QTabWidget) if tabs.isVisible()]:
+        first = tabs.currentIndex()
+        for page in range(tabs.count()):
+            tabs.setCurrentIndex(page)
+            _open_pages(tabs.currentWidget())
+        tabs.setCurrentIndex(first)
+
+
+def _public(window: MainWindow) -> list[str]:
+    """Names of all that is named, but for those that stand for a row, a file or a message and come and go with it."""
+    named = (widget.objectName() for widget in window.findChildren(QWidget) if widget.accessibleName())
+    return sorted(name for name in named if _PUBLIC.fullmatch(name) and not re.search(r"_\d+(_|$)|\.notice", name))
+
+
+def test_every_control_has_a_name_for_people_and_one_for_machines(workbench: Workbench) -> None:
+    _open_everything(workbench.window)
     wrong = []
     for widget in _own_controls(workbench.window):
         name, label = widget.objectName(), widget.accessibleName()
-        if not re.fullmatch(r"[a-z]+(\.[a-z0-9_]+)+", name) or not label or not widget.toolTip():
+        if not _PUBLIC.fullmatch(name) or not label or not widget.toolTip():
             wrong.append(f"{type(widget).__name__} {name!r} label {label!r} tip {bool(widget.toolTip())}")
     assert wrong == []
 
 
-def test_the_public_names_are_there_once(workbench: Workbench) -> None:
-    for entry in ENTRIES:
-        workbench.window.pane(entry.name)
-    for name in PUBLIC:
-        assert len(workbench.window.findChildren(QWidget, name)) == 1, name
+def test_whatever_takes_the_keyboard_focus_has_a_name(workbench: Workbench) -> None:
+    _open_everything(workbench.window)
+    nameless = []
+    for widget in workbench.window.findChildren(QWidget):
+        inner = widget.objectName().startswith("qt_") and not isinstance(widget, QTabBar)
+        area = widget.parentWidget()
+        popup = isinstance(area, QWidget) and isinstance(area.parentWidget(), QComboBox)
+        if (
+            inner
+            or popup
+            or widget.focusProxy() is not None
+            or (isinstance(area, QAbstractScrollArea) and area.viewport() is widget)
+        ):
+            continue
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and not widget.accessibleName():
+            nameless.append(
+                f"{type(widget).__name__} {widget.objectName()!r} of {area.objectName() if area else None!r}"
+            )
+    assert nameless == [], "\n".join(nameless)
+
+
+def test_the_names_of_all_controls_are_those_of_the_list_and_each_is_there_once(workbench: Workbench) -> None:
+    _open_everything(workbench.window)
+    found = _public(workbench.window)
+    assert sorted({name for name in found if found.count(name) > 1}) == []
+    assert sorted(set(PUBLIC) - set(found)) == [], "taken away, or renamed"
+    assert sorted(set(found) - set(PUBLIC)) == [], "new: add them to tests/control_names.txt"
+
+
+def test_the_names_that_were_promised_first_are_on_the_list() -> None:
+    assert set(PROMISED) <= set(PUBLIC)
 
 
 def test_a_visible_label_equals_the_accessible_name(workbench: Workbench) -> None:
-    for entry in ENTRIES:
-        workbench.window.pane(entry.name)
+    _open_everything(workbench.window)
     for button in workbench.window.findChildren(QAbstractButton):
-        if re.fullmatch(r"[a-z]+(\.[a-z0-9_]+)+", button.objectName()) and button.text():
+        if _PUBLIC.fullmatch(button.objectName()) and button.text():
             assert button.text().replace("&", "").rstrip("…") == button.accessibleName().rstrip("…"), (
                 button.objectName()
             )
@@ -168,6 +224,87 @@ def test_present_folds_the_menus_and_comes_back(qtbot: QtBot, workbench: Workben
     qtbot.waitUntil(lambda: window.font().pointSizeF() == pytest.approx(before) and window.updatesEnabled())
 
 
+def test_present_folds_switches_that_are_not_in_use_and_opens_them_again(workbench: Workbench) -> None:
+    window = workbench.window
+    window.show_pane("playground")
+    folds = {fold.heading.objectName(): fold for fold in window.findChildren(Foldable)}
+    unused, used = folds["playground.fold_words"], folds["playground.fold_more"]
+    for fold in (unused, used):
+        fold.set_open(True)
+    workbench.session.set_sampling(replace(workbench.session.sampling, typical_p=0.5))
+    window.set_presenting(True)
+    assert not unused.is_open
+    assert used.is_open
+    window.set_presenting(False)
+    assert unused.is_open
+    assert used.is_open
+
+
+def test_help_is_about_the_pane_and_the_control_at_hand(qtbot: QtBot, workbench: Workbench) -> None:
+    window = workbench.window
+    window.show_pane("playground")
+    with qtbot.waitActive(window):
+        window.activateWindow()
+    seed = window.findChild(QAbstractSpinBox, "playground.seed")
+    seed.setFocus()
+    next(action for action in window.actions() if action.shortcut().toString() == "F1").trigger()
+    notice = window.findChild(QWidget, "playground.notice")
+    assert "Playground" in notice.accessibleName() + notice.accessibleDescription()
+    assert seed.toolTip().rstrip(".") in notice.accessibleDescription()
+
+
+def test_ctrl_and_the_wheel_zoom_wherever_the_mouse_is(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = workbench.window
+    turned: list[int] = []
+    monkeypatch.setattr(window, "zoom_in", lambda: turned.append(1))
+    monkeypatch.setattr(window, "zoom_out", lambda: turned.append(-1))
+    still = []
+    for entry in ENTRIES:
+        window.arrange(((entry.name,),))
+        floating = window.pane(entry.name).parentWidget() if entry.name == "jobs" else None
+        if isinstance(floating, QDockWidget):
+            floating.setFloating(True)
+        top = floating or window
+        for area in (top, *(area for area in top.findChildren(QAbstractScrollArea) if area.isVisible())):
+            under = area.viewport() if isinstance(area, QAbstractScrollArea) else area
+            place = under.mapTo(top, QPoint(2, 2))
+            for angle in (120, -120):
+                turned.clear()
+                QApplication.sendEvent(top.windowHandle(), _wheel(place, angle))
+                if turned != [angle // 120]:
+                    still.append(f"{type(area).__name__} {area.objectName()!r}")
+    assert still == [], still
+
+
+def _wheel(place: QPoint, angle: int) -> QWheelEvent:
+    at, held, phase = QPointF(place), Qt.KeyboardModifier.ControlModifier, Qt.ScrollPhase.NoScrollPhase
+    return QWheelEvent(at, at, QPoint(), QPoint(0, angle), Qt.MouseButton.NoButton, held, phase, False)
+
+
+def test_every_key_of_the_window_is_there_once(workbench: Workbench) -> None:
+    taken = [key.toString() for action in workbench.window.actions() for key in action.shortcuts()]
+    panes = {f"Ctrl+{number}" for number in range(1, len(ENTRIES) + 1)}
+    others = {"Ctrl+Return", "Esc", "Ctrl+K", "F1", "F11", "Ctrl++", "Ctrl+=", "Ctrl+-", "Ctrl+0", "Ctrl+O", "Ctrl+Q"}
+    assert sorted(taken) == sorted(panes | others)
+
+
+def test_ctrl_enter_runs_and_esc_stops_the_pane_that_has_the_keyboard(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = workbench.window
+    window.arrange((("playground",), ("score",)))
+    done: list[str] = []
+    for name in ("playground", "score"):
+        monkeypatch.setattr(window.pane(name), "run_main_action", lambda name=name: done.append(f"run {name}"))
+        monkeypatch.setattr(window.pane(name), "stop_main_action", lambda name=name: done.append(f"stop {name}"))
+    keys = {action.shortcut().toString(): action for action in window.actions()}
+    for name in ("score", "playground"):
+        window.show_pane(name)
+        keys["Ctrl+Return"].trigger()
+        keys["Esc"].trigger()
+    assert done == ["run score", "stop score", "run playground", "stop playground"]
+
+
 def test_the_palette_finds_a_command_and_runs_it(qtbot: QtBot, workbench: Workbench) -> None:
     window = workbench.window
     window.open_palette()
@@ -200,6 +337,31 @@ def _endless(*, task: Task) -> None:
     never = threading.Event()
     while not never.wait(0.005):
         task.check()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("nowhere", "There is no folder"), ("empty", "no config.json"), ("notes.txt", "notes.txt")]
+)
+def test_a_checkpoint_named_at_the_start_that_is_none_is_a_notice_and_nothing_else(
+    qtbot: QtBot, workbench: Workbench, tmp_path: Path, name: str, said: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").write_text("no checkpoint")
+    workbench.session.set_prompt("stays")
+    workbench.open_checkpoint(tmp_path / name)
+    qtbot.waitUntil(lambda: workbench.window.findChild(QWidget, "hub.notice") is not None, timeout=30_000)
+    notice = workbench.window.findChild(QWidget, "hub.notice")
+    assert said in f"{notice.accessibleName()} {notice.accessibleDescription()}"
+    assert workbench.session.model is None
+    assert workbench.session.prompt == "stays"
+    workbench.window.show_pane("tokenizer")
+    assert "tokenizer" in workbench.window.visible_panes()
+
+
+def test_a_checkpoint_named_at_the_start_is_loaded(qtbot: QtBot, workbench: Workbench, tiny_llama: Checkpoint) -> None:
+    workbench.open_checkpoint(tiny_llama.path)
+    qtbot.waitUntil(lambda: workbench.session.model is not None, timeout=60_000)
+    assert workbench.session.checkpoint.path == tiny_llama.path
 
 
 def test_closing_while_work_runs_asks_by_name_and_keeping_on_keeps_on(qtbot: QtBot, workbench: Workbench) -> None:
@@ -235,8 +397,15 @@ def test_stop_and_close_stops_the_work_first(qtbot: QtBot, workbench: Workbench)
     assert job.state is State.CANCELLED
 
 
-def test_the_flow_strip_says_what_is_loaded(workbench: Workbench) -> None:
-    assert "no checkpoint" in workbench.window.flow_strip.accessibleDescription()
+def test_the_flow_strip_says_what_is_loaded_and_opens_its_panes(workbench: Workbench, tiny_llama: Checkpoint) -> None:
+    strip = workbench.window.flow_strip
+    assert "no checkpoint" in strip.accessibleDescription()
+    workbench.session.set_model(models.load(tiny_llama))
+    assert "tiny-llama" in strip.accessibleDescription()
+    assert "LlamaForCausalLM" in strip.accessibleDescription()
+    for name in ("tokenizer", "probabilities", "hub"):
+        strip.box_clicked.emit(name)
+        assert name in workbench.window.visible_panes()
 
 
 def test_the_status_bar_shows_running_work_and_cancels_it(qtbot: QtBot, workbench: Workbench) -> None:

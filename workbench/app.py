@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -82,7 +83,9 @@ class Workbench(QObject):
         # every full collection later would too: none runs meanwhile, and what the import left is frozen afterwards.
         self.runner.garbage.hold()
         self._names = _names_of_qt()
-        self._names_timer.start()
+        job = Job("Getting numpy ready", _import_numpy, quiet=True)
+        job.finished.connect(self._names_timer.start)
+        self.runner.start(job, Lane.MODEL)
 
     def _on_names(self) -> None:
         """Make Qt's own types ready a few at a time, then import the plots, and leave the rest to a lane."""
@@ -118,6 +121,12 @@ class Workbench(QObject):
     def _on_thread_exception(self, args: threading.ExceptHookArgs) -> None:
         if args.exc_value is not None:
             self._on_exception(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _import_numpy(*, task: Task) -> None:
+    """Import what of pyqtgraph's modules need not be imported in the window's thread."""
+    task.check()
+    importlib.import_module("numpy")
 
 
 def _warm_up(*, task: Task) -> None:

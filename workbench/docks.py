@@ -22,9 +22,11 @@ class Docks(QObject):
 
     Signals:
         changed(): A pane was opened or closed.
+        floated(QWindow): A pane has this window of its own now.
     """
 
     changed = Signal()
+    floated = Signal(object)
 
     def __init__(
         self,
@@ -125,9 +127,16 @@ class Docks(QObject):
             # The pane's own bar is what one drags, so that no second title takes room above it.
             dock.setTitleBarWidget(pane.title_bar)
             dock.visibilityChanged.connect(self.changed)
+            dock.visibilityChanged.connect(self._on_moved)
+            dock.topLevelChanged.connect(self._on_moved)
             pane.close_requested.connect(dock.close)
             self._docks[name] = dock
         return self._docks[name]
+
+    def _on_moved(self) -> None:
+        dock = self.sender()
+        if isinstance(dock, QDockWidget) and dock.isFloating() and dock.windowHandle() is not None:
+            self.floated.emit(dock.windowHandle())
 
     def _open(self, dock: QDockWidget) -> QDockWidget:
         self._dress(dock)

@@ -35,8 +35,8 @@ def boxes(session: Session) -> tuple[tuple[str, str, str], ...]:
         return (
             *start,
             ("probabilities", "logits", f"[1×{sequence}×{vocabulary}]"),
-            ("playground", "generate", f"+{len(steps)} tokens" if steps else "new token ids"),
-            ("playground", "text", f"{characters} characters" if steps else "decoded"),
+            ("playground", "generate", f"+{_many(len(steps), 'token')}" if steps else "new token ids"),
+            ("playground", "text", _many(characters, "character") if steps else "decoded"),
         )
     hidden = ("tasks", "hidden states", f"[1×{sequence}×{model.facts.hidden_size}]")
     if model.head == "AutoModelForSequenceClassification":
@@ -44,3 +44,7 @@ def boxes(session: Session) -> tuple[tuple[str, str, str], ...]:
     if model.head == "AutoModel":
         return (*start, hidden)
     return (*start, hidden, ("tasks", "logits", "one row a position"))
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}".replace(",", " ")

@@ -14,9 +14,10 @@ from PySide6.QtGui import (
     QResizeEvent,
     QShowEvent,
     QWheelEvent,
+    QWindow,
 )
 from PySide6.QtWidgets import (
-    QAbstractScrollArea,
+    QApplication,
     QDockWidget,
     QMainWindow,
     QMessageBox,
@@ -35,6 +36,7 @@ from workbench.runtime.settings import Settings
 from workbench.status import StatusBar
 from workbench.widgets import theme
 from workbench.widgets.flow_strip import FlowStrip
+from workbench.widgets.foldable import Foldable
 from workbench.widgets.icons import icon
 from workbench.widgets.naming import named
 from workbench.widgets.palette import CommandPalette
@@ -84,6 +86,7 @@ class MainWindow(QMainWindow):
         self.setStyleSheet(_SEPARATORS)
         self.docks = Docks(self, tuple(entry.name for entry in ENTRIES), self._build_pane, self._dressing.dress)
         self.docks.changed.connect(self._show_rail)
+        self.docks.floated.connect(self._on_floated)
         self._unloaded = list(ENTRIES)
         self._presenting = False
         self._closing = False
@@ -261,8 +264,6 @@ class MainWindow(QMainWindow):
             pane.pane_requested.connect(self.show_pane)
         if hasattr(pane, "branch_requested"):
             pane.branch_requested.connect(self._on_branch_requested)
-        for area in pane.findChildren(QAbstractScrollArea):
-            area.viewport().installEventFilter(self._zoom_wheel)
         return pane
 
     def _restore_layout(self) -> None:
@@ -365,15 +366,17 @@ class MainWindow(QMainWindow):
     def _zoom_to(self, zoom: float) -> None:
         self.settings.zoom = zoom
         self.apply_theme()
-        self.statusBar().showMessage(f"Zoom {zoom:.0%}", 1500)
+        self.statusBar().showMessage(f"Zoom {zoom * 100:.0f} %", 1500)
 
     def set_presenting(self, presenting: bool) -> None:
-        """Full screen, at least 150 %, high contrast and without menus; or back."""
+        """Full screen, at least 150 %, high contrast, without menus and without switches not in use; or back."""
         if presenting == self._presenting:
             return
         self._presenting = presenting
         self._present_action.setChecked(presenting)
         self.menuBar().setVisible(not presenting)
+        for fold in self.findChildren(Foldable):
+            fold.put_away(presenting)
         self.setWindowState(
             self.windowState() | Qt.WindowState.WindowFullScreen
             if presenting
@@ -402,6 +405,9 @@ class MainWindow(QMainWindow):
         if pane is not None:
             pane.stop_main_action()
 
+    def _on_floated(self, window: QWindow) -> None:
+        window.installEventFilter(self._zoom_wheel)
+
     def _on_open_folder(self) -> None:
         self.show_pane("hub")
         self.pane("hub").ask_for_folder()
@@ -424,10 +430,11 @@ class MainWindow(QMainWindow):
         if pane is None:
             return
         entry = next(entry for entry in ENTRIES if entry.name == pane.objectName())
+        here = _described(QApplication.focusWidget())
         pane.show_notice(
             f"{entry.title}: {entry.tip}.",
-            "Every control has a tooltip that says what it does and its usual range. Show code gives the Python that "
-            "does the same.",
+            f"{here}Every control has a tooltip that says what it does and its usual range. Show code gives the Python "
+            "that does the same.",
             "Ctrl+Enter runs the pane's main action, Esc stops it, Ctrl+1 … Ctrl+9 change panes, Ctrl+K finds every "
             "command, Ctrl+plus and Ctrl+minus zoom, F11 presents.",
             kind="info",
@@ -475,6 +482,7 @@ class MainWindow(QMainWindow):
         super().showEvent(event)
         if not self._shown:
             self._shown = True
+            self.windowHandle().installEventFilter(self._zoom_wheel)
             QTimer.singleShot(0, self, self._on_first_turn)
 
     def changeEvent(self, event: QEvent) -> None:
@@ -482,10 +490,6 @@ class MainWindow(QMainWindow):
         super().changeEvent(event)
         if event.type() == QEvent.Type.ThemeChange and self.settings.theme == "system":
             self.apply_theme()
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom with Ctrl+wheel where nothing scrolls."""
-        self._zoom_wheel.zoom(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ask when work runs, stop it cleanly, remember everything."""
@@ -526,19 +530,26 @@ class MainWindow(QMainWindow):
         self.settings.sync()
 
 
+def _described(control: QWidget | None) -> str:
+    """What the control with the keyboard focus is for, as a sentence, or nothing."""
+    while control is not None and not (control.accessibleName() and control.toolTip()):
+        control = control.parentWidget()
+    return f"{control.accessibleName()}: {control.toolTip().rstrip('.')}. " if control is not None else ""
+
+
 class _ZoomWheel(QObject):
-    """Turns Ctrl+wheel over a scrolling area into zoom."""
+    """Turns Ctrl+wheel into zoom before a scrolling area takes it.
+
+    It filters what the platform sends a whole window: a filter on each area would be called for every event of each.
+    """
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Wheel and isinstance(event, QWheelEvent):
-            return self.zoom(event)
-        return False
-
-    def zoom(self, event: QWheelEvent) -> bool:
+        if event.type() != QEvent.Type.Wheel or not isinstance(event, QWheelEvent):
+            return False
         if not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             return False
         if event.angleDelta().y() > 0:

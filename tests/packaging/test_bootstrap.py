@@ -225,3 +225,28 @@ def test_a_gpu_takes_the_ordinary_build_unless_told_otherwise(
     bootstrap.install_torch(("pip",))
     assert steps[0] == f"pip install {bootstrap.TORCH}"
     assert "--torch-backend=cu130" in steps[1]
+
+
+@pytest.mark.parametrize(("display", "rest"), [(True, ["a-folder"]), (False, ["--fast"])])
+def test_run_opens_the_window_or_takes_the_tour_where_there_is_no_display(
+    bootstrap: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    display: bool,
+    rest: list[str],
+) -> None:
+    done: list[tuple[str, ...]] = []
+    monkeypatch.setattr(bootstrap, "no_display", lambda: "" if display else "There is no display")
+    monkeypatch.setattr(bootstrap, "prepare", lambda platform: done.append(("prepare", platform)))
+    monkeypatch.setattr(bootstrap, "display_platform", lambda: "xcb")
+    monkeypatch.setattr(bootstrap, "python", lambda *given, **extra: done.append(given) or 0)
+    monkeypatch.setattr(bootstrap, "hand_over", lambda *given, **extra: done.append((*given, *extra.values())) or 0)
+    assert bootstrap.main(["run", *rest]) == 0
+    assert done[:2] == [("prepare", "xcb" if display else "offscreen"), ("-m", "workbench", "--get-starters")]
+    said = capsys.readouterr().out
+    if display:
+        assert done[2] == ("-m", "workbench", "a-folder")
+        assert said == ""
+    else:
+        assert done[2] == ("-m", "workbench", "--tour", str(bootstrap.ROOT / "tour"), "--fast", "offscreen")
+        assert "There is no display, so there can be no window: taking the tour offscreen instead." in said

@@ -14,6 +14,7 @@ from workbench.engine.task import Progress, Task
 from workbench.panes.jobs import JobsPane
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
+from workbench.widgets.data_table import DataTable
 
 
 @pytest.fixture
@@ -80,6 +81,20 @@ def test_the_newest_is_on_top_and_the_selection_stays(pane: JobsPane, runner: Ru
     qtbot.waitUntil(lambda: "all well" in log(pane))
     with qtbot.waitSignal(running.finished):
         running.cancel()
+
+
+def test_until_one_is_chosen_the_newest_is_looked_at(pane: JobsPane, runner: Runner, qtbot: QtBot) -> None:
+    table = pane.findChild(DataTable, "jobs.table")
+    for title in ("First", "Second"):
+        with qtbot.waitSignal(runner.start(Job(title, done), Lane.IO).finished):
+            pass
+        qtbot.waitUntil(lambda title=title: cells(pane)[0][0] == title)
+        assert table.selected_row == 0
+    table.selectRow(1)
+    with qtbot.waitSignal(runner.start(Job("Third", done), Lane.IO).finished):
+        pass
+    qtbot.waitUntil(lambda: cells(pane)[0][0] == "Third")
+    assert table.selected_row == 2
 
 
 def test_finished_work_can_be_cleared(pane: JobsPane, runner: Runner, qtbot: QtBot) -> None:

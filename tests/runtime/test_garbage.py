@@ -39,6 +39,14 @@ def _mean(*, task: Task) -> int:
     return gc.collect(2)
 
 
+@pytest.fixture(autouse=True)
+def _as_python_comes() -> Iterator[None]:
+    """The suite switches Python's own collections off."""
+    gc.enable()
+    yield
+    gc.disable()
+
+
 def test_a_collection_that_a_library_asks_for_on_a_lane_is_made_by_the_window(qtbot: QtBot, runner: Runner) -> None:
     ended: list[int] = []
     runner.garbage.start()

@@ -36,6 +36,10 @@ def warm_up(task: Task | None = None) -> None:
         "transformers.models.auto.tokenization_auto",
         "transformers.models.llama.modeling_llama",
         "transformers.models.bert.modeling_bert",
+        # What the panes are made with: their own modules must be imported in the window's thread, this needn't.
+        "workbench.engine.codegen",
+        "workbench.engine.tokens",
+        "workbench.engine.train",
     ):
         task.check()
         importlib.import_module(module)

@@ -31,6 +31,7 @@ class JobsPane(PaneFrame):
         self._session, self._runner = session, runner
         self._rows: list[Job] = []
         self._selected: Job | None = None
+        self._chosen = False
 
         self._table = named(DataTable(), "jobs.table", "Jobs", "All work, the newest first; select one for its log")
         self._log = named(QPlainTextEdit(), "jobs.log", "Log", "What the selected job said, and why it failed")
@@ -86,6 +87,7 @@ class JobsPane(PaneFrame):
 
     def _on_row(self, number: int) -> None:
         self._selected = self._rows[number] if number < len(self._rows) else None
+        self._chosen = self._selected is not None
         self._show_selected()
 
     def _on_clear(self) -> None:
@@ -114,7 +116,12 @@ class JobsPane(PaneFrame):
         count = len(self._rows)
         self._rows = list(reversed(self._runner.jobs))
         if self._selected not in self._rows:
+            self._chosen = False
+        before = self._selected
+        if not self._chosen:
+            # Until the person chooses one, the work that runs is looked at, or else the newest.
             self._selected = next((job for job in self._rows if job.active), self._rows[0] if self._rows else None)
+        if self._selected is not before:
             self._show_selected()
         self._table.set_rows(_COLUMNS, len(self._rows), self._row)
         if len(self._rows) != count:

@@ -38,7 +38,7 @@ class Collector(QObject):
         self._count = 0
         self._found = 0
         self._whole_at = time.monotonic()
-        self._on = False
+        self._on = self._before = False
         self._held = False
         self._timer = QTimer(self, interval=100)
         self._timer.timeout.connect(self._on_tick)
@@ -48,18 +48,19 @@ class Collector(QObject):
         """Take over from Python."""
         if not self._on:
             self._on = True
-            self._library = gc.collect
+            self._library, self._before = gc.collect, gc.isenabled()
             gc.disable()
             gc.collect = self._collect
             self._timer.start()
 
     def stop(self) -> None:
-        """Leave it to Python again; a worker that waits for a collection goes on without."""
+        """Leave it as it was; a worker that waits for a collection goes on without."""
         if self._on:
             self._on = False
             self._timer.stop()
             gc.collect = self._library
-            gc.enable()
+            if self._before:
+                gc.enable()
             with self._done:
                 self._done.notify_all()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QSize, Qt, QUrl
+from PySide6.QtCore import QBuffer, QByteArray, QEvent, QIODevice, QSize, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QImage, QImageReader, QTextCursor, QTextDocument
 from PySide6.QtWidgets import QTextBrowser, QWidget
 
@@ -44,6 +44,9 @@ class CardView(QTextBrowser):
         self.setOpenExternalLinks(False)
         self._text = ""
         self._pictures: dict[str, QImage] = {}
+        # A change of theme sends several events, some turns apart, and a long card takes a while.
+        self._unrendered = QTimer(self, singleShot=True, interval=50)
+        self._unrendered.timeout.connect(self._render)
         self.anchorClicked.connect(self._on_link)
 
     @property
@@ -76,6 +79,7 @@ class CardView(QTextBrowser):
         self._render()
 
     def _render(self) -> None:
+        self._unrendered.stop()
         text = self._text
         shown = text if len(text) <= LIMIT else text[:LIMIT] + "\n\n*(cut here)*"
         shown = "".join(
@@ -103,7 +107,7 @@ class CardView(QTextBrowser):
         """Render again in the new colours: links keep theirs otherwise."""
         super().changeEvent(event)
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange) and getattr(self, "_text", ""):
-            self._render()
+            self._unrendered.start()
 
     def _on_link(self, link: QUrl) -> None:
         if link.scheme() in ("http", "https"):
