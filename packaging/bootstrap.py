@@ -111,8 +111,9 @@ def test(rest: list[str]) -> int:
     python("-m", "workbench", "--get-starters")
     linted = check_style()
     # A file to a process, since the tests of a file share what they build. Each computes in one thread: threads of
-    # torch that wait for one another keep the cores busy.
-    apart = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+    # torch that wait for one another keep the cores busy. In the given order: the files with the fewest tests are the
+    # longest ones, and would come last.
+    apart = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
     tested = python("-m", "pytest", *apart, *rest, QT_QPA_PLATFORM="offscreen", OMP_NUM_THREADS="1")
     if linted:
         say("The tests ran, but lint failed above.")
