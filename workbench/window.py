@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QChildEvent, QEvent, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QChildEvent, QElapsedTimer, QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAction,
     QActionGroup,
@@ -56,6 +56,8 @@ _OPENS: dict[str, tuple[tuple[str, ...], ...]] = {"playground": (("playground",)
 _SEPARATORS = """QMainWindow::separator { background: transparent; width: 6px; height: 6px; }
 QMainWindow::separator:hover { background: palette(midlight); }"""
 
+#: Milliseconds between two looks whether there is time to build a pane ahead, and how late such a look may come.
+_AHEAD, _LATE = 60, 15
 _ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
 
@@ -103,7 +105,8 @@ class MainWindow(QMainWindow):
         self._flow_timer = QTimer(self, interval=500, singleShot=True)
         self._flow_timer.timeout.connect(self._show_flow)
 
-        self._ahead_timer = QTimer(self, interval=60)
+        self._ahead_timer = QTimer(self, interval=_AHEAD)
+        self._since = QElapsedTimer()
         self._ahead_timer.timeout.connect(self._on_idle)
 
         session.model_changed.connect(self._show_flow)
@@ -235,16 +238,19 @@ class MainWindow(QMainWindow):
 
     def build_ahead(self) -> None:
         """Build the panes not yet seen, one at a time, so that the first click on each finds it ready."""
+        self._since.start()
         self._ahead_timer.start()
 
     def _on_idle(self) -> None:
-        # Beside running work a pane takes twice as long to build, which is felt.
-        if self.runner.active:
+        # Beside running work a pane takes twice as long to build, and behind other work of the window's own what it
+        # takes comes on top: both are felt.
+        if self.runner.active or self._since.restart() > _AHEAD + _LATE:
             return
         # Off until it went well: what fails once would fail again at every turn.
         self._ahead_timer.stop()
         # What was built last is dressed in a turn of its own: both at once are felt.
         if self._dressing.dress_next() or self._load_next() or self.docks.build_next():
+            self._since.restart()
             self._ahead_timer.start()
 
     def _load_next(self) -> bool:

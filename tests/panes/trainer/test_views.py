@@ -78,6 +78,7 @@ def test_gradient_rate_speed_and_memory_are_drawn_where_they_were_measured(qtbot
     tabs = _find(run, "more_plots")
     for page_at in range(tabs.count()):
         tabs.setCurrentIndex(page_at)
+    qtbot.waitUntil(lambda: all(run.findChild(QWidget, f"trainer.{name}_plot") for name in ("samples", "memory")))
     assert _find(run, "tokens_plot").points("tokens/s") == tuple((float(n), 800.0) for n in range(1, 6))
     assert _find(run, "samples_plot").points("samples/s")[0] == (1, 16.0)
     assert _find(run, "memory_plot").points("process") == ((5, 2.5),)
@@ -119,6 +120,7 @@ def test_past_runs_are_chosen_from_a_list_and_drawn_in_every_plot(qtbot: QtBot, 
     assert _find(run, "loss_plot").past() == ("second",)
     assert _find(run, "gradient_plot").past() == ("second",)
     _find(run, "more_plots").setCurrentIndex(1)
+    qtbot.waitUntil(lambda: run.findChild(QWidget, "trainer.tokens_plot") is not None)
     assert _find(run, "tokens_plot").past() == (), "it has measured none"
     run.begin("another")
     assert _find(run, "loss_plot").past() == ("second",)

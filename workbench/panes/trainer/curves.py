@@ -88,6 +88,14 @@ class Curves(QWidget):
         """Mark the step whose weights became the result."""
         self._plots["loss"].set_mark(*marked(best))
 
+    def make_next(self) -> bool:
+        """Make one more of the plots that are seen first.
+
+        Returns:
+            Whether one was left to make.
+        """
+        return self._first.make_next()
+
     def clear(self) -> None:
         """Forget the run; what is drawn of past runs stays."""
         self._points = []
@@ -179,12 +187,10 @@ class Curves(QWidget):
         self._split.addWidget(self._more)
         self._split.setStretchFactor(0, 5)
         self._split.setStretchFactor(1, 4)
-        for title, names in (
-            ("Rate, gradient", ("rate", "gradient")),
-            ("Speed", ("tokens", "samples")),
-            ("Memory", ("memory",)),
-        ):
-            self._more.addTab(_Page(tuple(names), self._made), title)
+        self._first = _Page(("rate", "gradient"), self._made)
+        self._more.addTab(self._first, "Rate, gradient")
+        self._more.addTab(_Page(("tokens", "samples"), self._made), "Speed")
+        self._more.addTab(_Page(("memory",), self._made), "Memory")
         self._more.addTab(evaluations, "Evaluations")
         self._split.setSizes(_SHARES)
         layout = QVBoxLayout(self)
@@ -194,20 +200,33 @@ class Curves(QWidget):
 
 
 class _Page(QWidget):
-    """Plots side by side, made when they are first looked at: each costs a pane some of its start."""
+    """Plots side by side, made ahead or when first looked at, one a turn of the event loop: each takes a while."""
 
     def __init__(self, names: tuple[str, ...], make: Callable[[str], LinePlot]) -> None:
         super().__init__()
-        self._names, self._make = names, make
+        self._names, self._make = list(names), make
+        self._turns = QTimer(self, interval=0)
+        self._turns.timeout.connect(self.make_next)
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, px(self, 4), 0, 0)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Make the plots."""
+        """Begin to make the plots."""
         super().showEvent(event)
-        for name in self._names:
-            self._row.addWidget(self._make(name), 1)
-        self._names = ()
+        if self._names:
+            self._turns.start()
+
+    def make_next(self) -> bool:
+        """Make one more plot.
+
+        Returns:
+            Whether one was left to make.
+        """
+        if self._names:
+            self._row.addWidget(self._make(self._names.pop(0)), 1)
+            return True
+        self._turns.stop()
+        return False
 
 
 def _columns(

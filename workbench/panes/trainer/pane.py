@@ -115,6 +115,8 @@ class TrainerPane(PaneFrame):
         self._views.addTab(self._runs, "Runs")
         PastRuns(runner, self._run)
         yield
+        while self._run.make_next():
+            yield
         self._outside = OutsideRuns(self._step.place, runner, self)
         self._connect()
 

@@ -123,6 +123,14 @@ class RunView(QWidget):
             self._say(progress.note)
         self._halted = progress.halted
 
+    def make_next(self) -> bool:
+        """Make one more of the plots, ahead of their being looked at.
+
+        Returns:
+            Whether one was left to make.
+        """
+        return self._curves.make_next()
+
     def add_point(self, point: TrainPoint) -> None:
         """Draw what was logged."""
         self._curves.add_point(point)
