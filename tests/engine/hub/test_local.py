@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -194,6 +195,15 @@ def test_a_folders_card_says_licence_and_languages_as_far_as_they_can_be_read(
 def test_a_folder_without_a_card_names_no_licence(tiny_llama: Checkpoint) -> None:
     seen = hub.look_local(tiny_llama)
     assert (seen.licence, seen.languages, seen.card) == ("", (), "")
+
+
+def test_a_starter_whose_card_names_no_licence_has_that_of_its_package(tiny_llama: Checkpoint, tmp_path: Path) -> None:
+    folder = tmp_path / "starter"
+    shutil.copytree(tiny_llama.path, folder)
+    (folder / "starter.json").write_text(json.dumps({"name": "Small", "licence": "Apache-2.0"}), encoding="utf-8")
+    assert hub.look_local(Checkpoint("Small", folder, "starter")).licence == "apache-2.0"
+    (folder / "starter.json").write_text("[1]", encoding="utf-8")
+    assert hub.look_local(Checkpoint("Small", folder, "starter")).licence == ""
 
 
 def test_a_head_without_an_end_is_looked_at_no_further_than_a_head_goes(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from workbench.engine import paths
 from workbench.engine.errors import CheckpointError, WorkbenchError
@@ -39,7 +40,7 @@ class Local:
         error: Why it can't, None when it can.
         card: Its README without the head.
         files: Its files, weights first.
-        licence: As the head of its README spells it; empty when that names none.
+        licence: As the head of its README spells it, or the mark of a starter; empty when neither names one.
         languages: Codes, as the head of its README has them.
     """
 
@@ -289,17 +290,23 @@ def look_local(checkpoint: Checkpoint, *, task: Task | None = None) -> Local:
     rows.sort(key=lambda file: (file.kind != "weights", file.name))
     readme = _readme(checkpoint)
     about = of_card(readme)
-    return Local(
-        checkpoint, facts, error, without_head(readme), tuple(rows), licence_of(about), languages_of(about)
-    )  # fmt: skip
+    # The package that a starter came in says its licence where its card doesn't.
+    licence = licence_of(about) or str(_mark(checkpoint.path).get("licence", "")).lower()
+    return Local(checkpoint, facts, error, without_head(readme), tuple(rows), licence, languages_of(about))
+
+
+def _mark(folder: Path) -> dict[str, Any]:
+    try:
+        mark = json.loads((folder / "starter.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return mark if isinstance(mark, dict) else {}
 
 
 def starter_folder(folder: Path) -> Checkpoint | None:
     """The starter a folder holds, or None when it holds none that is whole."""
-    try:
-        mark = json.loads((folder / "starter.json").read_bytes())
-        name = str(mark["name"])
-    except (OSError, ValueError, KeyError, TypeError):
+    name = str(_mark(folder).get("name", ""))
+    if not name:
         return None
     checkpoint = plain_checkpoint(folder, name, "starter")
     return checkpoint if checkpoint.complete else None

@@ -265,9 +265,10 @@ def _shape(tokenizer: tokens.Tokenizer, batch: tokens.Batch, known: int | None) 
         parts.append(f"longer than the {limit:,} tokens this model was made for")
     if not tokenizer.is_fast:
         parts.append("this tokenizer is written in Python, and says no offsets, bytes or words")
-    largest = max((max(encoding.input_ids, default=0) for encoding in batch.encodings), default=0)
-    if known is not None and largest >= known:
-        parts.append(f"id {largest:,} does not belong to this model, which has vectors for {known:,} ids")
+    if known is not None:
+        largest = max((max(encoding.input_ids, default=0) for encoding in batch.encodings), default=0)
+        if largest >= known:
+            parts.append(f"id {largest:,} does not belong to this model, which has vectors for {known:,} ids")
     return " · ".join(parts)
 
 
