@@ -82,6 +82,10 @@ def test_the_next_start_asks_it_with_a_token_of_its_own(workbench_data: Path, tm
     assert Path(store).is_relative_to(home / "endpoints")
     endpoints.choose("https://two.example")
     assert start(home)[2] not in (store, str(home / "token"))
+    (tmp_path / "named").write_text("hf_of_the_first")
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        assert start(home, **{name: "hf_of_the_first"})[3] == "False", "it is another Hub's"
+    assert start(home, HF_TOKEN_PATH=str(tmp_path / "named"))[3] == "False", "it is another Hub's"
     asked, by_environment = start(home, HF_ENDPOINT="http://127.0.0.1:9")[1::3]
     assert (asked, by_environment) == ("http://127.0.0.1:9", "True")
     endpoints.choose("")

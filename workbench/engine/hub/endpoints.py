@@ -64,10 +64,11 @@ def choose(address: str) -> str:
 def apply() -> None:
     """Let the libraries ask the Hub that was chosen; to be called before any of them is imported.
 
-    Its token lies beside the client's own, in the client's format, so that no Hub is ever told the token of another.
+    Its token lies beside the client's own, in the client's format, so that no Hub is ever told the token of another. A
+    token or a store that the environment names is that of the Hub it was set up for, and is left out of this process.
 
     References:
-        huggingface_hub, Environment variables: HF_ENDPOINT, HF_TOKEN_PATH
+        huggingface_hub, Environment variables: HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH
     """
     address = chosen()
     if not address or os.environ.get("HF_ENDPOINT"):
@@ -76,7 +77,9 @@ def apply() -> None:
     cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = Path(os.environ.get("HF_HOME") or Path(cache, "huggingface")).expanduser()
     digest = hashlib.sha256(address.encode()).hexdigest()[:16]
-    os.environ.setdefault("HF_TOKEN_PATH", str(home / "endpoints" / digest / "token"))
+    os.environ["HF_TOKEN_PATH"] = str(home / "endpoints" / digest / "token")
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        os.environ.pop(name, None)
 
 
 def _why_not(address: str) -> str | None:
