@@ -172,7 +172,7 @@ class Trusted:
 
 @contextlib.contextmanager
 def check(checkpoint: Checkpoint, facts: Facts, what: str, *, task: Task | None = None) -> Iterator[Trusted]:
-    """What loading a checkpoint needs, once it is agreed to; private copies of pickles last as long as the block.
+    """What loading a checkpoint needs, once it is agreed to; private copies last as long as the block.
 
     Raises:
         ConsentNeeded: It needs something that was not agreed to, or that has changed since.
@@ -195,7 +195,13 @@ def check(checkpoint: Checkpoint, facts: Facts, what: str, *, task: Task | None 
             request = pickle_of(checkpoint, what, task=task, into=weights)
             if not given(request):
                 raise ConsentNeeded(what, request)
-        yield Trusted(code, pickled, _private(checkpoint, exact, weights) if code or pickled else checkpoint.path)
+        if not (code or pickled):
+            yield Trusted(code, pickled, checkpoint.path)
+            return
+        folder = _private(checkpoint, exact, weights)
+        # Where links can't be made it holds a second copy of all the weights.
+        stack.callback(shutil.rmtree, folder.parent, ignore_errors=True)
+        yield Trusted(code, pickled, folder)
 
 
 def needs_code(facts: Facts) -> bool:
