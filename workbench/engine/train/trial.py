@@ -146,14 +146,18 @@ class _Clock:
 
     def on_step_begin(self, _: TrainingArguments, state: TrainerState, __: TrainerControl, **___: object) -> None:
         self._task.check()
-        self._task.report(Progress(state.global_step, STEPS, "steps", "On trial"))
+        self._tell(state)
         self._began = time.perf_counter()
 
     def on_substep_end(self, *_: object, **__: object) -> None:
         self._task.check()
 
-    def on_step_end(self, *_: object, **__: object) -> None:
+    def on_step_end(self, _: TrainingArguments, state: TrainerState, __: TrainerControl, **___: object) -> None:
         self.seconds.append(time.perf_counter() - self._began)
+        self._tell(state)
+
+    def _tell(self, state: TrainerState) -> None:
+        self._task.report(Progress(state.global_step, state.max_steps, "steps", "On trial"))
 
     def on_prediction_step(self, *_: object, **__: object) -> None:
         self._task.check()

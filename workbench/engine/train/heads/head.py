@@ -224,6 +224,7 @@ def batches(rows: Dataset, task: Task) -> Iterator[dict[str, list[Any]]]:
         task.check()
         task.report(Progress(start, total, "rows", "Encoding"))
         yield rows[start : start + _ENCODED_AT_ONCE]
+    task.report(Progress(total, total, "rows", "Encoding"))
 
 
 def broken(row: Mapping[str, Any]) -> str:
