@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
 from workbench.engine.codegen.task import audio, vision
-from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, torch_when_sampling, writes
+from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, answers, torch_when_sampling
 from workbench.engine.errors import CheckpointError
 from workbench.engine.facts import read_config
 from workbench.engine.tasks.vocoders import BESIDE
@@ -47,18 +47,7 @@ def _any(given: TaskInput, options: TaskOptions) -> list[list[str]]:
             *call("inputs = processor(", [*plain, 'return_tensors="pt"'], indent=4),
             "inputs = inputs.to(model.device, dtype=model.dtype)",
         ],
-        [
-            "# 2. Forward, once for each new token",
-            "tokenizer = processor.tokenizer",
-            "pad_token_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id",
-            *writes(options, ["**inputs"], "pad_token_id=pad_token_id"),
-        ],
-        [
-            "# 3. Postprocess",
-            'start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]',
-            "result = tokenizer.decode(sequences[0, start:], skip_special_tokens=True)",
-            "print(result)",
-        ],
+        *answers(options),
     ]
 
 

@@ -118,6 +118,24 @@ PAD = "pad_token_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None e
 """What fills up, where generate() needs to know."""
 
 
+def answers(options: TaskOptions) -> list[list[str]]:
+    """Steps 2 and 3 where a model writes after the ``inputs`` of its ``processor``."""
+    return [
+        [
+            "# 2. Forward, once for each new token",
+            "tokenizer = processor.tokenizer",
+            PAD,
+            *writes(options, ["**inputs"], "pad_token_id=pad_token_id"),
+        ],
+        [
+            "# 3. Postprocess",
+            'start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]',
+            "result = tokenizer.decode(sequences[0, start:], skip_special_tokens=True)",
+            "print(result)",
+        ],
+    ]
+
+
 def torch_when_sampling(_given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
     """Scripts that write text name torch for the seed alone."""
     return ("import torch",) if options.do_sample else ()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
-from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, scored, torch_when_sampling, writes
+from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, answers, scored, torch_when_sampling
 from workbench.engine.tasks.image_segmentation import SUBTASKS
 from workbench.engine.tasks.zero_shot_image_classification import TEMPLATE
 
@@ -202,18 +202,7 @@ def _image_text(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             ),
             "inputs = inputs.to(model.device, dtype=model.dtype)",
         ],
-        [
-            "# 2. Forward, once for each new token",
-            "tokenizer = processor.tokenizer",
-            "pad_token_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id",
-            *writes(options, ["**inputs"], "pad_token_id=pad_token_id"),
-        ],
-        [
-            "# 3. Postprocess",
-            'start = 1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]',
-            "result = tokenizer.decode(sequences[0, start:], skip_special_tokens=True)",
-            "print(result)",
-        ],
+        *answers(options),
     ]
 
 
