@@ -175,6 +175,7 @@ def test_a_place_is_marked_under_a_name_and_moves_no_axis(
     qtbot: QtBot, qapp: QApplication, plot: LinePlot, tmp_path: Path
 ) -> None:
     fill(qtbot, plot)
+    plot.grab()  # The axes take their places when they are first painted.
     before = _range(plot)
     assert plot.mark is None
     plot.set_mark(40.0, "best, step <40>")
