@@ -135,7 +135,6 @@ class Tour(Driver):
         self.turn(400)
         self.heartbeat.stop()
         taken = self.window.grab()
-        self.heartbeat.start()
         taken.save(str(self.folder / f"{name}.png"))
         self.require(taken.size().toTuple() == _SIZE, f"{name}.png shows the whole window: {taken.size().toTuple()}")
         columns = [
@@ -145,6 +144,7 @@ class Tour(Driver):
         ]
         cut = [area.widget().size().toTuple() for area in columns if area.widget().width() > area.viewport().width()]
         self.require(not cut, f"{name}.png shows everything that no bar could bring into sight: {cut}")
+        self.heartbeat.start()
 
     # Running it.
 
