@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from tests.engine.test_codegen import NASTY, run
+from tests.tiny_tokenizers import KINDS
 from workbench.engine import codegen, tokens
 from workbench.engine.tokens import versus
 from workbench.engine.tokens.added import try_token
 from workbench.engine.tokens.browse import entries, find
 from workbench.engine.tokens.rectangle import BatchOptions, rectangle
 from workbench.engine.tokens.stages import Workings
+from workbench.engine.tokens.standing import standing
 from workbench.engine.tokens.template import Talk, Turn, write
 from workbench.engine.values import Checkpoint
 
@@ -61,6 +63,21 @@ def test_the_stages_are_those_of_the_pane(checkpoint: Checkpoint, tokenizer: Any
 )
 def test_the_search_finds_the_same_ids(checkpoint: Checkpoint, tokenizer: Any, query: str, kind: str) -> None:
     assert run(codegen.vocabulary(checkpoint, query, kind))["found"] == list(find(entries(tokenizer), query, kind))
+
+
+@pytest.mark.parametrize("kind", [
+    "byte_level_bpe", "bpe_end_of_word", "byte_fallback_by_metaspace", "unigram", "word_piece_uncased",
+    "slow_sentence_piece_unigram", "slow_sentence_piece_byte_fallback", "slow_merges",
+])  # fmt: skip
+def test_the_search_prints_the_ranks_and_scores_of_the_pane(kind: str, tmp_path: Path, capsys: Any) -> None:
+    KINDS[kind]().save_pretrained(tmp_path)
+    checkpoint = Checkpoint(kind, tmp_path)
+    expected = standing(tokens.load_tokenizer(checkpoint))
+    names = run(codegen.vocabulary(checkpoint))
+    assert {id_: value for id_, value in names["standing"].items() if id_ is not None} == expected.by_id
+    lines = capsys.readouterr().out.splitlines()
+    for id_ in [id_ for id_ in expected.by_id if id_ < 100][:3]:
+        assert lines[id_].split()[:2] == [str(id_), str(expected.of(id_))]
 
 
 @pytest.mark.parametrize("special", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from PySide6.QtGui import QDesktopServices, QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from tests import tiny_kinds, tiny_seq2seq, tiny_tasks
+from tests import tiny_films, tiny_kinds, tiny_seq2seq, tiny_tasks
 from workbench.engine import models, tasks
 from workbench.engine.models import LoadedModel
 from workbench.engine.tasks import microphone
@@ -55,6 +56,7 @@ KINDS = {
         )
     },
     "raw-outputs": lambda folder: tiny_kinds.build(folder, "x-vector"),
+    "image-matting": tiny_films.vitmatte,
 }  # fmt: skip
 
 
@@ -153,11 +155,27 @@ def test_every_kind_is_inferred_run_and_drawn_with_its_three_boxes(run, pane, fi
     assert tasks.architecture(loaded(kind).facts)[1] in find("about").text()
 
 
+@pytest.mark.skipif(importlib.util.find_spec("torchvision") is None, reason="torchvision is not installed")
+@pytest.mark.parametrize("kind", tiny_films.KINDS)
+def test_what_torchvision_prepares_is_run_and_drawn(qtbot, session, pane, find, settle, tmp_path, kind) -> None:
+    session.set_model(models.load(tiny_films.build(tmp_path / kind, kind), device="cpu"))
+    qtbot.mouseClick(find("try"), Qt.MouseButton.LeftButton)
+    for name, value in (("points_per_side", 4), ("threshold", 0.0), ("stability", 0.0)):
+        find(name).setValue(value)
+    settle()
+    qtbot.mouseClick(find("run"), Qt.MouseButton.LeftButton)
+    settle()
+    assert not pane.notices
+    assert pane.result.items
+    assert find("result").accessibleDescription() not in ("", "No result yet", "No part was found above the threshold")
+
+
 @pytest.mark.parametrize(("kind", "shown"), [
     ("question-answering", {"text", "second"}), ("zero-shot-classification", {"text", "labels"}),
     ("image-classification", {"image"}), ("image-text-to-text", {"image", "text"}),
     ("zero-shot-image-classification", {"image", "labels"}), ("audio-classification", {"audio"}),
-    ("keypoint-matching", {"image", "other"}), ("video-classification", {"video"}), ("text-to-audio", {"text"}),
+    ("keypoint-matching", {"image", "other"}), ("image-matting", {"image", "other"}),
+    ("video-classification", {"video"}), ("text-to-audio", {"text"}),
     ("any-to-any", {"text", "image", "audio"}), ("decision", {"text", "second", "labels"}),
 ])  # fmt: skip
 def test_only_the_fields_that_a_task_reads_are_shown(session, loaded, find, kind, shown) -> None:
@@ -320,6 +338,21 @@ def test_depth_is_drawn_beside_the_picture(run, pane, find) -> None:
     depth = pane.result.items[0]
     assert find("depth_map").picture.width() == depth.shape[1]
     assert f"{depth.min():.4g}" in find("depth_range").text()
+
+
+def test_what_was_cut_out_stands_over_a_chequered_ground(run, pane, find) -> None:
+    run("image-matting")
+    alpha = pane.result.items[0]
+    assert find("alpha").picture.width() == alpha.shape[1]
+    picture, cut = find("image_view").picture, find("cut_out").picture
+    assert cut.size() == picture.size()
+    row, column = (int(each) for each in np.unravel_index(alpha.argmin(), alpha.shape))
+    mixed = cut.pixelColor(column, row).red()
+    ground = {192, 255}
+    share = float(alpha[row, column])
+    expected = [share * picture.pixelColor(column, row).red() + (1 - share) * each for each in ground]
+    assert min(abs(mixed - each) for each in expected) <= 3
+    assert "of the picture" in find("alpha_share").text()
 
 
 def test_the_cells_of_an_answer_are_marked_in_their_table(run, pane, find) -> None:

@@ -33,7 +33,7 @@ def test_only_what_it_takes_can_be_dropped(qtbot: QtBot, tmp_path: Path, name: s
     path = tmp_path / name
     path.mkdir() if not path.suffix else path.write_text("x")
     changes: list[Path | None] = []
-    well.file_changed.connect(lambda: changes.append(well.path))
+    well.changed.connect(lambda: changes.append(well.path))
     assert dropped(well, path) is taken
     assert changes == ([path] if taken else [])
 

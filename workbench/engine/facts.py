@@ -9,6 +9,7 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ HEADS: tuple[tuple[str, str], ...] = (
     ("AutoModelForInstanceSegmentation", "MODEL_FOR_INSTANCE_SEGMENTATION_MAPPING_NAMES"),
     ("AutoModelForImageSegmentation", "MODEL_FOR_IMAGE_SEGMENTATION_MAPPING_NAMES"),
     ("AutoModelForDepthEstimation", "MODEL_FOR_DEPTH_ESTIMATION_MAPPING_NAMES"),
+    ("AutoModelForImageMatting", "MODEL_FOR_IMAGE_MATTING_MAPPING_NAMES"),
     ("AutoModelForZeroShotImageClassification", "MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES"),
     ("AutoModelForAudioClassification", "MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES"),
     ("AutoModelForSpeechSeq2Seq", "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES"),
@@ -67,8 +69,18 @@ HEADS: tuple[tuple[str, str], ...] = (
     ("AutoModelForTextRecognition", "MODEL_FOR_TEXT_RECOGNITION_MAPPING_NAMES"),
     ("AutoModelForDecision", "MODEL_FOR_DECISION_MAPPING_NAMES"),
     ("AutoModelForMultimodalLM", "MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES"),
+    ("AutoModelForTimeSeriesPrediction", "MODEL_FOR_TIME_SERIES_PREDICTION_MAPPING_NAMES"),
     ("AutoModel", "MODEL_MAPPING_NAMES"),
+    ("AutoModelForTextEncoding", "MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES"),
+    ("AutoModelForPreTraining", "MODEL_FOR_PRETRAINING_MAPPING_NAMES"),
 )
+
+#: Auto classes that name a model better than the others whose tables have it.
+_FIRST = ("AutoModelForImageTextToText", "AutoModelForDocumentQuestionAnswering")
+#: Auto classes whose tables repeat those above for most architectures.
+_OTHER_NAMES = ("AutoModelForTextEncoding", "AutoModelForPreTraining")
+
+_PICTURES = "MODEL_FOR_IMAGE_MAPPING_NAMES"
 
 #: Only for model types transformers has no table entry for; the longest suffix that fits wins.
 _SUFFIXES = {
@@ -95,6 +107,8 @@ _TOKENIZER_FILES = (
     "vocab.json",
     "tekken.json",
 )
+#: Tokenizers of bytes and characters, which have no vocabulary to be saved.
+_WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "DiaTokenizer", "PerceiverTokenizer")
 _PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 
@@ -111,7 +125,7 @@ def describe(checkpoint: Checkpoint) -> Facts:
     if adapter is not None and adapter.base is not None and kind == "safetensors":
         # The weights that are loaded are the base checkpoint's, with the adapter merged into them.
         files = (*weight_files(adapter.base)[1], *files)
-    return of_config(
+    seen = of_config(
         config,
         lambda name: (path / name).is_file(),
         weights=kind,
@@ -119,6 +133,7 @@ def describe(checkpoint: Checkpoint) -> Facts:
         stored=_stored(files) if kind == "safetensors" else (),
         has_chat_template=_has_chat_template(path),
     )
+    return replace(seen, has_tokenizer=has_tokenizer(path))
 
 
 def of_config(
@@ -307,9 +322,16 @@ def header(file: Path) -> dict[str, Any]:
     return tensors
 
 
+def sees(model_type: str) -> bool:
+    """Whether the installed transformers lists an architecture among those that turn pictures into vectors."""
+    return model_type in _tables()[_PICTURES] or "vision" in model_type
+
+
 def has_tokenizer(path: Path) -> bool:
     """Whether any file a tokenizer can be built from is there."""
-    return any((path / name).is_file() for name in _TOKENIZER_FILES)
+    return any((path / name).is_file() for name in _TOKENIZER_FILES) or (
+        _tokenizer_config(path).get("tokenizer_class") in _WITHOUT_VOCABULARY
+    )
 
 
 def known_model_type(model_type: str) -> bool:
@@ -320,7 +342,7 @@ def known_model_type(model_type: str) -> bool:
 @functools.cache
 def _tables() -> dict[str, dict[str, str]]:
     # Importing transformers.models.auto costs seconds and torch; its tables are literals, so they are read as text.
-    wanted = {table for _, table in HEADS} | {"CONFIG_MAPPING_NAMES"}
+    wanted = {table for _, table in HEADS} | {"CONFIG_MAPPING_NAMES", _PICTURES}
     found: dict[str, dict[str, str]] = {name: {} for name in wanted}
     spec = importlib.util.find_spec("transformers")
     for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -340,6 +362,11 @@ def _tables() -> dict[str, dict[str, str]]:
 def _heads(model_type: str, trained: str | None) -> tuple[str, ...]:
     tables = _tables()
     fit = [head for head, table in HEADS if model_type in tables[table] and head != "AutoModel"]
+    for head in _OTHER_NAMES:
+        # Two names for one class help nobody to choose.
+        others = {tables[table].get(model_type) for each, table in HEADS if each not in _OTHER_NAMES}
+        if head in fit and tables[dict(HEADS)[head]][model_type] in others:
+            fit.remove(head)
     if "AutoModelForMaskedLM" in fit and "AutoModelForCausalLM" in fit and trained != "AutoModelForCausalLM":
         # Encoders list a causal head too, which needs is_decoder=True to mean anything.
         fit.remove("AutoModelForCausalLM")
@@ -352,10 +379,15 @@ def _trained_head(architectures: tuple[str, ...], model_type: str) -> str | None
     if not architectures:
         return None
     tables = _tables()
-    # Some classes stand in the table of causal language models too; with pictures they do all they can.
-    for head, table in sorted(HEADS, key=lambda entry: entry[0] != "AutoModelForImageTextToText"):
+    # Some classes stand in two tables; with pictures, or with the boxes of words, they do all they can.
+    for head, table in sorted(HEADS, key=lambda entry: entry[0] not in _FIRST):
         if tables[table].get(model_type) == architectures[0]:
-            return head
+            if head == "AutoModel" and model_type in tables["MODEL_FOR_MASK_GENERATION_MAPPING_NAMES"]:
+                # SAM 2 and 3 are published with what follows things through a film; the task loads what finds them.
+                return "AutoModelForMaskGeneration"
+            # Of a masked language model's pretraining that head is what people want; its weights are all there.
+            both = head == "AutoModelForPreTraining" and model_type in tables["MODEL_FOR_MASKED_LM_MAPPING_NAMES"]
+            return None if both else head
     for suffix, head in _SUFFIXES.items():
         if architectures[0].endswith(suffix):
             return head
@@ -412,11 +444,15 @@ def _whole(config: Mapping[str, Any], *keys: str) -> int | None:
 def _has_chat_template(path: Path) -> bool:
     if (path / "chat_template.jinja").is_file() or (path / "chat_template.json").is_file():
         return True
+    return bool(_tokenizer_config(path).get("chat_template"))
+
+
+def _tokenizer_config(path: Path) -> dict[str, Any]:
     file = path / "tokenizer_config.json"
     if not file.is_file() or file.stat().st_size > CONFIG_LIMIT:
-        return False
+        return {}
     try:
         config = json.loads(file.read_bytes())
     except (ValueError, RecursionError):
-        return False
-    return isinstance(config, dict) and bool(config.get("chat_template"))
+        return {}
+    return config if isinstance(config, dict) else {}

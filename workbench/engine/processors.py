@@ -56,6 +56,8 @@ def processor_of(
             processor = _for_stills(checkpoint, config)
     except Exception as error:
         said = first_line(error).split(". ")[0].rstrip(".")
+        if "torchvision" in str(error).lower():
+            said = "the library has it for torchvision alone (transformers-workbench[vision])"
         return None, (f"Its processor could not be read, so it takes no pictures here: {said[:200]}.",)
     if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
         return None, ("The folder has no processor for pictures with text, so it takes no pictures here.",)

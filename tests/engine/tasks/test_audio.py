@@ -12,7 +12,7 @@ import torch
 
 from tests import tiny_tasks
 from workbench.engine import codegen, tasks
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.task import Cancelled, Silent
 from workbench.engine.tasks import processors, sounds
@@ -193,13 +193,6 @@ def test_a_long_recognition_stops_between_two_parts(hears, tmp_path) -> None:
     with pytest.raises(Cancelled):
         tasks.run(hears[ASR], ASR, TaskInput(audio=tiny_tasks.sound(tmp_path, 120.0)), task=stops)
     assert stops.parts == 2
-
-
-def test_a_model_that_needs_more_than_a_text_says_so(hears, monkeypatch) -> None:
-    model = hears["text-to-audio"]
-    monkeypatch.setattr(model.model.config, "model_type", "seamless_m4t")
-    with pytest.raises(NotSupported, match="more than a text"):
-        tasks.run(model, "text-to-audio", "hello")
 
 
 def test_the_task_of_a_model_that_hears_is_inferred_offline(hears) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from tests import tiny_tasks
+from tests import tiny_films, tiny_seq2seq, tiny_tasks
 from workbench.engine import codegen, tasks
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
+from workbench.engine.tasks import processors
 from workbench.engine.tasks.document_question_answering import words
 from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
 
@@ -84,3 +88,49 @@ def test_what_can_not_be_used_is_refused_with_its_line(model: LoadedModel, quest
 def test_a_model_without_the_head_is_refused(tiny_bert: Checkpoint) -> None:
     with pytest.raises(NotSupported, match="AutoModelForDocumentQuestionAnswering"):
         tasks.run(load(tiny_bert, device="cpu"), NAME, TaskInput("Where?", PAGE))
+
+
+@pytest.fixture(scope="module")
+def seeing(tmp_path_factory) -> LoadedModel:
+    return load(tiny_films.layoutlmv3(tmp_path_factory.mktemp("document") / "layoutlmv3"), device="cpu")
+
+
+@pytest.mark.parametrize("question", ["Where was the film?", "fox"])
+def test_layoutlmv3_answers_as_the_pipeline_does_where_it_is_shown_no_picture(seeing, question, capsys) -> None:
+    from transformers import pipeline
+
+    assert tasks.infer(seeing.facts) == NAME
+    assert tasks.spec(NAME, seeing).takes == ("text", "second", "image")
+    made = pipeline(NAME, model=seeing.model, tokenizer=seeing.tokenizer, device="cpu")
+    boxes = [(word, list(box)) for word, box in words(PAGE)]
+    expected = made(image=None, question=question, word_boxes=boxes, top_k=1, max_answer_len=15, max_seq_len=96)
+    found = expected[0] if isinstance(expected, list) else expected
+    options = TaskOptions(top_k=3, max_length=96)
+    (item, *_) = tasks.run(seeing, NAME, TaskInput(question, PAGE), options).items
+    assert (item.label, item.score) == (found["answer"], pytest.approx(found["score"], abs=1e-5))
+    names: dict = {}
+    exec(codegen.task(seeing.checkpoint, NAME, TaskInput(question, PAGE), options, seeing.dtype, "cpu"), names)
+    assert (names["result"], names["best"]) == (item.label, pytest.approx(item.score, abs=1e-5))
+    assert capsys.readouterr().out
+
+
+def test_layoutlmv3_looks_at_the_picture_as_its_documentation_has_it(seeing, tmp_path, capsys) -> None:
+    path = tiny_seq2seq.picture(tmp_path, size=(97, 61))
+    given, options = TaskInput("Where was the film?", PAGE, image=path), TaskOptions(top_k=1, max_length=96)
+    result = tasks.run(seeing, NAME, given, options)
+    page = words(PAGE)
+    encoded = seeing.tokenizer([given.text], [[word for word, _ in page]], boxes=[[list(box) for _, box in page]],
+                               return_tensors="pt")  # fmt: skip
+    processor = processors.image_processor(seeing)
+    with Image.open(path) as image, torch.inference_mode():
+        seen = processor(images=image, apply_ocr=False, return_tensors="pt")
+        output = seeing.model(**encoded, **seen)
+    shown = {view.name: view.values for view in result.stages[1].tensors}
+    width = encoded["input_ids"].shape[1]
+    np.testing.assert_allclose(shown["start_logits"], output.start_logits[:, :width].numpy(), atol=1e-5)
+    blind = tasks.run(seeing, NAME, TaskInput(given.text, PAGE), options)
+    assert not np.allclose(blind.stages[1].tensors[0].values, shown["start_logits"])
+    names: dict = {}
+    exec(codegen.task(seeing.checkpoint, NAME, given, options, seeing.dtype, "cpu"), names)
+    assert names["best"] == pytest.approx(result.items[0].score, abs=1e-5)
+    assert capsys.readouterr().out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from workbench.engine import tasks, tokens
 from workbench.engine.errors import CheckpointError, NotSupported
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.tasks import batch
-from workbench.engine.values import Checkpoint, TaskInput, TokenizerOptions
+from workbench.engine.values import Checkpoint, TaskInput
 
 ODD = {
     "combining storm": "e" + "".join(chr(0x300 + number % 0x70) for number in range(2000)),
@@ -105,18 +104,6 @@ def test_an_odd_text_is_classified_like_any_other(tiny_bert_classifier: Checkpoi
     model = load(tiny_bert_classifier, device="cpu")
     result = tasks.run(model, "text-classification", ODD[kind])
     assert sum(item.score for item in result.items) == pytest.approx(1.0, abs=1e-5)
-
-
-def test_ten_megabytes_without_a_blank_are_encoded_as_the_library_does(tiny_llama: Checkpoint) -> None:
-    tokenizer = tokens.load_tokenizer(tiny_llama)
-    text = "".join(random.Random(0).choices("abcdefgh0123456789", k=10_000_000))
-    batch = tokens.look(tokenizer, [text], TokenizerOptions(add_special_tokens=False))
-    (encoding,) = batch.encodings
-    assert encoding.tokens[0].offsets == (0, len(encoding.tokens[0].text))
-    assert encoding.tokens[-1].offsets is not None and encoding.tokens[-1].offsets[1] == len(text)
-    middle = encoding.tokens[len(encoding.tokens) // 2]
-    assert middle.offsets is not None and text[slice(*middle.offsets)] == middle.text
-    assert tokens.decoded_back(tokenizer, batch).decoded == (text,)
 
 
 @pytest.mark.parametrize("text", ["[CLS] [SEP] [PAD]", "[MASK]", "[SEP]"])

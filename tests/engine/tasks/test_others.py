@@ -11,7 +11,7 @@ import soundfile
 import torch
 from PIL import Image
 
-from tests import tiny_seq2seq, tiny_tasks
+from tests import tiny_films, tiny_seq2seq, tiny_tasks
 from workbench.engine import codegen, tasks
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
@@ -89,6 +89,29 @@ def test_a_question_about_a_picture_is_answered_as_the_documentation_does(others
     assert result.items[0].label == model.model.config.id2label[int(logits.argmax())]
     expected = dict(zip(tiny_tasks.THINGS, logits.sigmoid().tolist(), strict=True))
     assert {item.label: item.score for item in result.items} == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("question", ["What is it?", "fox"])
+def test_an_answer_about_a_picture_is_written_as_the_documentation_does(tmp_path, given, question, capsys) -> None:
+    from transformers import BlipProcessor
+
+    name = KINDS[2]
+    model = load(tiny_films.blip(tmp_path / "blip"), device="cpu")
+    assert tasks.infer(model.facts) == name
+    assert tasks.applies(name, model) == ("max_new_tokens",)
+    picture = given[name].image
+    asked, options = TaskInput(question, image=picture), TaskOptions(max_new_tokens=6)
+    (item,) = tasks.run(model, name, asked, options).items
+    processor = BlipProcessor(processors.image_processor(model), model.tokenizer)
+    inputs = processor(images=Image.open(picture), text=question, return_tensors="pt")
+    with torch.inference_mode():
+        written = model.model.generate(**inputs, max_new_tokens=6, do_sample=False)
+    assert item.label == processor.decode(written[0], skip_special_tokens=True).strip()
+    assert item.label and 0 < item.score <= 1
+    names = {"__name__": "__main__"}
+    exec(codegen.task(model.checkpoint, name, asked, options, model.dtype, model.device, model.head), names)
+    assert names["result"] == [(item.label, pytest.approx(item.score))]
+    assert capsys.readouterr().out
 
 
 @pytest.mark.parametrize("question", ["What is the capital of France?", "How many people?", "rome"])

@@ -74,7 +74,7 @@ def test_the_head_that_the_architecture_has_is_asked_for(masked) -> None:
 def test_the_task_is_inferred_from_what_the_checkpoint_was_trained_for(llama, masked, classifier, tagger) -> None:
     inferred = [tasks.infer(model.facts) for model in (llama, masked, classifier, tagger)]
     assert inferred == ["text-generation", "fill-mask", "text-classification", "token-classification"]
-    headless = dataclasses.replace(masked.facts, trained_head="AutoModelForTimeSeriesPrediction")
+    headless = dataclasses.replace(masked.facts, trained_head="AutoModelForTextEncoding")
     assert tasks.infer(headless) == "feature-extraction"
     assert tasks.infer(dataclasses.replace(masked.facts, trained_head="AutoModelForDecision")) == "decision"
 

@@ -25,6 +25,36 @@ if TYPE_CHECKING:
 
 _AUTO = "from transformers import AutoTokenizer"
 _BORROW = ["if tokenizer.pad_token is None:", "    tokenizer.pad_token = tokenizer.eos_token"]
+_STANDING = [
+    "# The rank of the merge that makes a piece (BPE), or its score (Unigram, SentencePiece)",
+    "standing = {}",
+    "if tokenizer.is_fast:",
+    '    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]',
+    '    if model["type"] == "Unigram":',
+    '        standing = {token_id: score for token_id, (_, score) in enumerate(model["vocab"])}',
+    '    elif model["type"] == "BPE":',
+    '        prefix = len(model["continuing_subword_prefix"] or "")',
+    '        for rank, (left, right) in enumerate(model["merges"]):',
+    '            standing.setdefault(model["vocab"].get(left + right[prefix:]), rank)',
+    'elif hasattr(tokenizer, "sp_model"):',
+    "    known = tokenizer.sp_model",
+    "    for number in range(known.GetPieceSize()):",
+    "        piece = known.IdToPiece(number)",
+    "        plain = not (known.IsControl(number) or known.IsUnknown(number) or known.IsByte(number))",
+    "        if plain and pieces[tokenizer.convert_tokens_to_ids(piece)] == piece:",
+    "            standing[tokenizer.convert_tokens_to_ids(piece)] = known.GetScore(number)",
+    'elif hasattr(tokenizer, "bpe_ranks"):',
+    "    ids = tokenizer.get_vocab()",
+    "    for pair, rank in sorted(tokenizer.bpe_ranks.items(), key=lambda entry: entry[1]):",
+    '        piece = "".join(pair)',
+    '        if piece.endswith("</w>"):',
+    '            spelled = [piece, piece.removesuffix("</w>")]',
+    "        else:",
+    '            spelled = [piece + "@@", piece]',
+    "        known = [ids[each] for each in spelled if each in ids]",
+    "        if known:",
+    "            standing.setdefault(known[0], rank)",
+]
 
 
 def stages(checkpoint: Checkpoint, text: str, add_special_tokens: bool = True) -> str:
@@ -84,7 +114,7 @@ def stages(checkpoint: Checkpoint, text: str, add_special_tokens: bool = True) -
 
 
 def vocabulary(checkpoint: Checkpoint, query: str = "", kind: str = "text") -> str:
-    """A script that searches a vocabulary and prints the ids found, with their pieces.
+    """A script that searches a vocabulary and prints the ids found, with their merge ranks or scores and their pieces.
 
     Args:
         checkpoint: Loaded by its folder.
@@ -118,7 +148,7 @@ def vocabulary(checkpoint: Checkpoint, query: str = "", kind: str = "text") -> s
     line = f"found = [token_id for token_id in range(len(pieces)) if {match}]"
     return script(
         "Search a vocabulary.",
-        ["import regex", _AUTO] if kind == "regex" and query else [_AUTO],
+        ["import json", "", *(["import regex"] if kind == "regex" and query else []), _AUTO],
         checkpoint_lines(checkpoint),
         tokenizer_lines(),
         [
@@ -137,9 +167,10 @@ def vocabulary(checkpoint: Checkpoint, query: str = "", kind: str = "text") -> s
                 ]
             ),
         ],
+        _STANDING,
         [
             "for token_id in found[:100]:",
-            '    print(f"{token_id:8} {pieces[token_id]!r}")',
+            "    print(f\"{token_id:8} {standing.get(token_id, '')!s:>20} {pieces[token_id]!r}\")",
             'print(f"{len(found):,} of {len(pieces):,} tokens")',
         ],
     )

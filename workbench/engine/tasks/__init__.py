@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported
+from workbench.engine.facts import sees
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.tasks import (
     any_to_any,
@@ -23,6 +24,7 @@ from workbench.engine.tasks import (
     fill_mask,
     image_classification,
     image_feature_extraction,
+    image_matting,
     image_segmentation,
     image_text_to_text,
     keypoint_detection,
@@ -35,13 +37,16 @@ from workbench.engine.tasks import (
     raw_outputs,
     samples,
     sentence_pair_classification,
+    speaking,
     summarization,
     table_question_answering,
     text2text_generation,
     text_classification,
     text_generation,
     text_to_audio,
+    time_series_prediction,
     token_classification,
+    transcribing,
     translation,
     video_classification,
     visual_question_answering,
@@ -56,7 +61,7 @@ from workbench.engine.values import Facts, Stage, TaskInput, TaskOptions, TaskRe
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
 
-__all__ = ["ELSEWHERE", "SPECS", "TASKS", "Spec", "applies", "architecture", "context", "cut_at", "defaults",
+__all__ = ["SPECS", "TASKS", "Spec", "applies", "architecture", "context", "cut_at", "defaults",
            "example", "head_for", "infer", "module", "run", "spec", "supports"]  # fmt: skip
 
 _MODULES: tuple[Any, ...] = (
@@ -82,6 +87,7 @@ _MODULES: tuple[Any, ...] = (
     zero_shot_object_detection,
     image_segmentation,
     mask_generation,
+    image_matting,
     depth_estimation,
     keypoint_detection,
     keypoint_matching,
@@ -93,6 +99,7 @@ _MODULES: tuple[Any, ...] = (
     automatic_speech_recognition,
     text_to_audio,
     video_classification,
+    time_series_prediction,
     any_to_any,
     raw_outputs,
 )
@@ -112,28 +119,25 @@ _SAMPLES = {
 }
 
 #: Architectures that were made to translate, whatever else the head could write.
-_TRANSLATORS = ("marian", "m2m_100", "nllb-moe", "mbart", "fsmt", "seamless_m4t")
+_TRANSLATORS = ("marian", "m2m_100", "nllb-moe", "mbart", "fsmt", *speaking.SEAMLESS)
 #: Architectures that compare sounds with texts; they have no head to tell them by.
 _SOUND_AND_TEXT = ("clap",)
+#: Architectures that speak, and have no head to tell them by.
+_SPEAKERS = ("dia", "vibevoice")
 _SUMMARIZERS = ("pegasus", "pegasus_x", "led", "bigbird_pegasus")
 
 
-ELSEWHERE: dict[str, str] = {
-    "AutoModelForPreTraining": "It joins heads that are tasks of their own, such as masked LM: load one of them.",
-    "AutoModelForTextEncoding": "It is the encoder alone, which feature extraction runs: load it as AutoModel.",
-    "AutoModelForImageMatting": "It is given a sketch of the edge (a trimap) besides; none can be drawn here.",
-    "AutoModelForTimeSeriesPrediction": "It reads measurements; this window takes text, pictures and sounds.",
-}
-"""Auto classes of the installed library that no task runs, and why, each in a sentence."""
-
-
 def infer(facts: Facts) -> str:
-    """The task a checkpoint was trained for, by its config alone; feature-extraction when none of the others fits."""
+    """The task a checkpoint was trained for, by its config alone; what needs no head where none of the others fits."""
     head = facts.trained_head
     if head == "AutoModelForSequenceClassification" and (
         zero_shot_classification.entailment(dict(enumerate(facts.labels))) is not None
     ):
         return zero_shot_classification.SPEC.name
+    if facts.model_type in any_to_any.TALKERS:
+        return any_to_any.SPEC.name
+    if facts.model_type in transcribing.LANGUAGES:
+        return automatic_speech_recognition.SPEC.name
     if head == "AutoModelForSeq2SeqLM":
         if any_to_any.SPEC.heads[0] in facts.heads:
             return any_to_any.SPEC.name
@@ -142,7 +146,10 @@ def infer(facts: Facts) -> str:
         return (summarization if facts.model_type in _SUMMARIZERS else text2text_generation).SPEC.name
     if facts.model_type in _SOUND_AND_TEXT:
         return zero_shot_audio_classification.SPEC.name
-    fallback = feature_extraction if facts.has_tokenizer else image_feature_extraction
+    if facts.model_type in _SPEAKERS:
+        return text_to_audio.SPEC.name
+    unread = image_feature_extraction if sees(facts.model_type) else raw_outputs
+    fallback = feature_extraction if facts.has_tokenizer else unread
     # Some heads do more than one task; the one that they usually do comes first.
     usual = sorted(SPECS, key=lambda spec: spec.heads[0] != head)
     found = next((spec.name for spec in usual if head in spec.heads), fallback.SPEC.name)
@@ -154,15 +161,14 @@ def spec(name: str, model: LoadedModel | None = None) -> Spec:
 
     Args:
         name: One of `SPECS`.
-        model: Leave out the inputs that this one does not read.
+        model: Leave out the inputs and settings that this one does not read.
 
     Raises:
         NotSupported: There is no such task.
     """
-    found: Spec = module(name).SPEC
-    if "voice" in found.takes and model is not None and not text_to_audio.speaks_with_a_voice(model.facts.model_type):
-        return replace(found, inputs=tuple(each for each in found.inputs if each[0] != "voice"))
-    return found
+    steps = module(name)
+    found: Spec = steps.SPEC
+    return steps.fitted(model) if model is not None and hasattr(steps, "fitted") else found
 
 
 def head_for(name: str, facts: Facts | None = None) -> str:
@@ -172,8 +178,22 @@ def head_for(name: str, facts: Facts | None = None) -> str:
         NotSupported: There is no such task.
     """
     heads = spec(name).heads
-    fit = [head for head in heads if facts is not None and head in facts.heads]
+    fit = [head for head in heads if facts is not None and head in facts.heads and _does(name, head, facts)]
     return fit[0] if fit else heads[0]
+
+
+def _does(name: str, head: str, facts: Facts) -> bool:
+    """Whether a head of an architecture does a task: Dia speaks, and the library has it among those that hear."""
+    hears = name == automatic_speech_recognition.SPEC.name
+    if hears and facts.model_type in transcribing.LANGUAGES and any_to_any.SPEC.heads[0] in facts.heads:
+        # The class is the same by whichever of its Auto classes it was loaded.
+        return head in any_to_any.ALSO
+    speaks = name == text_to_audio.SPEC.name
+    if speaks and facts.model_type in any_to_any.TALKERS:
+        return False
+    if head == "AutoModelForSpeechSeq2Seq" and (speaks or hears):
+        return speaks == (facts.model_type in _SPEAKERS)
+    return head in spec(name).heads
 
 
 def supports(model: LoadedModel, name: str) -> bool:
@@ -187,7 +207,7 @@ def supports(model: LoadedModel, name: str) -> bool:
         return any_to_any.SPEC.heads[0] in model.facts.heads and model.head in any_to_any.ALSO
     if name == image_feature_extraction.SPEC.name:
         return getattr(model.model, "main_input_name", "") == "pixel_values"
-    return model.head in spec(name).heads
+    return _does(name, model.head, model.facts)
 
 
 def defaults(name: str) -> TaskOptions:
@@ -197,19 +217,18 @@ def defaults(name: str) -> TaskOptions:
 
 def applies(name: str, model: LoadedModel) -> tuple[str, ...]:
     """The settings of a task that a model reads: one that writes nothing has no use for how it would."""
-    ctc = name == automatic_speech_recognition.SPEC.name and model.head == "AutoModelForCTC"
-    return ("timestamps",) if ctc else spec(name).options
+    return spec(name, model).options
 
 
 def example(name: str, model: LoadedModel | None = None) -> TaskInput:
     """An input to try a task on, with the checkpoint's own mask token where one is needed."""
-    given = spec(name).example
+    given = spec(name, model).example
     mask = getattr(model.tokenizer, "mask_token", None) if model is not None and model.tokenizer is not None else None
     if name == fill_mask.SPEC.name and mask:
         return replace(given, text=given.text.replace("[MASK]", mask))
     made: dict[str, Any] = {}
-    for field, make in _SAMPLES.items():
-        if field in spec(name).takes and _takes(model, field):
+    for field, make in (_SAMPLES | getattr(module(name), "SAMPLES", {})).items():
+        if field in spec(name, model).takes and _takes(model, field):
             made[field] = make()
     return replace(given, **made)
 
@@ -217,6 +236,9 @@ def example(name: str, model: LoadedModel | None = None) -> TaskInput:
 def _takes(model: LoadedModel | None, field: str) -> bool:
     """Whether an example is of use to a model that may take several kinds of input."""
     kinds = {"image": "image", "audio": "audio"}
+    if model is not None and model.facts.model_type in speaking.CONVERSES:
+        # A tone is no voice to speak like.
+        return False
     modalities = getattr(model.model, "input_modalities", None) if model is not None else None
     return field not in kinds or not modalities or kinds[field] in modalities
 
@@ -227,11 +249,16 @@ def architecture(facts: Facts) -> tuple[str, str]:
     Returns:
         ``encoder``, ``decoder`` or ``encoder-decoder``, and a sentence for people.
     """
-    if infer(facts) == any_to_any.SPEC.name:
+    asked = facts.model_type in transcribing.LANGUAGES and any_to_any.SPEC.heads[0] in facts.heads
+    if asked or infer(facts) == any_to_any.SPEC.name:
         # Some of them stand among the models of sequences to sequences, for want of a better place.
         return "decoder", (
             "Each token sees only those before it; encoders of their own turn pictures and sounds into some of them."
         )
+    if time_series_prediction.SPEC.heads[0] in facts.heads:
+        return "decoder", "Each part of the series sees only those before it, so that the model can say how it goes on."
+    if facts.model_type in speaking.DECODERS:
+        return "decoder", "Each piece of sound sees only the text and the pieces before it; others make it audible."
     if facts.encoder_decoder or "AutoModelForSpeechSeq2Seq" in facts.heads:
         return "encoder-decoder", (
             "An encoder reads the whole input; a decoder writes a new sequence, token by token, looking back at it."
@@ -281,7 +308,7 @@ def run(
         raise NotSupported(
             f"{model.checkpoint.name} can't do {name} as it is loaded.",
             why=f"It needs a head of the kind {head_for(name, model.facts)}, and this model was loaded as "
-            f"{model.head}." + (f" {ELSEWHERE[model.head]}" if model.head in ELSEWHERE else ""),
+            f"{model.head}.",
             remedy=f"Load it again as {head_for(name, model.facts)}, or choose {infer(model.facts)}.",
         )
     with torch.inference_mode():

@@ -42,7 +42,11 @@ ALSO = (
     "AutoModelForSeq2SeqLM",
     "AutoModelForSpeechSeq2Seq",
     "AutoModelForCausalLM",
+    "AutoModelForTextToWaveform",
 )
+
+TALKERS = ("qwen2_5_omni", "qwen3_omni_moe")
+"""Architectures that speak their answer besides, for which they have another model; here they write it."""
 
 
 def preprocess(request: Request) -> Inputs:
@@ -82,7 +86,11 @@ def preprocess(request: Request) -> Inputs:
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     """Many passes, one a new token; a stop takes effect within a token."""
-    return generated(request, request.on_device(inputs.tensors), _prompt(request, inputs))
+    more: dict[str, Any] = {}
+    if request.model.facts.model_type in TALKERS:
+        # Of its models it is the one that thinks whose tokens are counted.
+        more = {"generation_mode": "text", "thinker_max_new_tokens": request.options.max_new_tokens}
+    return generated(request, request.on_device(inputs.tensors), _prompt(request, inputs), **more)
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:

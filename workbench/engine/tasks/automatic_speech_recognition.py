@@ -1,8 +1,8 @@
 """Speech recognition: what was said, and when.
 
-Three kinds of models do it. With CTC an encoder gives each 20 ms a letter or nothing; with an encoder-decoder such as
+Four kinds of models do it. With CTC an encoder gives each 20 ms a letter or nothing; with an encoder-decoder such as
 Whisper a decoder writes the text, looking at what the encoder heard; a transducer such as Parakeet goes along the sound
-and writes where it hears something.
+and writes where it hears something; and some are asked for a transcript, see `transcribing`.
 
 References:
     transformers, Pipelines: AutomaticSpeechRecognitionPipeline; Auto Classes: AutoModelForCTC,
@@ -12,10 +12,12 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
 from workbench.engine.task import Progress
+from workbench.engine.tasks import speaking, transcribing
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.processors import feature_extractor
 from workbench.engine.tasks.sounds import SOUND, features, too_short
@@ -24,6 +26,8 @@ from workbench.engine.values import Chunk, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 
 #: Auto classes of models that go along the sound.
@@ -34,7 +38,7 @@ SPEC = Spec(
     heads=("AutoModelForSpeechSeq2Seq", "AutoModelForCTC", *TRANSDUCERS),
     does="Writes down what was said",
     inputs=SOUND,
-    options=("timestamps", "max_new_tokens", "num_beams"),
+    options=("timestamps", "source_language", "target_language", "max_new_tokens", "num_beams"),
     shows="transcript",
     example=TaskInput(),
     defaults=(("max_new_tokens", 256),),
@@ -44,6 +48,15 @@ SPEC = Spec(
 #: takes grows with the square of the length.
 PART = 30
 SHARED = 5
+
+
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model: the settings that it reads."""
+    if model.head == "AutoModelForCTC":
+        return replace(SPEC, options=("timestamps",))
+    kind = model.facts.model_type
+    told = ("target_language",) if kind in speaking.SEAMLESS else tuple(transcribing.LANGUAGES.get(kind, ()))
+    return replace(SPEC, options=tuple(name for name in SPEC.options if not name.endswith("language") or name in told))
 
 
 def preprocess(request: Request) -> Inputs:
@@ -62,6 +75,8 @@ def preprocess(request: Request) -> Inputs:
             why="CTC models know letters and words, Whisper segments and words, others nothing of time.",
             remedy=f"Choose {' or '.join(can)}.",
         )
+    if transcribing.asked(request):
+        return transcribing.preprocess(request)
     arguments: dict[str, Any] = {"return_attention_mask": True}
     made = features(request, **arguments)
     extractor = feature_extractor(request.model)
@@ -85,7 +100,7 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
         raise too_short(samples, rate, error) from error
 
 
-def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
+def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
     """Ids to text, and to parts with the seconds they were said at where time stamps were asked for.
 
     Returns:
@@ -94,6 +109,9 @@ def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -
     if _is_ctc(request):
         return _letters(request, outputs)
     sequences = outputs["sequences"]
+    if transcribing.asked(request):
+        written = sequences[:, transcribing.prompt(request, inputs) :]
+        return Outcome({"new_ids": written}, (transcribing.text(request, written),))
     if not _is_whisper(request):
         # A transducer means each token it writes; the tokenizers of CTC would take two alike for one.
         apart = {"group_tokens": False} if request.model.head in TRANSDUCERS else {}
@@ -172,8 +190,14 @@ def _sequences(request: Request, inputs: Inputs) -> dict[str, Tensor]:
         more["return_timestamps"] = wanted != "none" or long
         if wanted == "word":
             more |= {"return_token_timestamps": True, "return_segments": True}
+    if request.model.model.config.model_type in speaking.SEAMLESS:
+        tokenizer: Any = request.tokenizer
+        # What is heard is written down in its own language, as far as the checkpoint says which that is.
+        wanted = request.options.target_language or tokenizer.src_lang
+        more["tgt_lang"] = speaking.language(request, wanted, "text_decoder_lang_to_code_id")
     try:
-        with watched(request, 1) as (settings, _first):
+        length = transcribing.prompt(request, inputs) if transcribing.asked(request) else 1
+        with watched(request, length) as (settings, _first):
             made = request.model.model.generate(**request.on_device(inputs.tensors), **settings, **more)
     except ValueError as error:
         if "max_new_tokens" not in str(error):

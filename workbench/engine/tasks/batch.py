@@ -355,6 +355,13 @@ def _transcripts(items: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"transcript": text} | part for part in parts or [{}]]
 
 
+def _forecasts(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [
+        {"step": item.step, "forecast": item.value} | {f"quantile {share:g}": value for share, value in item.quantiles}
+        for item in items
+    ]
+
+
 _LINES: dict[str, Callable[[Sequence[Any]], list[dict[str, Any]]]] = {
     "labels": _labels,
     "entities": _entities,
@@ -368,5 +375,7 @@ _LINES: dict[str, Callable[[Sequence[Any]], list[dict[str, Any]]]] = {
     "points": _points,
     "matches": _matches,
     "depth": _depths,
+    "alpha": _depths,
     "transcript": _transcripts,
+    "series": _forecasts,
 }

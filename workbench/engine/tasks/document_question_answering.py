@@ -1,22 +1,28 @@
 """Document question answering: the words of a page that answer a question, by what they say and where they stand.
 
 The words and their boxes are given, as whatever read the page found them; nothing is read off a picture here.
+LayoutLMv3 may look at the picture of the page besides.
 
 References:
-    transformers, Pipelines: DocumentQuestionAnsweringPipeline; Xu et al. 2019, LayoutLM
+    transformers, Pipelines: DocumentQuestionAnsweringPipeline; Xu et al. 2019, LayoutLM; Huang et al. 2022, LayoutLMv3
 """
 
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text, cut_at
+from workbench.engine.tasks.processors import image_processor
+from workbench.engine.tasks.vision import picture, prepared
 from workbench.engine.values import Label, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 
 SPEC = Spec(
@@ -40,6 +46,13 @@ WINDOW = 512
 """Tokens of a window over a long page, as LayoutLM was trained."""
 
 _SIDES = 4
+_SEES = "layoutlmv3"
+
+
+def fitted(model: LoadedModel) -> Spec:
+    """The task with a place for the page's picture, where the model may look at it."""
+    inputs = (*SPEC.inputs, ("image", "Picture of the page, or none"))
+    return replace(SPEC, inputs=inputs) if model.facts.model_type == _SEES else SPEC
 
 
 def words(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -72,16 +85,16 @@ def preprocess(request: Request) -> Inputs:
 
     Raises:
         InputError: Question or words are empty, or a line is no word with its box.
-        NotSupported: The model reads the picture too, or its tokenizer can't tell words apart.
+        NotSupported: The architecture can't be asked that way, or its tokenizer can't tell words apart.
     """
     import torch
 
     kind = request.model.model.config.model_type
-    if kind != "layoutlm" or not request.tokenizer.is_fast:
+    if kind not in ("layoutlm", _SEES) or not request.tokenizer.is_fast:
         raise NotSupported(
-            f"{request.model.checkpoint.name} can't be asked about words and boxes alone.",
-            why=f"The architecture {kind} looks at the picture of the page as well, or its tokenizer is a slow one.",
-            remedy="Load a LayoutLM checkpoint, such as impira/layoutlm-document-qa.",
+            f"{request.model.checkpoint.name} can't be asked about words and boxes.",
+            why=f"The architecture {kind} can't do without the picture of the page, or its tokenizer is a slow one.",
+            remedy="Load a LayoutLM or LayoutLMv3 checkpoint, such as impira/layoutlm-document-qa.",
         )
     check_text(request.text, "question")
     check_text(request.given.second, "page")
@@ -89,7 +102,12 @@ def preprocess(request: Request) -> Inputs:
     tokenizer = request.tokenizer
     asked = request.text.split()
     width = min(cut_at(request.model, request.options) or WINDOW, WINDOW)
-    taken = len(tokenizer(asked, is_split_into_words=True, add_special_tokens=False)["input_ids"])
+    sees = kind == _SEES
+    if sees:
+        alone = tokenizer([request.text], [["."]], boxes=[[[0] * _SIDES]], add_special_tokens=False, verbose=False)
+        taken = alone.sequence_ids(0).count(0)
+    else:
+        taken = len(tokenizer(asked, is_split_into_words=True, add_special_tokens=False)["input_ids"])
     room = width - tokenizer.num_special_tokens_to_add(pair=True) - taken
     if room < 2:
         raise InputError(
@@ -97,11 +115,17 @@ def preprocess(request: Request) -> Inputs:
             why=f"It has {taken:,} tokens, and question and words together may have {width:,}.",
             remedy="Shorten it.",
         )
-    made = tokenizer(
-        asked, [word for word, _ in page], is_split_into_words=True, truncation="only_second", max_length=width,
-        stride=min(width // 2, 256, room - 1), padding="longest", padding_side="right",
-        return_overflowing_tokens=True, return_token_type_ids=True, return_tensors="pt", verbose=False,
-    )  # fmt: skip
+    settings: dict[str, Any] = {
+        "truncation": "only_second", "max_length": width, "stride": min(width // 2, 256, room - 1),
+        "padding": "longest", "padding_side": "right", "return_overflowing_tokens": True, "return_tensors": "pt",
+        "verbose": False,
+    }  # fmt: skip
+    if sees:
+        beside = [[list(box) for _, box in page]]
+        made = tokenizer([request.text], [[word for word, _ in page]], boxes=beside, **settings)
+    else:
+        words_alone = [word for word, _ in page]
+        made = tokenizer(asked, words_alone, is_split_into_words=True, return_token_type_ids=True, **settings)
     made.pop("overflow_to_sample_mapping", None)
     places, boxes = [], []
     for window, ids in enumerate(made["input_ids"].tolist()):
@@ -113,13 +137,23 @@ def preprocess(request: Request) -> Inputs:
                 for sequence, word, id_ in of
             ]
         )
-    return Inputs({**made, "bbox": torch.tensor(boxes)}, {"word_ids": torch.tensor(places)})
+    aside = {"word_ids": torch.tensor(places)}
+    if not sees:
+        return Inputs({**made, "bbox": torch.tensor(boxes)}, aside)
+    if request.given.image is None:
+        return Inputs(dict(made), aside)
+    # Its processor would look for words in the picture.
+    seen = prepared(image_processor(request.model), images=[picture(request)], apply_ocr=False)["pixel_values"]
+    return Inputs({**made, "pixel_values": seen.repeat(len(places), 1, 1, 1)}, aside)
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     """One pass over all windows: ``start_logits`` and ``end_logits``, each of shape ``(windows, seq)``."""
     output = request.model.model(**request.on_device(inputs.tensors))
-    return {"start_logits": output.start_logits.float().cpu(), "end_logits": output.end_logits.float().cpu()}
+    # The patches of a picture stand behind the tokens.
+    width = inputs.tensors["input_ids"].shape[1]
+    logits = {"start_logits": output.start_logits, "end_logits": output.end_logits}
+    return {name: tensor[:, :width].float().cpu() for name, tensor in logits.items()}
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SPEC = Spec(
     name="feature-extraction",
-    heads=("AutoModel",),
+    heads=("AutoModel", "AutoModelForTextEncoding"),
     does="Turns each line into a vector, and compares the lines",
     inputs=(("text", "Texts, one a line"),),
     options=("pooling", "normalize", "projection"),

@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported
@@ -36,6 +37,9 @@ SPEC = Spec(
     defaults=(("threshold", 0.9),),
 )
 
+PLACES = "patch_offsets"
+"""Where the squares of a picture were cut out: a row of picture, start and end each."""
+
 SUBTASKS = ("panoptic", "instance", "semantic")
 """What parts can be, in the order they are tried."""
 
@@ -48,11 +52,16 @@ forward = passed
 def preprocess(request: Request) -> Inputs:
     """The picture as the checkpoint's processor prepares it; OneFormer is told in words what parts are wanted.
 
+    EoMT may look at a long picture in several squares; where each was cut out stands aside.
+
     Raises:
         InputError: There is no picture, or it can't be read.
         NotSupported: The checkpoint has no image processor or tokenizer that works here.
     """
     made = pixels(request)
+    if PLACES in made.tensors:
+        tensors = dict(made.tensors)
+        made = Inputs(tensors, made.aside | {PLACES: tensors.pop(PLACES)})
     config = request.model.model.config
     if config.model_type != "oneformer":
         return made
@@ -73,23 +82,28 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
         NotSupported: The processor can't find parts of this kind.
     """
     kind, finish = _finisher(request)
+    made: dict[str, Any] = dict(outputs)
+    if PLACES in inputs.aside:
+        made[PLACES] = list(inputs.aside[PLACES])
     target: list[tuple[int, int]] | None = [size(inputs)]
     if kind == "semantic":
-        (segmentation,) = finish(Outputs(outputs), target_sizes=target)
+        (segmentation,) = finish(Outputs(made), target_sizes=target)
         items = [
             Segment(request.label(label), None, (segmentation == label).numpy())
             for label in segmentation.unique().tolist()
         ]
     else:
         if request.model.model.config.model_type == "oneformer":
-            outputs, target = _resized(outputs, kind, size(inputs)), None
-        (found,) = finish(
-            Outputs(outputs),
-            threshold=request.options.threshold,
-            mask_threshold=request.options.mask_threshold,
-            overlap_mask_area_threshold=_OVERLAP,
-            target_sizes=target,
-        )
+            made, target = _resized(outputs, kind, size(inputs)), None
+        settings = {
+            "threshold": request.options.threshold,
+            "mask_threshold": request.options.mask_threshold,
+            "overlap_mask_area_threshold": _OVERLAP,
+        }
+        # EoMT's instances are told by the threshold alone.
+        reads = inspect.signature(finish).parameters
+        settings = {name: value for name, value in settings.items() if name in reads}
+        (found,) = finish(Outputs(made), target_sizes=target, **settings)
         segmentation = found["segmentation"]
         items = [
             Segment(request.label(part["label_id"]), float(part["score"]), (segmentation == part["id"]).numpy())

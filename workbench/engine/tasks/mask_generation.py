@@ -155,7 +155,8 @@ def suppressed(boxes: Tensor, scores: Tensor, overlap: float) -> Tensor:
         kept.append(int(best))
         corner = torch.maximum(boxes[best, :2], boxes[rest, :2])
         shared = (torch.minimum(boxes[best, 2:], boxes[rest, 2:]) - corner).clamp(min=0).prod(dim=1)
-        order = rest[~(shared / (area[best] + area[rest] - shared) > overlap)]
+        # In float32 a share of just the limit would be no more than it; torchvision compares in float64.
+        order = rest[~((shared / (area[best] + area[rest] - shared)).double() > overlap)]
     return torch.tensor(kept, dtype=torch.int64)
 
 

@@ -1,11 +1,13 @@
 """What turns pictures and sounds into tensors: the checkpoint's own image processor and feature extractor.
 
-Image processors are those that work with Pillow and numpy alone. The few that the library has only for torchvision,
-which this workbench goes without, are refused by name.
+Where torchvision is installed beside torch, image processors are those that use it, as the library prefers them; else
+those that work with Pillow and numpy alone. The few that the library has only for torchvision are then refused by name.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import re
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +17,10 @@ from workbench.engine.errors import NotSupported
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
+    from workbench.engine.values import Checkpoint
+
+SETTINGS, VIDEO_SETTINGS = "preprocessor_config.json", "video_preprocessor_config.json"
+"""Files that say how pictures and sounds, and how whole films are prepared."""
 
 #: By the model they belong to, so that they go when it goes.
 _KEPT: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
@@ -30,7 +36,28 @@ def image_processor(model: LoadedModel) -> Any:
 
     # OneFormer's asks the Hub for a table that only training on annotations reads.
     more = {"class_info_file": ""} if model.facts.model_type == "oneformer" else {}
-    return _once(model, "pictures", "preprocessor_config.json", partial(AutoImageProcessor.from_pretrained, **more))
+    return _once(model, "pictures", SETTINGS, partial(AutoImageProcessor.from_pretrained, **more))
+
+
+def video_processor(model: LoadedModel) -> Any:
+    """The checkpoint's video processor; read once a model.
+
+    Raises:
+        NotSupported: It needs torchvision, or can't be read.
+    """
+
+    def read(*arguments: Any, **named: Any) -> Any:
+        # Without torchvision the class says so when it is looked at.
+        from transformers import AutoVideoProcessor
+
+        return AutoVideoProcessor.from_pretrained(*arguments, **named)
+
+    return _once(model, "videos", VIDEO_SETTINGS, read)
+
+
+def takes_films(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint says how whole films are prepared for it, and not how their frames are."""
+    return (checkpoint.path / VIDEO_SETTINGS).is_file() and not (checkpoint.path / SETTINGS).is_file()
 
 
 def feature_extractor(model: LoadedModel) -> Any:
@@ -41,7 +68,7 @@ def feature_extractor(model: LoadedModel) -> Any:
     """
     from transformers import AutoFeatureExtractor
 
-    return _once(model, "sounds", "preprocessor_config.json", AutoFeatureExtractor.from_pretrained)
+    return _once(model, "sounds", SETTINGS, AutoFeatureExtractor.from_pretrained)
 
 
 def processor(model: LoadedModel) -> Any:
@@ -54,7 +81,46 @@ def processor(model: LoadedModel) -> Any:
 
     if model.processor is not None:
         return model.processor
-    return _once(model, "more than text", "preprocessor_config.json", AutoProcessor.from_pretrained)
+    return _once(model, "more than text", SETTINGS, AutoProcessor.from_pretrained)
+
+
+def missing(what: str, error: BaseException) -> NotSupported:
+    """The refusal of what the library does with a package that is not installed, torchvision above all.
+
+    Args:
+        what: What can't be done, in a sentence.
+        error: What the library said.
+    """
+    said = _said(error).split(". ")[0].rstrip(".")
+    if not _wants_torchvision(error):
+        named = re.search(r"requires? the ([\w-]+) library", str(error))
+        install = f"Install {named[1]} beside this program, or load" if named else "Load"
+        return NotSupported(
+            what,
+            why=f"The library does it only with a package that is not installed: {said}.",
+            remedy=f"{install} another checkpoint for this task.",
+        )
+    if importlib.util.find_spec("torchvision") is None:
+        return NotSupported(
+            what,
+            why="The library does it with torchvision alone, which is not installed.",
+            remedy="Install torchvision from where your torch came (transformers-workbench[vision]), or load another "
+            "checkpoint.",
+        )
+    return NotSupported(
+        what,
+        why=f"torchvision is installed, but does not work with the torch beside it: {said}.",
+        remedy="Install the torchvision that was built for this torch, from where it came, or remove torchvision.",
+    )
+
+
+def _wants_torchvision(error: BaseException) -> bool:
+    # Some processors name a function of it that was never imported.
+    return "torchvision" in str(error).lower() or (isinstance(error, NameError) and "tvF" in str(error))
+
+
+def _said(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _once(model: LoadedModel, what: str, file: str, read: Callable[..., Any]) -> Any:
@@ -68,13 +134,10 @@ def _once(model: LoadedModel, what: str, file: str, read: Callable[..., Any]) ->
 
 
 def _refusal(model: LoadedModel, what: str, file: str, error: Exception) -> NotSupported:
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-    if isinstance(error, ImportError) or "orchvision" in str(error):
-        why = f"The library has its processor only for a package that is not installed: {said}"
-        remedy = "Load another checkpoint for this task; most architectures have a processor that Pillow is enough for."
-    elif (
-        not (model.checkpoint.path / file).is_file() and not (model.checkpoint.path / "processor_config.json").is_file()
-    ):
+    said = _said(error)
+    if isinstance(error, ImportError) or _wants_torchvision(error):
+        return missing(f"{model.checkpoint.name} can't read {what}.", error)
+    if not (model.checkpoint.path / file).is_file() and not (model.checkpoint.path / "processor_config.json").is_file():
         why = f"Its folder has no {file}, which says how {what} are prepared for it."
         remedy = "Download the checkpoint again, or load one that was made for this."
     else:

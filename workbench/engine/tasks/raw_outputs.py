@@ -1,7 +1,7 @@
 """Raw outputs: the forward step alone, for heads that neither a pipeline nor a task of their own reads.
 
 What the checkpoint's tokenizer, image processor and feature extractor make of the input goes through the model, and
-every tensor that comes out is shown.
+every tensor that comes out is shown. Models of series, such as PatchTST, take numbers, a moment a line.
 
 References:
     transformers, Model outputs; Auto Classes
@@ -11,16 +11,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
+from workbench.engine.tasks.series import ARCHITECTURES, table
 from workbench.engine.tasks.sounds import features
 from workbench.engine.tasks.vision import pixels
+from workbench.engine.tasks.writing import drawing
 from workbench.engine.values import TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 
 SPEC = Spec(
@@ -33,8 +38,10 @@ SPEC = Spec(
         "AutoModelForMaskedImageModeling",
         "AutoModelForNormalEstimation",
         "AutoModelForPointmapEstimation",
+        "AutoModelForPreTraining",
         "AutoModelForTableRecognition",
         "AutoModelForTextRecognition",
+        "AutoModel",
     ),
     does="Runs the model on whatever it takes, and shows every tensor that comes out",
     inputs=(
@@ -62,7 +69,7 @@ def preprocess(request: Request) -> Inputs:
     if given.audio is not None:
         parts.append(features(request))
     if given.text.strip():
-        parts.append(encoded(request))
+        parts.append(_series(request) if _reads_series(request.model) else encoded(request))
     if not parts:
         raise InputError(
             "There is nothing to run the model on yet.",
@@ -82,14 +89,23 @@ def preprocess(request: Request) -> Inputs:
     return Inputs({name: tensor for name, tensor in tensors.items() if name in takes}, aside)
 
 
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model: one of series is given numbers alone."""
+    numbers = (("text", "Numbers, a moment a line, channels between commas"),)
+    return replace(SPEC, inputs=numbers) if _reads_series(model) else SPEC
+
+
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     """One pass; every tensor of the output by its name, those in tuples with their place after it.
+
+    Some draw, such as what is hidden from a masked autoencoder; the seed is that of the options.
 
     Raises:
         InputError: The model can't be called with that.
     """
     try:
-        output = request.model.model(**request.on_device(inputs.tensors))
+        with drawing(request, True):
+            output = request.model.model(**request.on_device(inputs.tensors))
     except (TypeError, ValueError, RuntimeError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise InputError(
@@ -107,6 +123,36 @@ def postprocess(_request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) 
     rows = [tensor.float() for tensor in outputs.values() if tensor.numel()]
     summary = [[float(row.min()), float(row.mean()), float(row.max())] for row in rows]
     return Outcome({"least_mean_most": torch.tensor(summary)}, tuple(outputs))
+
+
+def _reads_series(model: LoadedModel) -> bool:
+    return model.facts.model_type in ARCHITECTURES
+
+
+def _series(request: Request) -> Inputs:
+    """The last moments of the series, as many as the model looks back on, with all of them marked as observed."""
+    import torch
+
+    config = request.model.model.config
+    takes = inspect.signature(request.model.model.forward).parameters
+    rows = torch.tensor(table(request.text))
+    wanted = config.context_length + max(getattr(config, "lags_sequence", None) or [0])
+    channels = getattr(config, "num_input_channels", getattr(config, "input_size", 1))
+    features = getattr(config, "num_time_features", 0) if "past_time_features" in takes else 0
+    if rows.shape[0] < wanted or rows.shape[1] != channels + features:
+        raise InputError(
+            "The series does not fit the model.",
+            why=f"It has {rows.shape[0]} moments with {rows.shape[1]} numbers each, and the model looks back on "
+            f"{wanted} with {channels + features}" + (f", {features} of them features of time." if features else "."),
+            remedy="Write as many lines at least, with as many numbers on each.",
+        )
+    rows = rows[-wanted:][None]
+    values = rows[..., :channels]
+    values = values[..., 0] if hasattr(config, "input_size") and channels == 1 else values
+    made = {"past_values": values, "past_observed_mask": torch.ones_like(values)}
+    if "past_time_features" in takes:
+        made["past_time_features"] = rows[..., channels:]
+    return Inputs(made)
 
 
 def _tensors(output: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:

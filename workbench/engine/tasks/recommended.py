@@ -81,6 +81,7 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
     ),
     "image-segmentation": (Recommended("facebook/detr-resnet-50-panoptic", 43.0),),
     "mask-generation": (Recommended("facebook/sam-vit-base", 93.7),),
+    "image-matting": (Recommended("hustvl/vitmatte-small-composition-1k", 25.8),),
     "depth-estimation": (
         Recommended("depth-anything/Depth-Anything-V2-Small-hf", 24.8),
         Recommended("Intel/dpt-large", 342),
@@ -96,6 +97,8 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
     ),
     "audio-classification": (Recommended("superb/hubert-base-superb-ks", 94.6),),
     "zero-shot-audio-classification": (Recommended("laion/clap-htsat-unfused", 153),),
+    "text-to-audio": (Recommended("nari-labs/Dia-1.6B-0626", 1600),),
+    "time-series-prediction": (Recommended("google/timesfm-2.0-500m-pytorch", 500),),
     "automatic-speech-recognition": (
         Recommended("openai/whisper-tiny", 37.8),
         Recommended("facebook/wav2vec2-base-960h", 94.4),

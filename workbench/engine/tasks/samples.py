@@ -48,6 +48,25 @@ def turned_picture() -> Path:
     return path
 
 
+def trimap() -> Path:
+    """Where the house of `picture` is, where it is not, and, in grey, where its edges are."""
+    from PIL import Image, ImageDraw, ImageFilter
+
+    path = data_dir() / "samples" / "house trimap.png"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        house = Image.new("L", (_WIDTH, _HEIGHT), 0)
+        draw = ImageDraw.Draw(house)
+        draw.rectangle((168, 200, 392, 372), fill=255)
+        draw.polygon(((150, 205), (280, 100), (410, 205)), fill=255)
+        edges = Image.new("L", house.size, 128)
+        near, inside = house.filter(ImageFilter.MaxFilter(21)), house.filter(ImageFilter.MinFilter(21))
+        edges.paste(0, mask=near.point(lambda value: 255 - value))
+        edges.paste(255, mask=inside)
+        edges.save(path)
+    return path
+
+
 def video() -> Path:
     """Two seconds of a ball that rolls over the picture of `picture`, as an animated GIF."""
     from PIL import Image, ImageDraw

@@ -1,7 +1,8 @@
 """Text to audio: speech or music from a text.
 
 Some models write the sound itself. Others, such as SpeechT5, write a spectrogram, which a second model, the vocoder,
-turns into a sound, and are told whose voice to speak with by a vector.
+turns into a sound, and are told whose voice to speak with by a vector. What else an architecture is given is in
+`speaking`.
 
 References:
     transformers, Pipelines: TextToAudioPipeline; Auto Classes: AutoModelForTextToWaveform,
@@ -11,55 +12,66 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported
-from workbench.engine.tasks import vocoders
+from workbench.engine.tasks import speaking, vocoders
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
+from workbench.engine.tasks.processors import feature_extractor
 from workbench.engine.tasks.writing import drawing, watched
 from workbench.engine.values import Sound, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.engine.models import LoadedModel
+
 
 SPEC = Spec(
     name="text-to-audio",
-    heads=("AutoModelForTextToWaveform", "AutoModelForTextToSpectrogram"),
+    heads=("AutoModelForTextToWaveform", "AutoModelForTextToSpectrogram", "AutoModelForSpeechSeq2Seq"),
     does="Speaks a text, or plays what it describes",
-    inputs=(("text", "Text"), ("voice", "Voice")),
-    options=("max_new_tokens", "seed"),
+    inputs=(("text", "Text"), ("audio", "Sound to speak like, if there is one"), ("voice", "Voice")),
+    options=("source_language", "target_language", "max_new_tokens", "seed"),
     shows="sound",
     example=TaskInput("The quick brown fox jumps over the lazy dog."),
     defaults=(("max_new_tokens", 256),),
 )
 
-#: Architectures that are given more than a text: a conversation, a preset of Bark's three models, or a language.
-_MORE_THAN_TEXT = ("bark", "csm", "dia", "seamless_m4t", "seamless_m4t_v2")
+#: Architectures that are told whose voice to speak with.
+_WITH_A_VOICE = ("speecht5", "bark")
 
 
-def speaks_with_a_voice(model_type: str) -> bool:
-    """Whether an architecture is told whose voice to speak with."""
-    return model_type == "speecht5"
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model: with a voice, languages or phonemes where it is given them."""
+    kind = model.facts.model_type
+    reads = kind in speaking.PHONEMES and model.tokenizer is None
+    names = dict(SPEC.inputs) | ({"text": "Phonemes, blanks between"} if reads else {})
+    takes = {"text", *(["voice"] if kind in _WITH_A_VOICE else []), *(["audio"] if kind in speaking.CONVERSES else [])}
+    if kind == "bark":
+        names["voice"] = "Voice (a preset, .npz), if there is one"
+    told = kind in speaking.SEAMLESS
+    return replace(
+        SPEC,
+        inputs=tuple((field, names[field]) for field in SPEC.takes if field in takes),
+        options=tuple(name for name in SPEC.options if told or not name.endswith("language")),
+        example=TaskInput("HH AH0 L OW1 W ER1 L D .") if reads else SPEC.example,
+    )
 
 
 def preprocess(request: Request) -> Inputs:
     """Tokenize the text; aside the numbers of the voice, where the model speaks with one.
 
     Raises:
-        InputError: The text is empty, or the voice is missing or not of this model.
-        NotSupported: The architecture needs more than a text.
+        InputError: The text is empty, or the voice or the language is missing or not of this model.
+        NotSupported: There is no tokenizer, or no vocoder where the model needs it from the start.
     """
-    config = request.model.model.config
-    alone = request.model.head == "AutoModelForTextToSpectrogram" and not speaks_with_a_voice(config.model_type)
-    if config.model_type in _MORE_THAN_TEXT or alone:
-        raise NotSupported(
-            f"{request.model.checkpoint.name} needs more than a text.",
-            why=f"The architecture {config.model_type} is given a conversation, a preset, phonemes or a language.",
-            remedy="Load a checkpoint that speaks from a text alone, such as VITS (facebook/mms-tts).",
-        )
+    way = speaking.spoken_by(request)
+    if way is not None:
+        return way.prepare(request)
     made = encoded(request)
-    if not speaks_with_a_voice(config.model_type):
+    if request.model.head != "AutoModelForTextToSpectrogram":
         return made
     return Inputs(made.tensors, {"speaker_embeddings": _voice(request)}, made.truncated)
 
@@ -73,6 +85,10 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     Raises:
         NotSupported: There is no vocoder for the spectrogram.
     """
+    way = speaking.spoken_by(request)
+    if way is not None:
+        made = way.speak(request, inputs)
+        return {name: (each.float() if each.is_floating_point() else each).cpu() for name, each in made.items()}
     if request.model.head == "AutoModelForTextToSpectrogram":
         return _by_spectrogram(request, inputs)
     model = request.model.model
@@ -101,9 +117,13 @@ def rate(request: Request) -> int:
     Raises:
         NotSupported: They say nothing.
     """
-    if request.model.head == "AutoModelForTextToSpectrogram":
-        return int(vocoders.vocoder(request.model).config.sampling_rate)
     config = request.model.model.config
+    if config.model_type in speaking.PHONEMES:
+        return speaking.PHONEMES[config.model_type]
+    if config.model_type in speaking.CONVERSES:
+        return int(feature_extractor(request.model).sampling_rate)
+    if config.model_type in vocoders.KINDS:
+        return int(vocoders.vocoder(request.model).config.sampling_rate)
     generation = getattr(request.model.model, "generation_config", None)
     owners = (config, getattr(config, "audio_encoder", None), getattr(config, "codec_config", None), generation)
     for owner in owners:
@@ -149,6 +169,10 @@ def _voice(request: Request) -> Tensor:
         raise InputError(
             f"The voice {path.name} can't be used.", why=f"It can't be read: {said}.", remedy="Choose a .npy file."
         ) from error
+    if not isinstance(numbers, numpy.ndarray):
+        raise InputError(
+            f"The voice {path.name} can't be used.", why="It holds several arrays.", remedy="Choose a .npy file."
+        )
     if numbers.size != wanted or numbers.dtype.kind not in "fiu":
         raise InputError(
             f"The voice {path.name} can't be used.",

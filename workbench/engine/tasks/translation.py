@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.errors import InputError
 from workbench.engine.tasks import text2text_generation
 from workbench.engine.tasks.inputs import Inputs, Request, Spec, encoded
+from workbench.engine.tasks.speaking import SEAMLESS, language, spelled
 from workbench.engine.tasks.text2text_generation import postprocess, prefixed
 from workbench.engine.tasks.writing import generated
 from workbench.engine.values import TaskInput
@@ -39,7 +40,8 @@ def languages(tokenizer: Any) -> dict[str, int]:
     if not hasattr(tokenizer, "src_lang"):
         return {}
     unknown = tokenizer.unk_token_id
-    named = (str(token) for token in getattr(tokenizer, "additional_special_tokens", None) or ())
+    extra = getattr(tokenizer, "extra_special_tokens", None) or ()
+    named = [str(token) for token in (extra.values() if isinstance(extra, dict) else extra)]
     found = {code.strip("_"): tokenizer.convert_tokens_to_ids(code) for code in named}
     return {code: int(index) for code, index in found.items() if index != unknown}
 
@@ -50,6 +52,9 @@ def preprocess(request: Request) -> Inputs:
     Raises:
         InputError: A language is asked for that the tokenizer does not know.
     """
+    if request.model.facts.model_type in SEAMLESS:
+        with spelled(request):
+            return encoded(request)
     tokenizer = request.tokenizer
     for code in (request.options.source_language, request.options.target_language):
         _known(tokenizer, code)
@@ -64,8 +69,15 @@ def preprocess(request: Request) -> Inputs:
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """As `text2text_generation.forward`, the target language's token forced to the front where one was asked for."""
+    """As `text2text_generation.forward`, the target language's token forced to the front where one was asked for.
+
+    SeamlessM4T is told its language by name, its tokenizer's own where none was asked for.
+    """
     code = request.options.target_language
+    if request.model.facts.model_type in SEAMLESS:
+        told: Any = request.tokenizer
+        wanted = language(request, code or told.tgt_lang, "text_decoder_lang_to_code_id")
+        return generated(request, request.on_device(inputs.tensors), 1, tgt_lang=wanted)
     forced = {"forced_bos_token_id": languages(request.tokenizer)[code]} if code else {}
     return generated(request, request.on_device(inputs.tensors), 1, **forced)
 

@@ -6,17 +6,22 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError
 from workbench.engine.tasks import videos
 from workbench.engine.tasks.inputs import Inputs, Request, Spec
-from workbench.engine.tasks.processors import image_processor
+from workbench.engine.tasks.processors import image_processor, takes_films, video_processor
 from workbench.engine.tasks.text_classification import postprocess
 from workbench.engine.tasks.vision import passed, prepared
 from workbench.engine.values import TaskInput
 
-__all__ = ["SPEC", "forward", "postprocess", "preprocess"]
+if TYPE_CHECKING:
+    from workbench.engine.models import LoadedModel
+
+__all__ = ["SPEC", "fitted", "forward", "postprocess", "preprocess"]
 
 SPEC = Spec(
     name="video-classification",
@@ -31,8 +36,16 @@ SPEC = Spec(
 forward = passed
 
 
+def fitted(model: LoadedModel) -> Spec:
+    """The task without a step between frames, where they are spread over the whole video."""
+    return replace(SPEC, options=("top_k", "threshold")) if takes_films(model.checkpoint) else SPEC
+
+
 def preprocess(request: Request) -> Inputs:
     """The frames as the checkpoint's processor prepares them: ``pixel_values`` of shape ``(1, frames, 3, h, w)``.
+
+    An image processor is given frames from the beginning on, a video processor frames from the whole video, as in the
+    library's pipeline.
 
     Raises:
         InputError: There is no video, it can't be read, or it has too few frames.
@@ -44,9 +57,12 @@ def preprocess(request: Request) -> Inputs:
             why="No file was chosen.",
             remedy="Drop one on the pane, choose one or a folder of pictures, or take the example.",
         )
-    processor = image_processor(request.model)
     config = request.model.model.config
-    taken = videos.sampled(
-        request.given.video, int(config.num_frames), max(1, request.options.frame_step), task=request.task
-    )
+    count = int(getattr(config, "num_frames", None) or config.frames_per_clip)
+    if takes_films(request.model.checkpoint):
+        processor = video_processor(request.model)
+        film = videos.spread(request.given.video, count, task=request.task)
+        return Inputs(prepared(partial(processor, [film], do_sample_frames=False)))
+    processor = image_processor(request.model)
+    taken = videos.sampled(request.given.video, count, max(1, request.options.frame_step), task=request.task)
     return Inputs(prepared(partial(processor, list(taken))))

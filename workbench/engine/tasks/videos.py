@@ -54,8 +54,44 @@ def sampled(path: Path, count: int, step: int = 1, *, task: Task | None = None) 
     """
     import numpy
 
+    return _kept(path, numpy.linspace(0, count * step - 1, num=count, dtype=numpy.int64), task or Silent(), step)
+
+
+def spread(path: Path, count: int, *, task: Task | None = None) -> np.ndarray:
+    """The frames that a model looks at where it has a video processor: ``count`` of them over the whole video.
+
+    Args:
+        path: As for `sampled`.
+        count: As for `sampled`.
+        task: As for `sampled`.
+
+    Returns:
+        As `sampled` does.
+
+    Raises:
+        InputError: As for `sampled`.
+        NotSupported: As for `sampled`.
+
+    References:
+        transformers, BaseVideoProcessor.sample_frames
+    """
+    import numpy
+
     task = task or Silent()
-    wanted = numpy.linspace(0, count * step - 1, num=count, dtype=numpy.int64)
+    total = 0
+    with closing(frames(path)) as every:
+        for _ in every:
+            task.check()
+            total += 1
+    # Too short a video is refused with its length.
+    total = max(total, count)
+    return _kept(path, numpy.arange(0, total, total / count).astype(numpy.int64)[:count], task)
+
+
+def _kept(path: Path, wanted: np.ndarray, task: Task, step: int | None = None) -> np.ndarray:
+    import numpy
+
+    count = len(wanted)
     kept: list[np.ndarray] = []
     seen = 0
     with closing(frames(path)) as every:
@@ -71,8 +107,8 @@ def sampled(path: Path, count: int, step: int = 1, *, task: Task | None = None) 
     if len(kept) < count:
         raise InputError(
             f"The video {path.name} is too short.",
-            why=f"It has {seen:,} frames, and the model looks at {count:,}, {step:,} apart.",
-            remedy="Take a longer one, or a smaller step between frames.",
+            why=f"It has {seen:,} frames, and the model looks at {count:,}" + (f", {step:,} apart." if step else "."),
+            remedy="Take a longer one" + (", or a smaller step between frames." if step else "."),
         )
     if len({frame.shape for frame in kept}) > 1:
         raise InputError(
@@ -142,7 +178,9 @@ def _of_folder(folder: Path) -> Generator[np.ndarray]:
         # frame 10 comes after frame 9.
         return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name.lower())]
 
-    for path in sorted((path for path in folder.iterdir() if path.suffix.lower() in STILLS), key=place):
+    # macOS leaves a "._frame.png" beside each "frame.png" on foreign disks.
+    stills = (path for path in folder.iterdir() if path.suffix.lower() in STILLS and not path.name.startswith("."))
+    for path in sorted(stills, key=place):
         yield numpy.asarray(pictures.read(path))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.generate import pictures
 from workbench.engine.tasks.inputs import Inputs, Request
-from workbench.engine.tasks.processors import image_processor
+from workbench.engine.tasks.processors import image_processor, missing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,13 +19,10 @@ PICTURE = (("image", "Picture"),)
 
 
 class Outputs(dict[str, Any]):
-    """The outputs of a model as the processors read them: by key and by attribute."""
+    """The outputs of a model as the processors read them: by key and by attribute, None where there is none."""
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError as error:
-            raise AttributeError(name) from error
+        return self.get(name)
 
 
 def picture(request: Request) -> Image:
@@ -58,7 +55,7 @@ def pixels(request: Request) -> Inputs:
 
 
 def prepared(processor: Any, **arguments: Any) -> dict[str, Tensor]:
-    """The tensors that an image processor makes, the pixel values first.
+    """The tensors that an image processor makes, the pixel values first; a list of tensors of one shape becomes one.
 
     Raises:
         InputError: The processor can't prepare the picture.
@@ -75,7 +72,15 @@ def prepared(processor: Any, **arguments: Any) -> dict[str, Tensor]:
             remedy="Try another picture; a very small or very long one can be too much for it.",
         ) from error
     names = sorted(made, key=lambda name: name != "pixel_values")
-    return {name: made[name] for name in names if isinstance(made[name], torch.Tensor)}
+    tensors = {name: _stacked(made[name]) for name in names}
+    return {name: tensor for name, tensor in tensors.items() if isinstance(tensor, torch.Tensor)}
+
+
+def _stacked(value: Any) -> Any:
+    import torch
+
+    alike = isinstance(value, list) and value and all(isinstance(each, torch.Tensor) for each in value)
+    return torch.stack(value) if alike and len({each.shape for each in value}) == 1 else value
 
 
 def passed(request: Request, inputs: Inputs) -> dict[str, Tensor]:
@@ -112,11 +117,7 @@ def _finished(request: Request, finish: Any, *arguments: Any, **named: Any) -> A
         return finish(*arguments, **named)
     except (NameError, ImportError) as error:
         # Some processors for Pillow name torchvision all the same, ZoeDepth's among them.
-        raise NotSupported(
-            f"The outputs of {request.model.checkpoint.name} can't be read.",
-            why="Its image processor needs torchvision for the last step, which is not installed.",
-            remedy="Install torchvision beside torch, or load another checkpoint.",
-        ) from error
+        raise missing(f"The outputs of {request.model.checkpoint.name} can't be read.", error) from error
 
 
 def size(inputs: Inputs) -> tuple[int, int]:

@@ -1,28 +1,32 @@
-"""Visual question answering: an answer out of those that the model knows, to a question about a picture.
+"""Visual question answering: an answer to a question about a picture, out of those that the model knows, or written.
 
 The library has no pipeline for it any more; its three steps are those of the model's documentation.
 
 References:
-    transformers, Task guides: Visual question answering; Kim et al. 2021, ViLT
+    transformers, Task guides: Visual question answering; BLIP; Kim et al. 2021, ViLT
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import NotSupported
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.tasks.vision import pixels
+from workbench.engine.tasks.writing import watched
 from workbench.engine.values import Label, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.engine.models import LoadedModel
+
 
 SPEC = Spec(
     name="visual-question-answering",
     heads=("AutoModelForVisualQuestionAnswering",),
-    does="Answers a question about a picture with one of the answers it knows",
+    does="Answers a question about a picture in a word or two",
     inputs=(("image", "Picture"), ("text", "Question")),
     options=("top_k", "threshold"),
     shows="labels",
@@ -30,17 +34,22 @@ SPEC = Spec(
 )
 
 
+def fitted(model: LoadedModel) -> Spec:
+    """The task with the settings of a model that writes its answer, where this one does."""
+    return replace(SPEC, options=("max_new_tokens",)) if _writes(model) else SPEC
+
+
 def preprocess(request: Request) -> Inputs:
     """Tokenize the question and prepare the picture.
 
     Raises:
         InputError: One of them is missing.
-        NotSupported: The model writes its answers.
+        NotSupported: The model goes on with a prompt, and has no place for a question of its own.
     """
-    if request.model.model.can_generate():
+    if request.model.model.can_generate() and not _writes(request.model):
         raise NotSupported(
-            f"{request.model.checkpoint.name} writes its answers.",
-            why="This task is for models that choose among the answers of their config, such as ViLT.",
+            f"{request.model.checkpoint.name} writes on after a prompt.",
+            why="This task is for models that read a question by itself, such as ViLT and BLIP.",
             remedy="Load it as AutoModelForImageTextToText, and choose image-text-to-text.",
         )
     check_text(request.text, "question")
@@ -50,14 +59,34 @@ def preprocess(request: Request) -> Inputs:
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """One pass over words and patches together: ``logits`` of shape ``(1, num_labels)``."""
+    """One pass over words and patches together: ``logits`` of shape ``(1, num_labels)``.
+
+    A model that writes makes a pass a token: ``sequences`` of shape ``(1, 1 + new)``, ``logits`` ``(1, new, vocab)``.
+    """
+    import torch
+
+    if _writes(request.model):
+        tensors = request.on_device(inputs.tensors)
+        with watched(request, 1) as (settings, _):
+            made = request.model.model.generate(**tensors, **settings, return_dict_in_generate=True, output_logits=True)
+        return {"sequences": made.sequences.cpu(), "logits": torch.stack(made.logits, dim=1).float().cpu()}
     return {"logits": request.model.model(**request.on_device(inputs.tensors)).logits.float().cpu()}
 
 
 def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
-    """A sigmoid for each answer, since several may be right."""
+    """A sigmoid for each answer, since several may be right; a written one scores the product of its tokens' own."""
+    if _writes(request.model):
+        ids = outputs["sequences"][0, 1:]
+        chosen = outputs["logits"][0].softmax(dim=-1)[range(len(ids)), ids]
+        said = str(request.tokenizer.decode(ids, skip_special_tokens=True)).strip()
+        return Outcome({"probabilities": chosen}, (Label(said or "(nothing)", float(chosen.prod())),))
     scores = outputs["logits"][0].sigmoid()
     items = [Label(request.label(index), score) for index, score in enumerate(scores.tolist())]
     items.sort(key=lambda item: item.score, reverse=True)
     kept = [item for item in items[: request.options.top_k] if item.score >= request.options.threshold]
     return Outcome({"scores": scores}, tuple(kept))
+
+
+def _writes(model: LoadedModel) -> bool:
+    """Whether an encoder reads the question with the picture, and a decoder writes the answer."""
+    return model.facts.model_type == "blip"

@@ -70,7 +70,9 @@ def watched(request: Request, length: int) -> Iterator[tuple[dict[str, Any], lis
         settings["temperature"] = options.temperature
     if options.num_beams > 1:
         settings["num_beams"] = options.num_beams
-    handle = request.model.model.register_forward_hook(keep_first)
+    # Of models that speak besides, one of those inside writes.
+    writer = getattr(request.model.model, "thinker", request.model.model)
+    handle = writer.register_forward_hook(keep_first)
     try:
         with drawing(request, options.do_sample):
             yield settings, first

@@ -89,6 +89,8 @@ class Strategy:
         tokens_per_second: Cap for the projector; 0.0 is off.
         threads: CPU threads that the model's work is shared among; 0 leaves it to torch, which takes one a core. The
             text is the same with any number.
+        compiled: Whether each pass runs code that was built for the model on this machine, over a cache of fixed size.
+            The text is the same; the first run waits for the building. See `workbench.engine.generate.compiled`.
 
     References:
         transformers, Generation strategies; GenerationConfig
@@ -107,3 +109,4 @@ class Strategy:
     eos_token_ids: tuple[int, ...] | None = None
     tokens_per_second: float = 0.0
     threads: int = 0
+    compiled: bool = False

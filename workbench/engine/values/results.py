@@ -146,6 +146,21 @@ class Chunk:
     end: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What is expected of a moment to come.
+
+    Attributes:
+        step: Which one, from 1.
+        value: What is expected, in the unit of the series.
+        quantiles: Pairs of a probability and the value that is not exceeded with it.
+    """
+
+    step: int
+    value: float
+    quantiles: tuple[tuple[float, float], ...]
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Sound:
     """Samples in ``[-1, 1]``, of shape ``(samples,)``, and how many make a second."""
@@ -208,6 +223,8 @@ class TaskOptions:
         frame_step: Frames of a video from one that is looked at to the next; 1 or more.
         points_per_side: Points of a grid over a picture, each way, that masks are asked for at; 1 or more.
         stability: How little a mask may change with its threshold to be kept, in ``[0, 1]``.
+        frequency: How far the moments of a series are apart: ``high`` (a day or less), ``medium`` (a week or a month)
+            or ``low`` (more).
     """
 
     top_k: int | None = 5
@@ -234,6 +251,7 @@ class TaskOptions:
     frame_step: int = 1
     points_per_side: int = 32
     stability: float = 0.95
+    frequency: str = "high"
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Signal
-from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from workbench.engine.tasks import Spec, videos
 from workbench.engine.values import TaskInput
@@ -52,8 +52,8 @@ class GivenForm(QWidget):
             "tasks.video", "Video", "Drop one here, or choose one or a folder of pictures",
         )  # fmt: skip
         self._voice = named(
-            FileWell("tasks.voice", "voice", (".npy",)), "tasks.voice", "Voice",
-            "The numbers that tell a speaker's voice (an x-vector), as NumPy saves them; usually 512",
+            FileWell("tasks.voice", "voice", (".npy", ".npz")), "tasks.voice", "Voice",
+            "What tells a speaker's voice, as NumPy saves it: an x-vector, usually of 512 numbers, or a preset of Bark",
         )  # fmt: skip
         self._fields: dict[str, QWidget] = {
             "text": self._text,
@@ -75,14 +75,16 @@ class GivenForm(QWidget):
             self._column.addWidget(label)
             self._column.addWidget(field, _ROOM[name])
         for edit in (self._text, self._second, self._labels):
+            # Of what room there is, and never so much that the settings below have to be scrolled to.
+            edit.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
             edit.textChanged.connect(self.changed)
-        self.picture.picture_changed.connect(self.changed)
+        self.picture.changed.connect(self.changed)
         self.picture.refused.connect(self.refused)
-        self.other.picture_changed.connect(self.changed)
+        self.other.changed.connect(self.changed)
         self.other.refused.connect(self.refused)
-        self.sound.sound_changed.connect(self.changed)
-        self.film.file_changed.connect(self.changed)
-        self._voice.file_changed.connect(self.changed)
+        self.sound.changed.connect(self.changed)
+        self.film.changed.connect(self.changed)
+        self._voice.changed.connect(self.changed)
 
     @property
     def given(self) -> TaskInput:
@@ -149,6 +151,8 @@ class GivenForm(QWidget):
     def _measure(self) -> None:
         # A question is one line; where it stands above a context, it needs no more room than a few.
         several = {"second", "labels", "image"} & set(self._takes)
+        for edit in (self._text, self._second, self._labels):
+            edit.setMinimumHeight(px(self, 56))
         self._text.setMaximumHeight(px(self, 90) if several & {"second", "image"} else 16_777_215)
 
 

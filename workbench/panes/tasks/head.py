@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QPushButton, QVBoxLayout, QWidget
 
 from workbench.engine import tasks
 from workbench.engine.models import LoadedModel
 from workbench.widgets.naming import named
+from workbench.widgets.steady_label import SteadyLabel
 from workbench.widgets.theme import set_role
 
 _WORDS = {
@@ -28,11 +29,13 @@ _WORDS = {
     "AutoModelForObjectDetection": "a head that finds objects in a picture",
     "AutoModelForSemanticSegmentation": "a head that labels each pixel",
     "AutoModelForDepthEstimation": "a head that says how far each pixel is",
+    "AutoModelForImageMatting": "a head that says how much of each pixel belongs to a thing",
     "AutoModelForZeroShotImageClassification": "a model that compares pictures with sentences",
     "AutoModelForImageTextToText": "a model that writes about pictures",
     "AutoModelForAudioClassification": "a head that labels a whole sound",
     "AutoModelForSpeechSeq2Seq": "an encoder that hears with a decoder that writes",
     "AutoModelForTextToWaveform": "a model that speaks or plays",
+    "AutoModelForTimeSeriesPrediction": "a head that goes on with a series",
     "AutoModel": "no head at all",
 }
 
@@ -51,8 +54,7 @@ class HeadCard(QFrame):
         named(self, "tasks.head", "Head")
         set_role(self, "card")
         self._head = ""
-        self._words = QLabel()
-        self._words.setWordWrap(True)
+        self._words = SteadyLabel()
         self._load = named(
             QPushButton("Load with this head"),
             "tasks.load_head",
@@ -77,7 +79,7 @@ class HeadCard(QFrame):
             needs += f" The architecture {model.facts.model_type} has no such head: choose another checkpoint."
         elif self._head != model.facts.trained_head:
             needs += " The checkpoint was not trained with it: a fresh head answers at random until it is fine-tuned."
-        self._words.setText(needs)
+        self._words.say(needs)
         self.setAccessibleDescription(needs)
         self._load.setVisible(possible)
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
 
 from workbench.engine.tasks import Spec
 from workbench.engine.tasks.projection import PROJECTIONS
+from workbench.engine.tasks.time_series_prediction import FREQUENCIES
 from workbench.engine.values import TaskOptions
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox, QuietDoubleSpinBox, QuietSpinBox
@@ -147,6 +148,10 @@ def _rows() -> dict[str, _Row]:
         "timestamps": _choice(
             "timestamps", "Time stamps", ("none", "segment", "word", "char"),
             "Say when each part was said: segments or words (Whisper), words or characters (CTC)",
+        ),
+        "frequency": _choice(
+            "frequency", "Steps", FREQUENCIES,
+            "How far the moments are apart: high is a day or less, medium a week or a month, low more than that",
         ),
         "max_new_tokens": _whole(
             "max_new_tokens", "New tokens", 1, 4096, start.max_new_tokens, "Stop after as many; usually 20 to 500"

@@ -25,10 +25,12 @@ from workbench.panes.tasks.results import ResultView
 from workbench.panes.tasks.stages import StageBox, duration
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
+from workbench.widgets.column_scroll import ColumnScroll
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.theme import set_role
+from workbench.widgets.turning_splitter import TurningSplitter
 
 _STAGES = (
     ("preprocess", "The input becomes tensors: the tokenizer's ids and masks, the processor's pixels or samples"),
@@ -94,8 +96,8 @@ class TasksPane(PaneFrame):
         self._task.currentTextChanged.connect(self._on_task_chosen)
         self._given.changed.connect(self._on_input_changed)
         self._given.refused.connect(self._on_refused)
-        self._given.sound.sound_changed.connect(self._on_sound_changed)
-        self._given.picture.picture_changed.connect(self._on_picture_changed)
+        self._given.sound.changed.connect(self._on_sound_changed)
+        self._given.picture.changed.connect(self._on_picture_changed)
         self._previews = Previews(self._given, runner, self)
         self._options.changed.connect(self._on_input_changed)
         self._run.clicked.connect(self.run_main_action)
@@ -335,7 +337,7 @@ class TasksPane(PaneFrame):
         if model is None:
             self.show_empty(
                 "No model is loaded. Load a checkpoint, and its task, with every step of it, is done here.",
-                "Choose a checkpoint",
+                "Open Hub",
                 self.hub_requested.emit,
             )
             return
@@ -440,14 +442,18 @@ class TasksPane(PaneFrame):
         for button in (self._run, self._stop, self._try, self._from_file):
             buttons.addWidget(button)
         buttons.addStretch(1)
+        form = QWidget()
+        inside = QVBoxLayout(form)
+        inside.setContentsMargins(0, 0, 0, 0)
+        inside.addWidget(self._about)
+        inside.addWidget(self._given, 1)
+        inside.addWidget(self._many, 1)
+        inside.addWidget(self._options)
         asked = QWidget()
         column = QVBoxLayout(asked)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(chosen)
-        column.addWidget(self._about)
-        column.addWidget(self._given, 1)
-        column.addWidget(self._many, 1)
-        column.addWidget(self._options)
+        column.addWidget(ColumnScroll(form, least=200), 1)
         column.addLayout(buttons)
 
         caption = QLabel("Result")
@@ -461,12 +467,12 @@ class TasksPane(PaneFrame):
         grid.addWidget(self._result, 2, 0, 1, 2)
         grid.setRowStretch(2, 1)
 
-        top = QSplitter(Qt.Orientation.Horizontal)
+        top = TurningSplitter()
         top.addWidget(asked)
         top.addWidget(answered)
         top.setStretchFactor(0, 2)
         top.setStretchFactor(1, 3)
-        bottom = QSplitter(Qt.Orientation.Horizontal)
+        bottom = TurningSplitter()
         for box in self._boxes:
             bottom.addWidget(box)
         whole = QSplitter(Qt.Orientation.Vertical)
@@ -475,6 +481,5 @@ class TasksPane(PaneFrame):
         whole.setStretchFactor(0, 1)
         whole.setStretchFactor(1, 1)
         whole.setSizes([480, 480])
-        for splitter in (top, bottom, whole):
-            splitter.setChildrenCollapsible(False)
+        whole.setChildrenCollapsible(False)
         return whole

@@ -1,4 +1,4 @@
-"""Results on a picture: boxes and masks over it with a switch for each label, and a map of depth beside it."""
+"""Results on a picture: boxes and masks over it with a switch for each label, a map of depth, a thing cut out of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QIcon, QImage, QPixmap
+from PySide6.QtGui import QIcon, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QSplitter, QVBoxLayout, QWidget
 
 from workbench.engine.task import Task
@@ -203,6 +203,57 @@ class DepthView(QWidget):
         step = max(1, max(self._depth.shape) // 1024)
         self._map.set_picture(to_colors(self._depth[::step, ::step]))
         self._scale.set_picture(to_colors(np.linspace(0.0, 1.0, 512)[None].repeat(4, axis=0)))
+
+
+class CutOutView(QWidget):
+    """The thing that was cut out, over a chequered ground, and how much of each pixel belongs to it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._cut = named(PictureView(), "tasks.cut_out", "Cut out", "The thing alone; what is chequered was left out")
+        self._alpha = named(
+            PictureView(), "tasks.alpha", "Alpha", "How much of each pixel belongs to the thing; white is all of it"
+        )
+        self._share = named(QLabel(), "tasks.alpha_share", "Share", "How much of the picture the thing takes")
+        set_role(self._share, "muted")
+        views = QSplitter(Qt.Orientation.Horizontal)
+        views.addWidget(self._cut)
+        views.addWidget(self._alpha)
+        views.setChildrenCollapsible(False)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(views, 1)
+        column.addWidget(self._share)
+
+    def show_result(self, result: TaskResult, picture: QImage) -> str:
+        """Show a result, and say it in words."""
+        (alpha,) = result.items
+        grey = (alpha.clip(0.0, 1.0) * 255).round().astype(np.uint8)
+        veil = to_image(grey[..., None].repeat(3, axis=2))
+        _show_picture(self._alpha, result, veil)
+        small = veil.scaled(picture.size()).convertToFormat(QImage.Format.Format_Grayscale8)
+        cut = picture.convertToFormat(QImage.Format.Format_ARGB32)
+        cut.setAlphaChannel(small)
+        ground = _chequered(picture.size(), px(self, 12))
+        painter = QPainter(ground)
+        painter.drawImage(0, 0, cut)
+        painter.end()
+        _show_picture(self._cut, result, ground)
+        words = f"The thing takes {format_percent(float(alpha.mean()))} of the picture"
+        self._share.setText(words)
+        return words
+
+
+def _chequered(size: QSize, side: int) -> QImage:
+    """What stands for nothing in programs that show pictures, the same in each theme."""
+    ground = QImage(size, QImage.Format.Format_RGB32)
+    ground.fill(Qt.GlobalColor.white)
+    painter = QPainter(ground)
+    for top in range(0, size.height(), side):
+        for left in range(top // side % 2 * side, size.width(), 2 * side):
+            painter.fillRect(left, top, side, side, Qt.GlobalColor.lightGray)
+    painter.end()
+    return ground
 
 
 def _place(point: tuple[float, float]) -> str:

@@ -31,8 +31,8 @@ class Previews(QObject):
         self._given = given
         self._runner = runner
         self._pane = pane
-        given.other.picture_changed.connect(self._on_other_changed)
-        given.film.file_changed.connect(self._on_film_changed)
+        given.other.changed.connect(self._on_other_changed)
+        given.film.changed.connect(self._on_film_changed)
         self._folder: QTemporaryDir | None = None
         self._recorded = 0
         self._enough = threading.Event()

@@ -21,8 +21,9 @@ from workbench.engine.tasks.projection import PROJECTIONS
 from workbench.engine.values import TaskResult
 from workbench.panes.tasks.answer import AnswerView
 from workbench.panes.tasks.cells import CellsView
+from workbench.panes.tasks.forecast import ForecastView
 from workbench.panes.tasks.many import ManyView
-from workbench.panes.tasks.pictures import DepthView, FoundView, MatchesView
+from workbench.panes.tasks.pictures import CutOutView, DepthView, FoundView, MatchesView
 from workbench.panes.tasks.similarity import SimilarityView
 from workbench.panes.tasks.sound import SpokenView, TranscriptView
 from workbench.widgets import theme
@@ -123,10 +124,12 @@ class ResultView(QStackedWidget):
         self._picture = QImage()
         self._found = FoundView()
         self._depth = DepthView()
+        self._cut_out = CutOutView()
         self._transcript = TranscriptView()
         self._spoken = SpokenView()
         self._cells = CellsView()
         self._matches = MatchesView()
+        self._forecast = ForecastView()
         self._other = QImage()
         self._outputs = named(
             DataTable(), "tasks.outputs", "Outputs", "Every tensor that came out; its values are in the second box"
@@ -143,10 +146,12 @@ class ResultView(QStackedWidget):
             self._answer,
             self._found,
             self._depth,
+            self._cut_out,
             self._transcript,
             self._spoken,
             self._cells,
             self._matches,
+            self._forecast,
             self._outputs,
             self.many,
         ):
@@ -188,9 +193,11 @@ class ResultView(QStackedWidget):
             "matches": self._show_matches,
             "tensors": self._show_tensors,
             "depth": self._show_depth,
+            "alpha": self._show_alpha,
             "transcript": self._show_transcript,
             "sound": self._show_sound,
             "cells": self._show_cells,
+            "series": self._show_series,
         }[tasks.spec(result.task).shows](result)
         self.setAccessibleDescription(words)
 
@@ -255,6 +262,10 @@ class ResultView(QStackedWidget):
         self.setCurrentWidget(self._depth)
         return self._depth.show_result(result, self._picture)
 
+    def _show_alpha(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._cut_out)
+        return self._cut_out.show_result(result, self._picture)
+
     def _show_transcript(self, result: TaskResult) -> str:
         self.setCurrentWidget(self._transcript)
         return self._transcript.show_result(result)
@@ -266,6 +277,10 @@ class ResultView(QStackedWidget):
     def _show_cells(self, result: TaskResult) -> str:
         self.setCurrentWidget(self._cells)
         return self._cells.show_result(result)
+
+    def _show_series(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._forecast)
+        return self._forecast.show_result(result)
 
     def _show_filled(self, result: TaskResult) -> str:
         several = any(item.mask_index for item in result.items)

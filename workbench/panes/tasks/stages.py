@@ -156,18 +156,20 @@ def drawn(tensor: TensorView) -> np.ndarray | None:
         a map on the sequential scale.
     """
     values = tensor.values
-    if tensor.name == "pixel_values" and values.ndim == 5 and values.shape[2] == 3:
+    if tensor.name in ("pixel_values", "pixel_values_videos") and values.ndim == 5 and values.shape[2] == 3:
         # A video or a pair of pictures: the first of them beside one another.
         values = np.concatenate(list(values[0, :_BESIDE]), axis=-1)[None]
-    if tensor.name == "pixel_values" and values.ndim == 4 and values.shape[1] == 3:
-        least, most = values[0].min(), values[0].max()
-        return ((values[0] - least) / ((most - least) or 1.0) * 255).astype(np.uint8).transpose(1, 2, 0)
+    if tensor.name.startswith("pixel_values") and values.ndim == 4 and values.shape[1] in (3, 4):
+        # The fourth channel is a trimap.
+        colors = values[0, :3]
+        least, most = colors.min(), colors.max()
+        return ((colors - least) / ((most - least) or 1.0) * 255).astype(np.uint8).transpose(1, 2, 0)
     if tensor.name == "input_features" and values.ndim == 3:
         # Whisper has a row a band, others a row a moment; time goes to the right in both.
         bands = values[0] if values.shape[1] < values.shape[2] else values[0].T
         return to_colors(bands[::-1])
-    if tensor.name == "predicted_depth" and values.ndim in (2, 3):
-        return to_colors(values if values.ndim == 2 else values[0])
+    if tensor.name in ("predicted_depth", "alphas", "alpha") and np.squeeze(values).ndim == 2:
+        return to_colors(np.squeeze(values))
     return None
 
 

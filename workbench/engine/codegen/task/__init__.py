@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import checkpoint_lines, imported, model_lines, script, seed_lines, tokenizer_lines
-from workbench.engine.codegen.task import anything, audio, pairs, points, rarer, sequences, text, vision
+from workbench.engine.codegen.task import anything, audio, pairs, points, rarer, sequences, series, text, vision
 from workbench.engine.codegen.task.rows import loop, marked, reading
 from workbench.engine.errors import NotSupported
 from workbench.engine.tasks import head_for, spec
@@ -29,6 +29,7 @@ _SCRIPTS = {
     **audio.SCRIPTS,
     **rarer.SCRIPTS,
     **anything.SCRIPTS,
+    **series.SCRIPTS,
 }
 
 _STANDARD = ("import csv", "import functools", "import inspect", "import json", "import math", "import os", "import re")
@@ -37,6 +38,7 @@ _LOADS = {
     "tokenizer": "AutoTokenizer",
     "image_processor": "AutoImageProcessor",
     "feature_extractor": "AutoFeatureExtractor",
+    "video_processor": "AutoVideoProcessor",
     "processor": "AutoProcessor",
 }
 

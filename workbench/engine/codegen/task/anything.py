@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.engine.codegen.script import assign, call, literal
-from workbench.engine.codegen.task import audio, vision
+from workbench.engine.codegen.script import assign, call
+from workbench.engine.codegen.task import audio, points, rarer, sequences, series, speech, vision
 from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, answers, torch_when_sampling
 from workbench.engine.errors import CheckpointError
 from workbench.engine.facts import read_config
-from workbench.engine.tasks.vocoders import BESIDE
+from workbench.engine.tasks.any_to_any import TALKERS
+from workbench.engine.tasks.processors import takes_films
+from workbench.engine.tasks.series import ARCHITECTURES
+from workbench.engine.tasks.speaking import SEAMLESS
+from workbench.engine.tasks.transcribing import LANGUAGES
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
@@ -21,13 +25,11 @@ def _given_any(given: TaskInput) -> list[str]:
     if given.image is not None:
         lines += vision.given_picture(given)
     if given.audio is not None:
-        lines += [
-            line.replace("feature_extractor.", "processor.feature_extractor.") for line in audio.given_sound(given)
-        ]
+        lines += audio.given_to_processor(given)
     return lines
 
 
-def _any(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+def _any(given: TaskInput, options: TaskOptions, *more: str) -> list[list[str]]:
     content = ['    content = [{"type": "text", "text": text}]']
     if given.audio is not None:
         content.append('    content.insert(0, {"type": "audio", "audio": samples})')
@@ -47,8 +49,12 @@ def _any(given: TaskInput, options: TaskOptions) -> list[list[str]]:
             *call("inputs = processor(", [*plain, 'return_tensors="pt"'], indent=4),
             "inputs = inputs.to(model.device, dtype=model.dtype)",
         ],
-        *answers(options),
+        *answers(options, *more),
     ]
+
+
+def _thought(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    return _any(given, options, 'generation_mode="text"', f"thinker_max_new_tokens={options.max_new_tokens}")
 
 
 def _any_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
@@ -120,13 +126,7 @@ def _raw(given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "takes = inspect.signature(model.forward).parameters",
             "inputs = {name: tensor.to(model.device) for name, tensor in inputs.items() if name in takes}",
         ],
-        ["# 2. Forward", "with torch.inference_mode():", "    outputs = model(**inputs)"],
-        [
-            "# 3. Postprocess: nothing more is made of them",
-            "result = {name: each for name, each in outputs.items() if isinstance(each, torch.Tensor)}",
-            "for name, tensor in result.items():",
-            '    print(name, tuple(tensor.shape), f"{tensor.float().mean().item():.6g}")',
-        ],
+        *series.outputs(options),
     ]
 
 
@@ -144,7 +144,6 @@ def _given_voice(given: TaskInput) -> list[str]:
 
 
 def _spoken(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
-    read = ["vocoder", "trust_remote_code=False", "use_safetensors=True", "dtype=model.dtype"]
     return [
         [
             "# 1. Preprocess: the text, and the numbers of the voice",
@@ -154,22 +153,13 @@ def _spoken(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
         ],
         [
             "# 2. Forward: the spectrogram, then the vocoder beside the checkpoint, or the one that was downloaded",
-            f"vocoder = os.path.join(checkpoint, {literal(BESIDE)})",
-            'vocoder = vocoder if os.path.isdir(vocoder) else "microsoft/speecht5_hifigan"',
-            *call("vocoder = SpeechT5HifiGan.from_pretrained(", read),
-            "vocoder = vocoder.eval().to(model.device)",
+            *speech.vocoder_lines("speecht5"),
             f"torch.manual_seed({options.seed})",
             "with torch.inference_mode():",
             "    spectrogram = model.generate(**inputs, speaker_embeddings=speaker)",
             "    waveform = vocoder(spectrogram[None])",
         ],
-        [
-            "# 3. Postprocess",
-            "samples = waveform.float().cpu().squeeze()",
-            "rate = vocoder.config.sampling_rate",
-            'soundfile.write("speech.wav", samples.numpy(), rate)',
-            'print(f"speech.wav: {len(samples) / rate:.2f} seconds")',
-        ],
+        speech.finished("waveform", "vocoder.config.sampling_rate"),
     ]
 
 
@@ -187,7 +177,7 @@ def _vocoder(_options: TaskOptions) -> tuple[str, ...]:
 
 def _told_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
     resizes = ("import functools",) if options.subtask != "semantic" else ()
-    return (*resizes, *vision.imports(given, options))
+    return (*resizes, *vision.segmentation_imports(given, options))
 
 
 def _pictures(_options: TaskOptions) -> tuple[str, ...]:
@@ -222,6 +212,28 @@ def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint) ->
         return replace(
             made, blocks=vision.told_in_words, imports=_told_imports, loads=("tokenizer",), classes=_pictures
         )
+    if name == "document-question-answering" and _model_type(checkpoint) == "layoutlmv3":
+        loads = rarer.BOTH if given.image is not None else ("tokenizer",)
+        return replace(
+            made, given=rarer.given_seen_page, blocks=rarer.seen_page, imports=rarer.seen_page_imports, loads=loads
+        )
+    if name == "visual-question-answering" and _model_type(checkpoint) == "blip":
+        return replace(made, blocks=rarer.written_answer)
+    if name == "raw-outputs" and _model_type(checkpoint) in ARCHITECTURES:
+        return series.RAW
+    if name == "image-matting" and _model_type(checkpoint) != "vitmatte":
+        return replace(made, given=vision.given_picture, blocks=points.untold_matting)
+    if name == "video-classification" and takes_films(checkpoint):
+        return replace(made, blocks=points.whole_video, loads=("video_processor",))
     if name == "raw-outputs":
         return replace(made, loads=tuple(_raw_parts(given)))
-    return _SPOKEN if name == "text-to-audio" and given.voice is not None else made
+    if name == "translation" and _model_type(checkpoint) in SEAMLESS:
+        return replace(made, blocks=sequences.told)
+    if name == "any-to-any" and _model_type(checkpoint) in TALKERS:
+        return replace(made, blocks=_thought)
+    if name == "automatic-speech-recognition" and _model_type(checkpoint) in LANGUAGES:
+        return audio.asked(_model_type(checkpoint))
+    if name == "text-to-audio":
+        spoken = speech.BY_TYPE.get(_model_type(checkpoint), made)
+        return _SPOKEN if spoken is made and given.voice is not None else spoken
+    return made

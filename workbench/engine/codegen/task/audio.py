@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
-from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, given_text, threshold
+from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, given_text, threshold, writes
 from workbench.engine.tasks.automatic_speech_recognition import PART, SHARED
+from workbench.engine.tasks.transcribing import ENGLISH, LANGUAGES
 
 if TYPE_CHECKING:
     from workbench.engine.values import TaskInput, TaskOptions
@@ -69,6 +71,8 @@ def _recognition(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
         "device=model.device",
     ]
     settings = f'"max_new_tokens": {options.max_new_tokens}, "num_beams": {options.num_beams}'
+    told = options.target_language.strip("_")
+    wanted = literal(told) if told else 'tokenizer.src_lang.strip("_")'
     stamped = [f"settings[{literal('return_timestamps')}] = {literal(stamps)}"] if stamps is not None else []
     return [
         [
@@ -78,6 +82,8 @@ def _recognition(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "settings = {}",
             "if model.can_generate():",
             f'    settings["generate_kwargs"] = {{{settings}, "do_sample": False}}',
+            '    if model.config.model_type.startswith("seamless"):',
+            f'        settings["generate_kwargs"]["tgt_lang"] = {wanted}',
             '    if long and model.config.model_type == "whisper":',
             '        settings["return_timestamps"] = True',
             "elif long:",
@@ -89,6 +95,51 @@ def _recognition(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             '    print(chunk["timestamp"], chunk["text"])',
         ]
     ]
+
+
+def given_to_processor(given: TaskInput) -> list[str]:
+    """As `given_sound`, at the rate that the script's ``processor`` says."""
+    return [line.replace("feature_extractor.", "processor.feature_extractor.") for line in given_sound(given)]
+
+
+def asked(model_type: str) -> Script:
+    """The script of a model that is asked for a transcript."""
+    told = LANGUAGES[model_type]
+
+    def blocks(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+        chosen = {name: getattr(options, option) for option, name in told.items() if getattr(options, option)}
+        named = [f"{name}={literal(value)}" for name, value in (ENGLISH.get(model_type, {}) | chosen).items()]
+        # What CohereAsr hears in several parts is put together by their places.
+        several = ["audio_chunk_index=places", *named] if model_type == "cohere_asr" else []
+        ids, first = ("written", "[0]") if several else ("written[0]", "")
+        decoded = call("text = processor.decode(", [ids, "skip_special_tokens=True", *several], f"){first}")
+        opening, sound = "inputs = processor.apply_transcription_request(", ["audio=samples"]
+        if model_type == "cohere_asr":
+            opening, sound = "inputs = processor(", ["samples", "sampling_rate=wanted"]
+        elif model_type == "voxtral":
+            sound = ["audio=[samples]", 'format=["wav"]', "model_id=checkpoint", "sampling_rate=wanted"]
+        return [
+            [
+                "# 1. Preprocess: the sound with what asks for its transcript",
+                *call(opening, [*sound, *named]),
+                "inputs = inputs.to(model.device, dtype=model.dtype)",
+                *(['places = inputs.pop("audio_chunk_index")'] if several else []),
+            ],
+            ["# 2. Forward, once for each new token", *writes(replace(options, do_sample=False), ["**inputs"])],
+            [
+                "# 3. Postprocess",
+                'asks = inputs["decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"]',
+                "written = sequences[:, asks.shape[1] :]",
+                *decoded,
+                'result = {"text": text}',
+                "print(text)",
+            ],
+        ]
+
+    lines = ("import math", "", "import soundfile", "from scipy.signal import resample_poly")
+    return Script(
+        "Write down what was said.", given_to_processor, blocks, lambda _given, _options: lines, loads=("processor",)
+    )
 
 
 def _speech(_given: TaskInput, options: TaskOptions) -> list[list[str]]:

@@ -118,14 +118,19 @@ PAD = "pad_token_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None e
 """What fills up, where generate() needs to know."""
 
 
-def answers(options: TaskOptions) -> list[list[str]]:
-    """Steps 2 and 3 where a model writes after the ``inputs`` of its ``processor``."""
+def answers(options: TaskOptions, *more: str) -> list[list[str]]:
+    """Steps 2 and 3 where a model writes after the ``inputs`` of its ``processor``.
+
+    Args:
+        options: How many tokens, and how each is chosen.
+        more: Further arguments of ``generate``.
+    """
     return [
         [
             "# 2. Forward, once for each new token",
             "tokenizer = processor.tokenizer",
             PAD,
-            *writes(options, ["**inputs"], "pad_token_id=pad_token_id"),
+            *writes(options, ["**inputs"], "pad_token_id=pad_token_id", *more),
         ],
         [
             "# 3. Postprocess",

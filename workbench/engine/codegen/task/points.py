@@ -1,4 +1,4 @@
-"""The scripts of tasks that find points and masks in a picture, and of those on a video."""
+"""The scripts of tasks that find points, masks and edges in a picture, and of those on a video."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _masks(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "    result.append((inside.reshape(image.width, image.height).T, scores[best].item()))",
             "    corner = torch.maximum(boxes[best, :2], boxes[rest, :2])",
             "    shared = (torch.minimum(boxes[best, 2:], boxes[rest, 2:]) - corner).clamp(min=0).prod(dim=1)",
-            f"    order = rest[~(shared / (area[best] + area[rest] - shared) > {OVERLAP})]",
+            f"    order = rest[~((shared / (area[best] + area[rest] - shared)).double() > {OVERLAP})]",
             "for number, (mask, score) in enumerate(result, 1):",
             '    print(f"{mask.mean():7.2%} of the picture: mask {number} {score:.6f}")',
         ],
@@ -146,11 +146,16 @@ def _given_video(given: TaskInput) -> list[str]:
     return assign("path", str(given.video or "video.gif"))
 
 
+_NAMES = [
+    'names = [name for name in os.listdir(path) if not name.startswith(".")]',
+    f"names = [name for name in names if name.lower().endswith({STILLS!r})]".replace("'", '"'),
+    'names.sort(key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\\d+)", name)])',
+]
 _READ = {
     "animated": [
         "with Image.open(path) as opened:",
         "    every = enumerate(ImageSequence.Iterator(opened))",
-        '    frames = [numpy.asarray(frame.convert("RGB")) for index, frame in every if index in wanted]',
+        '    frames = [numpy.array(frame.convert("RGB")) for index, frame in every if index in wanted]',
     ],
     "film": [
         "with av.open(path) as container:",
@@ -158,10 +163,9 @@ _READ = {
         '    frames = [frame.to_ndarray(format="rgb24") for index, frame in every if index in wanted]',
     ],
     "folder": [
-        f"names = [name for name in os.listdir(path) if name.lower().endswith({STILLS!r})]".replace("'", '"'),
-        'names.sort(key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\\d+)", name)])',
+        *_NAMES,
         "every = [Image.open(os.path.join(path, names[index])) for index in wanted]",
-        'frames = [numpy.asarray(frame.convert("RGB")) for frame in every]',
+        'frames = [numpy.array(frame.convert("RGB")) for frame in every]',
     ],
 }
 
@@ -182,6 +186,33 @@ def _video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
+_COUNT = {
+    "animated": ["with Image.open(path) as opened:", "    total = opened.n_frames"],
+    "film": ["with av.open(path) as container:", "    total = sum(1 for _ in container.decode(video=0))"],
+    "folder": [*_NAMES, "total = len(names)"],
+}
+
+
+def whole_video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps where the checkpoint has a video processor, which is shown the whole video."""
+    _, forward, finish = _video(given, options)
+    count = 'getattr(model.config, "num_frames", None) or model.config.frames_per_clip'
+    prepare = ["[numpy.stack(frames)]", "do_sample_frames=False", 'return_tensors="pt"']
+    return [
+        [
+            "# 1. Preprocess: as many frames as the model looks at, over the whole video",
+            f"count = {count}",
+            *_COUNT[_kind(given)],
+            "wanted = numpy.arange(0, total, total / count).astype(int)[:count]",
+            *(line for line in _READ[_kind(given)] if line not in _NAMES),
+            *call("inputs = video_processor(", prepare),
+            _ON_DEVICE,
+        ],
+        forward,
+        finish,
+    ]
+
+
 def _video_imports(given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
     kind = _kind(given)
     if kind == "film":
@@ -189,6 +220,48 @@ def _video_imports(given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
     if kind == "folder":
         return ("import os", "import re", "import numpy", "import torch", "from PIL import Image")
     return ("import numpy", "import torch", "from PIL import Image, ImageSequence")
+
+
+def _given_trimap(given: TaskInput) -> list[str]:
+    return [
+        *vision.given_picture(given),
+        *assign("marked", str(given.other or "trimap.png")),
+        'trimap = ImageOps.exif_transpose(Image.open(marked)).convert("L")',
+    ]
+
+
+def _matting(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
+    return [
+        [
+            "# 1. Preprocess: the trimap becomes a fourth channel of the picture",
+            'inputs = image_processor(images=[image], trimaps=[trimap], return_tensors="pt")',
+            _ON_DEVICE,
+        ],
+        _FORWARD,
+        [
+            "# 3. Postprocess: what was filled up is cut off again",
+            "result = outputs.alphas[0, 0, : image.height, : image.width].float().cpu()",
+            *_PRINT_ALPHA,
+        ],
+    ]
+
+
+_PRINT_ALPHA = ['print(f"{tuple(result.shape)}: {result.mean().item():.2%} of the picture")']
+
+
+def untold_matting(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
+    """The steps where the model takes no trimap."""
+    finish = ["outputs", "target_sizes=[(image.height, image.width)]"]
+    return [
+        ["# 1. Preprocess", 'inputs = image_processor(images=[image], return_tensors="pt")', _ON_DEVICE],
+        _FORWARD,
+        [
+            "# 3. Postprocess: as large as the picture",
+            *call("(found,) = image_processor.post_process_image_matting(", finish),
+            'result = found["alpha"][0].float().cpu()',
+            *_PRINT_ALPHA,
+        ],
+    ]
 
 
 _PIXELS = ("image_processor",)
@@ -202,6 +275,7 @@ SCRIPTS: dict[str, Script] = {
     "mask-generation": Script(
         "Cut a picture into its things.", vision.given_picture, _masks, _mask_imports, loads=_PIXELS
     ),
+    "image-matting": Script("Cut a thing out of a picture.", _given_trimap, _matting, vision.imports, loads=_PIXELS),
     "video-classification": Script("Classify a video.", _given_video, _video, _video_imports, loads=_PIXELS),
 }
 """By the name of the task."""

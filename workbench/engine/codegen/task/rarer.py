@@ -117,7 +117,27 @@ def _question(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
-_BOTH = ("tokenizer", "image_processor")
+def written_answer(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of a question about a picture where the model writes its answer (BLIP)."""
+    settings = f"max_new_tokens={options.max_new_tokens}"
+    kept = ["**inputs", "**pixels", settings, "do_sample=False", "return_dict_in_generate=True", "output_logits=True"]
+    prepare, *_ = _question(_given, options)
+    return [
+        prepare,
+        ["# 2. Forward, once for each new token", *call("written = model.generate(", kept)],
+        [
+            "# 3. Postprocess",
+            "ids = written.sequences[0, 1:].cpu()",
+            "logits = torch.stack(written.logits, dim=1)[0].float().cpu()",
+            "score = logits.softmax(dim=-1)[range(len(ids)), ids].prod().item()",
+            "result = [(tokenizer.decode(ids, skip_special_tokens=True).strip(), score)]",
+            *PRINT_LABELS,
+        ],
+    ]
+
+
+BOTH = ("tokenizer", "image_processor")
+"""What a script on a picture with a text loads besides the model."""
 
 
 def _given_page(given: TaskInput) -> list[str]:
@@ -174,6 +194,37 @@ def _page(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
+def seen_page(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps where the model may look at the page's picture, and its tokenizer places the boxes (LayoutLMv3)."""
+    width = min(options.max_length or WINDOW, WINDOW)
+    arguments = [
+        "[question]", "[words]", "boxes=[boxes]", 'truncation="only_second"', f"max_length={width}",
+        'return_tensors="pt"',
+    ]  # fmt: skip
+    looked = ["images=[image]", "apply_ocr=False", 'return_tensors="pt"']
+    _, forward, finish = _page(given, options)
+    return [
+        [
+            "# 1. Preprocess: the first window of the page, each id with the box of its word",
+            *call("inputs = tokenizer(", arguments),
+            "sequences, places = inputs.sequence_ids(0), inputs.word_ids(0)",
+            *(["inputs.update(image_processor(" + ", ".join(looked) + "))"] if given.image is not None else []),
+        ],
+        forward,
+        [line.replace("_logits[0]", "_logits[0, : len(sequences)]") for line in finish],
+    ]
+
+
+def given_seen_page(given: TaskInput) -> list[str]:
+    """Question, words, boxes and, where there is one, the picture of the page."""
+    return [*_given_page(given), *(vision.given_picture(given) if given.image is not None else [])]
+
+
+def seen_page_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
+    """What a script on a page needs besides transformers."""
+    return (*_page_imports(given, options), *(["from PIL import Image, ImageOps"] if given.image is not None else []))
+
+
 SCRIPTS: dict[str, Script] = {
     "document-question-answering": Script("Answer a question about a page.", _given_page, _page, _page_imports),
     "table-question-answering": Script("Answer a question about a table.", _given_table, _table, _table_imports),
@@ -181,10 +232,10 @@ SCRIPTS: dict[str, Script] = {
         "Say which labels fit a sound.", _given_sound, _sound, audio.imports, loads=("tokenizer", "feature_extractor")
     ),
     "zero-shot-object-detection": Script(
-        "Find things by their names in a picture.", vision.given_labels, _objects, vision.imports, loads=_BOTH
+        "Find things by their names in a picture.", vision.given_labels, _objects, vision.imports, loads=BOTH
     ),
     "visual-question-answering": Script(
-        "Answer a question about a picture.", vision.given_text, _question, vision.imports, loads=_BOTH
+        "Answer a question about a picture.", vision.given_text, _question, vision.imports, loads=BOTH
     ),
 }
 """By the name of the task."""

@@ -52,10 +52,18 @@ def _translation(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     forced = f"forced_bos_token_id=tokenizer.lang_code_to_id[{target}]"
     known = [
         'if not hasattr(tokenizer, "lang_code_to_id"):',
-        "    codes = tokenizer.additional_special_tokens",
+        "    codes = tokenizer.extra_special_tokens",
         '    tokenizer.lang_code_to_id = {code.strip("_"): tokenizer.convert_tokens_to_ids(code) for code in codes}',
     ]
     return _blocks(options, [*(source or _prefix("translation")), *known], forced)
+
+
+def told(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of SeamlessM4T, which is told by name the language to write."""
+    source, target = (name.strip("_") for name in (options.source_language, options.target_language))
+    wanted = literal(target) if target else 'tokenizer.tgt_lang.strip("_")'
+    before = [f"tokenizer.src_lang = {literal(source)}"] if source else []
+    return _blocks(options, before, f"tgt_lang={wanted}")
 
 
 SCRIPTS: dict[str, Script] = {

@@ -68,6 +68,11 @@ def _detection(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
+def segmentation_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
+    """What a script that finds parts needs besides transformers."""
+    return ("import inspect", *imports(given, options))
+
+
 def _segmentation(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     wanted = SUBTASKS if options.subtask == "auto" else (options.subtask,)
     has = 'hasattr(image_processor, f"post_process_{kind}_segmentation")'
@@ -85,7 +90,8 @@ def _segmentation(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             f"kind = next(kind for kind in kinds if {has})",
             'finish = getattr(image_processor, f"post_process_{kind}_segmentation")',
             *call("settings = dict(", settings),
-            'settings = {} if kind == "semantic" else settings',
+            "reads = inspect.signature(finish).parameters",
+            "settings = {name: value for name, value in settings.items() if name in reads}",
             "(found,) = finish(outputs, target_sizes=[(image.height, image.width)], **settings)",
             'if kind == "semantic":',
             "    result = [(model.config.id2label[label], None, found == label) for label in found.unique().tolist()]",
@@ -126,7 +132,7 @@ def told_in_words(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
 
 
 def _depth(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
-    finish = ["outputs", "target_sizes=[(image.height, image.width)]"]
+    finish = ["outputs", "[(image.height, image.width)]"]
     return [
         _PREPARE,
         _FORWARD,
@@ -214,7 +220,9 @@ _PIXELS = ("image_processor",)
 SCRIPTS: dict[str, Script] = {
     "image-classification": Script("Classify a picture.", given_picture, _classification, imports, loads=_PIXELS),
     "object-detection": Script("Find the objects in a picture.", given_picture, _detection, imports, loads=_PIXELS),
-    "image-segmentation": Script("Find the parts of a picture.", given_picture, _segmentation, imports, loads=_PIXELS),
+    "image-segmentation": Script(
+        "Find the parts of a picture.", given_picture, _segmentation, segmentation_imports, loads=_PIXELS
+    ),
     "depth-estimation": Script("Say how far away each pixel is.", given_picture, _depth, imports, loads=_PIXELS),
     "image-feature-extraction": Script(
         "Turn a picture into a vector.", given_picture, _features, imports, loads=_PIXELS

@@ -1,0 +1,102 @@
+"""What speaks with more than a text asks for it, and what goes on with a series is plotted and listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QWidget
+from pytestqt.qtbot import QtBot
+
+from tests import tiny_series, tiny_speech
+from workbench.engine import models
+from workbench.panes.tasks import TasksPane
+from workbench.runtime.jobs import Runner
+from workbench.runtime.session import Session
+
+
+@pytest.fixture
+def pane(qtbot: QtBot, session: Session, runner: Runner, workbench_data: Path) -> TasksPane:
+    pane = TasksPane(session, runner)
+    qtbot.addWidget(pane)
+    pane.resize(1200, 800)
+    with qtbot.waitExposed(pane):
+        pane.show()
+    return pane
+
+
+@pytest.fixture
+def find(pane: TasksPane) -> Callable[[str], Any]:
+    def find(name: str) -> Any:
+        widget = pane.findChild(QWidget, f"tasks.{name}")
+        assert widget is not None, name
+        return widget
+
+    return find
+
+
+@pytest.fixture
+def run(qtbot: QtBot, pane: TasksPane, runner: Runner) -> Callable[[], str]:
+    """Press Run and wait; gives what the notices say."""
+
+    def run() -> str:
+        pane.run_main_action()
+        qtbot.waitUntil(lambda: not pane.busy and not runner.active, timeout=20_000)
+        return " ".join(label.text() for card in pane.notices for label in card.findChildren(QLabel))
+
+    return run
+
+
+def visible(find: Callable[[str], Any], *names: str) -> set[str]:
+    return {name for name in names if find(name).isVisible()}
+
+
+def test_a_language_is_asked_for_only_where_it_is_told(session, find, run, tmp_path, pane) -> None:
+    session.set_model(models.load(tiny_speech.build(tmp_path / "seamless", "seamless"), device="cpu"))
+    fields = ("voice", "source_language", "target_language", "max_new_tokens")
+    assert visible(find, *fields) == {"source_language", "target_language", "max_new_tokens"}
+    find("text").set_text("hello")
+    find("target_language").setText("xyz")
+    assert "eng, fra" in run()
+    find("target_language").setText("eng")
+    assert run() == "" and find("spoken").seconds > 0
+    session.set_model(models.load(tiny_speech.build(tmp_path / "csm", "csm"), device="cpu"))
+    assert visible(find, *fields) == {"max_new_tokens"}
+    find("max_new_tokens").setValue(8)
+    assert run() == "" and find("spoken").seconds > 0
+    names = [view.name for view in pane.result.stages[1].tensors]
+    assert names == ["codes", "waveform"]
+
+
+def test_phonemes_are_asked_for_and_the_example_is_in_them(session, find, run, tmp_path) -> None:
+    session.set_model(models.load(tiny_speech.build(tmp_path / "speech", "fastspeech2"), device="cpu"))
+    assert find("text").accessibleName().startswith("Phonemes")
+    find("text").set_text("hello")
+    assert "g2p-en" in run()
+    find("try").click()
+    assert run() == "" and find("spoken").seconds > 0
+
+
+def test_a_series_goes_on_in_the_plot_and_in_the_table(session, find, run, pane, tmp_path) -> None:
+    session.set_model(models.load(tiny_series.build(tmp_path, "timesfm"), device="cpu"))
+    assert find("task").currentText() == "time-series-prediction"
+    assert visible(find, "frequency", "text") == {"frequency", "text"}
+    find("try").click()
+    assert run() == ""
+    result = pane.result
+    plot, table = find("forecast_plot"), find("forecast")
+    given = plot.points("given")
+    assert given[0] == (-35.0, 112.0) and given[-1] == (0.0, 166.0)
+    expected = [(0.0, 166.0), *((float(item.step), item.value) for item in result.items)]
+    assert list(plot.points("forecast")) == expected
+    assert [value for _, value in plot.points("highest quantile")] == [item.quantiles[-1][1] for item in result.items]
+    model = table.model()
+    assert model.rowCount() == len(result.items)
+    assert float(model.index(0, 1).data()) == pytest.approx(result.items[0].value, rel=1e-3)
+    heads = [model.headerData(column, Qt.Orientation.Horizontal) for column in range(3)]
+    assert heads == ["moment", "forecast", "10 %"]
+    find("text").set_text("1, two")
+    assert "“two” is no number" in run()

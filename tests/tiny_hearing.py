@@ -1,0 +1,166 @@
+"""Tiny checkpoints that are asked for a transcript, with the processors that ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests import tiny
+from tests.tiny_tasks import RATE, _save
+from workbench.engine.values import Checkpoint
+
+#: As those of the published checkpoints, as far as their processors look at them.
+_ASKS = (
+    "{% for message in messages %}<|im_start|>{% if message['content'] is not string %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'audio' %}AUDIO"
+    "{% elif 'source_language' in part %}<|{{ part['source_language'] }}|><|{{ part['target_language'] }}|>"
+    "{% elif part['text'] %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}{% endfor %}"
+)
+
+_ENCODER = {
+    "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
+    "subsampling_conv_channels": 8, "num_mel_bins": 16, "conv_kernel_size": 3, "max_position_embeddings": 300,
+}  # fmt: skip
+_DECODER = {
+    "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 128,
+}  # fmt: skip
+
+
+def build(folder: Path, kind: str) -> Checkpoint:
+    """Save a model that is asked for a transcript.
+
+    Args:
+        folder: Made when missing.
+        kind: ``canary``, ``cohere_asr``, ``qwen3_asr``, ``vibevoice_asr``, or ``omni``, which answers anything.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    builders = {"canary": _canary, "cohere_asr": _cohere, "qwen3_asr": _qwen, "vibevoice_asr": _vibevoice,
+                "omni": _omni}  # fmt: skip
+    builders[kind](folder)
+    return Checkpoint(f"tiny-{kind}", folder)
+
+
+def _ids(tokenizer: Any) -> dict[str, Any]:
+    return {"vocab_size": len(tokenizer), "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+
+
+def _canary(folder: Path) -> None:
+    import transformers as t
+
+    tokenizer = tiny.byte_level_tokenizer("<|en|>", "<|de|>", "<|fr|>")
+    ids = _ids(tokenizer)
+    config = t.CanaryConfig(
+        **ids, decoder_start_token_id=1, encoder_config={"model_type": "parakeet_encoder", **_ENCODER},
+        decoder_config={**_DECODER, **ids},
+    )  # fmt: skip
+    _save(t.CanaryForConditionalGeneration, config, folder)
+    t.CanaryProcessor(
+        t.ParakeetFeatureExtractor(feature_size=16, sampling_rate=RATE), tokenizer,
+        chat_template=_ASKS.replace("AUDIO", ""),
+    ).save_pretrained(folder)  # fmt: skip
+
+
+def _cohere(folder: Path) -> None:
+    import transformers as t
+
+    marks = ["▁", "<|startofcontext|>", "<|startoftranscript|>", "<|emo:undefined|>", "<|en|>", "<|de|>", "<|pnc|>",
+             "<|nopnc|>", "<|noitn|>", "<|notimestamp|>", "<|nodiarize|>"]  # fmt: skip
+    tokenizer = tiny.byte_level_tokenizer(*marks)
+    config = t.CohereAsrConfig(
+        **_DECODER, **_ids(tokenizer), decoder_start_token_id=tokenizer.convert_tokens_to_ids("▁"),
+        encoder_config={"model_type": "parakeet_encoder", **_ENCODER},
+    )  # fmt: skip
+    _save(t.CohereAsrForConditionalGeneration, config, folder)
+    extractor = t.CohereAsrFeatureExtractor(feature_size=16, sampling_rate=RATE, max_audio_clip_s=2)
+    t.CohereAsrProcessor(extractor, tokenizer).save_pretrained(folder)
+
+
+def _qwen(folder: Path) -> None:
+    import transformers as t
+
+    tokenizer = tiny.byte_level_tokenizer("<|audio_pad|>", "<|audio_start|>", "<|audio_end|>")
+    names = {"audio_token": "<|audio_pad|>", "audio_bos_token": "<|audio_start|>", "audio_eos_token": "<|audio_end|>"}
+    tokenizer = t.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer, bos_token="<|im_start|>", eos_token="<|im_end|>",
+        pad_token="<|endoftext|>", model_max_length=256, extra_special_tokens=names,
+    )  # fmt: skip
+    mark = tokenizer.convert_tokens_to_ids("<|audio_pad|>")
+    hears = {
+        "num_mel_bins": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 16, "d_model": 16,
+        "output_dim": 16, "downsample_hidden_size": 8,
+    }  # fmt: skip
+    config = t.Qwen3ASRConfig(
+        audio_config={"model_type": "qwen3_asr_encoder", **hears},
+        text_config={"model_type": "qwen3", **_DECODER, **_ids(tokenizer)}, audio_token_id=mark,
+        timestamp_token_id=mark, pad_token_id=0, eos_token_id=2,
+    )  # fmt: skip
+    _save(t.Qwen3ASRForConditionalGeneration, config, folder)
+    t.Qwen3ASRProcessor(
+        t.Qwen3ASRFeatureExtractor(feature_size=16, sampling_rate=RATE), tokenizer,
+        chat_template=_ASKS.replace("AUDIO", "<|audio_start|><|audio_pad|><|audio_end|>"),
+    ).save_pretrained(folder)  # fmt: skip
+
+
+def _vibevoice(folder: Path) -> None:
+    import transformers as t
+
+    names = ("<|box_start|>", "<|object_ref_start|>", "<|object_ref_end|>")
+    tokenizer = tiny.byte_level_tokenizer(*names)
+    marks = tokenizer.convert_tokens_to_ids(names)
+    hears = {"model_type": "vibevoice_acoustic_tokenizer_encoder", "num_filters": 2, "depths": [1, 1],
+             "downsampling_ratios": [40]}  # fmt: skip
+    config = t.VibeVoiceAsrConfig(
+        acoustic_tokenizer_encoder_config={**hears, "hidden_size": 8},
+        semantic_tokenizer_encoder_config={**hears, "hidden_size": 8},
+        text_config={"model_type": "qwen2", **_DECODER, **_ids(tokenizer)}, audio_token_id=marks[0],
+        audio_bos_token_id=marks[1], audio_eos_token_id=marks[2], acoustic_tokenizer_chunk_size=8000,
+    )  # fmt: skip
+    _save(t.VibeVoiceAsrForConditionalGeneration, config, folder)
+    t.VibeVoiceAsrProcessor(
+        t.VibeVoiceAcousticTokenizerFeatureExtractor(sampling_rate=RATE), tokenizer,
+        chat_template=_ASKS.replace("AUDIO", "<|object_ref_start|><|box_start|><|object_ref_end|>"),
+    ).save_pretrained(folder)  # fmt: skip
+
+
+def _omni(folder: Path) -> None:
+    import torch
+    import transformers as t
+
+    tokenizer = tiny.byte_level_tokenizer("<a>", "<i>", "<v>", "<s>", "<e>")
+    tokenizer.save_pretrained(folder)
+    writes = {
+        "hidden_size": 32, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [4, 2, 2]},
+    }  # fmt: skip
+    marks = {"audio_token_index": 384, "image_token_index": 385, "video_token_index": 386}
+    hears = {"num_mel_bins": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 16,
+             "d_model": 16, "output_dim": 32}  # fmt: skip
+    sees = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32,
+            "fullatt_block_indexes": [0]}  # fmt: skip
+    thinks = {
+        "text_config": {**writes, "vocab_size": len(tokenizer)}, "audio_config": hears, "vision_config": sees, **marks,
+        "vision_start_token_id": 387, "vision_end_token_id": 388,
+    }  # fmt: skip
+    codes = {
+        "tts_text_start_token_id": 5, "tts_text_end_token_id": 6, "tts_text_pad_token_id": 7,
+        "tts_codec_start_token_id": 50, "tts_codec_end_token_id": 51, "tts_codec_pad_token_id": 52,
+        "tts_codec_mask_token_id": 53,
+    }  # fmt: skip
+    talks = {**writes, **marks, **codes, "vocab_size": 60, "embedding_size": 32, "head_dim": 16}
+    draws = {
+        "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "emb_dim": 16, "head_dim": 8, "mel_dim": 8,
+        "enc_emb_dim": 8, "enc_dim": 8, "enc_channels": [8, 8, 8, 8, 24], "enc_attention_channels": 8,
+        "enc_se_channels": 8, "num_embeds": 60, "look_ahead_layers": [0], "look_backward_layers": [0],
+    }  # fmt: skip
+    sings = {
+        "mel_dim": 8, "upsample_initial_channel": 16, "upsample_rates": [2, 2], "upsample_kernel_sizes": [4, 4],
+        "resblock_kernel_sizes": [3], "resblock_dilation_sizes": [[1, 1, 1]],
+    }  # fmt: skip
+    config = t.Qwen2_5OmniConfig(
+        thinker_config=thinks, talker_config=talks, token2wav_config={"dit_config": draws, "bigvgan_config": sings}
+    )
+    _save(t.Qwen2_5OmniForConditionalGeneration, config, folder)
+    speaker = {"bos_token": 5, "cond": torch.zeros(1, 8), "ref_mel": torch.zeros(1, 10, 8)}
+    torch.save({"Chelsie": speaker}, folder / "spk_dict.pt")
