@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
+if TYPE_CHECKING:
+    import filelock
+
 _APP = "transformers-workbench"
-#: Held, in the folder of a run, by the process in which it goes on.
+#: Held, in the folder of a run or of a private copy, by the process in which it goes on.
 RUN_LOCK = ".lock"
 
 
@@ -48,20 +52,38 @@ def outbox_dir() -> Path:
 
 def new_run_dir(name: str) -> Path:
     """A folder for a run that does not exist yet: the name made safe, numbered when taken."""
-    stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
+    return free_place(runs_dir(), name, "run")
+
+
+def free_place(home: Path, name: str, otherwise: str) -> Path:
+    """A folder in ``home`` that does not exist yet: the name made safe, or ``otherwise``; numbered when taken."""
+    stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or otherwise
+    stem = f"_{stem}" if is_device(stem) else stem
     number = 1
-    while (path := runs_dir() / (stem if number == 1 else f"{stem}-{number}")).exists():
+    while (place := home / (stem if number == 1 else f"{stem}-{number}")).exists():
         number += 1
-    return path
+    return place
+
+
+def is_device(name: str) -> bool:
+    """Whether Windows takes a name for a device: ``con``, ``AUX.txt``."""
+    return re.fullmatch(r"(?i:con|prn|aux|nul|(com|lpt)\d)(\..*)?", name) is not None
+
+
+def claim(folder: Path) -> filelock.BaseFileLock:
+    """What holds a folder as this process's own, as a context; the system lets go of it when the process dies."""
+    import filelock
+
+    return filelock.FileLock(folder / RUN_LOCK, thread_local=False)
 
 
 def is_claimed(folder: Path) -> bool:
-    """Whether a run goes on in this folder, in whatever process of this machine."""
+    """Whether work goes on in this folder, in whatever process of this machine."""
     import filelock
 
     if not (folder / RUN_LOCK).exists():
         return False
-    lock = filelock.FileLock(folder / RUN_LOCK, thread_local=False)
+    lock = claim(folder)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:

@@ -10,11 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
-import tqdm
 
-from tests.engine.train.test_resume import Person, spec  # noqa: F401
+from tests.engine.train.test_resume import Person
 from workbench.engine import models
 from workbench.engine.codegen.train import train as train_script
 from workbench.engine.errors import InputError
@@ -23,18 +21,21 @@ from workbench.engine.train.folder import CURVE
 from workbench.engine.train.heads import HEADS
 from workbench.engine.values import Best, Checkpoint, Method, TrainPoint, TrainResult, TrainSpec
 
+BY_LOSS: dict[str, Any] = {
+    "load_best_model_at_end": True, "metric_for_best_model": "loss", "learning_rate": 0.1, "eval_steps": 3,
+}  # fmt: skip
+
 
 @pytest.fixture
-def best(spec: TrainSpec) -> TrainSpec:  # noqa: F811
+def best(spec: TrainSpec) -> TrainSpec:
     """18 steps evaluated every 3; its best evaluation by the loss is not its last."""
-    return replace(spec, load_best_model_at_end=True, metric_for_best_model="loss", learning_rate=0.1, eval_steps=3)
+    return replace(spec, **BY_LOSS)
 
 
-@pytest.fixture(autouse=True)
-def _no_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The script runs in this process, and tqdm would leave its thread behind.
-    monkeypatch.setattr(tqdm.tqdm, "monitor_interval", 0)
-    datasets.disable_progress_bars()
+@pytest.fixture(scope="module")
+def chosen(plain: TrainSpec) -> TrainResult:
+    """The run of `best` from its first step to its last, which no test changes."""
+    return fine_tune(replace(plain, **BY_LOSS, output_dir=plain.output_dir.with_name("best")))
 
 
 def _evaluations(result: TrainResult) -> list[TrainPoint]:
@@ -75,9 +76,10 @@ def test_the_result_is_the_best_evaluation_and_says_which(best: TrainSpec) -> No
     assert not list(folder.glob("checkpoint-*")), "they were kept to go on from"
 
 
-def test_choosing_changes_no_loss_and_without_it_the_last_step_is_the_result(best: TrainSpec, tmp_path: Path) -> None:
-    chosen = fine_tune(best)
-    last = fine_tune(replace(best, load_best_model_at_end=False, output_dir=tmp_path / "last"))
+def test_choosing_changes_no_loss_and_without_it_the_last_step_is_the_result(
+    best: TrainSpec, chosen: TrainResult
+) -> None:
+    last = fine_tune(replace(best, load_best_model_at_end=False))
     assert last.best is None
     assert [(p.loss, p.eval_loss) for p in last.points] == [(p.loss, p.eval_loss) for p in chosen.points]
     assert _weights(last.checkpoint.path) != _weights(chosen.checkpoint.path)
@@ -93,15 +95,14 @@ def test_any_metric_can_choose(best: TrainSpec, metric: str, pick: Callable[...,
     assert result.best.step == _evaluations(result)[told.index(pick(told))].step, "of equals the first"
 
 
-def test_the_script_ends_with_the_same_weights(best: TrainSpec, tmp_path: Path) -> None:
-    result = fine_tune(best)
+def test_the_script_ends_with_the_same_weights(best: TrainSpec, chosen: TrainResult, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     with contextlib.redirect_stdout(io.StringIO()):
         exec(train_script(replace(best, output_dir=theirs)), {"__name__": "__main__"})
-    assert _weights(theirs) == _weights(result.checkpoint.path)
+    assert _weights(theirs) == _weights(chosen.checkpoint.path)
     state = json.loads((theirs / "trainer_state.json").read_text())
-    assert result.best is not None
-    assert (state["best_global_step"], state["best_metric"]) == (result.best.step, result.best.value)
+    assert chosen.best is not None
+    assert (state["best_global_step"], state["best_metric"]) == (chosen.best.step, chosen.best.value)
 
 
 def _at(step: int) -> Callable[[Any], bool]:
@@ -109,19 +110,16 @@ def _at(step: int) -> Callable[[Any], bool]:
 
 
 @pytest.mark.parametrize("stop", [2, 5, 8, 11, 14, 17])
-def test_a_run_that_was_stopped_ends_with_the_same_best(best: TrainSpec, stop: int, tmp_path: Path) -> None:
-    whole = fine_tune(replace(best, output_dir=tmp_path / "whole"))
+def test_a_run_that_was_stopped_ends_with_the_same_best(best: TrainSpec, chosen: TrainResult, stop: int) -> None:
     stopped = fine_tune(best, task=Person(until=_at(stop)))
     assert stopped.stopped
     seen = _evaluations(stopped)
     assert stopped.best == (Best(_wanted(stopped).step, "loss", _wanted(stopped).eval_loss or 0.0) if seen else None)
-    _same(resume(best.output_dir), whole)
+    _same(resume(best.output_dir), chosen)
 
 
 @pytest.mark.parametrize("step", [5, 10, 16])
-def test_a_run_that_broke_off_ends_with_the_same_best(best: TrainSpec, step: int, tmp_path: Path) -> None:
-    whole = fine_tune(replace(best, output_dir=tmp_path / "whole"))
-
+def test_a_run_that_broke_off_ends_with_the_same_best(best: TrainSpec, chosen: TrainResult, step: int) -> None:
     class Breaking(Person):
         def send(self, part: object) -> None:
             if _at(step)(part):
@@ -131,11 +129,10 @@ def test_a_run_that_broke_off_ends_with_the_same_best(best: TrainSpec, step: int
         fine_tune(best, task=Breaking())
     left = [checkpoints.step_of(each) for each in checkpoints.complete(best.output_dir)]
     assert left and step not in left, "nothing was saved on the way out"
-    _same(resume(best.output_dir), whole)
+    _same(resume(best.output_dir), chosen)
 
 
-def test_a_stop_in_an_evaluation_keeps_the_best_so_far(best: TrainSpec, tmp_path: Path) -> None:
-    whole = fine_tune(replace(best, output_dir=tmp_path / "whole"))
+def test_a_stop_in_an_evaluation_keeps_the_best_so_far(best: TrainSpec, chosen: TrainResult) -> None:
     # It is stopped in the evaluation of step 18, when all others have been.
     noted: list[str] = []
 
@@ -147,17 +144,16 @@ def test_a_stop_in_an_evaluation_keeps_the_best_so_far(best: TrainSpec, tmp_path
     stopped = fine_tune(best, task=Leaving())
     assert stopped.best is not None
     assert evaluate(best, stopped.checkpoint).metrics["loss"] == pytest.approx(stopped.best.value, rel=1e-6)
-    _same(resume(best.output_dir), whole)
+    _same(resume(best.output_dir), chosen)
 
 
 def test_a_moved_run_finds_its_best_checkpoint_again(
-    best: TrainSpec, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    best: TrainSpec, chosen: TrainResult, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = fine_tune(replace(best, output_dir=tmp_path / "whole"))
-    assert whole.best is not None
-    fine_tune(best, task=Person(until=_at(whole.best.step + 1)))
+    assert chosen.best is not None
+    fine_tune(best, task=Person(until=_at(chosen.best.step + 1)))
     moved = best.output_dir.rename(tmp_path / "moved")
-    _same(resume(moved), whole)
+    _same(resume(moved), chosen)
     caplog.clear()
 
 
@@ -176,9 +172,9 @@ def test_the_best_checkpoint_is_kept_however_many_follow(best: TrainSpec) -> Non
 
 
 def test_a_best_that_cannot_be_written_is_told_and_the_best_kept_one_is_the_result(
-    best: TrainSpec, monkeypatch: pytest.MonkeyPatch
+    best: TrainSpec, chosen: TrainResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = fine_tune(replace(best, output_dir=best.output_dir / "first")).best
+    first = chosen.best
     assert first is not None
     real = checkpoints.seal
 
@@ -189,7 +185,7 @@ def test_a_best_that_cannot_be_written_is_told_and_the_best_kept_one_is_the_resu
 
     monkeypatch.setattr(checkpoints, "seal", full)
     person = Person()
-    result = fine_tune(replace(best, output_dir=best.output_dir / "second"), task=person)
+    result = fine_tune(best, task=person)
     told = [part for part in person.parts if isinstance(part, Saved)]
     assert [part.step for part in told] == [first.step]
     assert "disk is full" in str(told[0].error)
@@ -199,8 +195,8 @@ def test_a_best_that_cannot_be_written_is_told_and_the_best_kept_one_is_the_resu
     assert evaluate(best, result.checkpoint).metrics["loss"] == pytest.approx(result.best.value, rel=1e-6)
 
 
-def test_a_damaged_best_checkpoint_leaves_the_last_step_and_says_so(best: TrainSpec) -> None:
-    first = fine_tune(replace(best, output_dir=best.output_dir / "first")).best
+def test_a_damaged_best_checkpoint_leaves_the_last_step_and_says_so(best: TrainSpec, chosen: TrainResult) -> None:
+    first = chosen.best
     assert first is not None
     lines: list[str] = []
 
@@ -210,11 +206,10 @@ def test_a_damaged_best_checkpoint_leaves_the_last_step_and_says_so(best: TrainS
 
         def send(self, part: object) -> None:
             if _at(18)(part):
-                weights = second / f"checkpoint-{first.step}" / "model.safetensors"
+                weights = best.output_dir / f"checkpoint-{first.step}" / "model.safetensors"
                 weights.write_bytes(weights.read_bytes()[:-1] + b"?")
 
-    second = best.output_dir / "second"
-    result = fine_tune(replace(best, output_dir=second), task=Spoiling())
+    result = fine_tune(best, task=Spoiling())
     assert result.best is None
     assert any("model.safetensors is not as it was written" in line and "last step" in line for line in lines)
     last = _evaluations(result)[-1]

@@ -9,43 +9,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import pytest
 import sacrebleu
 import torch
-import tqdm
 from rouge_score import rouge_scorer
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, EvalPrediction
 
 from tests.engine.train.test_run import Recorder
-from tests.tiny_seq2seq import build_tiny_t5
 from workbench.engine.codegen.train import train as train_script
 from workbench.engine.task import Progress, Silent
 from workbench.engine.train import HEADS, evaluate, fine_tune, resume
 from workbench.engine.train.metrics import generated_metrics
 from workbench.engine.train.rows import split_rows
-from workbench.engine.values import DataSource, TrainPoint, TrainSpec
+from workbench.engine.values import Checkpoint, DataSource, TrainPoint, TrainSpec
 
 TOLD = {"bleu", "chrf", "rouge1", "rouge2", "rougeL", "exact_match", "tokens", "perplexity"}
 
 
-@pytest.fixture(autouse=True)
-def _no_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The script runs in this process, and tqdm would leave its thread behind.
-    monkeypatch.setattr(tqdm.tqdm, "monitor_interval", 0)
-    datasets.disable_progress_bars()
-
-
 @pytest.fixture
-def spec(tmp_path: Path) -> TrainSpec:
+def spec(tiny_t5: Checkpoint, tmp_path: Path) -> TrainSpec:
     """24 rows, 18 of them trained on; the answer is nearly always the same, so a tiny model learns to write it."""
     path = tmp_path / "pairs.jsonl"
     rows = [{"source": f"the lazy dog {n}", "target": f"the quick brown fox, {n % 2}"} for n in range(24)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return TrainSpec(
         task="text2text-generation",
-        checkpoint=build_tiny_t5(tmp_path / "tiny-t5"),
+        checkpoint=tiny_t5,
         data=DataSource(path),
         columns={"source": "source", "target": "target"},
         output_dir=tmp_path / "runs" / "ours",

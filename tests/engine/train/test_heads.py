@@ -12,15 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import pytest
 import torch
-import tqdm
 from PIL import Image
 
+from tests.engine.train.rows import DATA, TAGGED, talk
 from tests.engine.train.test_run import Recorder
-from tests.tiny_seq2seq import build_tiny_t5
 from tests.tiny_tasks import build_tiny_vision
 from workbench.engine import models
 from workbench.engine.codegen.train import train as train_script
@@ -37,47 +35,6 @@ from workbench.engine.train.metrics import answer_scores, multi_label_metrics, r
 from workbench.engine.train.rows import split_rows
 from workbench.engine.values import Checkpoint, DataSource, TrainSpec
 
-WORDS = ("a wonderful film", "the worst film in years", "a good book about the city", "the lazy dog and the quick fox")
-TAGGED = (
-    (["Angela", "Merkel", "met", "Barack", "Obama", "in", "Berlin"],
-     ["B-PER", "I-PER", "O", "B-PER", "I-PER", "O", "B-LOC"]),
-    (["The", "capital", "of", "France", "is", "Paris"], ["O", "O", "O", "B-LOC", "O", "B-LOC"]),
-    (["She", "was", "reading", "a", "book"], ["O", "O", "O", "O", "O"]),
-)  # fmt: skip
-
-
-def _talk(n: int) -> list[dict[str, str]]:
-    return [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": f"What is the capital of France? {n}"},
-        {"role": "assistant", "content": "Paris."},
-        {"role": "user", "content": "And of Italy?"},
-        {"role": "assistant", "content": f"It is Rome {n}."},
-    ]
-
-
-DATA: dict[str, list[dict[str, Any]]] = {
-    "text-classification": [{"text": f"{WORDS[n % 4]} {n}", "label": "ab"[n % 2]} for n in range(24)],
-    "pair": [{"text": WORDS[n % 4], "pair": WORDS[n % 3], "label": "ab"[n % 2]} for n in range(24)],
-    "multi-label-classification": [
-        {"text": f"{WORDS[n % 4]} {n}", "label": [["x"], ["x", "y"], [], ["z"]][n % 4]} for n in range(24)
-    ],
-    "text-regression": [{"text": f"{WORDS[n % 4]} {n}", "label": n / 7} for n in range(24)],
-    "token-classification": [{"tokens": TAGGED[n % 3][0], "tags": TAGGED[n % 3][1]} for n in range(24)],
-    "chat": [{"messages": _talk(n)} for n in range(24)],
-    "prompts": [{"prompt": f"What is {n}?", "completion": f" It is {WORDS[n % 4]}."} for n in range(24)],
-    "text-generation": [{"text": f"{WORDS[n % 4]} {n}"} for n in range(60)],
-    "fill-mask": [{"text": f"{WORDS[n % 4]} {n}"} for n in range(24)],
-    "question-answering": [
-        {
-            "question": "What is the capital?",
-            "context": f"Row {n}. The capital of France is Paris, and so on. " * 3,
-            "answers": {"text": ["Paris"], "answer_start": [f"Row {n}. The capital of France is ".__len__()]},
-        }
-        for n in range(16)
-    ],
-    "text2text-generation": [{"source": f"the lazy dog {n}", "target": f"the quick fox {n}"} for n in range(24)],
-}
 METRICS = {
     "text-classification": {"accuracy", "f1"},
     "pair": {"accuracy", "f1"},
@@ -91,49 +48,6 @@ METRICS = {
     "question-answering": {"f1", "exact_match"},
     "text2text-generation": {"token_accuracy", "exact_match", "perplexity"},
 }
-TASKS = {"pair": "text-classification", "prompts": "chat"}
-
-
-@pytest.fixture
-def tiny_t5(tmp_path: Path) -> Checkpoint:
-    """An encoder and a decoder."""
-    return build_tiny_t5(tmp_path / "tiny-t5")
-
-
-@pytest.fixture
-def spec_for(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """Makes the spec of a run of 3 steps on the data called ``kind``."""
-
-    def make(kind: str, rows: list[dict[str, Any]] | None = None, **changes: Any) -> TrainSpec:
-        rows = DATA[kind] if rows is None else rows
-        path = tmp_path / f"{kind}.jsonl"
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        llama = kind in ("chat", "prompts", "text-generation")
-        name = "tiny_t5" if kind == "text2text-generation" else "tiny_llama" if llama else "tiny_bert"
-        spec = TrainSpec(
-            task=TASKS.get(kind, kind),
-            checkpoint=request.getfixturevalue(name),
-            data=DataSource(path),
-            columns={column: column for column in rows[0]},
-            output_dir=tmp_path / "runs" / "ours",
-            eval_fraction=0.25,
-            batch_size=4,
-            max_length={"text-generation": 32, "text2text-generation": 24}.get(kind, 96),
-            max_steps=3,
-            learning_rate=1e-3,
-            threads=1,
-            seed=5,
-        )
-        return replace(spec, **changes)
-
-    return make
-
-
-@pytest.fixture(autouse=True)
-def _no_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The scripts run in this process, and tqdm would leave its thread behind.
-    monkeypatch.setattr(tqdm.tqdm, "monitor_interval", 0)
-    datasets.disable_progress_bars()
 
 
 def _history(folder: Path) -> list[dict[str, Any]]:
@@ -344,7 +258,7 @@ def test_a_template_that_rewrites_earlier_turns_asks_for_the_last_only(tiny_llam
         "{{ m['content'] if loop.last or m['role'] == 'user' else 'dropped' }}<|im_end|>\n{% endfor %}"
         "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     )
-    row = {"messages": json.dumps(_talk(1)[1:])}
+    row = {"messages": json.dumps(talk(1)[1:])}
     with pytest.raises(ValueError, match="turn 2 in another way"):
         chat_ids(tokenizer, row, False)
     assert _learned(tokenizer, chat_ids(tokenizer, row, True)) == "It is Rome 1.<|im_end|>"

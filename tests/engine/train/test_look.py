@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 
-from tests.engine.train.test_heads import spec_for as spec_for
 from tests.engine.train.test_run import Recorder
 from workbench.engine.task import Cancelled, Progress, Silent
 from workbench.engine.train import HEADS, fine_tune

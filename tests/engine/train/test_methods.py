@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests import forked
 from workbench.engine import models
 from workbench.engine.adapters import adapter_in
 from workbench.engine.codegen.train import train as train_script
@@ -144,9 +144,7 @@ def test_losses_and_weights_equal_those_of_the_script(
     result = fine_tune(spec)
     theirs = tmp_path / "by script"
     (tmp_path / "script.py").write_text(train_script(replace(spec, output_dir=theirs)), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=240, env={**os.environ}
-    )
+    done = forked.run("script.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert _curve(result.checkpoint.path) == _curve(theirs)
     assert len([point for point in result.points if point.loss is not None]) >= 2
@@ -403,7 +401,7 @@ def test_a_packed_base_learns_as_the_script_does(classify: TrainSpec, tmp_path: 
     result = fine_tune(spec)
     theirs = tmp_path / "by script"
     (tmp_path / "script.py").write_text(train_script(replace(spec, output_dir=theirs)), encoding="utf-8")
-    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    done = forked.run("script.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert _curve(result.checkpoint.path) == _curve(theirs)
     assert models.load(result.checkpoint).missing == ()

@@ -58,54 +58,53 @@ def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
     )
 
 
-def _train(spec: TrainSpec, folder: Path, *more: str) -> list[dict[str, Any]]:
-    folder.mkdir(exist_ok=True)
-    file = record.write(Record(spec), folder).rename(folder / "made.toml")
+def _train(spec: TrainSpec, folder: Path) -> list[dict[str, Any]]:
+    folder.mkdir()
+    file = record.write(Record(spec), folder)
     done = subprocess.run(
-        [sys.executable, "-m", "workbench", "train", str(file), *more], capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "workbench", "train", str(file)], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr + done.stdout
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_the_same_file_without_a_window_gives_the_same_losses(spec: TrainSpec, tmp_path: Path) -> None:
+    # A run.toml stands for the run in its folder; made anew from it, one comes to stand beside that.
     told = _train(spec, tmp_path / "asked")
+    made = tmp_path / "asked-2"
+    assert [path.name for path in (tmp_path / "asked").iterdir()] == ["run.toml"]
     here = fine_tune(replace(spec, output_dir=tmp_path / "here"))
     points = [line for line in told if line["event"] == "point"]
     assert [line.get("loss") for line in points] == [point.loss for point in here.points]
     assert told[-1] == {
-        "event": "result", "folder": str(spec.output_dir), "stopped": False,
+        "event": "result", "folder": str(made), "stopped": False,
         "train_rows": here.train_rows, "eval_rows": here.eval_rows, "processes": 1,
     }  # fmt: skip
     weights = "model.safetensors"
-    assert (spec.output_dir / weights).read_bytes() == (here.checkpoint.path / weights).read_bytes()
+    assert (made / weights).read_bytes() == (here.checkpoint.path / weights).read_bytes()
 
 
-def test_two_processes_are_two_and_give_the_losses_of_one(spec: TrainSpec, tmp_path: Path) -> None:
+def test_two_processes_are_two_give_the_losses_of_one_and_end_with_the_best(spec: TrainSpec, tmp_path: Path) -> None:
+    spec = replace(
+        spec, load_best_model_at_end=True, metric_for_best_model="loss", learning_rate=0.1, eval_steps=1, max_steps=8
+    )
     one = fine_tune(replace(spec, output_dir=tmp_path / "one"))
     started = outside.start(spec, processes=2)
     two = outside.follow(started)
     said = [json.loads(line) for line in started.log.read_text().splitlines() if line.startswith("{")]
     assert said[-1]["processes"] == 2
     losses = [(a.loss, b.loss) for a, b in zip(one.points, two.points, strict=True) if a.loss is not None]
-    assert len(losses) == 6
+    assert len(losses) == 8
     for a, b in losses:
         assert b == pytest.approx(a, abs=1e-3)
-    assert two.points[-1].eval_loss == pytest.approx(one.points[-1].eval_loss, abs=1e-3)
+    told = {point.step: point.eval_loss for point in two.points if point.eval_loss is not None}
+    assert list(told.values()) == pytest.approx([p.eval_loss for p in one.points if p.loss is None], abs=1e-3)
     assert (two.train_rows, two.eval_rows, two.labels) == (one.train_rows, one.eval_rows, one.labels)
-
-
-def test_two_processes_end_with_the_best_evaluation(spec: TrainSpec, tmp_path: Path) -> None:
-    spec = replace(
-        spec, load_best_model_at_end=True, metric_for_best_model="loss", learning_rate=0.1, eval_steps=1, max_steps=8
-    )
-    result = outside.follow(outside.start(spec, processes=2))
-    told = {point.step: point.eval_loss for point in result.points if point.eval_loss is not None}
     assert len(told) == 8
-    assert result.best is not None
-    assert result.best.value == min(told.values()) == told[result.best.step]
-    assert result.best.step < 8, "or nothing was chosen"
-    assert evaluate(spec, result.checkpoint).metrics["loss"] == pytest.approx(result.best.value, abs=1e-4)
+    assert two.best is not None
+    assert two.best.value == min(told.values()) == told[two.best.step]
+    assert two.best.step < 8, "or nothing was chosen"
+    assert evaluate(spec, two.checkpoint).metrics["loss"] == pytest.approx(two.best.value, abs=1e-4)
 
 
 def test_a_stop_ends_both_processes_after_the_same_step_and_keeps_the_checkpoint(spec: TrainSpec) -> None:
@@ -123,34 +122,33 @@ def test_a_stop_ends_both_processes_after_the_same_step_and_keeps_the_checkpoint
     assert outside.going_on() == ()
 
 
-def test_watching_can_end_and_begin_again_while_the_run_goes_on(spec: TrainSpec) -> None:
-    started = outside.start(replace(spec, max_steps=100_000))
+def test_watching_ends_and_begins_again_and_a_resumed_run_sends_each_point_once(spec: TrainSpec) -> None:
+    spec = replace(spec, max_steps=100_000)
+    started = outside.start(spec)
     with pytest.raises(Cancelled):
         outside.follow(started, task=Recorder(lambda part: isinstance(part, TrainPoint)))
     (found,) = outside.going_on()
     assert found == started
     outside.stop(found)
-    again = outside.follow(found)
-    assert again.stopped
-    assert next(point.step for point in again.points if point.loss is not None) == 1
+    stopped = outside.follow(found)
+    assert stopped.stopped
+    last = stopped.points[-1].step
+    assert [point.step for point in stopped.points if point.loss is not None] == list(range(1, last + 1))
 
-
-def test_a_resumed_run_sends_each_point_once_and_keeps_its_number_of_processes(spec: TrainSpec) -> None:
-    started = outside.start(replace(spec, max_steps=40))
-
-    def until(part: Any) -> bool:
-        if isinstance(part, TrainPoint) and part.step == 3:
-            outside.stop(started)
-        return False
-
-    assert outside.follow(started, task=Recorder(until)).stopped
     with pytest.raises(InputError, match="Resume it with 1"):
         outside.start(spec, processes=2, resume=True)
-    watching = Recorder()
-    again = outside.follow(outside.start(replace(spec, max_steps=40), resume=True), task=watching)
-    assert not again.stopped
+    resumed = outside.start(spec, resume=True)
+
+    def until(part: Any) -> bool:
+        if isinstance(part, TrainPoint) and part.step > last:
+            outside.stop(resumed)
+        return False
+
+    watching = Recorder(until)
+    again = outside.follow(resumed, task=watching)
+    assert again.stopped
     losses = [point.step for point in again.points if point.loss is not None]
-    assert losses == list(range(1, 41))
+    assert losses == list(range(1, again.points[-1].step + 1))
     assert [point.step for point in watching.points if point.loss is not None] == losses
 
 

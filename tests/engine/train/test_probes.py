@@ -16,7 +16,7 @@ from tests.tiny import build_tiny_bert
 from workbench.engine import models
 from workbench.engine.task import Cancelled, Silent
 from workbench.engine.train import fine_tune, probes, resume
-from workbench.engine.values import Checkpoint, DataSource, ProbeResult, TrainPoint, TrainSpec
+from workbench.engine.values import Checkpoint, ProbeResult, TrainPoint, TrainSpec
 
 REVIEWS = "".join(f"a {('terrible', 'wonderful')[n % 2]} film {n},{('bad', 'good')[n % 2]}\n" for n in range(60))
 
@@ -47,25 +47,13 @@ class Listener(Silent):
 
 
 @pytest.fixture
-def classify(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
-    """60 rows, 48 of them trained on: 6 steps of 8 rows an epoch, with dropout."""
-    data = tmp_path / "reviews.csv"
-    data.write_text("text,label\n" + REVIEWS, encoding="utf-8")
-    return TrainSpec(
-        task="text-classification",
-        checkpoint=tiny_bert,
-        data=DataSource(data),
-        columns={"text": "text", "label": "label"},
-        output_dir=tmp_path / "runs" / "probed",
-        eval_fraction=0.2,
-        batch_size=8,
-        max_length=24,
-        learning_rate=5e-3,
-        epochs=2.0,
-        threads=1,
-        probes=("a wonderful film", "a terrible film"),
-        probe_steps=4,
-    )
+def classify(spec: TrainSpec) -> TrainSpec:
+    """12 steps with two probes."""
+    assert spec.data.path is not None
+    spec.data.path.write_text("text,label\n" + REVIEWS, encoding="utf-8")
+    return replace(
+        spec, learning_rate=5e-3, epochs=2.0, probes=("a wonderful film", "a terrible film"), probe_steps=4
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests import forked
 from workbench.engine import models
 from workbench.engine.errors import DataError, InputError, OutOfSpace, WorkbenchError
 from workbench.engine.task import Cancelled, Silent
@@ -25,7 +27,6 @@ from workbench.engine.train import Saved, TooLarge, Wishes, checkpoints, fine_tu
 from workbench.engine.train.folder import CURVE, RunFolder, is_running
 from workbench.engine.values import Best, Checkpoint, DataSource, Method, TrainPoint, TrainResult, TrainSpec
 
-#: What a run in a process of its own does with a pickled spec is not done: it reads a ``run.toml``.
 CHILD = """
 import os, signal, sys
 from pathlib import Path
@@ -83,30 +84,6 @@ class Person(Silent):
     def check(self) -> None:
         if self.cancelled:
             raise Cancelled
-
-
-@pytest.fixture
-def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
-    """60 rows of different length, 48 of them trained on: 6 steps of 8 rows an epoch, with dropout."""
-    data = tmp_path / "reviews.csv"
-    data.write_text(
-        "text,label\n"
-        + "".join(f"a {'very ' * (n % 7)}{('terrible', 'wonderful')[n % 2]} film {n},{n % 2}\n" for n in range(60)),
-        encoding="utf-8",
-    )
-    return TrainSpec(
-        task="text-classification",
-        checkpoint=tiny_bert,
-        data=DataSource(data),
-        columns={"text": "text", "label": "label"},
-        output_dir=tmp_path / "runs" / "tiny",
-        eval_fraction=0.2,
-        batch_size=8,
-        max_length=24,
-        learning_rate=1e-3,
-        epochs=3.0,
-        threads=1,
-    )
 
 
 def _at(step: int) -> Callable[[Any], bool]:
@@ -177,8 +154,7 @@ def test_an_adapter_goes_on_bit_for_bit(spec: TrainSpec, tmp_path: Path) -> None
     assert (spec.output_dir / name).read_bytes() == (whole.checkpoint.path / name).read_bytes()
 
 
-def test_a_run_stopped_twice_and_while_it_waited_is_still_the_same(spec: TrainSpec, tmp_path: Path) -> None:
-    whole = fine_tune(replace(spec, output_dir=tmp_path / "whole"))
+def test_a_run_stopped_twice_and_while_it_waited_is_still_the_same(spec: TrainSpec, whole: TrainResult) -> None:
     wishes = Wishes()
 
     def pause(part: object) -> bool:
@@ -211,18 +187,15 @@ def test_a_run_may_be_stopped_in_an_evaluation(spec: TrainSpec, tmp_path: Path) 
     [("step", 10, 6), ("weights", 11, 6), ("manifest", 11, 6), ("sealed", 11, 6), ("rotation", 17, 12)],
 )
 def test_a_killed_run_goes_on_after_its_last_whole_checkpoint(
-    spec: TrainSpec, tmp_path: Path, moment: str, step: int, kept: int
+    spec: TrainSpec, whole: TrainResult, tmp_path: Path, moment: str, step: int, kept: int
 ) -> None:
-    changes = {"epochs": 4.0} if moment == "rotation" else {}
-    whole = fine_tune(replace(spec, output_dir=tmp_path / "whole", **changes))
+    if moment == "rotation":
+        spec = replace(spec, epochs=4.0)
+        whole = fine_tune(replace(spec, output_dir=tmp_path / "whole"))
     (tmp_path / "plan").mkdir()
-    plan = record.write(record.Record(replace(spec, **changes)), tmp_path / "plan")
-    plan.rename(plan.with_name("plan.toml"))
-    child = subprocess.run(
-        [sys.executable, "-c", CHILD, str(plan.with_name("plan.toml")), moment, str(step)],
-        cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
-    assert child.returncode == -9, child.stderr
+    plan = record.write(record.Record(spec), tmp_path / "plan").rename(tmp_path / "plan" / "plan.toml")
+    child = forked.run("-c", CHILD, str(plan), moment, str(step))
+    assert child.returncode == -signal.SIGKILL, child.stderr
     folder = spec.output_dir
     assert not is_running(folder)
     found = [checkpoints.step_of(each) for each in checkpoints.complete(folder)]
@@ -235,8 +208,7 @@ def test_a_killed_run_goes_on_after_its_last_whole_checkpoint(
     assert not [name for name in _names(folder) if name.startswith((".", "checkpoint"))]
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_again(spec: TrainSpec, tmp_path: Path) -> None:
-    whole = fine_tune(replace(spec, output_dir=tmp_path / "whole"))
+def test_a_run_killed_before_its_first_checkpoint_starts_again(spec: TrainSpec, whole: TrainResult) -> None:
     folder = RunFolder(spec.output_dir, Silent())
     folder.make()
     record.write(record.read(whole.checkpoint.path), spec.output_dir)
@@ -247,8 +219,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(spec: TrainSpec, 
     _same(resume(spec.output_dir), whole)
 
 
-def test_a_checkpoint_that_was_damaged_is_passed_over(spec: TrainSpec, tmp_path: Path) -> None:
-    whole = fine_tune(replace(spec, output_dir=tmp_path / "whole"))
+def test_a_checkpoint_that_was_damaged_is_passed_over(spec: TrainSpec, whole: TrainResult) -> None:
     fine_tune(spec, task=Person(_at(14)))
     six, newest = checkpoints.complete(spec.output_dir)[-2:]
     content = bytearray((newest / "optimizer.pt").read_bytes())
@@ -356,9 +327,8 @@ def test_a_finished_run_keeps_its_result_alone(spec: TrainSpec) -> None:
 
 @pytest.mark.parametrize("at", [1, 2])
 def test_a_full_disk_at_a_checkpoint_is_told_and_the_training_goes_on(
-    spec: TrainSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+    spec: TrainSpec, whole: TrainResult, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    whole = fine_tune(replace(spec, output_dir=tmp_path / "whole"))
     real, saves = os.fsync, []
 
     def full(descriptor: int) -> None:
@@ -387,7 +357,9 @@ def test_a_full_disk_at_a_checkpoint_is_told_and_the_training_goes_on(
     assert not list(spec.output_dir.glob(".*"))
 
 
-def test_a_disk_that_is_really_full_leaves_the_last_good_checkpoint(spec: TrainSpec, tmp_path: Path) -> None:
+def test_a_disk_that_is_really_full_leaves_the_last_good_checkpoint(
+    spec: TrainSpec, whole: TrainResult, tmp_path: Path
+) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     if (
@@ -420,7 +392,6 @@ def test_a_disk_that_is_really_full_leaves_the_last_good_checkpoint(spec: TrainS
         assert [each.name for each in checkpoints.complete(folder)] == ["checkpoint-6"]
         assert not (folder / "config.json").exists()
         filler.unlink()
-        whole = fine_tune(replace(spec, output_dir=tmp_path / "whole"))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(shutil, "disk_usage", lambda path: usage(path)._replace(free=10**9))
             _same(resume(folder), whole)
@@ -476,10 +447,7 @@ def test_out_of_memory_says_which_smaller_run_does_the_same(spec: TrainSpec, tmp
     large = replace(spec, data=DataSource(data), batch_size=600, max_length=128, epochs=1.0)
     (tmp_path / "plan").mkdir()
     plan = record.write(record.Record(large), tmp_path / "plan").rename(tmp_path / "plan" / "plan.toml")
-    child = subprocess.run(
-        [sys.executable, "-c", script, str(plan)],
-        cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+    child = forked.run("-c", script, str(plan))
     assert child.stdout.startswith("300 2 The training stopped at step 2. "), child.stderr
     assert "batches of 300 and twice the accumulation" in child.stdout
     assert json.loads((spec.output_dir / CURVE).read_text().splitlines()[-1])["state"] == "failed"
@@ -632,8 +600,9 @@ def test_the_record_holds_data_versions_and_arguments(spec: TrainSpec) -> None:
     assert "output_dir" not in read.arguments
 
 
-def test_the_default_dtype_of_another_thread_does_not_reach_a_step(spec: TrainSpec, tiny_llama: Checkpoint) -> None:
-    whole = fine_tune(replace(spec, output_dir=spec.output_dir.with_name("alone"), save_steps=1))
+def test_the_default_dtype_of_another_thread_does_not_reach_a_step(
+    spec: TrainSpec, whole: TrainResult, tiny_llama: Checkpoint
+) -> None:
     stop = threading.Event()
     loaded: list[str] = []
 

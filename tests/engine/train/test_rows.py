@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tqdm
 from datasets import Dataset, DatasetDict
 
+from tests import forked
 from workbench.engine.codegen.train import train as train_script
 from workbench.engine.errors import DataError
 from workbench.engine.task import Silent
@@ -99,10 +96,7 @@ def test_no_usable_row_on_either_side_is_refused(spec: TrainSpec, tmp_path: Path
         split_rows(replace(spec, evaluation=DataSource(other)), Silent())
 
 
-def test_the_script_evaluates_on_the_same_rows(
-    spec: TrainSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tqdm.tqdm, "monitor_interval", 0)
+def test_the_script_evaluates_on_the_same_rows(spec: TrainSpec, tmp_path: Path) -> None:
     rows = [{"text": f"{word} film {n}", "label": word} for n in range(8) for word in ("good", "bad")]
     sets = {
         "train": Dataset.from_list(rows),
@@ -113,9 +107,7 @@ def test_the_script_evaluates_on_the_same_rows(
     spec = replace(spec, data=source, evaluation=replace(source, split="validation"), rows=14)
     result = fine_tune(spec)
     (tmp_path / "script.py").write_text(train_script(replace(spec, output_dir=tmp_path / "theirs")), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=240, env={**os.environ}
-    )
+    done = forked.run("script.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     ours, theirs = (_losses(folder) for folder in (result.checkpoint.path, tmp_path / "theirs"))
     assert result.eval_rows == 5

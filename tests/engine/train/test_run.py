@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +15,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
+from tests import forked
 from workbench.engine import models
 from workbench.engine.codegen.train import train as train_script
 from workbench.engine.errors import CheckpointError, DataError, InputError, NotSupported, WorkbenchError
@@ -171,9 +169,7 @@ def test_losses_equal_those_of_the_script(
     result = fine_tune(spec)
     theirs_dir = tmp_path / "by script"
     (tmp_path / "script.py").write_text(train_script(replace(spec, output_dir=theirs_dir)), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=240, env={**os.environ}
-    )
+    done = forked.run("script.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     keys = ("step", "loss", "grad_norm", "learning_rate", "eval_loss", "eval_accuracy", "eval_f1")
     ours, theirs = (

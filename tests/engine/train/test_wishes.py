@@ -15,7 +15,7 @@ import pytest
 from workbench.engine import models
 from workbench.engine.task import Cancelled, Progress, Silent
 from workbench.engine.train import Saved, Wishes, fine_tune, methods
-from workbench.engine.values import Checkpoint, DataSource, TrainPoint, TrainSpec
+from workbench.engine.values import Checkpoint, TrainPoint, TrainSpec
 
 
 class Person(Silent):
@@ -46,26 +46,9 @@ class Person(Silent):
 
 
 @pytest.fixture
-def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
-    """60 rows, 48 of them trained on: 6 steps of 8 rows an epoch, with dropout."""
-    data = tmp_path / "reviews.csv"
-    data.write_text(
-        "text,label\n" + "".join(f"a {('terrible', 'wonderful')[n % 2]} film {n},{n % 2}\n" for n in range(60)),
-        encoding="utf-8",
-    )
-    return TrainSpec(
-        task="text-classification",
-        checkpoint=tiny_bert,
-        data=DataSource(data),
-        columns={"text": "text", "label": "label"},
-        output_dir=tmp_path / "runs" / "tiny",
-        eval_fraction=0.2,
-        batch_size=8,
-        max_length=24,
-        learning_rate=1e-3,
-        epochs=2.0,
-        threads=1,
-    )
+def spec(spec: TrainSpec) -> TrainSpec:
+    """12 steps."""
+    return replace(spec, epochs=2.0)
 
 
 def _losses(points: list[TrainPoint]) -> list[tuple[int, float, float | None]]:
@@ -136,17 +119,17 @@ def test_time_paused_is_not_counted_and_loading_goes_on_meanwhile(spec: TrainSpe
     began = time.perf_counter()
     models.load(tiny_llama)
     loaded.append(time.perf_counter() - began)
-    thread.join(2.0)
+    thread.join(1.0)
     assert thread.is_alive()
     assert person.progress[-1] == Progress(3, 12, "steps", "Paused", halted=True)
     assert [point.step for point in person.points] == [1, 2, 3]
     wishes.go_on()
     waited = time.perf_counter() - began
     thread.join()
-    assert waited > 2.0
+    assert waited > 1.0
     by_step = {point.step: point for point in person.points if point.loss is not None}
-    assert by_step[4].seconds - by_step[3].seconds < 1.0
-    assert (by_step[4].samples_per_second or 0.0) > 8 / 1.0
+    assert by_step[4].seconds - by_step[3].seconds < waited
+    assert (by_step[4].samples_per_second or 0.0) > 8 / waited
     assert done[0].points[-1].step == 12
 
 
@@ -212,8 +195,8 @@ def test_a_save_that_fails_is_told_leaves_nothing_and_the_run_goes_on(
 ) -> None:
     write = methods.save
 
-    def fail(model: Any, folder: Path, checkpoint: Checkpoint) -> None:
-        write(model, folder, checkpoint)
+    def fail(model: Any, folder: Path, *more: Any) -> None:
+        write(model, folder, *more)
         if "-step-" in folder.name:
             raise OSError(28, "No space left on device")
 

@@ -50,7 +50,7 @@ def test_nothing_is_scrolled_sideways(
         show_tab(find, "views", title)
         for step in ("1", "2", "3", "4"):
             show_tab(find, "steps", step)
-        qtbot.waitUntil(lambda: arrangement.is_narrow is narrow, timeout=5000)
+        qtbot.waitUntil(lambda: arrangement.is_narrow is narrow)
         page = pane.findChild(QScrollArea, "trainer.page")
         assert page.horizontalScrollBar().maximum() == 0, title
         current = find("steps").currentWidget()
@@ -63,19 +63,19 @@ def test_zoomed_in_and_out_again_all_stands_where_it_stood(
     arrangement = pane.findChild(Arrangement)
     pane.resize(897, 529)
     zoom(2.0)
-    qtbot.waitUntil(lambda: arrangement.is_narrow, timeout=5000)
+    qtbot.waitUntil(lambda: arrangement.is_narrow)
     zoom(1.0)
-    qtbot.waitUntil(lambda: not arrangement.is_narrow, timeout=5000)
+    qtbot.waitUntil(lambda: not arrangement.is_narrow)
 
 
 def test_steps_among_the_views_still_start_and_come_back_with_room(qtbot: QtBot, pane: TrainerPane, find: Find) -> None:
     assert "Set up" not in _titles(find)
     pane.resize(500, 700)
-    qtbot.waitUntil(lambda: _titles(find)[0] == "Set up", timeout=5000)
+    qtbot.waitUntil(lambda: _titles(find)[0] == "Set up")
     show_tab(find, "views", "Set up")
     assert find("start").isVisible() and find("dataset").isVisible()
     pane.resize(1300, 850)
-    qtbot.waitUntil(lambda: "Set up" not in _titles(find), timeout=5000)
+    qtbot.waitUntil(lambda: "Set up" not in _titles(find))
     assert find("start").isVisible() and find("dataset").isVisible()
 
 

@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
-from tests.engine.train.test_heads import DATA
+from tests.engine.train.rows import DATA
 from tests.panes.trainer.person import Find
 from workbench.engine.train import HEADS
 from workbench.panes.trainer import TrainerPane

@@ -193,7 +193,7 @@ def test_discard_asks_first_and_leaves_nothing(
     seen = len(pane.points)
     qtbot.waitUntil(lambda: len(pane.points) > seen, timeout=20_000)
     click(qtbot, find("consent_no"))
-    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.consent") is None, timeout=5_000)
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.consent") is None)
     assert all(_controls(find).values())
     click(qtbot, find("discard"))
     click(qtbot, find("consent_yes"))
@@ -212,7 +212,7 @@ def test_the_question_closes_with_the_run(qtbot: QtBot, pane: TrainerPane, find:
     pane.ask_to_discard()
     pane.stop_main_action()
     qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
-    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.consent") is None, timeout=5_000)
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.consent") is None)
     assert spec.output_dir.exists()
 
 
@@ -351,7 +351,7 @@ def test_the_figures_are_those_of_the_last_point_and_a_dash_where_nothing_was_me
     for step in range(1, 11):
         point = TrainPoint(step, 100, step / 50, loss=1.0, seconds=step * 0.5, seconds_left=45.2, samples_per_second=32)
         view.add_point(replace(point, memory=1_240_000_000) if step == 3 else point)
-    qtbot.waitUntil(lambda: "Step 10 of 100 · epoch 0.20" in view._status.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "Step 10 of 100 · epoch 0.20" in view._status.text())
     figures = {
         name: view.findChild(QLabel, f"trainer.figure_{name}").text()
         for name in ("left", "steps", "samples", "tokens", "memory", "metric")
@@ -378,7 +378,7 @@ def test_probes_are_asked_while_it_learns_and_a_past_run_lies_behind_the_next(
     spec = pane.spec()
     assert spec is not None and spec.probes == ("a wonderful film", "a terrible film")
     train(qtbot, find)
-    qtbot.waitUntil(lambda: find("probe_where").text() == "After step 6", timeout=5000)
+    qtbot.waitUntil(lambda: find("probe_where").text() == "After step 6")
     assert find("probe_step").maximum() == 3
     told = find("probe_answers").toPlainText()
     assert all(word in told for word in ("a wonderful film", "a terrible film", "good", "bad"))
@@ -387,7 +387,7 @@ def test_probes_are_asked_while_it_learns_and_a_past_run_lies_behind_the_next(
 
     find("past").menu().aboutToShow.emit()
     chooser = find("past_list")
-    qtbot.waitUntil(lambda: chooser.count() == 0, timeout=5000)
+    qtbot.waitUntil(lambda: chooser.count() == 0)
     find("run_name").setText("second")
     train(qtbot, find)
     find("past").menu().aboutToShow.emit()

@@ -255,7 +255,7 @@ def test_the_legend_of_the_runs_names_what_is_drawn(qtbot: QtBot, spec: TrainSpe
     _open(qtbot, find, 1)
     plot = find("runs_plot")
     qtbot.waitUntil(lambda: plot.past() == ("first",), timeout=20_000)
-    assert [label.text for _, label in plot._legend.items] == ["first"]
+    assert plot._legend.names == ("first",)
 
 
 def _options(task: str) -> dict[str, Any]:
@@ -283,7 +283,7 @@ def test_delete_asks_and_deletes(qtbot: QtBot, spec: TrainSpec, pane: TrainerPan
     click(qtbot, find("runs_delete"))
     assert "first" in find("consent").text()
     click(qtbot, find("consent_no"))
-    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.consent") is None, timeout=5_000)
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.consent") is None)
     assert spec.output_dir.exists()
     click(qtbot, find("runs_delete"))
     click(qtbot, find("consent_yes"))

@@ -86,7 +86,7 @@ def test_gradient_rate_speed_and_memory_are_drawn_where_they_were_measured(qtbot
     run.add_point(TrainPoint(6, 20, 0.3, loss=0.3, device_memory=3_000_000_000))
     assert _find(run, "memory_plot").points("GPU") == ((6, 3.0),)
     assert len(_find(run, "tokens_plot").points("tokens/s")) == 5
-    qtbot.waitUntil(lambda: _find(run, "figure_metric").text() == "81.2 %", timeout=5000)
+    qtbot.waitUntil(lambda: _find(run, "figure_metric").text() == "81.2 %")
     assert _find(run, "figure_device").text() == "3.00 GB"
     assert _find(run, "figure_device").isVisible()
 
@@ -104,7 +104,7 @@ def test_words_of_a_pause_stay_until_it_goes_on(qtbot: QtBot, run: RunView) -> N
         run.add_point(point)
     run.show_progress(Progress(4, 20, "steps", "Paused", halted=True))
     assert "Paused after step 4" in _find(run, "note").text()
-    qtbot.waitUntil(lambda: "Step 4 of 4" in _find(run, "status").text(), timeout=5000)
+    qtbot.waitUntil(lambda: "Step 4 of 4" in _find(run, "status").text())
     assert "Paused after step 4" in _find(run, "note").text()
 
 
@@ -134,7 +134,7 @@ def test_the_run_fits_a_narrow_window(qtbot: QtBot, run: RunView) -> None:
     assert run.minimumSizeHint().width() <= 400
     before = _find(run, "figure_memory").y()
     run.resize(360, 600)
-    qtbot.waitUntil(lambda: _find(run, "figure_memory").y() > before, timeout=5000)
+    qtbot.waitUntil(lambda: _find(run, "figure_memory").y() > before)
 
 
 def test_where_there_is_little_room_the_loss_is_a_tab(qtbot: QtBot, run: RunView) -> None:
@@ -143,11 +143,11 @@ def test_where_there_is_little_room_the_loss_is_a_tab(qtbot: QtBot, run: RunView
     loss, tabs = _find(run, "loss_plot"), _find(run, "more_plots")
     assert tabs.indexOf(loss) < 0
     run.resize(420, 480)
-    qtbot.waitUntil(lambda: tabs.indexOf(loss) == tabs.currentIndex() == 0, timeout=5000)
+    qtbot.waitUntil(lambda: tabs.indexOf(loss) == tabs.currentIndex() == 0)
     assert loss.height() > 120
     run.resize(800, 760)
-    qtbot.waitUntil(lambda: tabs.indexOf(loss) < 0 and loss.isVisible(), timeout=5000)
-    qtbot.waitUntil(lambda: loss.y() < tabs.y() and loss.height() > tabs.height(), timeout=5000)
+    qtbot.waitUntil(lambda: tabs.indexOf(loss) < 0 and loss.isVisible())
+    qtbot.waitUntil(lambda: loss.y() < tabs.y() and loss.height() > tabs.height())
     assert len(loss.points("train")) == 5
 
 

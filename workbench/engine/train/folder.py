@@ -44,7 +44,7 @@ class RunFolder:
         self.path = path
         self.points: list[TrainPoint] = []
         self.task = task
-        self._lock = filelock.FileLock(path / paths.RUN_LOCK, thread_local=False)
+        self._lock = paths.claim(path)
         self._file: TextIO | None = None
         self._seconds = 0.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import signal
 import sys
 import threading
@@ -13,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from workbench.engine import paths
 from workbench.engine.errors import WorkbenchError, explain
 from workbench.engine.task import Cancelled, Progress
-from workbench.engine.train import ranks, record
+from workbench.engine.train import launching, ranks, record
 from workbench.engine.train.run import fine_tune
 from workbench.engine.train.wishes import Saved
 from workbench.engine.values import TrainPoint
@@ -42,13 +44,33 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="workbench train", description="Make the run that a run.toml describes, without a window."
     )
-    parser.add_argument("run", type=Path, help="a run.toml, or the folder of a run")
+    parser.add_argument(
+        "run",
+        type=Path,
+        help="a run.toml, or the folder of a run; the new run's folder is made beside that of a run.toml",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run of that folder")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE",
+        help="what `accelerate config` wrote on this machine: several processes or machines, FSDP, DeepSpeed; "
+        "batch_size in run.toml is then that of each process",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     told = _Told(sys.stdout if ranks.writes() else None)
     try:
+        if options.config is not None:
+            launch = launching.read(options.config)
+            line = launch.command(options.run, resume=options.resume)
+            os.execve(line[0], line, {**os.environ, **launch.environment})
         spec = record.read(options.run).spec
-        told.watch(spec.output_dir / STOP)
+        beside = options.run if options.run.is_dir() else options.run.parent
+        if not options.resume and spec.output_dir == beside and ranks.world() == 1:
+            # The folder of the file: whatever came of it there stays.
+            spec = dataclasses.replace(
+                spec, output_dir=paths.free_place(beside.resolve().parent, beside.resolve().name, "run")
+            )
+        if ranks.writes():
+            told.watch(spec.output_dir / STOP)
         result = fine_tune(spec, resume=spec.output_dir if options.resume else None, task=told)
     except Cancelled:
         told.say("failed", what="Stopped before the first step; nothing was kept.", why="", remedy="")
@@ -92,7 +114,7 @@ class _Told:
 
     def forget(self) -> None:
         """Take the file away."""
-        if self._file is not None and ranks.writes():
+        if self._file is not None:
             self._file.unlink(missing_ok=True)
 
     def say(self, event: str, **values: Any) -> None:

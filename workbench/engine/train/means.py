@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from dataclasses import dataclass
 
 from workbench.engine.errors import NotSupported
-from workbench.engine.models import devices
+from workbench.engine.models import devices, no_compiler
 from workbench.engine.train.methods import no_bits
 from workbench.engine.values import TrainSpec
 
@@ -32,13 +29,10 @@ def limits() -> Limits:
     """What this machine can't do, and why. Imports torch."""
     import torch
 
-    # As torch's own compiler looks for it.
-    usual = {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
-    compiler = torch.cuda.is_available() or shutil.which(os.environ.get("CXX") or usual)
     return Limits(
         no_bits(devices()[0]),
         "" if torch.accelerator.is_available() else "Mixed precision in float16 needs a GPU; bfloat16 works on a CPU.",
-        "" if compiler else "torch.compile builds code for the CPU with a C++ compiler, and there is none.",
+        "" if torch.cuda.is_available() else no_compiler(),
     )
 
 

@@ -93,6 +93,9 @@ ADAPTERS: dict[str, Adapter] = {
                    more=(("feedforward_modules", ()),)),
 }  # fmt: skip
 
+#: Weights that bitsandbytes packs together with one scale.
+_BLOCK = 64
+
 #: What peft calls the heads it knows.
 _TASK_TYPES = {
     "AutoModelForSequenceClassification": "SEQ_CLS",
@@ -189,6 +192,7 @@ def apply(model: PreTrainedModel, spec: TrainSpec, missing: Iterable[str]) -> Pr
     name, given = options(method, HEADS[spec.task].auto_class)
     what = f"Could not add {ADAPTERS[method.kind].title} to {spec.checkpoint.name}."
     if method.bits:
+        _check_packed(model, spec)
         model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=spec.activation_checkpointing)
     try:
         made = peft.get_peft_model(model, getattr(peft, name)(**given, modules_to_save=list(heads) or None))
@@ -196,6 +200,18 @@ def apply(model: PreTrainedModel, spec: TrainSpec, missing: Iterable[str]) -> Pr
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise NotSupported(what, why=lines[0][:300], remedy="Choose LoRA, or train everything.") from error
     return made
+
+
+def _check_packed(model: PreTrainedModel, spec: TrainSpec) -> None:
+    """On a CPU, bitsandbytes computes with 4 bits only where the rows of a layer fill its blocks."""
+    packed = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]
+    narrow = [module.in_features for module in packed if module.in_features % _BLOCK]
+    if narrow and model.device.type == "cpu":
+        raise NotSupported(
+            f"Could not train {spec.checkpoint.name} in 4 bits.",
+            why=f"On a CPU, bitsandbytes needs layers of a multiple of {_BLOCK} inputs, and one has {narrow[0]}.",
+            remedy="Choose 8 bits, or leave the base in full precision.",
+        )
 
 
 def _look_for(targets: Sequence[str], model: PreTrainedModel, spec: TrainSpec) -> None:
@@ -209,21 +225,24 @@ def _look_for(targets: Sequence[str], model: PreTrainedModel, spec: TrainSpec) -
         )
 
 
-def save(model: PreTrainedModel | PeftModel, folder: Path, checkpoint: Checkpoint) -> None:
+def save(
+    model: PreTrainedModel | PeftModel, folder: Path, checkpoint: Checkpoint, weights: dict[str, Any] | None = None
+) -> None:
     """Save what was trained: a whole checkpoint, or an adapter as peft saves it, with the config of its model.
 
     Args:
         model: As `apply` made it.
         folder: Made when missing.
         checkpoint: What the run started from. An adapter names it: by its Hub id where it has one, else by its folder.
+        weights: All of them by name, where the model holds only a part; None takes the model's.
     """
     from peft import PeftModel
 
     if not isinstance(model, PeftModel):
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=weights)
         return
     # Left to itself, it asks the Hub whether the vocabulary has grown.
-    model.save_pretrained(folder, save_embedding_layers=False)
+    model.save_pretrained(folder, state_dict=weights, save_embedding_layers=False)
     base = model.get_base_model()
     config = copy.deepcopy(base.config)
     config.architectures = [type(base).__name__]

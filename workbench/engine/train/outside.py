@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -18,9 +19,10 @@ from workbench.engine import paths
 from workbench.engine.errors import CheckpointError, InputError, WorkbenchError
 from workbench.engine.hub.local import plain_checkpoint
 from workbench.engine.task import Progress, Silent, Task
-from workbench.engine.train import record
-from workbench.engine.train.folder import Tail, as_point, is_running
+from workbench.engine.train import launching, ranks, record
+from workbench.engine.train.folder import Tail, as_point, is_running, lines
 from workbench.engine.train.headless import STOP
+from workbench.engine.train.launching import Launch
 from workbench.engine.train.record import Record
 from workbench.engine.values import TrainPoint, TrainResult, TrainSpec
 
@@ -43,9 +45,10 @@ class Outside:
     Attributes:
         folder: The run's; it appears when the process has read the data.
         process: Its process id: of the launcher where there are several processes.
-        processes: How many share each batch.
+        processes: How many share each batch, on all machines together.
         began: When that process began, in seconds since the epoch, so that a later one with its id is not taken for it.
         log: What it prints: JSON lines, and what the libraries say.
+        elsewhere: What has to be typed on each of the other machines, or empty.
     """
 
     folder: Path
@@ -53,28 +56,7 @@ class Outside:
     began: float
     log: Path
     processes: int = 1
-
-
-def command(file: Path, *, processes: int = 1, config: Path | None = None, resume: bool = False) -> list[str]:
-    """The command line that makes a run.
-
-    Args:
-        file: Its ``run.toml``.
-        processes: How many on this machine, by torch's launcher (``torchrun``).
-        config: What ``accelerate config`` wrote, for several machines, FSDP or DeepSpeed; then accelerate launches.
-        resume: Go on with the run of that folder.
-
-    References:
-        PyTorch, torchrun (Elastic Launch); accelerate, Launching your scripts
-    """
-    ours = ["-m", "workbench", "train", str(file), *(["--resume"] if resume else [])]
-    if config is not None:
-        return [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config), *ours]
-    if processes > 1:
-        # accelerate's own launcher starts one process on a CPU, whatever number it is told.
-        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        return [sys.executable, *launcher, *ours]
-    return [sys.executable, *ours]
+    elsewhere: str = ""
 
 
 def start(spec: TrainSpec, *, processes: int = 1, config: Path | None = None, resume: bool = False) -> Outside:
@@ -82,23 +64,31 @@ def start(spec: TrainSpec, *, processes: int = 1, config: Path | None = None, re
 
     Args:
         spec: The run. With several processes each takes its share of ``batch_size``, so that the steps stay the same.
-        processes: As for `command`.
-        config: As for `command`.
-        resume: As for `command`.
+        processes: How many on this machine, by torch's launcher (``torchrun``).
+        config: What ``accelerate config`` wrote, for several machines, FSDP or DeepSpeed; it then says how many.
+        resume: Go on with the run of that folder.
 
     Raises:
-        InputError: The batch can't be shared among the processes, the folder is taken, or the run to resume was begun
-            with another number of processes.
+        InputError: The file can't be used, the batch can't be shared among the processes, the folder is taken, or the
+            run to resume was begun with another number of processes.
     """
     what = f"Could not start {spec.output_dir.name} outside the window."
-    if config is not None and not config.is_file():
-        raise InputError(what, why=f"There is no file {config}.", remedy="Choose what `accelerate config` wrote.")
+    launch = Launch(processes) if config is None else launching.read(config)
+    if launch.machine:
+        raise InputError(
+            what,
+            why=f"The file is that of machine {launch.machine + 1} of {launch.machines}; the first one keeps the run.",
+            remedy="Start it on the first machine: its log tells what to type here.",
+        )
     place = paths.runs_dir() / ".outside"
     place.mkdir(parents=True, exist_ok=True)
-    file = _checked(what, spec, processes) if resume else _shared(what, spec, processes, place)
-    line = command(file, processes=processes, config=config, resume=resume)
+    file = _checked(what, spec, launch.processes) if resume else _shared(what, spec, launch.processes, place)
+    elsewhere = ""
+    if launch.machines > 1:
+        elsewhere = f"workbench train {shlex.quote(str(file))} --config FILE{' --resume' if resume else ''}"
     log = place / f"{spec.output_dir.name}.log"
-    started = _detached(Outside(spec.output_dir, 0, 0.0, log, processes), line)
+    run = Outside(spec.output_dir, 0, 0.0, log, launch.processes, elsewhere)
+    started = _detached(run, launch.command(file, resume=resume), launch.environment)
     _note_path(spec.output_dir).write_text(json.dumps(dataclasses.asdict(started), default=str), encoding="utf-8")
     return started
 
@@ -120,23 +110,16 @@ def _shared(what: str, spec: TrainSpec, processes: int, place: Path) -> Path:
 
 
 def _checked(what: str, spec: TrainSpec, processes: int) -> Path:
-    """The folder of a run that goes on; with other processes its batches, and so its losses, would be others."""
-    known = outside(spec.output_dir)
-    before = known.processes if known is not None else 1
-    if processes != before:
-        raise InputError(
-            what,
-            why=f"It was begun with {before} {'process' if before == 1 else 'processes'}, which shared each batch.",
-            remedy=f"Resume it with {before}.",
-        )
+    """The folder of a run that goes on, with as many processes as before."""
+    ranks.check_processes(what, record.read(spec.output_dir), processes)
     return spec.output_dir
 
 
-def _detached(run: Outside, line: list[str]) -> Outside:
+def _detached(run: Outside, line: list[str], more: dict[str, str]) -> Outside:
     """Start a command that is nobody's child: it outlives this process and leaves no dead one behind in it."""
     told = subprocess.run(
         [sys.executable, "-c", _DETACH, str(run.log), *line],
-        capture_output=True, text=True, check=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        capture_output=True, text=True, check=True, env={**os.environ, **more, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     process = int(told.stdout)
     try:
@@ -151,7 +134,8 @@ def outside(folder: Path) -> Outside | None:
     try:
         told = json.loads(_note_path(folder).read_text(encoding="utf-8"))
         place, log = Path(told["folder"]), Path(told["log"])
-        return Outside(place, int(told["process"]), float(told["began"]), log, int(told["processes"]))
+        processes, elsewhere = int(told["processes"]), str(told.get("elsewhere", ""))
+        return Outside(place, int(told["process"]), float(told["began"]), log, processes, elsewhere)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -172,10 +156,10 @@ def going_on() -> tuple[Outside, ...]:
 
 def stop(run: Outside) -> None:
     """Ask a run to stop after its step and to keep its checkpoint; all of its processes agree on the step."""
-    if run.folder.is_dir():
+    if any(as_point(line) is not None for line in lines(run.folder)):
         (run.folder / STOP).touch()
     else:
-        # It has not come to its first step; there is nothing to keep.
+        # It has not come to its first step; there is nothing to keep, and it may wait for another machine.
         for process in _family(run):
             process.terminate()
 
@@ -202,7 +186,7 @@ def follow(run: Outside, *, task: Task | None = None) -> TrainResult:
     while alive:
         task.check()
         # Asked before the curve is read, so that what was written last is not missed.
-        begun = begun or is_running(run.folder)
+        begun = begun or (is_running(run.folder) and _taken_up(run))
         alive = _lives(run)
         # Until a run that goes on has taken its folder up, the curve there ends where it was stopped before.
         for line in tail.new() if begun or not alive else ():
@@ -212,7 +196,8 @@ def follow(run: Outside, *, task: Task | None = None) -> TrainResult:
                 task.send(point)
                 task.report(Progress(point.step, point.total, "steps", "Training"))
         if not points:
-            task.report(Progress(0, None, "rows", "Starting the process"))
+            waits = f"Waiting for the other machines; on each, type: {run.elsewhere}" if run.elsewhere else ""
+            task.report(Progress(0, None, "rows", waits or "Starting the process"))
         if alive:
             pause.wait(_LOOK)
     if ended is None or ended.get("state") == "failed" or not (run.folder / "config.json").is_file():
@@ -221,6 +206,11 @@ def follow(run: Outside, *, task: Task | None = None) -> TrainResult:
     checkpoint = plain_checkpoint(run.folder, run.folder.name, "run")
     stopped = ended.get("state") == "stopped"
     return TrainResult(checkpoint, tuple(points), stopped, made.train_rows, made.eval_rows, made.labels, made.best)
+
+
+def _taken_up(run: Outside) -> bool:
+    """Whether the curve is that of this process: what was logged after its checkpoint is forgotten."""
+    return any(line.get("event") in ("began", "resumed") and _since(run, line) for line in lines(run.folder))
 
 
 def _since(run: Outside, line: dict[str, Any]) -> bool:

@@ -40,9 +40,11 @@ class Probing:
         spec: The run.
         task: Is sent a `ProbeResult` for each answer; when it is cancelled, the rest of the probes is left out.
         spent: Is told the seconds each round took.
+        spread: Whether the weights are spread over several processes, which would all have to answer.
     """
 
-    def __init__(self, spec: TrainSpec, task: Task, spent: Callable[[float], object]) -> None:
+    def __init__(self, spec: TrainSpec, task: Task, spent: Callable[[float], object], spread: bool = False) -> None:
+        self._spread = spread
         self._spec = spec
         self._task = task
         self._spent = spent
@@ -65,7 +67,7 @@ class Probing:
             for result in kept:
                 self._task.send(result)
         elif self._spec.probes:
-            if args.fsdp or args.deepspeed:
+            if self._spread:
                 self._task.log("The probes are left out: the weights are spread over several processes.")
             self._round(args, state, model, processing_class)
 
@@ -83,7 +85,7 @@ class Probing:
             self._round(args, state, model, processing_class)
 
     def _round(self, args: TrainingArguments, state: TrainerState, model: Any, reader: Any) -> None:
-        if not self._spec.probes or args.fsdp or args.deepspeed or not state.is_world_process_zero:
+        if not self._spec.probes or self._spread or not state.is_world_process_zero:
             return
         began = time.perf_counter()
         self._task.report(Progress(state.global_step, state.max_steps, "steps", "Probing"))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from workbench.engine.errors import DataError, InputError, NotSupported
 from workbench.engine.task import Cancelled, Progress, Task
+from workbench.engine.train import record
 from workbench.engine.train.folder import RunFolder
-from workbench.engine.values import TrainPoint
+from workbench.engine.train.record import Record
+from workbench.engine.values import TrainPoint, TrainSpec
 
 if TYPE_CHECKING:
-    from transformers import TrainerControl, TrainerState, TrainingArguments
+    from transformers import Trainer, TrainerControl, TrainerState, TrainingArguments
 
 
 def rank() -> int:
@@ -34,6 +38,103 @@ def folder(path: Path, task: Task) -> RunFolder:
     if world() > 1:
         task = Agreed(task)
     return RunFolder(path, task) if writes() else Follower(path, task)
+
+
+def check_processes(what: str, before: Record, processes: int) -> None:
+    """Refuse to go on with other processes than a run was begun with: its batches, and so its losses, would be others.
+
+    Raises:
+        InputError: They are not as many.
+    """
+    if before.processes not in (0, processes):
+        raise InputError(
+            what,
+            why=f"It was begun with {before.processes} {'process' if before.processes == 1 else 'processes'}, which "
+            "shared each batch.",
+            remedy=f"Resume it with {before.processes}.",
+        )
+
+
+def check_alike(made: Record, step: int) -> None:
+    """Refuse a run whose processes have not the same data and folder; each of them has to ask, at the same place.
+
+    Args:
+        made: As this process has it.
+        step: Of the checkpoint that it goes on from, or 0.
+
+    Raises:
+        DataError, InputError: See `compare`.
+    """
+    if world() == 1:
+        return
+    from torch import distributed
+
+    try:
+        began = record.read(made.spec.output_dir).began
+    except InputError:
+        began = ""
+    seen: list[Any] = [None] * world()
+    distributed.all_gather_object(seen, ((made.fingerprint, made.evaluation_fingerprint), (began, step)))
+    compare(seen, made.spec)
+
+
+def compare(seen: Sequence[tuple[object, object]], spec: TrainSpec) -> None:
+    """Refuse processes that see other data than the first, or another folder.
+
+    Args:
+        seen: By each process: the fingerprints of the data, and what stands in the run's folder.
+        spec: The run.
+
+    Raises:
+        DataError: The data of another machine are others.
+        InputError: The run's folder of the first machine is not there on another one.
+    """
+    for process, (data, place) in enumerate(seen, 1):
+        if data != seen[0][0]:
+            raise DataError(
+                f"Could not train on {spec.data.name}.",
+                why=f"What process {process} reads there is not what the first one reads.",
+                remedy="Put the same data at the same place on every machine.",
+            )
+        if place != seen[0][1]:
+            raise InputError(
+                f"Could not start the run {spec.output_dir.name}.",
+                why=f"Process {process} does not find in {spec.output_dir} what the first one has written there.",
+                remedy="Keep the runs on a disk that all machines share, at the same place.",
+            )
+
+
+def is_spread(trainer: Trainer) -> bool:
+    """Whether a process may hold a part of the weights only: under FSDP or DeepSpeed."""
+    return bool(trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
+
+
+def check_spread(trainer: Trainer, say: Callable[[str], object]) -> None:
+    """Refuse weights that could not be saved, and tell of a file that spreads them where accelerate does not.
+
+    Args:
+        trainer: Not begun yet.
+        say: Told what a file asks for in vain.
+
+    Raises:
+        NotSupported: DeepSpeed would not gather the weights for the result.
+    """
+    for name in ("FSDP", "DeepSpeed"):
+        if os.environ.get(f"ACCELERATE_USE_{name.upper()}") == "true" and not is_spread(trainer):
+            say(f"Without a GPU accelerate makes no use of {name}: each process has the whole model.")
+    if trainer.is_deepspeed_enabled:
+        zero = trainer.accelerator.state.deepspeed_plugin.deepspeed_config["zero_optimization"]
+        if zero["stage"] == 3 and not zero.get("stage3_gather_16bit_weights_on_model_save"):
+            raise NotSupported(
+                "Could not start the training.",
+                why="DeepSpeed's stage 3 spreads the weights, and its file leaves them so when a model is saved.",
+                remedy="Write zero3_save_16bit_model: true into accelerate's file.",
+            )
+
+
+def whole_weights(trainer: Trainer) -> dict[str, Any] | None:
+    """All weights, gathered for the process that writes; every process has to ask. None where each has them anyway."""
+    return trainer.accelerator.get_state_dict(trainer.model_wrapped) if is_spread(trainer) else None
 
 
 class Follower(RunFolder):

@@ -46,6 +46,7 @@ class Record:
         versions: Of Python, the libraries and this program.
         began: When the run began, ISO 8601 in UTC.
         best: Which evaluation the result is of; None for the last step, or while there is no result.
+        processes: How many shared each batch; 0 in a file written by hand.
         dropped: Settings that this version doesn't know, by name.
     """
 
@@ -60,6 +61,7 @@ class Record:
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     began: str = ""
     best: Best | None = None
+    processes: int = 0
     dropped: tuple[str, ...] = ()
 
 
@@ -139,6 +141,7 @@ def write(record: Record, folder: Path) -> Path:
     document = {
         "format": _FORMAT,
         "began": record.began,
+        "processes": record.processes,
         "spec": _packed(record.spec),
         "rows": {
             "train": record.train_rows,
@@ -185,6 +188,7 @@ def read(path: Path) -> Record:
             {str(name): str(value) for name, value in document.get("versions", {}).items()},
             str(document.get("began", "")),
             _unpacked(Best, document["best"]) if "best" in document else None,
+            int(document.get("processes", 0)),
             tuple(sorted(set(settings) - known)),
         )
     except FileNotFoundError as error:

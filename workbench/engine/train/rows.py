@@ -12,6 +12,7 @@ from workbench.engine.data import scan
 from workbench.engine.errors import DataError
 from workbench.engine.task import Progress, Task
 from workbench.engine.train.heads import HEADS
+from workbench.engine.train.heads.gathered import Gathered
 from workbench.engine.values import DataSource, TrainSpec
 
 if TYPE_CHECKING:
@@ -60,13 +61,12 @@ def split_rows(spec: TrainSpec, task: Task) -> Split:
         DataError: A column is missing, there are too few rows, or the labels can't be learned.
         NetworkError: A data set of the Hub can't be reached.
     """
-    from datasets import Dataset
+    from datasets import concatenate_datasets
 
     head = HEADS[spec.task]
-    found, unused = _usable(spec, spec.data, task)
-    rows = Dataset.from_dict(found)
+    rows, unused = _usable(spec, spec.data, task)
     texts = rows.column_names[0]
-    twice = len(rows) - len({str(value) for value in rows[texts]})
+    twice = len(rows) - len(_told_apart(rows, texts))
     if twice:
         task.log(f"{twice:,} rows repeat the {texts} of another row; train and evaluation may share some.")
     if spec.rows is not None:
@@ -80,11 +80,11 @@ def split_rows(spec: TrainSpec, task: Task) -> Split:
     else:
         _check_sizes(spec, spec.data, len(rows), len(rows), 2, unused)
         head.labels(rows, spec)
-        others, more = _usable(spec, spec.evaluation, task)
-        train, evaluation, unused = rows, Dataset.from_dict(others), (*unused, *more)
+        evaluation, more = _usable(spec, spec.evaluation, task)
+        train, unused = rows, (*unused, *more)
         _check_sizes(spec, spec.evaluation, len(evaluation), 2, len(evaluation), more)
-        labels = head.labels(Dataset.from_dict({name: [*train[name], *others[name]] for name in others}), spec)
-        shared = len(set(map(str, evaluation[texts])) & set(map(str, train[texts])))
+        labels = head.labels(concatenate_datasets([train, evaluation]), spec)
+        shared = len(_told_apart(evaluation, texts) & _told_apart(train, texts))
         if shared:
             task.log(f"{shared:,} different {texts}s of the evaluation are also trained on, so it reads too high.")
     for label, count in unseen_labels(labels, train, evaluation).items():
@@ -104,6 +104,11 @@ def unseen_labels(labels: Sequence[str], train: Dataset, evaluation: Dataset) ->
     seen = {str(value) for cell in train[role] for value in _each(cell)}
     counts = Counter(str(value) for cell in evaluation[role] for value in set(_each(cell)))
     return {label: counts[label] for label in labels if counts[label] and label not in seen}
+
+
+def _told_apart(rows: Dataset, column: str) -> set[int]:
+    """A number for each different value: of many texts, memory may not hold a second copy."""
+    return {hash(str(value)) for value in rows[column]}
 
 
 def _each(cell: Any) -> list[Any]:
@@ -131,24 +136,33 @@ def _check_sizes(
     )
 
 
-def _usable(spec: TrainSpec, source: DataSource, task: Task) -> tuple[dict[str, list[Any]], tuple[Unused, ...]]:
+def _usable(spec: TrainSpec, source: DataSource, task: Task) -> tuple[Dataset, tuple[Unused, ...]]:
+    from datasets import Features, List, Value
+
     head = HEADS[spec.task]
     task.report(Progress(0, None, "rows", f"Reading {source.name}"))
     wanted = {role.name: spec.columns[role.name] for role in head.roles if spec.columns.get(role.name)}
-    kept: dict[str, list[Any]] = {**{role: [] for role in wanted}, "place": []}
+    kinds = {str: Value("string"), float: Value("float64"), list: List(Value("string"))}
+    kept: Gathered | None = None
     unused: list[Unused] = []
+    count = 0
     for place, row in scan(source, wanted, task=task):
         why = head.problem(row, spec)
         if why:
             unused.append(Unused(place, why))
             continue
-        for role, value in row.items():
-            kept[role].append(head.value(role, value))
-        kept["place"].append(place)
+        values = {role: head.value(role, row[role]) for role in wanted} | {"place": place}
+        # Said, since many rows may begin with lists that hold nothing.
+        kept = kept or Gathered(Features({name: kinds[type(value)] for name, value in values.items()}))
+        kept.add({name: [value] for name, value in values.items()})
+        count += 1
     if unused:
-        task.log(f"{len(unused):,} of {len(unused) + len(kept['place']):,} rows are left out:")
+        task.log(f"{len(unused):,} of {len(unused) + count:,} rows are left out:")
         for one in unused[:_TOLD]:
             task.log(f"  {one.place}: {one.why}")
         if len(unused) > _TOLD:
             task.log(f"  and {len(unused) - _TOLD:,} more")
-    return kept, tuple(unused)
+    if kept is None:
+        kept = Gathered(Features({name: Value("string") for name in (*wanted, "place")}))
+        kept.add({name: [] for name in (*wanted, "place")})
+    return kept.dataset(), tuple(unused)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from workbench import __version__
 from workbench.engine import models
 from workbench.engine.errors import DataError, InputError, OutOfMemory, WorkbenchError, explain
 from workbench.engine.hub.local import plain_checkpoint
@@ -18,6 +19,7 @@ from workbench.engine.train import callbacks, checkpoints, methods, ranks, recor
 from workbench.engine.train.build import build
 from workbench.engine.train.card import write_card
 from workbench.engine.train.folder import RunFolder, put_in_place
+from workbench.engine.train.heads.gathered import on_disk
 from workbench.engine.train.means import check_means
 from workbench.engine.train.probes import Probing
 from workbench.engine.train.record import Record
@@ -84,8 +86,15 @@ def fine_tune(
     folder = ranks.folder(spec.output_dir, task or Silent())
     check(spec, models.describe(spec.checkpoint))
     check_means(spec)
+    with on_disk(spec.output_dir.parent):
+        return _fine_tune(spec, resume, wishes, folder)
+
+
+def _fine_tune(spec: TrainSpec, resume: Path | None, wishes: Wishes, folder: RunFolder) -> TrainResult:
+    what = f"Could not train {spec.checkpoint.name}."
     rows = split_rows(spec, folder)
     made = record.record_of(spec, rows, training_arguments(spec, spec.output_dir, cpu=True))
+    made = replace(made, processes=ranks.world())
     try:
         start = None if resume is None else _take_up(folder, made)
         if resume is None:
@@ -96,7 +105,10 @@ def fine_tune(
     run = _Run(made, folder, wishes)
     try:
         with computing_with(training_threads(spec)):
-            stopped = run.train(build(spec, rows, spec.output_dir, folder), start)
+            trainer = build(spec, rows, spec.output_dir, folder)
+            ranks.check_alike(made, 0 if start is None else checkpoints.step_of(start))
+            ranks.check_spread(trainer, folder.log)
+            stopped = run.train(trainer, start)
         kept = {} if run.best is None else {"best_step": run.best.step}
         folder.note("ended", state="stopped" if stopped else "finished", step=run.step, **kept)
     except Cancelled:
@@ -169,6 +181,7 @@ class _Run:
         stopped = self._train(start)
         self._leave()
         self.best = self._best()
+        weights = ranks.whole_weights(trainer)
         if not ranks.writes():
             trainer.accelerator.wait_for_everyone()
             return stopped
@@ -176,7 +189,7 @@ class _Run:
         shutil.rmtree(folder.path / _RESULT, ignore_errors=True)
         self.saves = True
         self._made = replace(self._made, best=self.best)
-        self._save(folder.path / _RESULT)
+        self._save(folder.path / _RESULT, weights)
         self._leave()
         put_in_place(folder.path / _RESULT, folder.path)
         record.write(self._made, folder.path)
@@ -194,7 +207,7 @@ class _Run:
         spec, rows = self._made.spec, len(trainer.train_dataset)
         every = spec.probe_steps if spec.probes else 0
         watch = callbacks.attach(trainer, callbacks.Watch, task, rows, lambda: granting.waited, every)
-        callbacks.attach(trainer, Probing, spec, task, watch.pace.probed)
+        callbacks.attach(trainer, Probing, spec, task, watch.pace.probed, ranks.is_spread(trainer))
         callbacks.attach(trainer, checkpoints.Saving, spec.save_steps)
         self._lock = callbacks.attach(trainer, callbacks.StepLock)
         callbacks.attach(trainer, StepSeed)
@@ -271,15 +284,16 @@ class _Run:
             shutil.rmtree(partial, ignore_errors=True)
         self._folder.send(self._saved[step])
 
-    def _save(self, folder: Path) -> None:
+    def _save(self, folder: Path, weights: dict[str, Any] | None = None) -> None:
         trainer = self._trainer
+        model = trainer.accelerator.unwrap_model(trainer.model)
         # save_model() would add training_args.bin, a pickle.
-        methods.save(trainer.model, folder, self._made.spec.checkpoint)
+        methods.save(model, folder, self._made.spec.checkpoint, weights)
         trainer.processing_class.save_pretrained(folder)
         # Where its checkpoints lie is nobody's business who gets the result, and they may be gone.
         replace(trainer.state, best_model_checkpoint=None).save_to_json(str(folder / "trainer_state.json"))
         (folder / "training_args.json").write_text(trainer.args.to_json_string() + "\n", encoding="utf-8")
-        write_card(self._made, self._folder.points, trainer.model, folder)
+        write_card(self._made, self._folder.points, model, folder)
         for file in folder.glob("*.safetensors"):
             # They are written for the owner alone; other files of the run are not.
             file.chmod(0o644)
@@ -303,14 +317,18 @@ def _begin(folder: RunFolder, made: Record) -> None:
 def _take_up(folder: RunFolder, made: Record) -> Path | None:
     """The checkpoint to go on from, or None at the start."""
     before = record.read(folder.path)
+    ranks.check_processes(f"Could not go on with {folder.path.name}.", before, made.processes)
     for source, was, found in (
         (made.spec.data, before.fingerprint, made.fingerprint),
         (made.spec.evaluation, before.evaluation_fingerprint, made.evaluation_fingerprint),
     ):
         if source is not None and was and was != found:
+            version = before.versions.get("workbench", __version__)
+            other = f" It began with version {version} of the workbench, which may have told data apart otherwise."
             raise DataError(
                 f"Could not go on with {folder.path.name}.",
-                why=f"{source.name} is not as it was when the run began, so the numbers would be others.",
+                why=f"{source.name} is not as it was when the run began, so the numbers would be others."
+                + (other if version != __version__ else ""),
                 remedy="Put the old data back, or start a new run.",
             )
     if before.dropped:

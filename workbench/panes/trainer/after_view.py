@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.task import Progress
@@ -285,11 +285,11 @@ class AfterView(QWidget):
 
     def _lay_out(self) -> None:
         six = (self._evaluate, self._evaluate_base, self._share, self._playground, self._tasks, self._compare)
-        above = QWidget()
-        side = QHBoxLayout(above)
-        side.setContentsMargins(0, 0, 0, 0)
-        side.addWidget(self._metrics, 1)
-        side.addWidget(self._confusion, 2)
+        above = QSplitter(Qt.Orientation.Horizontal)
+        above.setChildrenCollapsible(False)
+        above.addWidget(self._metrics)
+        above.addWidget(self._confusion)
+        above.setSizes([200, 300])
         self._details.addTab(self._rows, "Rows")
         self._details.addTab(self._classes, "Labels")
         self._details.addTab(self._calibration, "Calibration")

@@ -185,6 +185,7 @@ class DataStep(QWidget):
         self._head = head
         self._by_hand = False
         self._roles = {}
+        before: QWidget = self._evaluation
         for number, role in enumerate(head.roles):
             box = _box(f"trainer.{role.name}_column", role.title, role.tip)
             label = QLabel(role.title)
@@ -193,6 +194,8 @@ class DataStep(QWidget):
             self._columns.addWidget(label, 2 * line, place)
             self._columns.addWidget(box, 2 * line + 1, place)
             self._columns.setColumnStretch(place, 1)
+            QWidget.setTabOrder(before, box)
+            before = box
             box.currentIndexChanged.connect(self._on_column)
             self._roles[role.name] = box
         self._offer_columns()

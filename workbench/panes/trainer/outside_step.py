@@ -8,6 +8,8 @@ import psutil
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from workbench.engine.errors import InputError
+from workbench.engine.train import launching
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox, QuietSpinBox
 from workbench.widgets.theme import set_role
@@ -51,7 +53,8 @@ class OutsideStep(QWidget):
             QPushButton("Choose the file…"),
             "trainer.launch_config",
             "Choose the file…",
-            "What `accelerate config` wrote: several GPUs or machines, FSDP, DeepSpeed",
+            "What `accelerate config` wrote: several GPUs or machines, FSDP, DeepSpeed. Without a GPU accelerate makes "
+            "no use of FSDP: each process then has the whole model",
         )
         self._label = QLabel("Processes")
         self._label.setBuddy(self._processes)
@@ -110,8 +113,24 @@ class OutsideStep(QWidget):
         self._choose.setVisible(place == _CONFIG)
         note = ""
         if place == _CONFIG:
-            note = f"Launched by {self._file}." if self._file is not None else "No file is chosen yet."
+            note = "No file is chosen yet." if self._file is None else _told(self._file)
         elif place == _PROCESSES:
             note = "It goes on when the window is closed, and can be watched again. Pause is for runs in the window."
         self._note.setText(note)
         self._note.setVisible(bool(note))
+
+
+def _told(file: Path) -> str:
+    try:
+        launch = launching.read(file)
+    except InputError as error:
+        return str(error)
+    note = f"Launched by {file}. "
+    if launch.processes > 1:
+        note += f"{launch.processes} processes share each batch, so the steps stay the same. "
+    if launch.machines > 1:
+        note += (
+            f"It waits for the other {launch.machines - 1} of {launch.machines} machines, and says what to type there; "
+            "they need the same data and checkpoint at the same places, and a disk they share for the runs."
+        )
+    return note.strip()

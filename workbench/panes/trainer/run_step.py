@@ -79,6 +79,8 @@ class RunStep(QWidget):
         """Put another button before Start."""
         self._grid.addWidget(button, 0, 0, 1, 3)
         self._grid.addWidget(self.start, 0, 3, 1, 3)
+        QWidget.setTabOrder(self.start, button)
+        QWidget.setTabOrder(button, self.start)
 
     def _lay_out(self) -> None:
         form = QGridLayout()

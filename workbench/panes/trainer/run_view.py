@@ -16,6 +16,7 @@ from workbench.panes.trainer.curves import Curves
 from workbench.panes.trainer.figures import Figures
 from workbench.panes.trainer.wording import TITLES, of_best, shown, spoken
 from workbench.widgets.data_table import DataTable
+from workbench.widgets.elided_label import ElidedLabel
 from workbench.widgets.naming import named
 from workbench.widgets.theme import set_role
 
@@ -50,10 +51,8 @@ class RunView(QWidget):
         self._newest: TrainPoint | None = None
         self._times: deque[tuple[int, float]] = deque(maxlen=_WINDOW + 1)
 
-        self._status = named(QLabel("No run yet"), "trainer.status", "Status")
-        # A long name is broken or cut off before it makes the pane wider than its window.
-        self._status.setWordWrap(True)
-        self._status.setMinimumWidth(1)
+        # In one line, and the note as wide as the pane: the plots below get the room.
+        self._status = named(ElidedLabel("No run yet", Qt.TextElideMode.ElideMiddle), "trainer.status", "Status")
         set_role(self._status, "heading")
         self._note = named(
             QLabel("Choose data, a checkpoint and settings on the left, then Start."), "trainer.note", "Note"
@@ -260,15 +259,13 @@ class RunView(QWidget):
         self._metrics.set_rows((*columns, *(("Result",) if best else ())), rows)
 
     def _lay_out(self) -> None:
-        words = QVBoxLayout()
-        words.addWidget(self._status)
-        words.addWidget(self._note)
         top = QHBoxLayout()
-        top.addLayout(words, 1)
-        top.addWidget(self._use, 0, Qt.AlignmentFlag.AlignVCenter)
+        top.addWidget(self._status, 1)
+        top.addWidget(self._use)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(top)
+        layout.addWidget(self._note)
         layout.addWidget(self._progress)
         layout.addWidget(self._figures)
         layout.addWidget(self._curves, 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.errors import DataError
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
+from workbench.engine.train.heads.gathered import Gathered
 from workbench.engine.train.heads.head import OF_TOKENS, Head, Role, batches
 
 if TYPE_CHECKING:
@@ -58,21 +59,21 @@ class CausalLM(Head):
         Raises:
             DataError: There is too little text for one block.
         """
-        from datasets import Dataset
-
-        stream: list[int] = []
+        encoded, rest, made, length = Gathered(), list[int](), 0, spec.max_length
         for batch in batches(rows, task):
-            stream += joined_ids(tokenizer, batch["text"])
-        length = spec.max_length
-        blocks = blocks_of(stream, length)
-        if not blocks:
+            rest += joined_ids(tokenizer, batch["text"])
+            blocks = blocks_of(rest, length)
+            rest = rest[len(blocks) * length :]
+            made += len(blocks)
+            encoded.add({"input_ids": blocks, "labels": blocks})
+        if not made:
             raise DataError(
                 f"Could not train on {spec.data.name}.",
-                why=f"{len(rows):,} rows give {len(stream):,} tokens, less than one block of {length}.",
+                why=f"{len(rows):,} rows give {len(rest):,} tokens, less than one block of {length}.",
                 remedy="Use more rows or a smaller max_length.",
             )
-        task.log(f"{len(rows):,} rows give {len(blocks):,} blocks of {length} tokens.")
-        return Dataset.from_dict({"input_ids": blocks, "labels": blocks})
+        task.log(f"{len(rows):,} rows give {made:,} blocks of {length} tokens.")
+        return encoded.dataset()
 
     def collator(
         self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, spec: TrainSpec
@@ -91,7 +92,3 @@ class CausalLM(Head):
     ) -> Callable[..., dict[str, float]] | None:
         """Token accuracy and perplexity."""
         return metrics.next_token_metrics
-
-    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
-        """One id a token."""
-        return metrics.predicted_ids

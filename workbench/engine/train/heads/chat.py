@@ -10,6 +10,7 @@ from workbench.engine.data import as_text
 from workbench.engine.errors import CheckpointError, DataError
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
+from workbench.engine.train.heads.gathered import Gathered
 from workbench.engine.train.heads.head import OF_TOKENS, Head, Option, Role, batches, broken
 
 if TYPE_CHECKING:
@@ -207,9 +208,7 @@ class Chat(Head):
         Raises:
             DataError: The template refuses a row, or nothing of the assistant is left within ``max_length``.
         """
-        from datasets import Dataset
-
-        kept: dict[str, list[Any]] = {"input_ids": [], "labels": []}
+        encoded = Gathered()
         cut = mute = 0
         for batch in batches(rows, task):
             for place in range(len(batch["place"])):
@@ -221,19 +220,18 @@ class Chat(Head):
                     if mute <= 5:
                         task.log(f"  {row['place']}: the assistant speaks only after {spec.max_length} tokens")
                     continue
-                for name, values in kept.items():
-                    values.append(made[name][: spec.max_length])
+                encoded.add({name: [ids[: spec.max_length]] for name, ids in made.items()})
         if cut:
             task.log(f"{cut:,} of {len(rows):,} rows are longer than {spec.max_length} tokens and are cut there.")
         if mute:
             task.log(f"{mute:,} of {len(rows):,} rows are left out: nothing the assistant says is left of them.")
-        if not kept["input_ids"]:
+        if mute == len(rows):
             raise DataError(
                 f"Could not train on {spec.data.name}.",
                 why=f"In none of {len(rows):,} rows the assistant speaks within {spec.max_length} tokens.",
                 remedy="Use a larger max_length.",
             )
-        return Dataset.from_dict(kept)
+        return encoded.dataset()
 
     def _written(self, tokenizer: Any, row: Mapping[str, Any], spec: TrainSpec) -> dict[str, list[int]]:
         import jinja2
@@ -264,10 +262,6 @@ class Chat(Head):
     ) -> Callable[..., dict[str, float]] | None:
         """Token accuracy and perplexity of what the assistant says."""
         return metrics.next_token_metrics
-
-    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
-        """One id a token."""
-        return metrics.predicted_ids
 
     def lengths(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> list[int] | None:
         """Tokens of the whole conversation."""

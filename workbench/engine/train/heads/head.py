@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.data import as_text
 from workbench.engine.errors import CheckpointError
 from workbench.engine.task import Progress, Task
+from workbench.engine.train import metrics
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -201,8 +202,11 @@ class Head:
         return None
 
     def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
-        """``preprocess_logits_for_metrics`` of the Trainer: what of the logits an evaluation keeps in memory."""
-        return None
+        """``preprocess_logits_for_metrics`` of the Trainer: what of the logits an evaluation keeps in memory.
+
+        One id a token or a row, unless a head needs more.
+        """
+        return metrics.predicted_ids
 
     def generation(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """What ``Seq2SeqTrainingArguments`` is given besides where an evaluation writes texts by itself, else nothing.

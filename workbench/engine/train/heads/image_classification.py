@@ -135,7 +135,3 @@ class ImageClassification(Head):
     ) -> Callable[..., dict[str, float]] | None:
         """Accuracy and macro F1."""
         return metrics.classification_metrics
-
-    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
-        """One id a row."""
-        return metrics.predicted_ids

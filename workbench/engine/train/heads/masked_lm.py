@@ -125,10 +125,6 @@ class MaskedLM(Head):
         """Token accuracy and perplexity of what is masked."""
         return metrics.masked_token_metrics
 
-    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
-        """One id a token."""
-        return metrics.predicted_ids
-
     def lengths(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> list[int] | None:
         """Tokens of the text."""
         return [len(ids) for ids in tokenizer(list(rows["text"]), verbose=False)["input_ids"]]

@@ -11,6 +11,7 @@ from workbench.engine.data import as_text
 from workbench.engine.errors import CheckpointError, DataError
 from workbench.engine.task import Task
 from workbench.engine.train.heads.cells import as_list
+from workbench.engine.train.heads.gathered import Gathered
 from workbench.engine.train.heads.head import Head, Option, Role, batches, broken
 from workbench.engine.train.metrics import answer_scores
 
@@ -223,9 +224,7 @@ class QuestionAnswering(Head):
         Raises:
             DataError: A question leaves no room for the context.
         """
-        from datasets import Dataset
-
-        kept: dict[str, list[Any]] = {}
+        encoded, made = Gathered(), 0
         stride = self.option(spec, "stride")
         for batch in batches(rows, task):
             longest = max(len(ids) for ids in tokenizer(batch["question"], verbose=False)["input_ids"])
@@ -243,12 +242,11 @@ class QuestionAnswering(Head):
             ]
             windows = answer_windows(tokenizer, batch, spec.max_length, stride)
             windows["told"] = [told_of(batch, place) for place in windows.pop("row")]
-            for name, values in windows.items():
-                kept.setdefault(name, []).extend(values)
-        more = len(kept["input_ids"]) - len(rows)
-        if more:
-            task.log(f"{len(rows):,} rows give {len(kept['input_ids']):,} windows of up to {spec.max_length} tokens.")
-        return Dataset.from_dict(kept)
+            made += len(windows["input_ids"])
+            encoded.add(windows)
+        if made > len(rows):
+            task.log(f"{len(rows):,} rows give {made:,} windows of up to {spec.max_length} tokens.")
+        return encoded.dataset()
 
     def collator(
         self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, spec: TrainSpec

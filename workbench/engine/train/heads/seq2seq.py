@@ -32,7 +32,8 @@ class Seq2Seq(Head):
     """Each token of the target is predicted from the source and the target's tokens before it.
 
     By itself an evaluation predicts each token from the right ones before it, which is quick and flatters. On wish it
-    writes every target by itself, as the checkpoint will be used, and is scored as translations and summaries are.
+    writes every target by itself, as the checkpoint will be used, and is scored as translations and summaries are. The
+    loss that it tells besides is Seq2SeqTrainer's: a shorter last batch then weighs as much as a full one.
 
     References:
         transformers, Translation and Summarization: DataCollatorForSeq2Seq, Seq2SeqTrainer(predict_with_generate)

@@ -121,10 +121,6 @@ class TextClassification(Head):
         """Accuracy and macro F1."""
         return metrics.classification_metrics
 
-    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
-        """One id a row."""
-        return metrics.predicted_ids
-
     def lengths(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> list[int] | None:
         """Tokens of the text, or of both texts."""
         pair = list(rows["pair"]) if "pair" in rows.column_names else None

@@ -162,10 +162,6 @@ class TokenClassification(Head):
         """Precision, recall and F1 of whole entities, and the accuracy of single tags."""
         return functools.partial(metrics.span_metrics, labels=list(labels))
 
-    def reduce_logits(self, spec: TrainSpec) -> Callable[..., Any] | None:
-        """One id a token."""
-        return metrics.predicted_ids
-
     def lengths(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> list[int] | None:
         """Tokens of all words."""
         made = tokenizer(list(rows["tokens"]), is_split_into_words=True, verbose=False)

@@ -1,0 +1,45 @@
+"""What a run is refused for that only some machines, files or versions have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.engine.train.test_wishes import spec  # noqa: F401
+from workbench.engine import models
+from workbench.engine.errors import DataError, NotSupported
+from workbench.engine.train import fine_tune, methods, record
+from workbench.engine.values import Checkpoint, Method, TrainSpec
+
+
+class Linear4bit(torch.nn.Linear):
+    """What bitsandbytes puts in the place of a linear layer, by its name."""
+
+
+def test_layers_too_narrow_for_4_bits_on_a_cpu_are_told(spec: TrainSpec, tiny_llama: Checkpoint) -> None:  # noqa: F811
+    model = models.load(tiny_llama, device="cpu").model
+    spec = replace(spec, checkpoint=tiny_llama, task="text-generation", method=Method("lora", bits=4))
+    model.model.layers[0].mlp.up_proj = Linear4bit(32, 64)
+    with pytest.raises(NotSupported) as raised:
+        methods.apply(model, spec, ())
+    assert "multiple of 64 inputs, and one has 32" in raised.value.why
+    assert "8 bits" in raised.value.remedy
+
+
+def test_a_run_of_another_version_whose_data_look_otherwise_says_what_it_may_be(
+    spec: TrainSpec,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "run"
+    spec = replace(spec, output_dir=folder, max_steps=1)
+    fine_tune(spec)
+    made = record.read(folder)
+    for version, told in (("0.0.1", True), (made.versions["workbench"], False)):
+        record.write(replace(made, fingerprint="of old", versions={**made.versions, "workbench": version}), folder)
+        with pytest.raises(DataError) as raised:
+            fine_tune(spec, resume=folder)
+        assert "not as it was when the run began" in raised.value.why
+        assert ("version 0.0.1 of the workbench, which may have told data apart otherwise" in raised.value.why) == told
