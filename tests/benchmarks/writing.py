@@ -83,6 +83,39 @@ def thread_settings(rounds: int) -> dict[str, float]:
     }
 
 
+def compiled(rounds: int) -> dict[str, float]:
+    """Tokens per second of a compiled model over the plain one, in float32, with equal text, in turn."""
+    from workbench.engine import generate, models, starters
+    from workbench.engine.generate import strategies
+    from workbench.engine.values import Sampling, Strategy
+
+    model = models.load(starters.installed("smollm2"), dtype="float32")
+    if why := strategies.supports(model)["compiled"]:
+        raise SystemExit(why)
+    knobs = Sampling(do_sample=False, max_new_tokens=100, min_new_tokens=100)
+    ways = (Strategy(compiled=True), Strategy())
+    begun = time.perf_counter()
+    generate.run(model, _PROMPT, (), replace(knobs, max_new_tokens=8), strategy=ways[0])
+    first = time.perf_counter() - begun
+    speeds: tuple[list[float], list[float]] = ([], [])
+    for prompt in _PROMPTS[: max(5, rounds)]:
+        texts = set()
+        for way, found in zip(ways, speeds, strict=True):
+            begun = time.perf_counter()
+            result = generate.run(model, prompt, (), knobs, strategy=way)
+            found.append(len(result.ids) / (time.perf_counter() - begun))
+            texts.add(result.ids)
+        if len(texts) > 1:
+            raise SystemExit("the text differs")
+    gain = statistics.median(one / other for one, other in zip(*speeds, strict=True))
+    return {
+        "gain": gain,
+        "built": statistics.median(speeds[0]),
+        "plain": statistics.median(speeds[1]),
+        "first_s": first,
+    }
+
+
 def branching(rounds: int) -> dict[str, float]:
     """Time to the first token of a branch 512 tokens in, with what attention computed before and without."""
     from workbench.engine import generate, models, starters
@@ -245,6 +278,7 @@ def sides(driver: Callable[[], Any]) -> dict[str, Callable[..., dict[str, float]
     return {
         "large-vocabulary": lambda rounds: large_vocabulary(int(rounds)),
         "thread-settings": lambda rounds: thread_settings(int(rounds)),
+        "compiled": lambda rounds: compiled(int(rounds)),
         "branching": lambda rounds: branching(int(rounds)),
         "first-token": lambda rounds: first_token(int(rounds), driver()),
         "stopping": lambda rounds: stopping(int(rounds), driver()),

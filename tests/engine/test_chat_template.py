@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from workbench.engine import codegen, generate, models, tokens
+from workbench.engine import codegen, generate, tokens
 from workbench.engine.errors import InputError
 from workbench.engine.models import LoadedModel
 from workbench.engine.tokens.chat import rendered, roles
-from workbench.engine.values import Checkpoint, Message, Sampling
+from workbench.engine.values import Message, Sampling
 
 TALK = (Message("system", "Be brief."), Message("user", "Hi"))
 STRICT = (
@@ -22,11 +22,6 @@ STRICT = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
 )
-
-
-@pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
 
 
 def test_the_generation_prompt_is_told_from_the_conversation(llama: LoadedModel) -> None:

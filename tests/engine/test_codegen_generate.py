@@ -396,6 +396,7 @@ def test_scripts_are_laid_out_as_ruff_does(models, tmp_path: Path) -> None:
         written(models["llava"], EVERY, messages=[Message("user", "What?" * 40, (file,))], images=[file] * 9),
         written(model, DRAWN, strategy=Strategy(assisted=True), second=model.checkpoint, dropped=7),
         written(model, LONG, strategy=Strategy(stop_strings=tuple(f"a 'long' stop {n}" for n in range(20)))),
+        written(model, DRAWN, steps=runs[1], strategy=Strategy(compiled=True, threads=2)),
         codegen.probabilities(model.checkpoint, Situation((1,), 1), LONG, "float32", "cpu"),
         written(model, DRAWN, steps=[dataclasses.replace(runs[0][0], sampling=each) for each in (LONG, EVERY, LONG)]),
         written(model, DRAWN, strategy=Strategy(guidance_scale=2.0, negative_prompt='a "b" ' * 30)),

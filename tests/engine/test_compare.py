@@ -22,11 +22,6 @@ WARM = Sampling(temperature=1.4, top_k=0, top_p=1.0, max_new_tokens=16, seed=4)
 
 
 @pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
-
-
-@pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """The same vocabulary with other weights, as a fine-tune has."""
     import torch

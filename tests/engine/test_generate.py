@@ -58,11 +58,6 @@ class Watch(Silent):
         self.after(part)
 
 
-@pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
-
-
 @pytest.fixture
 def prompt(llama: LoadedModel) -> Encoding:
     return tokens.encode(llama.tokenizer, PROMPT)

@@ -47,11 +47,6 @@ class Watch(Silent):
 
 
 @pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
-
-
-@pytest.fixture(scope="module")
 def ids(llama: LoadedModel) -> list[int]:
     return list(generate.prepare(llama, PROMPT).input_ids)
 

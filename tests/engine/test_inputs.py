@@ -56,11 +56,6 @@ def qwen2_vl(folder: Path) -> LoadedModel:
 
 
 @pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
-
-
-@pytest.fixture(scope="module")
 def picture(folder: Path) -> Path:
     return tiny_seq2seq.picture(folder)
 

@@ -11,20 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.engine import generate, models, record
+from workbench.engine import generate, record
 from workbench.engine.errors import InputError
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import Knobs
 from workbench.engine.task import Silent
 from workbench.engine.tokens.vocabulary import Vocabulary
-from workbench.engine.values import Branch, Checkpoint, Sampling, Start, Step, Strategy
+from workbench.engine.values import Branch, Sampling, Start, Step, Strategy
 
 KNOBS = Sampling(temperature=1.3, top_k=40, top_p=0.9, max_new_tokens=12, seed=3)
-
-
-@pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
 
 
 class Mover(Silent):

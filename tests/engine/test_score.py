@@ -22,11 +22,6 @@ FOX = "The quick brown 🦊 jumps"
 
 
 @pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama, device="cpu")
-
-
-@pytest.fixture(scope="module")
 def twin(llama: LoadedModel, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     """The same tokenizer, other weights."""
     folder = tmp_path_factory.mktemp("checkpoints") / "twin"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QScrollArea, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
+from tests import families
 from workbench.engine import compare, generate, models
 from workbench.engine.compare import Side
 from workbench.engine.models import LoadedModel
@@ -27,11 +29,6 @@ from workbench.widgets.tinted_text import TintedText
 PROMPT = "The quick brown fox"
 KNOBS = Sampling(temperature=1.2, top_k=0, top_p=1.0, max_new_tokens=12, seed=2)
 COLD = replace(KNOBS, do_sample=False)
-
-
-@pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
 
 
 @pytest.fixture(scope="module")
@@ -209,12 +206,45 @@ def test_beams_of_both_checkpoints_and_what_a_side_does_without_is_said(
 ) -> None:
     session.set_second(twin)
     session.set_sampling(COLD)
-    session.set_strategy(Strategy(num_beams=3, num_return_sequences=2, assisted=True))
+    session.set_strategy(Strategy(num_beams=3, num_return_sequences=2))
     said = " ".join(label.text() for label in pane.findChildren(QLabel))
-    assert "num_beams 3" in said and "one sequence a side" in said and "no guessing ahead" in said
+    assert "num_beams 3" in said and "one sequence a side" in said
     compared()
     alone = [generate.run(model, PROMPT, (), COLD, strategy=Strategy(num_beams=3)) for model in (llama, twin)]
     assert texts(pane) == [result.text.replace("\x1f", "␟") for result in alone]
+
+
+def test_the_second_checkpoint_writes_a_side_and_guesses_for_the_other(
+    pane: ComparePane, session: Session, llama: LoadedModel, twin: LoadedModel, compared: Callable[[], None]
+) -> None:
+    session.set_second(twin)
+    session.set_sampling(COLD)
+    session.set_strategy(Strategy(assisted=True, num_assistant_tokens=3))
+    sides = pane._sides()
+    assert sides is not None and [side.strategy.assisted for side in sides] == [True, False]
+    said = [label.text() for label in pane.findChildren(QLabel)]
+    assert sum("would guess for itself" in text for text in said) == 1
+    compared()
+    assert texts(pane) == [generate.run(model, PROMPT, (), COLD).text for model in (llama, twin)]
+    assert "assistant_model" in _code(pane)
+
+
+def test_a_second_checkpoint_that_can_not_guess_is_said_and_writes_its_side(
+    pane: ComparePane, session: Session, llama: LoadedModel, tmp_path: Path, tiny_llama: Checkpoint,
+    compared: Callable[[], None],
+) -> None:  # fmt: skip
+    mamba = models.load(families.build("mamba", tmp_path / "mamba", tiny_llama))
+    session.set_second(mamba)
+    session.set_sampling(COLD)
+    session.set_strategy(Strategy(assisted=True))
+    assert any("Playground says why" in label.text() for label in pane.findChildren(QLabel))
+    compared()
+    assert texts(pane) == [generate.run(model, PROMPT, (), COLD).text for model in (llama, mamba)]
+
+
+def _code(pane: ComparePane) -> str:
+    pane.show_code(True)
+    return pane.code
 
 
 def test_settings_that_exclude_each_other_are_a_notice(

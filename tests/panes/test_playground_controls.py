@@ -26,6 +26,7 @@ from pytestqt.qtbot import QtBot
 
 from tests import tiny_seq2seq
 from workbench.engine import generate, models
+from workbench.engine.generate import compiled
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import NEUTRAL
 from workbench.engine.values import Checkpoint, Sampling, Strategy
@@ -76,12 +77,8 @@ WHOLE = Strategy(
     eos_token_ids=(2, 5),
     tokens_per_second=4.0,
     threads=2,
+    compiled=True,
 )
-
-
-@pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
 
 
 @pytest.fixture(scope="module")
@@ -355,6 +352,32 @@ def test_what_excludes_another_is_offered_again_when_that_is_off(controls: Contr
     assert lookup.isEnabled()
     lookup.setValue(5)
     assert not beams.isEnabled()
+
+
+def test_what_the_library_no_longer_has_is_said(controls: Controls) -> None:
+    for name in ("DoLa", "forced words", "left the library"):
+        assert name in said(controls)
+
+
+def test_a_compiled_model_is_offered_where_it_writes_the_same_text(
+    controls: Controls, seen: Seen, llama: LoadedModel, tiny_llama: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "no_compiler", lambda: "")
+    controls.show_model(llama)
+    box = find(controls, "compiled", QAbstractButton)
+    assert box.isEnabled() and "Stop" in box.toolTip(), "it says what it costs"
+    find(controls, "num_beams", QAbstractSpinBox).setValue(4)
+    assert not box.isEnabled() and "one sequence" in box.toolTip()
+    find(controls, "num_beams", QAbstractSpinBox).setValue(1)
+    box.click()
+    assert seen.strategies[-1] == Strategy(compiled=True)
+    controls.show_model(models.load(tiny_llama, dtype="bfloat16"))
+    assert "in float32" in box.toolTip() and "in float32" in said(controls)
+    box.click()
+    assert not box.isEnabled(), "it could be switched off, and not on again"
+    monkeypatch.setattr(compiled, "no_compiler", lambda: "There is no C++ compiler.")
+    controls.show_model(llama)
+    assert "no C++ compiler" in box.toolTip()
 
 
 def test_what_contradicts_can_always_be_switched_off(controls: Controls, seen: Seen) -> None:

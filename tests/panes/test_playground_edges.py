@@ -33,13 +33,6 @@ def llama(tiny_llama: Checkpoint) -> LoadedModel:
 
 
 @pytest.fixture
-def runner(qtbot: QtBot) -> Iterator[Runner]:
-    runner = Runner()
-    yield runner
-    runner.shut_down()
-
-
-@pytest.fixture
 def pane(qtbot: QtBot, session: Session, runner: Runner, llama: LoadedModel) -> PlaygroundPane:
     session.set_model(llama)
     session.set_prompt(PROMPT)
@@ -49,12 +42,6 @@ def pane(qtbot: QtBot, session: Session, runner: Runner, llama: LoadedModel) -> 
     pane.resize(1200, 800)
     pane.show()
     return pane
-
-
-@pytest.fixture
-def finished(qtbot: QtBot, runner: Runner) -> Callable[[], None]:
-    """Waits until no job is left."""
-    return lambda: qtbot.waitUntil(lambda: not runner.active, timeout=60_000)
 
 
 def button(pane: PlaygroundPane, name: str) -> QAbstractButton:
@@ -202,7 +189,7 @@ LONG = "Ünquickly brownish foxes jumped-over 12345 lazy   dogs; " * 40
 
 
 @pytest.mark.parametrize("kind", ["llama", "bart", "chat", "metaspace"])
-def test_the_code_of_a_prompt_that_was_cut_gives_the_same_ids(pane, session, finished, tmp_path, capsys, kind: str):
+def test_the_code_of_a_prompt_that_was_cut_gives_the_same_ids(pane, session, finished, tmp_path, printed, kind: str):
     if kind == "bart":
         bart = tiny_seq2seq.build_tiny_bart(tmp_path / "bart")
         session.set_model(models.load(bart, head="AutoModelForSeq2SeqLM"))
@@ -224,8 +211,7 @@ def test_the_code_of_a_prompt_that_was_cut_gives_the_same_ids(pane, session, fin
         if not pane.code_is_shown:
             button(pane, "show_code").click()
         code = editor(pane, "code").toPlainText()
-        exec(code, {"__name__": "__main__"})
-        assert capsys.readouterr().out.strip().splitlines()[-1] == str(list(ids(session)))
+        assert printed(code)[-1] == str(list(ids(session)))
         if kind == "chat":
             button(pane, "clear").click()
 

@@ -11,10 +11,10 @@ import pytest
 from PySide6.QtWidgets import QFileDialog, QLabel
 from pytestqt.qtbot import QtBot
 
-from workbench.engine import generate, models
+from workbench.engine import generate
 from workbench.engine.models import LoadedModel
 from workbench.engine.task import Silent
-from workbench.engine.values import Checkpoint, Sampling, Start, Step
+from workbench.engine.values import Sampling, Start, Step
 from workbench.panes.playground.files import Files
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
@@ -22,11 +22,6 @@ from workbench.widgets.notice import NoticeCard
 from workbench.widgets.pane_frame import PaneFrame
 
 KNOBS = Sampling(temperature=1.2, top_k=0, max_new_tokens=8, seed=1)
-
-
-@pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
 
 
 @pytest.fixture

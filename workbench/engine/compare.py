@@ -120,12 +120,13 @@ def of_one_text(strategy: Strategy, *, assisted: bool) -> Strategy:
 
     Args:
         strategy: As it stands for a generation by itself.
-        assisted: Whether another model is at hand to guess ahead; one that writes a side is not.
+        assisted: Whether a model is at hand to guess ahead; a side can't be guessed by the model that writes it.
 
     Returns:
-        The same for one sequence; of beams that is the best one, which the others don't change.
+        The same for one sequence; of beams that is the best one, which the others don't change. And not compiled,
+        which changes no text and takes longer than two sides do.
     """
-    return replace(strategy, num_return_sequences=1, assisted=strategy.assisted and assisted)
+    return replace(strategy, num_return_sequences=1, compiled=False, assisted=strategy.assisted and assisted)
 
 
 def same_vocabulary(first: LoadedModel, second: LoadedModel) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import shutil
 import sys
 import threading
 import time
@@ -170,6 +171,15 @@ def devices() -> tuple[str, ...]:
         found.append("mps")
     spread = importlib.util.find_spec("accelerate") is not None and bool(found) and torch.cuda.is_available()
     return (*found, "cpu", *(["spread"] if spread else []))
+
+
+def no_compiler() -> str:
+    """Why torch.compile can build no code for the CPU, or an empty text."""
+    # As torch's own compiler looks for it.
+    usual = {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
+    if shutil.which(os.environ.get("CXX") or usual):
+        return ""
+    return "torch.compile builds code for the CPU with a C++ compiler, and there is none."
 
 
 def load(
@@ -477,8 +487,8 @@ def _from_pretrained(
     for attempt in (attention,) if attention else ("sdpa", "eager"):
         # A config.json can name an attention kernel to be fetched from the Hub; only setting it here beats that.
         config._attn_implementation = attempt
-        # The library's decision models fail where they are asked what was missing.
-        told = head != "AutoModelForDecision"
+        # The library's decision models and Qwen2.5 Omni fail where they are asked what was missing.
+        told = head != "AutoModelForDecision" and config.model_type != "qwen2_5_omni"
         try:
             found = auto.from_pretrained(
                 path,

@@ -302,7 +302,7 @@ def replay(
 def _again(model: LoadedModel, branch: Branch, own: Sequence[Step], second: LoadedModel | None, task: Task) -> Replay:
     schedule = _Schedule(own, task)
     start: Start = replace(branch.start, kept=0)
-    strategy: Strategy = replace(branch.strategy, tokens_per_second=0.0)
+    strategy: Strategy = replace(branch.strategy, tokens_per_second=0.0, compiled=False)
     taken = branch.steps[: branch.start.kept]
     result = generate.branch(model, start, taken, None, schedule.knobs, strategy=strategy, second=second, task=schedule)
     task.check()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from workbench.engine.adapters import adapter_in
 from workbench.engine.codegen import knobs
-from workbench.engine.codegen.script import assign, call, imported, literal, script
+from workbench.engine.codegen.script import assign, call, imported, literal, merge_lines, script
 
 if TYPE_CHECKING:
     from workbench.engine.compare import Side
+    from workbench.engine.values import Checkpoint
 
 
 _PROMPT = 'inputs["input_ids"].shape[1]'
@@ -60,6 +62,8 @@ def _write(sides: Sequence[Side], *, chat: bool) -> list[str]:
         'negative=""': any(each.negative_prompt and each.guidance_scale != 1.0 for each in strategies),
         "guessing=None": any(_guesses(side) for side in sides),
         "guesses=0": any(_guesses(side) for side in sides),
+        "base=None": any(_base(side.model.checkpoint) for side in sides),
+        "guessing_base=None": any(_guesses(side) and _base(side.second.checkpoint) for side in sides if side.second),
     }
     named = [name for name, needed in asked.items() if needed]
     encoders = any(side.model.model.config.is_encoder_decoder for side in sides)
@@ -78,7 +82,7 @@ def _write(sides: Sequence[Side], *, chat: bool) -> list[str]:
     lines = call("def write(", ["auto", "checkpoint", "dtype", "device", "seed", *named, "**settings"], "):")
     lines += [
         "    tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)",
-        *_load("model", "checkpoint"),
+        *_load("model", "checkpoint", "base" if "base=None" in named else ""),
         *encode,
         "    # Of the checkpoint's own generation settings only the special tokens are kept.",
         "    own = model.generation_config",
@@ -97,7 +101,7 @@ def _write(sides: Sequence[Side], *, chat: bool) -> list[str]:
             '        settings["negative_prompt_ids"] = against.to(model.device)',
         ]
     if "guessing=None" in named:
-        lines += _guess()
+        lines += _guess("guessing_base" if "guessing_base=None" in named else "")
     return [
         *lines,
         "    torch.manual_seed(seed)",
@@ -111,21 +115,29 @@ def _write(sides: Sequence[Side], *, chat: bool) -> list[str]:
     ]
 
 
-def _load(name: str, path: str, indent: int = 4) -> list[str]:
-    given = [path, "dtype=dtype", "use_safetensors=True", "trust_remote_code=False"]
-    return [
-        *call(f"{name} = auto.from_pretrained(", given, indent=indent),
-        f"{' ' * indent}{name}.to(device)",
-    ]
+def _load(name: str, path: str, base: str, indent: int = 4) -> list[str]:
+    """The lines that load a model; ``base`` names what says whether it is an adapter, and to which checkpoint."""
+    given = [f"{base} or {path}" if base else path, "dtype=dtype", "use_safetensors=True", "trust_remote_code=False"]
+    margin = " " * indent
+    lines = call(f"{name} = auto.from_pretrained(", given, indent=indent)
+    if base:
+        lines += [f"{margin}if {base}:", *(f"{margin}    {line}" for line in merge_lines(name, path))]
+    return [*lines, f"{margin}{name}.to(device)"]
 
 
-def _guess() -> list[str]:
-    """The lines that load the model which guesses ahead."""
+def _base(checkpoint: Checkpoint) -> str:
+    """The checkpoint beneath an adapter, or an empty text for one that is none."""
+    adapter = adapter_in(checkpoint.path)
+    return str(adapter.base or adapter.base_name) if adapter is not None else ""
+
+
+def _guess(base: str) -> list[str]:
+    """The lines that load the model which guesses ahead; ``base`` as for `_load`."""
     special = [f"{name}=theirs.{name}" for name in ("eos_token_id", "pad_token_id", "bos_token_id")]
     special += ["decoder_start_token_id=theirs.decoder_start_token_id", "num_assistant_tokens=guesses"]
     return [
         "    if guessing:",
-        *_load("assistant", "guessing", 8),
+        *_load("assistant", "guessing", base, 8),
         "        theirs = assistant.generation_config",
         *call("assistant.generation_config = GenerationConfig(", special, indent=8),
         '        settings["assistant_model"] = assistant',
@@ -149,6 +161,8 @@ def _arguments(side: Side) -> list[str]:
         literal(model.device),
         f"seed={side.sampling.seed}",
     ]
+    if base := _base(model.checkpoint):
+        given.append(f"base={literal(base)}")
     if strategy.eos_token_ids is not None:
         given.append(f"ends={literal(strategy.eos_token_ids)}")
     if strategy.stop_strings:
@@ -158,6 +172,8 @@ def _arguments(side: Side) -> list[str]:
             f"guessing={literal(str(side.second.checkpoint.path))}",
             f"guesses={strategy.num_assistant_tokens}",
         ]
+        if base := _base(side.second.checkpoint):
+            given.append(f"guessing_base={literal(base)}")
     elif strategy.prompt_lookup_num_tokens:
         given.append(f"prompt_lookup_num_tokens={strategy.prompt_lookup_num_tokens}")
     if strategy.guidance_scale != 1.0:

@@ -145,6 +145,8 @@ class _Writer:
                 names += ["StoppingCriteria", *knobs.classes(calls)]
             else:
                 names += ["LogitsProcessor", "LogitsProcessorList", *knobs.classes(calls)]
+        if self._strategy.compiled:
+            names.append("CompileConfig")
         if self._watched_strings:
             names += ["StopStringCriteria", "StoppingCriteriaList"]
         pillow = ["from PIL import Image, ImageOps"] if self._pictures else []
@@ -327,6 +329,9 @@ class _Writer:
         lines = [f"torch.manual_seed({self._first.seed})"]
         if self._strategy.threads and not self._names.device:
             lines.insert(0, f"torch.set_num_threads({self._strategy.threads})")
+        if self._strategy.compiled:
+            everywhere = "compiling._compile_all_devices = True  # not on GPUs alone"
+            lines = ["compiling = CompileConfig(mode=None)", everywhere, *lines]
         if self._streams:
             lines.insert(0, "streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)")
         lines = [*values.lines, *lines, *call("output = model.generate(", arguments)]
@@ -375,6 +380,8 @@ class _Writer:
             given.append(f"guidance_scale={float(strategy.guidance_scale)!r}")
             if strategy.negative_prompt:
                 given.append("negative_prompt_ids=against")
+        if strategy.compiled:
+            given += ['cache_implementation="static"', "compile_config=compiling"]
         if strategy.stop_strings:
             strings = values.spell("stop_strings", list(strategy.stop_strings))
             if self._watched_strings:

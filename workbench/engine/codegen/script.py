@@ -117,13 +117,18 @@ def model_lines(
         arguments.append('device_map="auto"')
     lines = call(f"model = {head}.from_pretrained(", arguments)
     if adapter is not None:
-        lines += [
-            "# The checkpoint is an adapter to that model.",
-            f"model = {_PEFT}.from_pretrained(model, checkpoint, trust_remote_code=False)",
-            "model = model.merge_and_unload().eval()",
-        ]
+        lines += merge_lines("model", "checkpoint")
     # A model is on the CPU unless it is moved, or placed while it is read.
     return lines if device in ("cpu", "spread") or bits else [*lines, f"model.to({literal(device)})"]
+
+
+def merge_lines(name: str, path: str) -> list[str]:
+    """Merges the adapter in ``path`` into the model beneath it, as `models.load` does."""
+    return [
+        "# The checkpoint is an adapter to that model.",
+        f"{name} = {_PEFT}.from_pretrained({name}, {path}, trust_remote_code=False)",
+        f"{name} = {name}.merge_and_unload().eval()",
+    ]
 
 
 def _labels_of(checkpoint: Checkpoint) -> list[str]:

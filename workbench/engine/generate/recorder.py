@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, WorkbenchError
+from workbench.engine.generate.compiled import compiling, compiling_of
 from workbench.engine.generate.inputs import Inputs, limits
 from workbench.engine.generate.text import Text
 from workbench.engine.sampling import Knobs, acting, check, keep, processors
@@ -70,7 +71,9 @@ def settings(
         "return_dict_in_generate": False,
         name: most if name == "max_new_tokens" else inputs.length + most,
     }
-    if "past_key_values" not in inputs.kwargs and model.model._supports_default_dynamic_cache():
+    if strategy.compiled:
+        given |= compiling(inputs.length + most)
+    elif "past_key_values" not in inputs.kwargs and model.model._supports_default_dynamic_cache():
         given["cache_implementation"] = "dynamic"
     if strategy.stop_strings:
         given["stop_strings"] = list(strategy.stop_strings)
@@ -79,12 +82,6 @@ def settings(
     return GenerationConfig(**(given | more))
 
 
-# The static cache, and the compiled models that need it, are not offered. In bfloat16 they write another text: of 16
-# texts of 100 tokens by SmolLM2, 5 were the same with a static cache and 4 with a compiled model, packed weights or
-# not. In float32 all that were tried were the same (6 and 5), and came hardly faster on 2 cores: 0.99 and 1.05 of the
-# tokens a second, the latter after half a minute of compiling, which takes a C++ compiler. So no dtype has one that is
-# equal and worth its wait. Weights packed into 8 bits by bitsandbytes wrote another text (3 of 3 tried) and took two to
-# four times as long on a CPU; they save memory, and are offered where a checkpoint is loaded.
 def launch(
     model: LoadedModel, inputs: Inputs, config: GenerationConfig, loop: Callable[..., Any], *, share: int = 0
 ) -> Any:
@@ -113,7 +110,11 @@ def launch(
     config.stop_strings = own.stop_strings = None
     try:
         # Inference mode spares torch the book-keeping that generate()'s own no_grad leaves on.
-        with torch.inference_mode(), threads(share) if share else nullcontext():
+        with (
+            torch.inference_mode(),
+            threads(share) if share else nullcontext(),
+            compiling_of(model.model) if config.compile_config is not None else nullcontext(),
+        ):
             return model.model.generate(
                 **inputs.kwargs, generation_config=config, custom_generate=loop, stopping_criteria=criteria
             )

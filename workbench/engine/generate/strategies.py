@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate.compiled import no_compiling
 from workbench.engine.values import Sampling, Strategy
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
 
-#: Ways of generating whose code the library no longer has; each name is the Hub repository's.
+#: Ways of generating whose code the library no longer has, under the names of its ``GenerationMode``.
 MOVED = {
-    "dola": "DoLa",
-    "contrastive": "Contrastive search",
-    "constrained": "Constrained beam search (forced words)",
-    "group_beams": "Diverse (group) beam search",
+    "dola_generation": "DoLa",
+    "contrastive_search": "Contrastive search",
+    "constrained_beam_search": "Constrained beam search (forced words)",
+    "group_beam_search": "Diverse (group) beam search",
+}
+LEFT = "They left the library for Hub repositories with code of their own, and this program runs no such code."
+#: What of `conflicts` can't be had, rather than doing nothing.
+EXCLUDED = ("sequences", "assisted", "prompt_lookup", "guidance", "compiled")
+#: A strategy of one sequence, token by token.
+_ALONE: dict[str, Any] = {
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "prompt_lookup_num_tokens": 0,
+    "assisted": False,
+    "guidance_scale": 1.0,
 }
 #: Knobs that act on the draw alone.
 _OF_THE_DRAW = (
@@ -39,14 +51,14 @@ def supports(model: LoadedModel, second: LoadedModel | None = None) -> dict[str,
         second: The second loaded model, for ``assisted``.
 
     Returns:
-        Keys ``beams``, ``sequences``, ``prompt_lookup``, ``assisted``, ``guidance``, ``threads``, ``images``,
-        ``encoder``; those of `MOVED`; and every field of `Sampling`.
+        Keys ``beams``, ``sequences``, ``prompt_lookup``, ``assisted``, ``guidance``, ``threads``, ``compiled``,
+        ``images``, ``encoder``; and every field of `Sampling`.
     """
-    ways = ("beams", "sequences", "prompt_lookup", "assisted", "guidance", "threads", "images", "encoder")
+    ways = ("beams", "sequences", "prompt_lookup", "assisted", "guidance", "threads", "compiled", "images", "encoder")
     names = (*ways, *(field.name for field in fields(Sampling)))
     if not model.generates:
         why = f"{model.checkpoint.name} was loaded as {model.head}, which writes no text."
-        return {**dict.fromkeys(names, why), **_moved()}
+        return dict.fromkeys(names, why)
     found = dict.fromkeys(names, "")
     found["beams"] = _no_beams(model)
     found["prompt_lookup"] = _no_guessing(model)
@@ -54,6 +66,7 @@ def supports(model: LoadedModel, second: LoadedModel | None = None) -> dict[str,
     found["guidance"] = _no_guidance(model)
     if model.model.device.type != "cpu":
         found["threads"] = f"The model is on {model.device}, and threads share out the work of a CPU."
+    found["compiled"] = no_compiling(model)
     if not model.takes_images:
         found["images"] = f"{_kind(model)} reads text alone."
     if not model.encoder_decoder:
@@ -66,7 +79,7 @@ def supports(model: LoadedModel, second: LoadedModel | None = None) -> dict[str,
     if model.model.generation_config.eos_token_id is None:
         for name in ("min_new_tokens", "exponential_decay_length_penalty"):
             found[name] = "It acts on the token that ends a text, and this checkpoint names none."
-    return {**found, **_moved()}
+    return found
 
 
 def conflicts(sampling: Sampling, strategy: Strategy) -> dict[str, str]:
@@ -77,8 +90,8 @@ def conflicts(sampling: Sampling, strategy: Strategy) -> dict[str, str]:
         strategy: How the run goes.
 
     Returns:
-        Names as in `supports`. Nothing in it stops a run but ``sequences``, ``prompt_lookup``, ``assisted`` and
-        ``guidance``; see `check`.
+        Names as in `supports`. Nothing in it stops a run but ``sequences``, ``prompt_lookup``, ``assisted``,
+        ``guidance`` and ``compiled``; see `check`.
     """
     found: dict[str, str] = {}
     beams = strategy.num_beams > 1
@@ -106,6 +119,8 @@ def conflicts(sampling: Sampling, strategy: Strategy) -> dict[str, str]:
             found["guidance"] = "Guidance would run the model anew for each guess, which takes longer than no guessing."
         elif strategy.num_return_sequences > 1:
             found["guidance"] = "Guidance keeps a cache for one sequence, and there are several."
+    if strategy.compiled and replace(strategy, **_ALONE) != strategy:
+        found["compiled"] = "Compiled code goes with one sequence, token by token, without guesses or guidance."
     return found
 
 
@@ -117,7 +132,7 @@ def check(model: LoadedModel, sampling: Sampling, strategy: Strategy, second: Lo
         InputError: Two of the settings exclude each other.
     """
     found = conflicts(sampling, strategy)
-    for name in ("sequences", "assisted", "prompt_lookup", "guidance"):
+    for name in EXCLUDED:
         if name in found:
             raise InputError("These settings don't go together.", why=found[name], remedy="Switch one of the two off.")
     offered = supports(model, second)
@@ -126,6 +141,7 @@ def check(model: LoadedModel, sampling: Sampling, strategy: Strategy, second: Lo
         "sequences": strategy.num_return_sequences > 1,
         "prompt_lookup": strategy.prompt_lookup_num_tokens > 0,
         "assisted": strategy.assisted,
+        "compiled": strategy.compiled,
     }
     for name, wanted in asked.items():
         if wanted and offered[name]:
@@ -140,13 +156,6 @@ def other_tokenizer(model: LoadedModel, second: LoadedModel) -> bool:
     """Whether the library takes the two models' vocabularies for different ones: it goes by their size."""
     size = model.model.config.get_text_config().vocab_size
     return bool(size != second.model.config.get_text_config().vocab_size)
-
-
-def _moved() -> dict[str, str]:
-    return {
-        name: f"{title} left the library for a Hub repository with code of its own, and this program runs no such code."
-        for name, title in MOVED.items()
-    }
 
 
 def _kind(model: LoadedModel) -> str:

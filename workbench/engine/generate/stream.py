@@ -168,7 +168,7 @@ def go(
     tokenizer_of(model)
     strategy = checked(strategy or Strategy(), model.model.config.get_text_config(decoder=True).vocab_size)
     knobs = knobs if isinstance(knobs, Knobs) else Knobs(knobs)
-    _offered(model, strategy)
+    _offered(model, knobs.current, strategy)
     given = inputs(model, replace(start, eos=end_ids(model, strategy)), more)
     space = room(model, given.length)
     task.send(given.start)
@@ -280,8 +280,10 @@ class _Loop:
         self._shown = shown
         self._kept = kept
         self._reuse = reuse
-        self._ending = Ending(knobs, task, given.start.eos, space)
+        # A cache of fixed size has room for what was asked for at the start.
+        self._ending = Ending(Knobs(knobs.current) if strategy.compiled else knobs, task, given.start.eos, space)
         self._processors = Processors(model, knobs, given, strategy)
+        self._most = self._ending.limit if strategy.compiled else space
         self._cache: Any = None
         self._reason = ""
 
@@ -292,12 +294,13 @@ class _Loop:
         plain = set(given.kwargs) == {"input_ids", "attention_mask"} and bool(given.kwargs["attention_mask"].all())
         cache, mark = None, 0
         if self._kept is not None:
-            cache, mark = self._kept.take(model.model, written if plain and self._reuse else ())
+            reuse = plain and self._reuse and not self._strategy.compiled
+            cache, mark = self._kept.take(model.model, written if reuse else ())
         if cache is not None:
             given = replace(given, kwargs={**given.kwargs, "past_key_values": cache})
         self._steps = Steps(model, given, written, self._shown)
         try:
-            config = settings(model, given, self._strategy, self._space)
+            config = settings(model, given, self._strategy, self._most)
             launch(model, given, config, self.run, share=self._strategy.threads)
         except _Stopped:
             self._reason = "stopped"
@@ -363,8 +366,12 @@ class _Loop:
         return bool(self._reason)
 
 
-def _offered(model: LoadedModel, strategy: Strategy) -> None:
+def _offered(model: LoadedModel, sampling: Sampling, strategy: Strategy) -> None:
     """Refuse what the model does not offer, with the reason that its control shows; guessing ahead looks itself."""
+    if strategy.compiled:
+        from workbench.engine.generate.strategies import check
+
+        check(model, sampling, strategy)
     asked = {
         "beams": strategy.num_beams > 1,
         "sequences": strategy.num_return_sequences > 1,

@@ -17,7 +17,7 @@ from workbench.widgets.tinted_text import Piece, TintedText, token_piece
 from workbench.widgets.visible_text import one_line
 
 #: Fields of a strategy that change no text, or are said in another way.
-_UNSAID = ("assisted", "tokens_per_second", "threads")
+_UNSAID = ("assisted", "tokens_per_second", "threads", "compiled")
 
 
 class Column(QWidget):

@@ -10,6 +10,7 @@ from workbench.engine import codegen, compare, generate
 from workbench.engine.compare import Parting, Side, Sided
 from workbench.engine.errors import InputError, WorkbenchError
 from workbench.engine.generate import Generation
+from workbench.engine.generate.strategies import supports
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import Distribution
 from workbench.engine.task import Task
@@ -54,6 +55,8 @@ class ComparePane(PaneFrame):
         self._parting: Parting | None = None
         self._looked_at: int | None = None
         self._settings: list[tuple[Sampling, Strategy] | None] = [None, None]
+        #: Whether the second checkpoint can guess for the first; None until asked, since vocabularies are compared.
+        self._fits: bool | None = None
 
         self._what = named(
             QuietComboBox(),
@@ -235,7 +238,7 @@ class ComparePane(PaneFrame):
         if self._job is not None:
             self._job.abandon()
             self._job = None
-        self._settings = [None, None]
+        self._settings, self._fits = [None, None], None
         for column in self._columns:
             column.begin()
         self._parting, self._looked_at = None, None
@@ -274,11 +277,20 @@ class ComparePane(PaneFrame):
         for place, (column, model) in enumerate(zip(self._columns, models, strict=True)):
             own = self._settings[place] if settings else None
             sampling, strategy = own or (session.sampling, session.strategy)
-            one = compare.of_one_text(strategy, assisted=settings)
-            column.set_side(
-                model, with_seed(sampling, session.sampling.seed), one, _left_out(strategy, one), own_knobs=settings
-            )
+            why_not = "" if settings or not strategy.assisted else self._no_guess(place)
+            one = compare.of_one_text(strategy, assisted=not why_not)
+            left_out = _left_out(strategy, why_not)
+            column.set_side(model, with_seed(sampling, session.sampling.seed), one, left_out, own_knobs=settings)
         self._show_code_text()
+
+    def _no_guess(self, place: int) -> str:
+        """Why the second checkpoint can't guess for a side while it writes the other one; or an empty text."""
+        if place:
+            return "the second checkpoint would guess for itself"
+        model = self._session.model
+        if self._fits is None and model is not None:
+            self._fits = not supports(model, self._session.second)["assisted"]
+        return "" if self._fits else "the two checkpoints can't (Playground says why)"
 
     def _show_prompt(self) -> None:
         # A long text takes its time, so a pane nobody sees takes it when it is shown.
@@ -388,13 +400,13 @@ def _distribution(column: Column, place: int) -> Distribution | None:
     return Distribution(logits, situation, column.steps[place].guided)
 
 
-def _left_out(strategy: Strategy, one: Strategy) -> str:
-    """What of a strategy a side does without."""
+def _left_out(strategy: Strategy, no_guess: str) -> str:
+    """What of a strategy a side does without, and why."""
     parts = []
-    if strategy.num_return_sequences != one.num_return_sequences:
-        parts.append("one sequence a side")
-    if strategy.assisted != one.assisted:
-        parts.append("no guessing ahead, since the second checkpoint writes a side")
+    if strategy.num_return_sequences > 1:
+        parts.append("one sequence a side, since two texts are compared (Playground shows several)")
+    if strategy.assisted and no_guess:
+        parts.append(f"no guessing ahead: {no_guess}")
     return " · ".join(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from workbench.engine.values import Branch
 from workbench.runtime.session import Session
@@ -12,6 +12,7 @@ from workbench.widgets.branch_tree import BranchRow, BranchTree
 from workbench.widgets.naming import named
 from workbench.widgets.theme import CHANGES, px, set_role
 from workbench.widgets.visible_text import visible
+from workbench.widgets.wrapping_row import WrappingRow
 
 _ENDINGS = {
     "": "writing…",
@@ -99,15 +100,11 @@ class Branches(QWidget):
             icons.put(button, drawing)
         set_role(self._fold, "quiet")
         self.tree.setMinimumHeight(px(self, 90))
-        row = QHBoxLayout()
-        row.addWidget(self._fold)
-        row.addStretch(1)
-        for button in (self._go_on, self._compare, self._prune):
-            row.addWidget(button)
+        row = WrappingRow((self._fold,), (self._go_on, self._compare, self._prune))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(px(self, 4))
-        column.addLayout(row)
+        column.addWidget(row)
         column.addWidget(self.tree, 1)
         self._can_continue = False
 
@@ -208,6 +205,7 @@ class Branches(QWidget):
         """Follow the zoom."""
         super().changeEvent(event)
         if event.type() in CHANGES and hasattr(self, "_can_continue"):
+            self.tree.setMinimumHeight(px(self, 90))
             self._bound()
 
     def _show_buttons(self) -> None:

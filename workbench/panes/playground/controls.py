@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from workbench.engine.errors import InputError
-from workbench.engine.generate.strategies import conflicts, supports
+from workbench.engine.generate.strategies import LEFT, MOVED, conflicts, supports
 from workbench.engine.presets import of_checkpoint
 from workbench.engine.sampling import check
 from workbench.engine.values import Sampling, Strategy
@@ -254,6 +254,8 @@ class _Group(QWidget):
         sentences = [f"{', '.join(labels)}: {sentence[:1].lower()}{sentence[1:]}" for sentence, labels in said.items()]
         if refused and self.key == "words":
             sentences.append(refused)
+        if self.key == "strategy":
+            sentences.append(f"Not here: {', '.join(MOVED.values())}. {LEFT}")
         self._said.setText("\n".join(sentences))
         self._said.setVisible(bool(sentences))
         if self._fold is not None:

@@ -568,7 +568,7 @@ class PlaygroundPane(PaneFrame):
                 parts.append(f"cache {format_bytes(self._runs.kept.nbytes)}")
         now = " · ".join(parts)
         knobs = held(session.sampling, session.strategy)
-        self._texts.status.setText(f"{now}\n{knobs}" if now else knobs)
+        self._texts.status.say(f"{now}\n{knobs}" if now else knobs)
         self._texts.copy.setEnabled(bool(steps))
 
     def _show_code_text(self) -> None:

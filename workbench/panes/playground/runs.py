@@ -212,12 +212,13 @@ class Runs(QObject):
 
     def _new_job(self, function: object, *args: object, **kwargs: object) -> Job:
         checkpoint = self._session.checkpoint
+        built = ", once its code is built" if self._session.strategy.compiled else ""
         job = Job(
             f"Generate with {checkpoint.name if checkpoint else 'a model'}",
             function,  # type: ignore[arg-type]
             *args,
             pane="playground",
-            stops="within a token; the text is kept",
+            stops=f"within a token{built}; the text is kept",
             **kwargs,  # type: ignore[arg-type]
         )
         job.succeeded.connect(self._on_generated)

@@ -22,7 +22,8 @@ from workbench.widgets.visible_text import drawable
 
 #: Which way of generating, as `strategies.supports` names it, a field belongs to.
 _WAYS = {"num_beams": "beams", "num_return_sequences": "sequences", "prompt_lookup_num_tokens": "prompt_lookup",
-         "assisted": "assisted", "guidance_scale": "guidance", "threads": "threads"}  # fmt: skip
+         "assisted": "assisted", "guidance_scale": "guidance", "threads": "threads",
+         "compiled": "compiled"}  # fmt: skip
 #: Fields that do nothing while another one is off.
 _NEEDS = {
     "length_penalty": ("num_beams", "It acts with beams: set num_beams above 1."),
@@ -30,8 +31,6 @@ _NEEDS = {
     "num_assistant_tokens": ("assisted", "It acts with assisted decoding: switch assisted on."),
     "negative_prompt": ("guidance_scale", "It acts with guidance: move guidance_scale away from 1."),
 }
-#: What of `strategies.conflicts` can't be had, rather than doing nothing.
-_EXCLUDED = ("sequences", "assisted", "prompt_lookup", "guidance")
 
 
 class Text(Control):
@@ -124,6 +123,9 @@ def strategy_controls() -> list[Control]:
         Number("threads", 0, max(2, os.cpu_count() or 1), 0, off=0,
                tip="CPU threads that share the model's work; the text is the same with any number. Off leaves it to "
                "torch, which takes one a core: usually the fastest, but for tiny models and a machine that is busy"),
+        Switch("compiled", "Runs the model as code that torch.compile builds for this machine, over a static cache: "
+               "the same text, a little faster. The first run waits for the building, half a minute or more, and so "
+               "does Stop; worth it for long texts alone"),
     ]  # fmt: skip
 
 
@@ -141,7 +143,7 @@ def strategy_reasons(sampling: Sampling, strategy: Strategy, offers: Mapping[str
         clashes = now
         if is_off(strategy, field):
             then = strategies.conflicts(sampling, _switched_on(strategy, field))
-            clashes = {name: then[name] for name in _EXCLUDED if name in then and name not in now}
+            clashes = {name: then[name] for name in strategies.EXCLUDED if name in then and name not in now}
         why = offers.get(way) or clashes.get(way)
         if not why and is_off(strategy, field):
             why = next(iter(clashes.values()), "")
@@ -162,6 +164,7 @@ def _switched_on(strategy: Strategy, field: str) -> Strategy:
         "assisted": True,
         "guidance_scale": 2.0,
         "threads": 1,
+        "compiled": True,
     }
     return replace(strategy, **{field: on[field]})
 

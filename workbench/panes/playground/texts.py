@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QSplitter,
@@ -30,7 +29,8 @@ from workbench.widgets import icons
 from workbench.widgets.beam_view import BeamRow, BeamView
 from workbench.widgets.exact_text import ExactTextEdit
 from workbench.widgets.naming import named
-from workbench.widgets.theme import px, set_role
+from workbench.widgets.steady_label import SteadyLabel
+from workbench.widgets.theme import CHANGES, px, set_role
 
 
 class ChatInput(ExactTextEdit):
@@ -108,7 +108,7 @@ class Texts(QWidget):
         self.copy = named(QToolButton(), "playground.copy", "Copy", "Copy the new text")
         self.clear = named(QToolButton(), "playground.clear", "Clear", "Clear the output or the conversation")
         self.status = named(
-            QLabel(), "playground.status", "Status", "Tokens, speed, how it ended, and what the knobs hold"
+            SteadyLabel(), "playground.status", "Status", "Tokens, speed, how it ended, and what the knobs hold"
         )
         self._lay_out()
 
@@ -119,6 +119,7 @@ class Texts(QWidget):
         for widget in (*of_chat, *of_prompt):
             widget.setVisible((widget in of_chat) == chats)
         self.area.show_mode(chats=chats)
+        self._measure()
 
     def show_columns(self, shown: bool) -> None:
         """Show several texts instead of one, or one again."""
@@ -153,6 +154,18 @@ class Texts(QWidget):
             button.setEnabled(not runs)
         self.stop.setEnabled(runs)
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the zoom."""
+        super().changeEvent(event)
+        if event.type() in CHANGES and hasattr(self, "_editors"):
+            self._measure()
+
+    def _measure(self) -> None:
+        """Let none be squeezed until it says nothing; what the pane has no room for is scrolled to."""
+        for editor in (self.prompt, self._message):
+            editor.setMinimumHeight(px(self, 44))
+        self._area.setMinimumHeight(px(self, 150 if self.prompt.isHidden() else 110))
+
     def _lay_out(self) -> None:
         for button, picture in (
             (self.stop, "stop"), (self.next, "probabilities"), (self.copy, "copy"), (self.clear, "trash"),
@@ -166,7 +179,6 @@ class Texts(QWidget):
         self.system.setPlaceholderText("System message (optional)")
         self.output.setPlaceholderText("The text comes here.")
         set_role(self.status, "muted")
-        self.status.setWordWrap(True)
 
         message = QHBoxLayout(self._message)
         message.setContentsMargins(0, 0, 0, 0)
@@ -178,9 +190,8 @@ class Texts(QWidget):
         self._area.addWidget(self.area)
         self._area.addWidget(self.columns)
         for editor in (self.prompt, self._area, self.beams, self.branches, self._message):
-            if editor is not self.branches:
-                editor.setMinimumHeight(px(self, 44))
             self._editors.addWidget(editor)
+        self._measure()
         self.beams.hide()
         self.images.hide()
         self.images.accept_drops_on(self.prompt.viewport())
