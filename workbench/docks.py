@@ -54,16 +54,13 @@ class Docks(QObject):
             raise KeyError(name)
         return widget
 
-    def build_next(self) -> bool:
-        """Build one more pane without showing it.
+    def unbuilt(self) -> str | None:
+        """The first pane that is not there yet, None when all are."""
+        return next((name for name in self._names if name not in self._docks), None)
 
-        Returns:
-            Whether one was left to build.
-        """
-        name = next((name for name in self._names if name not in self._docks), None)
-        if name is not None:
-            self._dock(name).hide()
-        return name is not None
+    def build(self, name: str) -> None:
+        """Build a pane without showing it."""
+        self._dock(name).hide()
 
     def arrange(self, columns: Sequence[Sequence[str]]) -> None:
         """Show these panes and no others, as columns from left to right of panes from top to bottom."""

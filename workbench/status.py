@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QLabel, QStatusBar, QToolButton, QWidget
+from PySide6.QtWidgets import QStatusBar, QToolButton, QWidget
 
 from workbench.engine import hub, models
 from workbench.runtime.jobs import Job, Runner
 from workbench.runtime.session import Session
 from workbench.widgets import icons, theme
+from workbench.widgets.elided_label import ElidedLabel
 from workbench.widgets.job_bar import JobBar
 from workbench.widgets.naming import named
 from workbench.widgets.quantities import format_bytes, format_progress, format_seconds
@@ -33,7 +34,7 @@ class StatusBar(QStatusBar):
         self._clock = QTimer(self, interval=2000)
         self.setSizeGripEnabled(False)
 
-        self._memory = named(QLabel(), "window.memory", "Memory", _MEMORY_TIP)
+        self._memory = named(ElidedLabel(), "window.memory", "Memory", _MEMORY_TIP)
         self._jobs = named(JobBar(), "window.jobs_bar", "Running work", "What runs now; click for the Jobs pane")
         self._offline = named(QToolButton(), "window.offline", "Online", "Keep the program off the network")
         self._offline.setCheckable(True)
@@ -58,6 +59,7 @@ class StatusBar(QStatusBar):
         """Take margins from the font."""
         edge = theme.px(self, 8)
         self.setContentsMargins(edge, 0, edge, 0)
+        self._jobs.setContentsMargins(2 * edge, 0, 0, 0)
 
     def _on_job_added(self, job: Job) -> None:
         self._show_jobs()

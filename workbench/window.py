@@ -38,7 +38,7 @@ from workbench.widgets import theme
 from workbench.widgets.flow_strip import FlowStrip
 from workbench.widgets.foldable import Foldable
 from workbench.widgets.icons import icon
-from workbench.widgets.naming import named
+from workbench.widgets.naming import named, with_keys
 from workbench.widgets.palette import CommandPalette
 from workbench.widgets.pane_frame import PaneFrame
 
@@ -89,7 +89,7 @@ class MainWindow(QMainWindow):
         self.docks = Docks(self, tuple(entry.name for entry in ENTRIES), self._build_pane, self._dressing.dress)
         self.docks.changed.connect(self._show_rail)
         self.docks.floated.connect(self._on_floated)
-        self._unloaded = list(ENTRIES)
+        self._unloaded = {entry.name: entry for entry in ENTRIES}
         self._presenting = False
         self._closing = False
         self._shown = False
@@ -144,7 +144,7 @@ class MainWindow(QMainWindow):
             action = QAction(entry.title, self)
             action.setCheckable(True)
             action.setShortcut(QKeySequence(f"Ctrl+{place}"))
-            action.setToolTip(f"{entry.tip} (Ctrl+{place}; Shift+click opens it beside)")
+            action.setToolTip(with_keys(f"{entry.tip} (Ctrl+{place}; Shift+click opens it beside)"))
             action.setData(entry.name)
             action.triggered.connect(self._on_pane_action)
             self._rail.addAction(action)
@@ -249,15 +249,18 @@ class MainWindow(QMainWindow):
         # Off until it went well: what fails once would fail again at every turn.
         self._ahead_timer.stop()
         # What was built last is dressed in a turn of its own: both at once are felt.
-        if self._dressing.dress_next() or self._load_next() or self.docks.build_next():
+        if self._dressing.dress_next() or self._prepare_next():
             self._since.restart()
             self._ahead_timer.start()
 
-    def _load_next(self) -> bool:
-        if not self._unloaded:
-            return False
-        self._unloaded.pop(0).load()
-        return True
+    def _prepare_next(self) -> bool:
+        # To the end with one before the next: the first panes are the likeliest to be asked for soon.
+        name = self.docks.unbuilt()
+        if name in self._unloaded:
+            self._unloaded.pop(name).load()
+        elif name is not None:
+            self.docks.build(name)
+        return name is not None
 
     def _build_pane(self, name: str) -> PaneFrame:
         entry = next(entry for entry in ENTRIES if entry.name == name)
@@ -441,8 +444,10 @@ class MainWindow(QMainWindow):
             f"{entry.title}: {entry.tip}.",
             f"{here}Every control has a tooltip that says what it does and its usual range. Show code gives the Python "
             "that does the same.",
-            "Ctrl+Enter runs the pane's main action, Esc stops it, Ctrl+1 … Ctrl+9 change panes, Ctrl+K finds every "
-            "command, Ctrl+plus and Ctrl+minus zoom, F11 presents.",
+            with_keys(
+                "Ctrl+Enter runs the pane's main action, Esc stops it, Ctrl+1 … Ctrl+9 change panes, Ctrl+K finds "
+                "every command, Ctrl+plus and Ctrl+minus zoom, F11 presents."
+            ),
             kind="info",
         )
 

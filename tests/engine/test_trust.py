@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -387,3 +388,37 @@ def test_an_adapter_with_code_of_its_own_runs_none_of_its_base(
     with pytest.raises(NotSupported, match="code of its own"):
         load(own)
     assert not ran.exists()
+
+
+def test_the_private_copy_of_a_load_that_was_killed_is_removed_at_the_next_load(
+    tiny_llama: Checkpoint, workbench_data: Path
+) -> None:
+    held, killed = workbench_data / ".opened-held", workbench_data / ".opened-killed"
+    program = (
+        "import sys, pathlib\n"
+        "from workbench.engine import paths\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "folder.mkdir(parents=True)\n"
+        "(folder / 'pytorch_model.bin').write_bytes(b'weights')\n"
+        "with paths.claim(folder):\n"
+        "    print('claimed', flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    loads = [
+        subprocess.Popen([sys.executable, "-c", program, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for folder in (held, killed)
+    ]
+    try:
+        assert [each.stdout.readline() for each in loads if each.stdout] == [b"claimed\n"] * 2
+        loads[1].kill()
+        loads[1].wait()
+        assert killed.is_dir(), "what is killed cleans nothing up"
+        load(tiny_llama)
+        assert not killed.exists()
+        assert (held / "pytorch_model.bin").read_bytes() == b"weights", "another process still reads from it"
+    finally:
+        for each in loads:
+            each.kill()
+            each.communicate()
+    load(tiny_llama)
+    assert not held.exists()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +19,7 @@ from workbench.engine import forward, generate, models
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import Distribution
 from workbench.engine.tokens.vocabulary import Vocabulary
-from workbench.engine.values import Checkpoint, Logits, Sampling
+from workbench.engine.values import Logits, Sampling
 from workbench.panes.probabilities import ProbabilitiesPane
 from workbench.runtime import session as session_module
 from workbench.runtime.jobs import Runner
@@ -31,11 +29,6 @@ from workbench.widgets.trace_bar import TraceBar
 
 PROMPT = "The quick brown fox"
 KNOBS = Sampling(temperature=1.2, top_k=30, top_p=0.9, repetition_penalty=1.2, max_new_tokens=12, seed=1)
-
-
-@pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
 
 
 @pytest.fixture
@@ -278,7 +271,7 @@ def test_the_selection_stays_on_its_token_while_a_knob_moves(pane, session):
 
 
 def test_the_memory_and_what_goes_first_is_stated(pane, session, qtbot):
-    qtbot.waitUntil(lambda: "logits kept for 12 of 12 steps" in text(pane, "memory"), timeout=5000)
+    qtbot.waitUntil(lambda: "logits kept for 12 of 12 steps" in text(pane, "memory"))
     assert "of 537 MB; the oldest steps of other branches go first" in text(pane, "memory")
 
 
@@ -327,7 +320,25 @@ def test_a_prompt_position_says_that_it_was_given(pane, session):
 def test_it_follows_the_newest_token_while_text_comes(pane, session, llama, qtbot):
     last = session.steps[-1]
     session.add_step(replace(last, index=12))
-    qtbot.waitUntil(lambda: "step 13 of 13" in text(pane, "title"), timeout=5000)
+    qtbot.waitUntil(lambda: "step 13 of 13" in text(pane, "title"))
+
+
+def test_the_last_token_of_a_text_that_has_ended_is_shown_without_waiting_for_the_next_frame(pane, session):
+    session.add_step(replace(session.steps[-1], index=12))
+    assert "step 13" not in text(pane, "title")
+    session.end(session.branch.key, "length")
+    assert "step 13 of 13" in text(pane, "title")
+
+
+def test_with_nothing_to_show_it_leads_to_where_text_is_written(qtbot, runner):
+    pane = ProbabilitiesPane(Session(), runner)
+    qtbot.addWidget(pane)
+    pane.show()
+    button = control(pane, QAbstractButton, "empty_action")
+    assert pane.is_empty and button.text() == "Open Playground"
+    with qtbot.waitSignal(pane.pane_requested) as asked:
+        button.click()
+    assert asked.args == ["playground"]
 
 
 def test_while_hidden_it_computes_nothing_and_catches_up_when_shown(pane, session):
@@ -345,13 +356,11 @@ def test_another_model_leaves_nothing_behind(pane, session, tiny_llama):
     assert pane.is_empty
 
 
-def test_the_shown_code_prints_the_same_candidates(pane, session):
+def test_the_shown_code_prints_the_same_candidates(pane, session, printed):
     select(session, 3)
     control(pane, QAbstractButton, "show_code").click()
     code = pane.findChild(QPlainTextEdit, "probabilities.code").toPlainText()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    printed = [line.split()[:3] for line in done.stdout.strip().splitlines()]
+    printed = [line.split()[:3] for line in printed(code)]
     rows = {row[0]: row for row in shown(pane)} | {row[0]: row for row in expected(session, 3, 384, KNOBS)}
     assert len(printed) == 10
     for token_id, before, after in printed:

@@ -29,11 +29,6 @@ FOX = "The quick brown 🦊 jumps over the lazy dog."
 
 
 @pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama, device="cpu")
-
-
-@pytest.fixture(scope="module")
 def twin(tiny_llama: Checkpoint) -> LoadedModel:
     """The same tokenizer, other weights and another dtype."""
     twin = models.load(replace(tiny_llama, name="twin"), device="cpu", dtype="bfloat16")

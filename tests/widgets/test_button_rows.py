@@ -25,10 +25,10 @@ def test_a_narrow_place_has_fewer_in_a_row(qtbot: QtBot, rows: ButtonRows) -> No
     rows.resize(rows.minimumSizeHint().width(), 200)
     assert rows.across == 2
     buttons = rows.findChildren(QPushButton)
-    qtbot.waitUntil(lambda: buttons[2].y() > buttons[0].y() and buttons[2].x() == buttons[0].x(), timeout=5000)
+    qtbot.waitUntil(lambda: buttons[2].y() > buttons[0].y() and buttons[2].x() == buttons[0].x())
     rows.resize(900, 100)
     assert rows.across == 3
-    qtbot.waitUntil(lambda: buttons[2].y() == buttons[0].y(), timeout=5000)
+    qtbot.waitUntil(lambda: buttons[2].y() == buttons[0].y())
 
 
 def test_zoom_takes_room(qapp: QApplication, rows: ButtonRows) -> None:

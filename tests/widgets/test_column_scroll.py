@@ -21,7 +21,7 @@ def test_it_is_as_wide_as_its_content_whenever_that_grows(qtbot: QtBot) -> None:
     narrow = area.minimumWidth()
     assert narrow >= content.minimumSizeHint().width()
     button.setText("a much longer label")
-    qtbot.waitUntil(lambda: area.minimumWidth() > narrow, timeout=2000)
+    qtbot.waitUntil(lambda: area.minimumWidth() > narrow)
     area.resize(area.minimumWidth(), 50)
     assert not area.horizontalScrollBar().isVisible()
     assert area.verticalScrollBar().maximum() >= 0

@@ -35,6 +35,31 @@ def text(table: DataTable, row: int, column: int) -> str:
     return table.model().index(row, column).data()
 
 
+def test_the_columns_take_the_room_that_there_is_until_the_person_arranges_them(qtbot: QtBot) -> None:
+    table = DataTable()
+    qtbot.addWidget(table)
+    long = "a sentence that takes more room than there is in a narrow window"
+    table.set_rows(("number", "text", "more"), [(number, long, "word") for number in range(40)])
+    table.resize(360, 200)
+    table.show()
+    qtbot.waitExposed(table)
+    narrow = table.columnWidth(1)
+    assert table.horizontalScrollBar().maximum() == 0, "the bar of the rows is reckoned with"
+    table.resize(800, 200)
+    qtbot.waitUntil(lambda: table.columnWidth(1) > narrow + 100)
+    table._arranged = True
+    table.setColumnWidth(1, 50)
+    table.resize(820, 200)
+    assert table.columnWidth(1) == 50
+
+
+def test_a_table_has_room_for_some_rows_at_any_zoom(qtbot: QtBot, qapp: QApplication, table: DataTable) -> None:
+    for zoom in (1.0, 2.0):
+        theme.apply(qapp, dark=False, zoom=zoom)
+        rows = table.minimumSizeHint().height() - table.horizontalHeader().height()
+        assert rows >= 2 * table.rowHeight(0)
+
+
 def test_only_rows_in_view_are_asked_for(qtbot: QtBot) -> None:
     asked: set[int] = set()
 
@@ -109,10 +134,10 @@ def test_columns_fit_where_there_is_room(qtbot: QtBot, table: DataTable) -> None
     assert table.horizontalScrollBar().maximum() == 0
 
 
-def test_rows_follow_the_zoom(qapp: QApplication, table: DataTable) -> None:
+def test_rows_follow_the_zoom(qtbot: QtBot, qapp: QApplication, table: DataTable) -> None:
     before = table.rowHeight(0)
     theme.apply(qapp, dark=False, zoom=2.0)
-    assert table.rowHeight(0) >= 1.8 * before
+    qtbot.waitUntil(lambda: table.rowHeight(0) >= 1.8 * before)
 
 
 def test_an_empty_table_says_what_is_missing(table: DataTable) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtGui import QKeyEvent, QTextCursor, QTextOption
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from workbench.widgets import theme
 from workbench.widgets.exact_text import ExactTextEdit, document_offsets
 
 
@@ -32,6 +33,17 @@ def paste(edit: ExactTextEdit, text: str) -> None:
 def test_a_text_that_was_set_comes_back_unchanged(edit: ExactTextEdit, text: str) -> None:
     edit.set_text(text)
     assert edit.text() == text
+
+
+def test_what_is_marked_can_be_read_after_a_change_of_theme(edit: ExactTextEdit, qapp: QApplication) -> None:
+    edit.set_text("sleep furiously")
+    edit.show()
+    edit.mark(6, 15)
+    for dark in (True, False):
+        theme.apply(qapp, dark=dark)
+        marks = edit.extraSelections()
+        assert theme.contrast(theme.current().text, marks[0].format.background().color()) >= 4.5
+    assert edit.marked() == "furiously"
 
 
 def test_edited_text_keeps_blanks_and_separators_apart(edit: ExactTextEdit) -> None:

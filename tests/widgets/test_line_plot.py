@@ -35,7 +35,7 @@ def fill(qtbot: QtBot, plot: LinePlot) -> None:
     for step in range(100):
         plot.add_point("train", step, 0.7 - step / 1000)
     plot.add_point("evaluation", 50, 0.66)
-    qtbot.waitUntil(lambda: "0.601" in plot.accessibleDescription(), timeout=5000)
+    qtbot.waitUntil(lambda: "0.601" in plot.accessibleDescription())
 
 
 def test_importing_the_module_does_not_import_pyqtgraph() -> None:
@@ -64,11 +64,11 @@ def test_points_come_back_as_they_came(plot: LinePlot) -> None:
 
 def test_it_draws_only_when_something_changed(qtbot: QtBot, plot: LinePlot) -> None:
     fill(qtbot, plot)
-    qtbot.waitUntil(lambda: not plot._timer.isActive(), timeout=5000)
+    qtbot.waitUntil(lambda: not plot._timer.isActive())
     plot.add_point("train", 100, 0.6)
     assert plot._timer.isActive()
     assert plot._timer.interval() >= 50
-    qtbot.waitUntil(lambda: not plot._timer.isActive(), timeout=5000)
+    qtbot.waitUntil(lambda: not plot._timer.isActive())
 
 
 def test_evaluation_differs_in_dash_and_not_in_colour_alone(plot: LinePlot) -> None:
@@ -83,13 +83,12 @@ def test_axes_and_legend_survive_a_change_of_theme_and_zoom(qtbot: QtBot, qapp: 
     for dark, zoom in ((True, 1.5), (False, 1.0), (True, 1.0)):
         theme.apply(qapp, dark=dark, zoom=zoom)
         axis = plot._item.getAxis("left")
+        qtbot.waitUntil(lambda axis=axis: axis.textPen().color().name() == theme.current().muted)
         assert axis.autoSIPrefixScale == 1.0
         assert "loss (nats)" in axis.labelString()
         assert "x0" not in axis.labelString()
-        for (_, label), name in zip(plot._legend.items, ("train", "evaluation"), strict=True):
-            assert label.item.toPlainText() == name
-            assert theme.current().text in label.item.toHtml()
-        assert axis.textPen().color().name() == theme.current().muted
+        assert plot._legend.names == ("train", "evaluation")
+        assert all(theme.current().text in label.item.toHtml() for _, label in plot._legend._row.items)
 
 
 def test_a_logarithmic_axis_leaves_out_what_has_no_place_on_it(qtbot: QtBot, plot: LinePlot) -> None:
@@ -142,20 +141,31 @@ def test_past_runs_lie_behind_with_their_names_and_go_when_others_are_chosen(qtb
     past = {"train": ([0, 50, 200], [0.9, 0.8, 0.7]), "evaluation": ([50], [0.85])}
     plot.set_past([("first <run>", past), ("second", {"train": ([0, 10], [0.5, 0.4])})])
     assert plot.past() == ("first <run>", "second")
-    assert [label.item.toPlainText() for _, label in plot._legend.items] == [
-        "train", "evaluation", "first <run>", "second",
-    ]  # fmt: skip
+    assert plot._legend.names == ("train", "evaluation", "first <run>", "second")
     assert ("first <run>: evaluation", 50.0, 0.85) in plot.readings(40)
     assert "first <run>: train,200.0,0.7" in plot.as_csv()
     assert plot.points("train")[0] == (0, 0.7), "the live run has its points still"
     plot.clear()
     plot._redraw()
     assert plot.past() == ("first <run>", "second")
-    assert [label.item.toPlainText() for _, label in plot._legend.items] == ["first <run>", "second"]
+    assert plot._legend.names == ("first <run>", "second")
     plot.set_past([])
     assert plot.past() == ()
-    assert plot._legend.items == [], "a line without a point is not named"
+    assert plot._legend.names == (), "a line without a point is not named"
     assert len([item for item in plot._item.items if hasattr(item, "set_look")]) == 4
+
+
+def test_the_names_stand_above_the_lines_where_one_row_holds_them(qtbot: QtBot, plot: LinePlot) -> None:
+    fill(qtbot, plot)
+    plot.resize(600, 300)
+    qtbot.waitUntil(lambda: plot._legend.above)
+    row, box = plot._legend._row, plot._item.getViewBox()
+    qtbot.waitUntil(lambda: row.sceneBoundingRect().bottom() <= box.sceneBoundingRect().top() + 1)
+    plot.set_past([("a run whose name takes much room " * 3, {"train": ([0, 1], [1.0, 2.0])})])
+    plot._redraw()
+    assert not plot._legend.above
+    plot.grab()
+    assert box.sceneBoundingRect().right() <= plot._plot.width(), "long names widen nothing"
 
 
 def test_a_past_run_is_muted_and_shown_or_hidden_as_one(qtbot: QtBot, plot: LinePlot) -> None:
@@ -166,7 +176,7 @@ def test_a_past_run_is_muted_and_shown_or_hidden_as_one(qtbot: QtBot, plot: Line
     assert old.color() != live.color()
     sample = plot._past[0].items[1]
     sample.setVisible(False)
-    plot._legend.sigSampleClicked.emit(sample)
+    plot._legend.clicked.emit(sample)
     assert not any(name.startswith("old") for name, _, _ in plot.readings(1))
     assert [name for name, _, _ in plot.readings(1)] == ["train", "evaluation"]
 
@@ -204,7 +214,7 @@ def test_linked_plots_show_the_same_steps_side_by_side_or_not(qtbot: QtBot, plot
     other._item.setXRange(5, 10, padding=0)
     assert _range(plot) == pytest.approx([5, 10])
     qtbot.mouseClick(other.findChild(QToolButton, "trainer.lr_plot_fit"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: _range(plot)[1] > 99, timeout=5000)
+    qtbot.waitUntil(lambda: _range(plot)[1] > 99)
     assert _range(other) == pytest.approx(_range(plot))
     plot.show_cross(30.0)
     plot.crossed.emit(30.0)
@@ -234,7 +244,7 @@ def test_the_keyboard_reads_zooms_and_pans(qtbot: QtBot, plot: LinePlot) -> None
     qtbot.keyClick(plot, Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
     assert _range(plot)[0] < before[0]
     qtbot.keyClick(plot, Qt.Key.Key_Home)
-    qtbot.waitUntil(lambda: _range(plot) == pytest.approx([low, high]), timeout=5000)
+    qtbot.waitUntil(lambda: _range(plot) == pytest.approx([low, high]))
     plot.clearFocus()
 
 
@@ -265,7 +275,10 @@ def test_series_can_be_exchanged(qtbot: QtBot, plot: LinePlot) -> None:
     assert plot.points("train") == ()
     plot.set_series("good", [0, 1], [0.5, 0.9])
     plot._redraw()
-    assert [label.item.toPlainText() for _, label in plot._legend.items] == ["good"]
+    assert plot._legend.names == (), "the title has the name of one line alone"
+    plot.set_series("bad", [0, 1], [0.5, 0.1])
+    plot._redraw()
+    assert plot._legend.names == ("good", "bad")
     assert "good 0.9" in plot.accessibleDescription()
 
 

@@ -71,7 +71,7 @@ def test_nothing_is_cut_off_at_any_zoom(view: MessageList, qapp: QApplication, q
             button = find(view, "1_remove")
             return button.mapTo(view, button.rect().topRight()).x() <= view.width()
 
-        qtbot.waitUntil(whole, timeout=2000)
+        qtbot.waitUntil(whole)
 
 
 @pytest.mark.parametrize(

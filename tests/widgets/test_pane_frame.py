@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPlainTextEdit, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import theme
@@ -204,3 +212,39 @@ def test_a_narrow_pane_scrolls_and_keeps_its_buttons(qtbot: QtBot, pane: PaneFra
     assert find(pane, "close").geometry().right() <= pane.title_bar.width()
     pane.resize(900, 500)
     assert find(pane, "show_code").toolButtonStyle() == Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+
+
+def test_the_tab_key_goes_from_left_to_right_and_through_notices_before_the_body(qtbot: QtBot) -> None:
+    pane = PaneFrame("some", "Some pane")
+    qtbot.addWidget(pane)
+    inside, tool = QPushButton("Inside"), QPushButton("Tool")
+    pane.body.addWidget(inside)
+    pane.header.addWidget(tool)
+    card = pane.show_notice("Something failed.", "So it is.", details="more")
+    pane.show()
+    qtbot.waitExposed(pane)
+    found, part = [], pane.nextInFocusChain()
+    while part is not pane:
+        if part.isVisible() and part.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            found.append(part)
+        part = part.nextInFocusChain()
+    names = [part.objectName() or part.text() for part in found]
+    assert names[:3] == ["Tool", "some.show_code", "some.close"]
+    assert names[-1] == "Inside" and all(card.isAncestorOf(part) for part in found[3:-1]) and len(found) > 4
+
+
+def test_a_narrow_pane_has_its_tools_in_a_line_of_their_own_and_its_title_whole(qtbot: QtBot) -> None:
+    pane = PaneFrame("some", "Some pane")
+    qtbot.addWidget(pane)
+    tools = [QPushButton(f"A tool {number}") for number in range(3)]
+    for tool in tools:
+        pane.header.addWidget(tool)
+    pane.resize(900, 300)
+    pane.show()
+    qtbot.waitExposed(pane)
+    code = pane.findChild(QToolButton, "some.show_code")
+    assert code is not None
+    for width, below in ((900, False), (330, True), (900, False)):
+        pane.resize(width, 300)
+        qtbot.waitUntil(lambda below=below: (tools[0].y() > code.geometry().bottom()) == below)
+        assert all(tool.width() >= tool.minimumSizeHint().width() for tool in tools)

@@ -120,7 +120,7 @@ def test_a_well_takes_a_picture_and_goes_back_from_what_is_none(qtbot: QtBot, tm
     qtbot.addWidget(well)
     image = QImage(30, 20, QImage.Format.Format_RGB32)
     image.fill(Qt.GlobalColor.blue)
-    with qtbot.waitSignal(well.picture_changed):
+    with qtbot.waitSignal(well.changed):
         well.set_path(tmp_path / "blue.png")
     well.show_picture(image)
     well.set_path(tmp_path / "none.png")
@@ -129,7 +129,7 @@ def test_a_well_takes_a_picture_and_goes_back_from_what_is_none(qtbot: QtBot, tm
         well.refuse("none.png is none")
     assert well.path == tmp_path / "blue.png"
     assert well.view.picture.size() == image.size()
-    with qtbot.waitSignal(well.picture_changed):
+    with qtbot.waitSignal(well.changed):
         well.set_path(None)
     assert well.view.picture.isNull()
 

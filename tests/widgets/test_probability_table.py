@@ -202,3 +202,20 @@ def test_only_candidates_in_view_are_asked_for(table: ProbabilityTable) -> None:
 )
 def test_a_share_of_fewer_digits_is_as_honest(share: float, words: str) -> None:
     assert format_percent(share, 1) == words
+
+
+def test_where_it_is_narrow_the_numbers_beside_the_probabilities_give_way(qtbot: QtBot) -> None:
+    table = ProbabilityTable()
+    qtbot.addWidget(table)
+    table.set_candidates(ROWS)
+    table.show()
+    hidden = {}
+    for width in (900, 430, 260, 900):
+        table.resize(width, 300)
+        qtbot.waitUntil(lambda width=width: table.width() == width)
+        hidden[width] = [name for column, name in enumerate(table.columns[:6]) if table.isColumnHidden(column)]
+        if width > 300:
+            assert table.horizontalScrollBar().maximum() == 0, width
+    assert hidden[900] == []
+    assert hidden[430] == ["rank"] and hidden[260] == ["id", "rank", "logit"]
+    assert "rank" in table.as_csv().splitlines()[0]

@@ -8,11 +8,12 @@ import re
 import pytest
 from PySide6.QtCore import QEvent
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import icons, style_sheet, theme
 from workbench.widgets.assets import folder
+from workbench.widgets.chip import mark_ink
 
 PAIRS = (
     ("WindowText", "Window"), ("Text", "Base"), ("ButtonText", "Button"), ("Text", "AlternateBase"),
@@ -24,14 +25,35 @@ LOOKS = pytest.mark.parametrize("look", theme.THEMES, ids=lambda look: look.name
 @LOOKS
 def test_text_has_a_contrast_of_four_and_a_half(look: theme.Theme) -> None:
     for ground in (look.window, look.surface, look.sunken):
-        for ink in (look.text, look.muted, look.accent, look.error, look.warning, look.info, look.success):
+        for ink in (look.text, look.muted, look.faint, look.accent, look.error, look.warning, look.info, look.success):
             assert theme.contrast(ink, ground) >= 4.5, (ink, ground)
         for kind, ink in look.code.items():
             assert theme.contrast(ink, ground) >= 4.5, (kind, ground)
     for ground in (*look.tints, look.accent_soft):
         assert theme.contrast(look.text, ground) >= 4.5, ground
     assert theme.contrast(look.muted, look.accent_soft) >= 4.5
+    assert theme.contrast(look.accent, look.accent_soft) >= 4.5
     assert theme.contrast(look.accent_text, look.accent) >= 4.5
+
+
+@LOOKS
+def test_the_signs_of_blanks_read_on_every_chip(look: theme.Theme) -> None:
+    for ground in (*look.tints, *(theme.strength_color(step / 20, look).name() for step in range(21))):
+        ink = theme.ink_on(QColor(ground))
+        assert theme.contrast(mark_ink(ink.rgb(), QColor(ground).rgb()), ground) >= 4.5, ground
+
+
+@pytest.mark.parametrize("kind", [QLineEdit, QPlainTextEdit])
+@LOOKS
+def test_what_to_write_into_a_field_can_be_read(
+    qtbot: QtBot, qapp: QApplication, look: theme.Theme, kind: type[QWidget]
+) -> None:
+    theme.apply(qapp, look.dark, high_contrast=look.high_contrast)
+    field = kind()
+    qtbot.addWidget(field)
+    field.show()
+    ink = field.palette().color(QPalette.ColorRole.PlaceholderText)
+    assert ink.alpha() == 255 and theme.contrast(ink, look.surface) >= 4.5
 
 
 @LOOKS

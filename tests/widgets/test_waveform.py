@@ -65,9 +65,9 @@ def test_a_part_is_chosen_by_a_click(qtbot: QtBot, wave: Waveform) -> None:
 def test_a_well_says_what_it_took(qtbot: QtBot, tmp_path: Path) -> None:
     well = SoundWell("test.well")
     qtbot.addWidget(well)
-    with qtbot.waitSignal(well.sound_changed):
+    with qtbot.waitSignal(well.changed):
         well.set_path(tmp_path / "a.wav")
     well.show_samples(np.ones(8_000, np.float32), 16_000)
     assert well.view.seconds == pytest.approx(0.5)
-    with qtbot.assertNotEmitted(well.sound_changed):
+    with qtbot.assertNotEmitted(well.changed):
         well.set_path(tmp_path / "a.wav")

@@ -38,6 +38,8 @@ _NAMING = ("config.json", "tokenizer_config.json")
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
+#: How the folders of private copies are called.
+_OPENED = ".opened-"
 #: Bytes that stay free beside a private copy.
 _RESERVE = 16 * 2**20
 
@@ -180,6 +182,7 @@ def check(checkpoint: Checkpoint, facts: Facts, what: str, *, task: Task | None 
         OutOfSpace: There is no room for the private copy of its pickles.
     """
     task = task or Silent()
+    remove_leftovers()
     code = needs_code(facts)
     pickled = facts.weights == "pickle"
     with contextlib.ExitStack() as stack:
@@ -340,8 +343,29 @@ def _room_for_pickles(checkpoint: Checkpoint, what: str, stack: contextlib.ExitS
             "are free.",
             remedy="Free some space, or choose a checkpoint with safetensors.",
         )
-    scratch = tempfile.TemporaryDirectory(prefix=".opened-", dir=home, ignore_cleanup_errors=True)
-    return Path(stack.enter_context(scratch))
+    with _alone(home):
+        folder = Path(tempfile.mkdtemp(prefix=_OPENED, dir=home))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.enter_context(paths.claim(folder))
+    return folder
+
+
+def remove_leftovers() -> None:
+    """Remove the private copies of loads that were killed; those of loads that go on, in any process, stay."""
+    home = paths.data_dir()
+    if not any(home.glob(f"{_OPENED}*/")):
+        return
+    with _alone(home):
+        for folder in home.glob(f"{_OPENED}*/"):
+            if not paths.is_claimed(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alone(home: Path) -> contextlib.AbstractContextManager[Any]:
+    """No other process makes or removes private copies meanwhile: a new one is not claimed at once."""
+    import filelock
+
+    return filelock.FileLock(home / ".opened.lock")
 
 
 def _private(checkpoint: Checkpoint, exact: Mapping[str, bytes], weights: Path | None) -> Path:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from PySide6.QtCore import QEvent, QSize
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractButton, QGridLayout, QWidget
 
 from workbench.widgets.theme import CHANGES
@@ -37,6 +38,17 @@ class ButtonRows(QWidget):
     def minimumSizeHint(self) -> QSize:
         """As narrow as the fewest in a row."""
         return QSize(self._needed(self._least), super().minimumSizeHint().height())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Let the Tab key go through them in their order, wherever they were made."""
+        super().showEvent(event)
+        made = self.window().nextInFocusChain()
+        while made not in self._buttons and made is not self.window():
+            made = made.nextInFocusChain()
+        if made in self._buttons:
+            QWidget.setTabOrder(made, self._buttons[0])
+            for before, after in pairwise(self._buttons):
+                QWidget.setTabOrder(before, after)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fit the rows."""

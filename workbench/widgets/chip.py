@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
@@ -33,6 +34,18 @@ class Chip:
     muted: bool = False
     lean: float | None = None
     group: int | None = None
+
+
+@lru_cache(maxsize=256)
+def mark_ink(ink: int, fill: int) -> QColor:
+    """What the signs of blanks are drawn in: fainter than the text, where that can still be read.
+
+    Args:
+        ink: Of the text, as ``QColor.rgb`` has it.
+        fill: Behind it.
+    """
+    faint = theme.mix(QColor(ink), QColor(fill), 0.3)
+    return faint if theme.contrast(faint, QColor(fill)) >= 4.5 else QColor(ink)
 
 
 class ChipPainter:
@@ -80,7 +93,7 @@ class ChipPainter:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(QColor(look.accent if selected else look.strong_border), self._line * (1 + selected)))
             painter.drawRoundedRect(rect, radius, radius)
-        self._write(chip.text, rect, ink, theme.mix(ink, fill, 0.4))
+        self._write(chip.text, rect, ink, mark_ink(ink.rgb(), fill.rgb()))
 
     def _colors(self, chip: Chip, tint: int | None) -> tuple[QColor, QColor]:
         if chip.muted:

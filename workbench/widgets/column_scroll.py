@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
+
+from workbench.widgets.measures import px
 
 
 class ColumnScroll(QScrollArea):
@@ -11,10 +13,12 @@ class ColumnScroll(QScrollArea):
 
     Args:
         content: What scrolls.
+        least: Pixels at 100 % that it is high at least; 0 leaves it to Qt.
     """
 
-    def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
+    def __init__(self, content: QWidget, least: int = 0, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._least = least
         # What stands in it takes the keyboard focus, and is scrolled to.
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setWidgetResizable(True)
@@ -28,6 +32,11 @@ class ColumnScroll(QScrollArea):
         """Take the width that the content needs; while that is hidden, nobody hears that it needs another."""
         bar = self.verticalScrollBar().sizeHint().width()
         self.setMinimumWidth(self.widget().minimumSizeHint().width() + bar)
+
+    def minimumSizeHint(self) -> QSize:
+        """As high as was asked for."""
+        hint = super().minimumSizeHint()
+        return QSize(hint.width(), px(self, self._least)) if self._least else hint
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Follow what the content needs, after a change of zoom too."""

@@ -8,16 +8,26 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QEvent, QItemSelection, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QEvent,
+    QItemSelection,
+    QModelIndex,
+    QPersistentModelIndex,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+)
 from PySide6.QtGui import (
     QAction,
+    QColor,
     QFont,
     QGuiApplication,
     QHelpEvent,
     QKeySequence,
     QPainter,
     QPaintEvent,
-    QPalette,
     QResizeEvent,
     QShowEvent,
 )
@@ -26,6 +36,9 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidge
 from workbench.widgets import theme
 from workbench.widgets.saving import save
 from workbench.widgets.visible_text import drawable, one_line
+
+#: Letters that a column is narrowed to at most, and the first one.
+_SHORTEST, _WORDS = 10, 22
 
 Row = Sequence[object]
 _Index = QModelIndex | QPersistentModelIndex
@@ -138,6 +151,7 @@ class DataTable(QTableView):
 
     Args:
         monospace: Show cells in the monospaced font.
+        least: Rows that there is room for, however little room there is.
 
     Signals:
         row_selected(int): The person moved to a row.
@@ -147,11 +161,11 @@ class DataTable(QTableView):
     row_selected = Signal(int)
     row_activated = Signal(int)
 
-    def __init__(self, parent: QWidget | None = None, *, monospace: bool = False) -> None:
+    def __init__(self, parent: QWidget | None = None, *, monospace: bool = False, least: int = 2) -> None:
         super().__init__(parent)
-        self._monospace = monospace
+        self._monospace, self._least_rows = monospace, least
         self._empty_text = "nothing here yet"
-        self._fitted = self._followed = False
+        self._fitted = self._followed = self._arranged = False
         self._model = TableModel(self)
         self.setModel(self._model)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -177,6 +191,7 @@ class DataTable(QTableView):
         export.triggered.connect(self._on_export)
         self.addActions([copy, export])
         self.activated.connect(self._on_activated)
+        self.horizontalHeader().sectionResized.connect(self._on_column_resized)
         self._follow_font()
 
     @property
@@ -200,6 +215,8 @@ class DataTable(QTableView):
             self._model.set_rows(columns, rows, row or (lambda number: ()))
         else:
             self._model.set_rows(columns, len(rows), rows.__getitem__)
+        if new_columns:
+            self._arranged = False
         if new_columns or (before == 0 and self._model.rowCount()):
             self._fitted = self.isVisible()
             self.fit_columns()
@@ -251,7 +268,8 @@ class DataTable(QTableView):
     def fit_columns(self) -> None:
         """Give each column the width of its header and of what it shows in the rows in view.
 
-        Where that is more than there is room for, the widest columns give way, down to their headers.
+        Where that is more than there is room for, the widest columns give way, down to their headers; the first one,
+        which says what the row is about, to some words.
         """
         header, letter = self.horizontalHeader(), self.fontMetrics().averageCharWidth()
         header.setResizeContentsPrecision(40)
@@ -260,15 +278,21 @@ class DataTable(QTableView):
         widths = {
             column: max(heads[column], min(letter * 48, self.sizeHintForColumn(column) + letter)) for column in columns
         }
-        room = self.viewport().width()
+        least = {column: max(heads[column], letter * (_SHORTEST if column else _WORDS)) for column in columns}
+        room = self._room()
         while (excess := sum(widths.values()) - room) > 0:
-            widest = max(columns, key=lambda column: widths[column] - heads[column], default=None)
-            if widest is None or widths[widest] <= max(heads[widest], letter * 10):
+            widest = max(columns, key=lambda column: widths[column] - least[column], default=None)
+            if widest is None or widths[widest] <= least[widest]:
                 break
-            least = max(heads[widest], letter * 10)
-            widths[widest] = max(least, widths[widest] - max(1, excess // 3))
+            widths[widest] = max(least[widest], widths[widest] - max(1, excess // 3))
         for column in columns:
             header.resizeSection(column, widths[column])
+
+    def _room(self) -> int:
+        """Pixels for the columns, beside the bar that the rows need."""
+        bar = self.verticalScrollBar()
+        needs = self._model.rowCount() * self.verticalHeader().defaultSectionSize() > self.viewport().height()
+        return self.viewport().width() - (bar.sizeHint().width() if needs and not bar.isVisible() else 0)
 
     def as_csv(self) -> str:
         """The whole table as CSV, values in full."""
@@ -300,16 +324,23 @@ class DataTable(QTableView):
         if current is not None:
             self.row_selected.emit(current)
 
+    def minimumSizeHint(self) -> QSize:
+        """Room for the headers and a few rows."""
+        head = 0 if self.horizontalHeader().isHidden() else self.horizontalHeader().sizeHint().height()
+        rows = self._least_rows * self.verticalHeader().defaultSectionSize()
+        return QSize(super().minimumSizeHint().width(), head + rows + 2 * self.frameWidth())
+
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fit the columns once there is a width to fit them to."""
+        """Fit the columns to the width, unless the person has chosen their own."""
         super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width() and not self._arranged:
+            self._fitted = False
         self._fit_if_seen()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Follow the look when it changed meanwhile."""
         super().showEvent(event)
-        if not self._followed:
-            self._follow_font()
+        self._catch_up()
         self._fit_if_seen()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -317,7 +348,7 @@ class DataTable(QTableView):
         super().paintEvent(event)
         if self._model.rowCount() == 0:
             painter = QPainter(self.viewport())
-            painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
+            painter.setPen(QColor(theme.current().muted))
             edge = theme.px(self, 12)
             box = self.viewport().rect().adjusted(edge, edge, -edge, -edge)
             painter.drawText(box, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._empty_text)
@@ -334,10 +365,15 @@ class DataTable(QTableView):
         """Follow the zoom."""
         super().changeEvent(event)
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange) and hasattr(self, "_model"):
-            # A change of theme sends several of these to every table there is, most of which nobody sees.
+            # A change of theme sends several of these to every table there is, most of which nobody sees: the others
+            # follow once, in a turn of their own.
             self._followed = False
             if self.isVisible():
-                self._follow_font()
+                QTimer.singleShot(0, self, self._catch_up)
+
+    def _catch_up(self) -> None:
+        if not self._followed:
+            self._follow_font()
 
     def _follow_font(self) -> None:
         self._followed = True
@@ -351,6 +387,10 @@ class DataTable(QTableView):
         if not self._fitted and self._model.columnCount() and self.isVisible():
             self._fitted = True
             self.fit_columns()
+
+    def _on_column_resized(self) -> None:
+        if QGuiApplication.mouseButtons() and self.horizontalHeader().underMouse():
+            self._arranged = True
 
     def _on_activated(self, index: QModelIndex) -> None:
         self.row_activated.emit(index.row())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtCore import QEvent, QMimeData, Qt
 from PySide6.QtGui import QColor, QKeyEvent, QTextCursor, QTextOption
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
@@ -82,8 +82,7 @@ class ExactTextEdit(QPlainTextEdit):
         cursor.setPosition(units[min(end, last)], QTextCursor.MoveMode.KeepAnchor)
         marked = QTextEdit.ExtraSelection()
         marked.cursor = cursor
-        look = theme.current()
-        marked.format.setBackground(QColor(look.accent_soft))
+        marked.format.setBackground(QColor(theme.current().accent_soft))
         marked.format.setFontUnderline(True)
         self.setExtraSelections([marked])
         self._scroll_to(cursor)
@@ -117,6 +116,14 @@ class ExactTextEdit(QPlainTextEdit):
             self.verticalScrollBar().setValue(max(0, block.firstLineNumber() - 2))
 
     # Qt.
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Let the highlight follow the theme."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES and (marks := self.extraSelections()):
+            for marked in marks:
+                marked.format.setBackground(QColor(theme.current().accent_soft))
+            self.setExtraSelections(marks)
 
     def insertFromMimeData(self, source: QMimeData) -> None:
         """Paste as plain text, wrapped so that even a megabyte without blanks is quick."""

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
+from workbench.widgets.elided_label import ElidedLabel
 from workbench.widgets.naming import named
 
 _SHOWN = 2
@@ -31,7 +32,13 @@ class JobBar(QWidget):
         self._labels: list[QLabel] = []
         self._buttons: list[QToolButton] = []
         for number in range(_SHOWN):
-            label = named(QLabel(), f"window.job_{number}", f"Job {number + 1}", "Click for the Jobs pane")
+            # How far it has come stands at the end, and stays.
+            label = named(
+                ElidedLabel(mode=Qt.TextElideMode.ElideMiddle),
+                f"window.job_{number}",
+                f"Job {number + 1}",
+                "Click for the Jobs pane",
+            )
             button = named(QToolButton(), f"window.cancel_{number}", "Cancel", "Stop this work")
             button.setText("Cancel")
             button.setAutoRaise(True)

@@ -8,7 +8,6 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, Q
 from workbench.widgets import icons, theme
 from workbench.widgets.crosshair import Crosshair, Reading
 from workbench.widgets.naming import named
+from workbench.widgets.plot_legend import PlotLegend
 from workbench.widgets.plot_mark import PlotMark
 from workbench.widgets.saving import save
 
@@ -110,10 +110,9 @@ class LinePlot(QWidget):
         # Of pyqtgraph's own menu only the axes: its transforms and its export know nothing of these lines.
         self._item.setMenuEnabled(False, True)
         self._plot.scene().contextMenu = []
-        self._legend = self._item.addLegend(offset=(-10, 10))
-        self._legend.sigSampleClicked.connect(self._on_sample)
+        self._legend = PlotLegend(self._plot)
         self._has_legend = legend
-        self._legend.hide()
+        self._legend.clicked.connect(self._on_sample)
         self._cross = Crosshair(self._plot)
         self._mark = PlotMark(self._plot)
         self._plot.scene().sigMouseMoved.connect(self._on_mouse)
@@ -375,21 +374,17 @@ class LinePlot(QWidget):
         return line
 
     def _name_lines(self) -> None:
-        """Name in the legend what has points: each live line, and each past run once."""
+        """Name in the legend what has points: each live line beside others, and each past run once."""
         first: dict[tuple[str, str], _Line] = {}
         for line in self._lines():
             if len(line.curve):
                 first.setdefault((line.run, "" if line.run else line.series), line)
-        if [line.items[1] for line in first.values()] != [sample.item for sample, _ in self._legend.items]:
-            self._legend.clear()
-            for line in first.values():
-                self._legend.addItem(line.items[1], escape(line.run or line.series))
-            self._legend.setVisible(self._has_legend and bool(first))
+        named = self._has_legend and (len(first) > 1 or self._past)
+        self._legend.name([(line.items[1], line.run or line.series) for line in first.values()] if named else [])
 
     def _remove(self, lines: Iterable[_Line]) -> None:
         for line in lines:
             for item in line.items:
-                self._legend.removeItem(item)
                 self._item.removeItem(item)
 
     def _pens(self, line: _Line) -> None:
@@ -459,15 +454,7 @@ class LinePlot(QWidget):
             if side == "bottom":
                 axis.setHeight(round(self.fontMetrics().height() * 1.9) + theme.px(self, 6))
         self._item.showGrid(x=True, y=True, alpha=0.15)
-        self._legend.setLabelTextColor(QColor(look.text))
-        # Lines below it are to be guessed, and its words to be read.
-        veil = QColor(look.surface)
-        veil.setAlpha(215)
-        self._legend.setBrush(veil)
-        self._legend.setLabelTextSize(f"{font.pointSizeF() * 0.95:.1f}pt")
-        for _, label in self._legend.items:
-            label.setText(label.text)
-        self._legend.updateSize()
+        self._legend.follow_theme(font)
         self._cross.follow_theme()
         self._mark.follow_theme()
         for line in self._lines():
@@ -477,10 +464,10 @@ class LinePlot(QWidget):
         """Follow the theme and the zoom."""
         super().changeEvent(event)
         if event.type() in theme.CHANGES and hasattr(self, "_cross"):
-            # It takes two milliseconds, several times for each change: those that nobody sees wait.
+            # It takes two milliseconds and a change of theme sends several: once in a turn of its own, and when seen.
             self._behind = True
             if self.isVisible():
-                self._catch_up()
+                QTimer.singleShot(0, self, self._catch_up)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Take on the look that changed meanwhile."""

@@ -48,6 +48,11 @@ class Theme:
     series: tuple[str, ...]
     code: dict[str, str]
 
+    @property
+    def faint(self) -> str:
+        """Ink of what can't be used now, still at least 4.5:1 on the three backgrounds."""
+        return mix(QColor(self.muted), QColor(self.surface), 0.1).name()
+
 
 LIGHT = Theme(
     name="light", dark=False, high_contrast=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from typing import TypeVar
 
 from PySide6.QtWidgets import QTabWidget, QWidget
@@ -27,6 +29,18 @@ def named(widget: W, name: str, label: str, tip: str = "") -> W:
         # The keyboard focus goes to its bar, which a screen reader would call nothing.
         widget.tabBar().setAccessibleName(label)
     if tip:
+        tip = with_keys(tip)
         widget.setToolTip(tip)
         widget.setAccessibleDescription(tip)
     return widget
+
+
+def with_keys(text: str) -> str:
+    """A text that tells keys, as this keyboard calls them: on a Mac, Qt takes Cmd for Ctrl and Option for Alt.
+
+    References:
+        Qt, QKeySequence: Keyboard Layout Issues
+    """
+    if sys.platform != "darwin":
+        return text
+    return re.sub(r"\bAlt(?=\+)", "Option", re.sub(r"\bCtrl\b", "Cmd", text))

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -23,11 +24,14 @@ from PySide6.QtWidgets import (
 
 from workbench.widgets import icons, theme
 from workbench.widgets.code_view import CodeView
+from workbench.widgets.elided_label import ElidedLabel
 from workbench.widgets.naming import named
 from workbench.widgets.notice import NoticeCard
 
 #: Notices shown at once; older ones make room.
 MOST_NOTICES = 3
+#: Pixels at 100 % from which the code stands beside the body.
+_BESIDE = 620
 
 
 class PaneFrame(QWidget):
@@ -57,7 +61,7 @@ class PaneFrame(QWidget):
         self.__on_empty_click: Callable[[], object] | None = None
         named(self, name, title)
 
-        self.__title = theme.set_role(QLabel(title), "title")
+        self.__title = theme.set_role(ElidedLabel(title), "title")
         self.__code_button = named(
             QToolButton(), f"{name}.show_code", "Show code", "Show the Python that does exactly what this pane does"
         )
@@ -70,13 +74,8 @@ class PaneFrame(QWidget):
         theme.set_role(self.__close_button, "quiet")
         icons.put(self.__close_button, "close", size=16)
         self.header = QHBoxLayout()
-        self.title_bar = _TitleBar(self.__code_button)
+        self.title_bar = _TitleBar(self.__title, self.header, self.__code_button, self.__close_button)
         self.title_bar.setObjectName(f"{name}.title_bar")
-        self.__top = QHBoxLayout(self.title_bar)
-        self.__top.addWidget(self.__title)
-        self.__top.addLayout(self.header, 1)
-        self.__top.addWidget(self.__code_button)
-        self.__top.addWidget(self.__close_button)
 
         self.__notices = QVBoxLayout()
         body = QWidget()
@@ -189,6 +188,7 @@ class PaneFrame(QWidget):
             old.setObjectName(f"{self.__name}.notice_{number}")
         self.__notices.insertWidget(0, card)
         card.show()
+        _tab_to(self.__close_button, card)
         return card
 
     @property
@@ -232,9 +232,15 @@ class PaneFrame(QWidget):
 
     def __on_code_toggled(self, shown: bool) -> None:
         self.__code_panel.setVisible(shown)
+        self.__place_code()
         if shown and self.__splitter.sizes()[1] < self.width() // 4:
             self.__splitter.setSizes([self.width() * 3 // 5, self.width() * 2 // 5])
         self.code_shown.emit(shown)
+
+    def __place_code(self) -> None:
+        """Beside the body, or below it in a pane that is too narrow for both."""
+        below = self.width() < theme.px(self, _BESIDE)
+        self.__splitter.setOrientation(Qt.Orientation.Vertical if below else Qt.Orientation.Horizontal)
 
     def __on_save_code(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save code", f"{self.__name}.py", "Python (*.py)")
@@ -244,6 +250,11 @@ class PaneFrame(QWidget):
     def minimumSizeHint(self) -> QSize:
         """Little: a body that needs more is scrolled."""
         return QSize(theme.px(self, 260), theme.px(self, 200))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Find room for the code."""
+        super().resizeEvent(event)
+        self.__place_code()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the zoom."""
@@ -295,31 +306,66 @@ class PaneFrame(QWidget):
 
     def __space(self) -> None:
         edge, gap = theme.px(self, 12), theme.px(self, 8)
-        self.__top.setContentsMargins(edge, theme.px(self, 6), theme.px(self, 6), theme.px(self, 6))
-        self.__top.setSpacing(gap)
-        self.header.setSpacing(gap)
+        self.title_bar.layout().setContentsMargins(edge, theme.px(self, 6), theme.px(self, 6), theme.px(self, 6))
+        for layout in (self.title_bar.layout(), self.header):
+            layout.setSpacing(theme.px(self, 6))
         self.__page.setContentsMargins(edge, theme.px(self, 2), edge, edge)
         for layout in (self.body, self.__notices, self.__left):
             layout.setSpacing(gap)
 
 
-class _TitleBar(QWidget):
-    """Writes "Show code" out only where there is room for it."""
+def _tab_to(last: QWidget, whole: QWidget) -> QWidget:
+    """Let the Tab key go from a widget through what takes the focus of another; the last of that is returned."""
+    for part in (whole, *whole.findChildren(QWidget)):
+        if part.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            QWidget.setTabOrder(last, part)
+            last = part
+    return last
 
-    def __init__(self, code_button: QToolButton) -> None:
+
+class _TitleBar(QWidget):
+    """Title, tools and buttons in one line, the tools below where it is too narrow; "Show code" is cut to its icon."""
+
+    def __init__(self, title: QLabel, tools: QHBoxLayout, code_button: QToolButton, close_button: QToolButton) -> None:
         super().__init__()
-        self.__code_button = code_button
+        self.__title, self.__tools, self.__code_button = title, tools, code_button
+        self.__grid = QGridLayout(self)
+        self.__grid.setColumnStretch(1, 1)
+        self.__grid.addWidget(title, 0, 0)
+        self.__grid.addLayout(tools, 0, 1)
+        self.__grid.addWidget(code_button, 0, 2)
+        self.__grid.addWidget(close_button, 0, 3)
+        self.__below = self.__ordered = False
 
     def minimumSizeHint(self) -> QSize:
         """As high as its tools, and as narrow as a pane can be."""
         return QSize(theme.px(self, 120), super().minimumSizeHint().height())
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Let the Tab key go from left to right: the tools were made after the buttons at their right."""
+        super().showEvent(event)
+        if not self.__ordered:
+            self.__ordered = True
+            last: QWidget = self.__code_button
+            for place in range(self.__tools.count()):
+                tool = self.__tools.itemAt(place).widget()
+                last = _tab_to(last, tool) if tool is not None else last
+            QWidget.setTabOrder(last, self.__code_button)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Choose between the word and the icon alone."""
+        """Choose what there is room for."""
         super().resizeEvent(event)
+        tools = self.__tools.minimumSize().width()
+        least = super().minimumSizeHint().width() + (tools if self.__below else 0)
         beside, alone = Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly
-        is_beside = self.__code_button.toolButtonStyle() == beside
-        word = 0 if is_beside else self.__code_button.fontMetrics().horizontalAdvance(self.__code_button.text())
-        wanted = beside if super().minimumSizeHint().width() + word <= event.size().width() else alone
+        word = self.__code_button.fontMetrics().horizontalAdvance(self.__code_button.text())
+        least -= word if self.__code_button.toolButtonStyle() == beside else 0
+        whole = least + word + self.__title.sizeHint().width() - self.__title.minimumSizeHint().width()
+        wanted = beside if whole <= event.size().width() else alone
         if self.__code_button.toolButtonStyle() != wanted:
             self.__code_button.setToolButtonStyle(wanted)
+        if self.__below != (least > event.size().width()):
+            self.__below = not self.__below
+            self.__grid.removeItem(self.__tools)
+            place = (1, 0, 1, 4, Qt.AlignmentFlag.AlignLeft) if self.__below else (0, 1)
+            self.__grid.addLayout(self.__tools, *place)

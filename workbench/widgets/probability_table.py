@@ -18,6 +18,8 @@ from workbench.widgets.visible_text import visible
 
 _FRONT = ("token", "id", "rank", "logit")
 _TOKEN, _ID, _RANK, _LOGIT = range(4)
+#: What gives way, in this order, where there is no room for all.
+_GIVE_WAY = (_RANK, _ID, _LOGIT)
 _BACK = ("raw p", "after p", "cut by")
 #: Powers of ten that a logarithmic bar covers.
 _DECADES = 6
@@ -204,11 +206,20 @@ class ProbabilityTable(DataTable):
         return out.getvalue()
 
     def fit_columns(self) -> None:
-        """Widths by the room there is, not by the content, so that nothing jumps while a slider moves."""
+        """Widths by the room there is, not by the content, so that nothing jumps while a slider moves.
+
+        Where it is too narrow for all, the numbers beside the probabilities give way, the rank first.
+        """
         if not hasattr(self, "_acts"):
             return
-        widths = self._least(self._acts)
-        spare = max(0, self.viewport().width() - sum(widths))
+        widths, room = self._least(self._acts), self.viewport().width()
+        for column in _GIVE_WAY:
+            # A trace begins with the logit.
+            hidden = sum(widths) > room and not (column == _LOGIT and self._acts)
+            self.setColumnHidden(column, hidden)
+            if hidden:
+                widths[column] = 0
+        spare = max(0, room - sum(widths))
         letter = self.fontMetrics().averageCharWidth()
         more = min(spare // 4, letter * 17)
         widths[_TOKEN] += more
@@ -217,7 +228,7 @@ class ProbabilityTable(DataTable):
         widths[after] += spare - more - (spare - more) // 2
         header = self.horizontalHeader()
         for column, width in enumerate(widths):
-            if header.sectionSize(column) != width:
+            if width and header.sectionSize(column) != width:
                 header.resizeSection(column, width)
 
     def _least(self, acts: tuple[str, ...]) -> list[int]:
@@ -294,7 +305,7 @@ class ProbabilityTable(DataTable):
             (column, self.columnViewportPosition(column), self.columnWidth(column))
             for column in range(len(_FRONT) + len(self._acts) + 2)
         ]
-        columns = [each for each in columns if each[1] + each[2] > 0 and each[1] < self.viewport().width()]
+        columns = [each for each in columns if each[2] and each[1] + each[2] > 0 and each[1] < self.viewport().width()]
         first, last = max(0, self.rowAt(event.rect().top())), self.rowAt(event.rect().bottom())
         for number in range(first, count if last < 0 else last + 1):
             top, height = self.rowViewportPosition(number), self.rowHeight(number)

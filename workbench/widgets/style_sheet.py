@@ -38,7 +38,7 @@ QPushButton[role="primary"] { color: $accent_text; background: $accent; border-c
 QPushButton[role="primary"]:hover { background: $accent_hover; border-color: $accent_hover; }
 QPushButton[role="primary"]:pressed { background: $accent_pressed; }
 QPushButton[role="primary"]:focus { border: ${ring}px solid $text; }
-QPushButton[role="primary"]:disabled { color: $faint; background: $hover; border-color: $border; }
+QPushButton[role="primary"]:disabled { color: $faint; background: $sunken; border-color: $border; }
 QPushButton[role="danger"] { color: $error; }
 QPushButton[role="danger"]:hover { border-color: $error; }
 QPushButton[role="danger"]:disabled { color: $faint; }
@@ -61,6 +61,7 @@ QToolButton[popupMode="2"]::menu-indicator { image: url("$art/chevron-down.svg")
 QLineEdit, QPlainTextEdit, QTextEdit, QTextBrowser, QAbstractSpinBox, QComboBox { color: $text; background: $surface;
   border: 1px solid $control; border-radius: ${p6}px; selection-background-color: $accent;
   selection-color: $accent_text; }
+QLineEdit, QPlainTextEdit, QTextEdit { placeholder-text-color: $muted; }
 QLineEdit, QAbstractSpinBox, QComboBox { padding: ${p3}px ${p6}px; min-height: ${p20}px; }
 QPlainTextEdit, QTextEdit { padding: ${p4}px; }
 QPlainTextEdit[role="bare"], QTextEdit[role="bare"] { background: transparent; border: none; border-radius: 0;
@@ -126,12 +127,17 @@ QProgressBar[textVisible="true"] { max-height: ${p20}px; min-height: ${p20}px; b
 QProgressBar[textVisible="true"]::chunk { background: $progress; border-radius: ${p5}px; }
 
 QTabWidget::pane { border: 1px solid $border; border-radius: ${p8}px; top: -1px; background: $surface; }
-QTabBar { background: transparent; }
+QTabBar { background: transparent; qproperty-drawBase: 0; }
 QTabBar::tab { background: transparent; color: $muted; padding: ${p6}px ${p12}px; border: none;
   border-bottom: ${p2}px solid transparent; }
 QTabBar::tab:hover { color: $text; background: $hover; }
 QTabBar::tab:selected { color: $text; border-bottom-color: $accent; font-weight: 600; }
-QTabBar::tab:focus { color: $accent; }
+QTabBar::tab:focus { color: $accent; background: $accent_soft; }
+QTabBar::scroller { width: ${p32}px; }
+QTabBar::tear { width: 0; }
+QTabBar QToolButton { background: $window; border: none; border-radius: 0; padding: 0; }
+QTabBar QToolButton::left-arrow { image: url("$art/chevron-left.svg"); width: ${p12}px; height: ${p12}px; }
+QTabBar QToolButton::right-arrow { image: url("$art/chevron-right.svg"); width: ${p12}px; height: ${p12}px; }
 QTabBar::close-button { image: url("$art/close.svg"); width: ${p12}px; height: ${p12}px; }
 QTabBar::close-button:hover { background: $hover; }
 
@@ -199,7 +205,7 @@ QSplitter::handle:horizontal { width: ${p8}px; }
 QSplitter::handle:vertical { height: ${p8}px; }
 QSplitter::handle:hover { background: $accent_soft; }
 QToolBar { background: $window; border: none; border-bottom: 1px solid $border; padding: ${p4}px; spacing: ${p4}px; }
-QToolBar[role="rail"] { border: none; }
+QToolBar[role="rail"] { border: none; padding: ${p2}px ${p4}px; spacing: ${p2}px; }
 QStatusBar { background: $window; border-top: 1px solid $border; }
 QStatusBar::item { border: none; }
 """)
@@ -225,10 +231,9 @@ def build(theme: Theme, *, points: float, pixel: float) -> str:
     colors = {
         name: getattr(theme, name)
         for name in ("window", "surface", "sunken", "border", "strong_border", "text", "muted", "accent", "accent_text",
-                     "accent_soft", "error", "warning", "info", "success")
+                     "accent_soft", "error", "warning", "info", "success", "faint")
     }  # fmt: skip
     colors.update(
-        faint=blend(theme.muted, theme.surface, 0.35),
         control=theme.strong_border if theme.high_contrast else blend(theme.border, theme.strong_border, 0.35),
         hover=blend(theme.surface, theme.text, 0.06),
         pressed=blend(theme.surface, theme.text, 0.12),

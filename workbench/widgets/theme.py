@@ -228,7 +228,7 @@ def _installed(families: tuple[str, ...]) -> tuple[str, ...]:
 def _palette(theme: Theme) -> QPalette:
     role, group = QPalette.ColorRole, QPalette.ColorGroup
     palette = QPalette()
-    faint = mix(QColor(theme.muted), QColor(theme.surface), 0.35)
+    faint = QColor(theme.faint)
     for name, color in {
         role.Window: theme.window, role.WindowText: theme.text, role.Base: theme.surface, role.Text: theme.text,
         role.AlternateBase: theme.sunken, role.Button: theme.surface, role.ButtonText: theme.text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
+from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -121,10 +121,17 @@ class TintedMatrix(QTableView):
         )  # fmt: skip
         cells.endResetModel()
         self._follow_font()
+        self.updateGeometry()
 
     def text(self, row: int, column: int) -> str:
         """What stands in a cell."""
         return self._cells.words(row, column)
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for the titles and three rows, or as many as there are."""
+        head, row = self.horizontalHeader().sizeHint().height(), self.verticalHeader().defaultSectionSize()
+        rows = min(3, max(1, len(self._cells.rows)))
+        return QSize(super().minimumSizeHint().width(), head + rows * row + 2 * self.frameWidth())
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the zoom."""

@@ -23,7 +23,7 @@ class TurningSplitter(QSplitter):
     def minimumSizeHint(self) -> QSize:
         """As narrow as its widest part, since the parts can stand one above the other."""
         hint = super().minimumSizeHint()
-        return QSize(max((part.minimumSizeHint().width() for part in self._parts()), default=0), hint.height())
+        return QSize(max(map(_narrowest, self._parts()), default=0), hint.height())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Turn where the width asks for it."""
@@ -45,7 +45,7 @@ class TurningSplitter(QSplitter):
 
     def _turn(self, held: list[int]) -> None:
         parts = self._parts()
-        beside = sum(part.minimumSizeHint().width() for part in parts) + self.handleWidth() * (len(parts) - 1)
+        beside = sum(map(_narrowest, parts)) + self.handleWidth() * (len(parts) - 1)
         wanted = Qt.Orientation.Vertical if beside > self.width() else Qt.Orientation.Horizontal
         if wanted == self.orientation():
             return
@@ -54,3 +54,7 @@ class TurningSplitter(QSplitter):
         if wanted in self._shares:
             self.setSizes(self._shares[wanted])
         self.updateGeometry()
+
+
+def _narrowest(part: QWidget) -> int:
+    return max(part.minimumWidth(), part.minimumSizeHint().width())

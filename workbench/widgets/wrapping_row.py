@@ -8,6 +8,9 @@ from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
 
+#: Pixels between the widgets of a group: few, so that what just fits stands in one row.
+_GAP = 4
+
 
 class WrappingRow(QWidget):
     """One group at the left and one at the right; the right one goes below where they don't fit beside one another.
@@ -49,7 +52,7 @@ class WrappingRow(QWidget):
         return done
 
     def _fit(self) -> None:
-        beside = sum(group.sizeHint().width() for group in self._groups) + 2 * max(0, self._grid.horizontalSpacing())
+        beside = sum(group.sizeHint().width() for group in self._groups) + max(0, self._grid.horizontalSpacing())
         wrapped = beside > self.width()
         if wrapped == self._wrapped:
             return
@@ -63,6 +66,7 @@ def _group(widgets: Sequence[QWidget]) -> QWidget:
     group = QWidget()
     row = QHBoxLayout(group)
     row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(_GAP)
     for widget in widgets:
         row.addWidget(widget)
     return group

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QLineEdit, QWidget
 
 from workbench.engine import models
 from workbench.engine.hub import Filters
 from workbench.engine.hub.licences import COMMON
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox
-from workbench.widgets.theme import px, set_role
 
 _SIZES = (
     ("Any size", 0),
@@ -25,7 +24,7 @@ _LIBRARIES = ("transformers", "sentence-transformers", "peft", "gguf", "onnx", "
 
 
 class FilterRow(QWidget):
-    """Two lines of filters.
+    """Lines of filters.
 
     Signals:
         changed(): A filter was chosen or a text was entered.
@@ -36,9 +35,9 @@ class FilterRow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._author = named(QLineEdit(), "hub.author", "Author", "Only of this person or organisation")
-        self._author.setPlaceholderText("anyone")
+        self._author.setPlaceholderText("Author")
         self._language = named(QLineEdit(), "hub.language", "Language", "Only for this language, as en, de or zh")
-        self._language.setPlaceholderText("any, as en")
+        self._language.setPlaceholderText("Language, as en")
         self._licence = named(QuietComboBox(), "hub.licence", "Licence", "Only under this licence")
         self._licence.setEditable(True)
         self._licence.addItem("Any licence", "")
@@ -65,27 +64,17 @@ class FilterRow(QWidget):
         )
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
-        self._of_models: list[QWidget] = [self._loads, self._fits]
-        for at, (words, control) in enumerate(
-            (
-                ("Author", self._author),
-                ("Language", self._language),
-                ("Licence", self._licence),
-                ("Library", self._library),
-                ("Size", self._size),
-            )
-        ):
-            label = set_role(QLabel(words), "muted")
-            label.setBuddy(control)
+        self._of_models = (self._loads, self._fits, self._library, self._size)
+        # What is asked of a filter stands in it: no labels, so that each has room in a narrow pane.
+        places = ((0, 0, 3), (0, 3, 3), (1, 0, 2), (1, 2, 2), (1, 4, 2))
+        controls = (self._author, self._language, self._licence, self._library, self._size)
+        for control, (row, column, across) in zip(controls, places, strict=True):
             if isinstance(control, QuietComboBox):
                 control.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-                control.setMinimumContentsLength(8 if control is self._licence else 5)
-            if at > 2:
-                self._of_models += [label, control]
-            control.setMinimumWidth(px(control, 72))
-            grid.addWidget(label, at // 3, at % 3 * 2)
-            grid.addWidget(control, at // 3, at % 3 * 2 + 1)
-            grid.setColumnStretch(at % 3 * 2 + 1, 1)
+                control.setMinimumContentsLength(8)
+            grid.addWidget(control, row, column, 1, across)
+        for column in range(6):
+            grid.setColumnStretch(column, 1)
         grid.addWidget(self._loads, 2, 0, 1, 3)
         grid.addWidget(self._fits, 2, 3, 1, 3)
         for line in (self._author, self._language):

@@ -33,6 +33,7 @@ from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
+from workbench.widgets.turning_splitter import TurningSplitter
 
 
 class HubPane(PaneFrame):
@@ -140,8 +141,7 @@ class HubPane(PaneFrame):
         left.setStretchFactor(0, 1)
         left.setStretchFactor(1, 1)
         self._left = left
-        both = QSplitter(Qt.Orientation.Horizontal)
-        both.setChildrenCollapsible(False)
+        both = TurningSplitter()
         both.addWidget(Column(left, "hub.left"))
         right = QWidget()
         about = QVBoxLayout(right)

@@ -162,7 +162,11 @@ class QueueView(QWidget):
     def _show_chosen(self) -> None:
         entry = self._chosen
         active = entry is not None and entry.active
-        self._name(self._toggle, "Pause" if active or entry is None else "Continue", "pause" if active else "play")
+        self._name(
+            self._toggle,
+            "Pause" if active or entry is None else "Continue",
+            "pause" if active or entry is None else "play",
+        )
         self._toggle.setEnabled(entry is not None and entry.state != DONE)
         self._cancel.setEnabled(entry is not None and entry.state != DONE)
         error = entry.error if entry is not None and entry.state == FAILED else None

@@ -66,8 +66,8 @@ DATA_TASKS = (
 )
 
 _SORTS = (
-    ("Downloads", "downloads"),
-    ("Likes", "likes"),
+    ("Most downloads", "downloads"),
+    ("Most likes", "likes"),
     ("Trending", "trending_score"),
     ("Newest", "last_modified"),
 )
@@ -118,7 +118,7 @@ class SearchPanel(QWidget):
         self._run = named(QPushButton("Search"), "hub.run_search", "Search", "Search the Hub (Ctrl+Enter)")
         icons.put(self._run, "search")
         self._results = named(
-            DataTable(), "hub.results", "Results", "Checkpoints on the Hub; select one to see its card and files"
+            DataTable(least=6), "hub.results", "Results", "Checkpoints on the Hub; select one to see its card and files"
         )
         self._status = named(QLabel(), "hub.search_status", "Search status", "What the search gave")
         set_role(self._status, "muted")
@@ -129,8 +129,8 @@ class SearchPanel(QWidget):
         line, second = QHBoxLayout(), QHBoxLayout()
         line.addWidget(self._query, 1)
         line.addWidget(self._run)
-        for combo in (self._kind, self._task, self._sort):
-            second.addWidget(combo, 1)
+        for combo, share in ((self._kind, 2), (self._task, 3), (self._sort, 4)):
+            second.addWidget(combo, share)
         second.addWidget(self._more)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

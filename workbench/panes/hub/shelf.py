@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from workbench.engine.starters import STARTERS, Starter
 from workbench.engine.task import Progress
 from workbench.widgets import icons
+from workbench.widgets.elided_label import ElidedLabel
 from workbench.widgets.naming import named
 from workbench.widgets.quantities import format_bytes, format_progress
-from workbench.widgets.theme import set_role
+from workbench.widgets.theme import px, set_role
 
 _SOURCES = {
     "": "Hub, else package index",
@@ -39,12 +51,46 @@ class Shelf(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._cards = {starter.key: _StarterCard(starter) for starter in STARTERS}
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._row.setContentsMargins(0, 0, 0, 0)
         for card in self._cards.values():
             card.pressed.connect(self._on_pressed)
-            row.addWidget(card, 1)
-        row.addWidget(_SampleCard(), 1)
+        self._shown: tuple[_Card, ...] = (*self._cards.values(), _SampleCard())
+        for each in self._shown:
+            self._row.addWidget(each, 1)
+        self._lying = False
+
+    @property
+    def lying(self) -> bool:
+        """Whether the cards lie one below the other, as no three stand side by side in its width."""
+        return self._lying
+
+    def minimumSizeHint(self) -> QSize:
+        """As narrow as a card that lies."""
+        return QSize(px(self, 220), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Lay the cards down where they can't stand."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def event(self, event: QEvent) -> bool:
+        """Look again when a card needs more or less room, as it does when the zoom changes."""
+        done = super().event(event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return done
+
+    def _fit(self) -> None:
+        across = max(card.standing_width for card in self._shown)
+        lying = across * len(self._shown) + self._row.spacing() * (len(self._shown) - 1) > self.width()
+        if lying == self._lying:
+            return
+        self._lying = lying
+        self._row.setDirection(QBoxLayout.Direction.TopToBottom if lying else QBoxLayout.Direction.LeftToRight)
+        for card in self._shown:
+            card.lay(lying)
+        self.updateGeometry()
 
     def set_installed(self, sources: Mapping[str, str]) -> None:
         """Say which starters are on this machine, and where each came from: ``hub`` or ``starter``."""
@@ -73,22 +119,43 @@ class Shelf(QWidget):
 
 
 class _Card(QFrame):
-    """A name, three short lines, and room below."""
+    """A name, three short lines, and what can be done with it: below them, or beside two of them where it lies."""
 
     def __init__(self, title: str, text: str, facts: str, source: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         set_role(self, "card")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._column = QVBoxLayout(self)
-        self._column.setSpacing(4)
-        self._source = QLabel(source)
-        labels = (set_role(QLabel(title), "heading"), QLabel(text), set_role(QLabel(facts), "muted"), self._source)
-        set_role(self._source, "muted")
-        for label in labels:
-            # A long name may be cut on a narrow window, the tooltip has it whole; wrapping would be cut by the height.
-            label.setMinimumWidth(1)
-            self._column.addWidget(label)
-        self._column.addStretch(1)
+        self._source = ElidedLabel(source)
+        self._labels = (ElidedLabel(title), ElidedLabel(text), ElidedLabel(facts), self._source)
+        for label, role in zip(self._labels, ("heading", "", "muted", "muted"), strict=True):
+            set_role(label, role)
+        self._grid = QGridLayout(self)
+        self._grid.setVerticalSpacing(4)
+        self._action = QWidget()
+        self._actions = QVBoxLayout(self._action)
+        self._actions.setContentsMargins(0, 0, 0, 0)
+        self._actions.addStretch(1)
+        self.lay(False)
+
+    @property
+    def standing_width(self) -> int:
+        """Pixels it takes to say everything while it stands."""
+        edges = self._grid.contentsMargins()
+        return max(label.sizeHint().width() for label in self._labels) + edges.left() + edges.right()
+
+    def lay(self, lying: bool) -> None:
+        """Lay it down, or let it stand."""
+        title, text, facts, source = self._labels
+        self._grid.addWidget(title, 0, 0, 1, 2 if lying else 1)
+        self._grid.addWidget(text, 1, 0)
+        self._grid.addWidget(facts, 1 if lying else 2, 1 if lying else 0)
+        self._grid.addWidget(source, 2 if lying else 3, 0, 1, 2 if lying else 1)
+        place = (0, 2, 3, 1, Qt.AlignmentFlag.AlignVCenter) if lying else (5, 0, 1, 1)
+        self._grid.addWidget(self._action, *place)
+        self._grid.setColumnStretch(1, int(lying))
+        self._grid.setColumnStretch(0, int(not lying))
+        self._grid.setRowStretch(4, int(not lying))
+        source.setHidden(lying)
 
 
 class _StarterCard(_Card):
@@ -114,8 +181,8 @@ class _StarterCard(_Card):
         )
         self._bar.setTextVisible(True)
         self._bar.hide()
-        self._column.addWidget(self._bar)
-        self._column.addWidget(self._button)
+        self._actions.addWidget(self._bar)
+        self._actions.addWidget(self._button)
         self._button.clicked.connect(self.pressed)
         self._show()
 
@@ -166,4 +233,4 @@ class _SampleCard(_Card):
         self.setToolTip("Sentences of film reviews, rated from -4 to 4: the data for a first classifier.")
         ready = QLabel("Ready in Trainer")
         set_role(ready, "success")
-        self._column.addWidget(ready)
+        self._actions.addWidget(ready)

@@ -53,9 +53,11 @@ class ProbabilitiesPane(PaneFrame):
 
     Signals:
         branch_requested(int, int): Index of the step, and id of the token to continue with there.
+        pane_requested(str): The person wants another pane.
     """
 
     branch_requested = Signal(int, int)
+    pane_requested = Signal(str)
 
     def __init__(self, session: Session, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__("probabilities", "Probabilities", parent)
@@ -212,6 +214,9 @@ class ProbabilitiesPane(PaneFrame):
 
     # What the person did.
 
+    def _on_playground(self) -> None:
+        self.pane_requested.emit("playground")
+
     def _on_previous(self) -> None:
         self._step.setValue(self._step.value() - 1)
 
@@ -287,7 +292,10 @@ class ProbabilitiesPane(PaneFrame):
     def _on_branches_changed(self) -> None:
         """Another branch may be looked at; steps that are reset say so themselves, and kept logits may be fewer."""
         self._memory_clock.start()
-        if self._shown is None:
+        branch = self._session.branch
+        # The next frame may be seconds away, and what was written last is looked at now.
+        ended = branch is not None and bool(branch.reason) and self._clock.isActive()
+        if self._shown is None or ended:
             self._show_position()
 
     def _on_sampling_changed(self) -> None:
@@ -335,6 +343,8 @@ class ProbabilitiesPane(PaneFrame):
             self.show_empty("Scoring it; this waits for what the model is doing now.", "Stop", self.stop_main_action)
         elif missing.ask:
             self.show_empty(missing.words, missing.ask, self.score)
+        elif not self._session.steps:
+            self.show_empty(missing.words, "Open Playground", self._on_playground)
         else:
             self.show_empty(missing.words)
 

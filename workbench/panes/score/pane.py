@@ -28,6 +28,7 @@ from workbench.panes.score.totals import Totals
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
 from workbench.widgets import icons, theme
+from workbench.widgets.column_scroll import ColumnScroll
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
@@ -160,6 +161,8 @@ class ScorePane(PaneFrame):
         for number, share in enumerate((1, 2, 1)):
             self._views.setStretchFactor(number, share)
         self._views.setSizes([160, 300, 180])
+        # It takes what room there is, and is scrolled only where that is less than it needs.
+        self._views.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
         answered = QWidget()
         seen = QVBoxLayout(answered)
         seen.setContentsMargins(0, 0, 0, 0)
@@ -169,7 +172,8 @@ class ScorePane(PaneFrame):
 
         self._halves = QSplitter(Qt.Orientation.Horizontal)
         self._halves.addWidget(self._form)
-        self._halves.addWidget(answered)
+        # What is asked stays in sight, with its button, while this scrolls.
+        self._halves.addWidget(ColumnScroll(answered, least=300))
         self._halves.setStretchFactor(0, 0)
         self._halves.setStretchFactor(1, 1)
         self._halves.setSizes([300, 880])

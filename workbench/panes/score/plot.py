@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from workbench.panes.score.reading import DIFFERENCE, SPAN_COLUMNS, View
-from workbench.widgets import theme
 from workbench.widgets.line_plot import LinePlot
 
 _SURPRISE, _POSITION, _CHARACTER = "surprise", "position (tokens)", "character of the text"
@@ -47,7 +46,6 @@ class BitsPlot(QWidget):
     def _made(self) -> LinePlot:
         name, x_title = self._shape
         plot = LinePlot("score.plot", name.capitalize() if name == _SURPRISE else "Difference", x_title, "bits")
-        plot.setMinimumHeight(theme.px(self, 170))
         plot.add_series(name, smooth=True)
         self._layout.addWidget(plot)
         return plot

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 from workbench.engine.score import Difference, Score
 from workbench.panes.score.reading import Reading, perplexity, signed
 from workbench.widgets import theme
+from workbench.widgets.elided_label import ElidedLabel
 from workbench.widgets.naming import named
 
 _HEADERS = ("", "perplexity", "bits per token", "bits per byte", "per character", "tokens")
@@ -42,12 +43,11 @@ class Totals(QFrame):
         for number, letter in enumerate("ab", 1):
             row = []
             for column in range(len(_HEADERS)):
-                label = QLabel()
+                label = QLabel() if column else ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
                 label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
                 label.setTextFormat(Qt.TextFormat.PlainText)
                 if column == 0:
                     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-                    label.setMinimumWidth(1)
                 self._grid.addWidget(label, number, column, Qt.AlignmentFlag(0) if column == 0 else _side(column))
                 row.append(label)
             named(row[1], f"score.perplexity_{letter}", "Perplexity", _TIPS[1])

@@ -30,6 +30,7 @@ from workbench.widgets.probability_table import format_percent
 from workbench.widgets.quiet import QuietComboBox, QuietSpinBox
 from workbench.widgets.tensor_grid import TensorGrid
 from workbench.widgets.token_grid import TokenGrid
+from workbench.widgets.turning_splitter import TurningSplitter
 
 #: Characters up to which the text of the first tab is taken line by line.
 _OFFERED = 200_000
@@ -188,7 +189,7 @@ class BatchView(QWidget):
         column.addWidget(self._texts, 2)
         column.addWidget(self._pairs, 1)
         column.addWidget(self._take, 0, Qt.AlignmentFlag.AlignLeft)
-        left = _split(Qt.Orientation.Vertical, (upper, 1), (self._form, 1))
+        left = _filled(QSplitter(Qt.Orientation.Vertical), (upper, 1), (self._form, 1))
 
         below = QWidget()
         shown = QVBoxLayout(below)
@@ -206,8 +207,8 @@ class BatchView(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._summary)
         column.addWidget(self._note)
-        column.addWidget(_split(Qt.Orientation.Vertical, (self._grid, 3), (below, 2)), 1)
-        halves = _split(Qt.Orientation.Horizontal, (left, 1), (right, 2))
+        column.addWidget(_filled(QSplitter(Qt.Orientation.Vertical), (self._grid, 3), (below, 2)), 1)
+        halves = _filled(TurningSplitter(), (left, 1), (right, 2))
         halves.setSizes([360, 800])
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, theme.px(self, 4), 0, 0)
@@ -456,8 +457,7 @@ def _number(name: str, label: str, words: str, most: int) -> QuietSpinBox:
     return box
 
 
-def _split(orientation: Qt.Orientation, *parts: tuple[QWidget, int]) -> QSplitter:
-    splitter = QSplitter(orientation)
+def _filled(splitter: QSplitter, *parts: tuple[QWidget, int]) -> QSplitter:
     for number, (part, stretch) in enumerate(parts):
         splitter.addWidget(part)
         splitter.setStretchFactor(number, stretch)

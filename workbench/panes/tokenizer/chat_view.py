@@ -22,6 +22,7 @@ from workbench.widgets.margin_text import Ground, MarginText
 from workbench.widgets.message_list import ListedMessage, MessageList
 from workbench.widgets.naming import named
 from workbench.widgets.token_strip import Chip, TokenStrip
+from workbench.widgets.turning_splitter import TurningSplitter
 
 #: Messages to begin with.
 _START = (
@@ -204,7 +205,7 @@ class ChatTemplateView(QWidget):
         column.addLayout(top)
         column.addWidget(self._template, 1)
 
-        thirds = QSplitter(Qt.Orientation.Horizontal)
+        thirds = TurningSplitter()
         for number, (part, stretch) in enumerate(((left, 3), (middle, 5), (right, 4))):
             thirds.addWidget(part)
             thirds.setStretchFactor(number, stretch)

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QSplitter,
     QTabWidget,
     QVBoxLayout,
     QWidget,
@@ -30,6 +29,7 @@ from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import theme
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
+from workbench.widgets.turning_splitter import TurningSplitter
 from workbench.widgets.visible_text import visible
 
 _MEASURES = (
@@ -75,6 +75,9 @@ class TokenizersView(QWidget):
             "Tokenizers on this machine",
             "Tick those to compare; the loaded checkpoint's own stands first",
         )
+        # Long names are broken, and never scrolled for sideways.
+        self._list.setWordWrap(True)
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._file_button = named(
             QPushButton("Choose a file…"),
             "tokenizer.compare_file",
@@ -138,13 +141,12 @@ class TokenizersView(QWidget):
         column.addWidget(self._summary)
         column.addWidget(self._note)
         column.addWidget(self._tabs, 1)
-        halves = QSplitter(Qt.Orientation.Horizontal)
+        halves = TurningSplitter()
         halves.addWidget(left)
         halves.addWidget(right)
         halves.setStretchFactor(0, 1)
         halves.setStretchFactor(1, 3)
         halves.setSizes([280, 880])
-        halves.setChildrenCollapsible(False)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, theme.px(self, 4), 0, 0)
         outer.addWidget(halves)

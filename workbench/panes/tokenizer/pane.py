@@ -131,7 +131,11 @@ class TokenizerPane(PaneFrame):
         self.clear_notices()
         model = self._session.model
         if model is None:
-            self.show_empty("No checkpoint is loaded. Load a checkpoint in Hub.", "Open Hub", self.hub_requested.emit)
+            self.show_empty(
+                "No checkpoint is loaded. Load any one in Hub, and its tokenizer cuts a text of yours here.",
+                "Open Hub",
+                self.hub_requested.emit,
+            )
         elif model.tokenizer is None:
             self.show_empty(
                 f"{model.checkpoint.name} has no tokenizer. Load another checkpoint in Hub.",

@@ -48,6 +48,7 @@ from workbench.widgets.exact_text import ExactTextEdit
 from workbench.widgets.naming import named
 from workbench.widgets.token_grid import TokenGrid
 from workbench.widgets.token_strip import TokenStrip
+from workbench.widgets.turning_splitter import TurningSplitter
 
 _TYPES = COLUMNS.index("token_type_ids")
 #: Characters of the decoded text that are shown.
@@ -203,13 +204,12 @@ class TextView(QWidget):
         seen.addWidget(self._shape)
         seen.addWidget(self._views, 1)
 
-        halves = QSplitter(Qt.Orientation.Horizontal)
+        halves = TurningSplitter()
         halves.addWidget(left)
         halves.addWidget(right)
         halves.setStretchFactor(0, 1)
         halves.setStretchFactor(1, 2)
         halves.setSizes([360, 800])
-        halves.setChildrenCollapsible(False)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(halves)

@@ -8,67 +8,13 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QItemSelectionModel
-from PySide6.QtWidgets import QTabWidget, QWidget
 from pytestqt.qtbot import QtBot
 
-from workbench.engine import models
+from tests.panes.tokenizer.person import FOX, column
 from workbench.engine.models import LoadedModel
-from workbench.engine.values import Checkpoint
-from workbench.panes.tokenizer import TokenizerPane
-from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
 
-FOX = "The quick brown 🦊 jumps"
 POSITIONS, STAGES, VOCABULARY = range(3)
-
-
-@pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
-
-
-@pytest.fixture(scope="module")
-def bert(tiny_bert: Checkpoint) -> LoadedModel:
-    return models.load(tiny_bert)
-
-
-@pytest.fixture
-def pane(qtbot: QtBot, session: Session, runner: Runner) -> TokenizerPane:
-    pane = TokenizerPane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1100, 760)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    return pane
-
-
-@pytest.fixture
-def find(pane: TokenizerPane) -> Callable[[str], Any]:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"tokenizer.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
-
-
-@pytest.fixture
-def settle(qtbot: QtBot, pane: TokenizerPane, find: Callable[[str], Any]) -> Callable[[], None]:
-    """Wait until the pane and the tab on show have caught up."""
-
-    def settle() -> None:
-        tabs: QTabWidget = find("tabs")
-        qtbot.waitUntil(lambda: not (pane.busy or getattr(tabs.currentWidget(), "busy", False)), timeout=20_000)
-
-    return settle
-
-
-@pytest.fixture
-def typed(session: Session, llama: LoadedModel, settle: Callable[[], None]) -> None:
-    """The tiny llama is loaded and the fox stands in the text."""
-    session.set_model(llama)
-    session.set_prompt(FOX)
-    settle()
 
 
 @pytest.fixture
@@ -83,11 +29,6 @@ def listed(typed: None, find: Callable[[str], Any], settle: Callable[[], None]) 
     """As typed, with the vocabulary on show."""
     find("tabs").setCurrentIndex(VOCABULARY)
     settle()
-
-
-def column(table: Any, name: str) -> list[Any]:
-    index = table.columns.index(name)
-    return [table.row(number)[index] for number in range(table.model().rowCount())]
 
 
 def choose_stage(find: Callable[[str], Any], name: str) -> None:

@@ -15,74 +15,19 @@ from PySide6.QtGui import QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from tests.panes.tokenizer.person import FOX, column
 from tests.tiny_tokenizers import KINDS
-from workbench.engine import models, tokens
+from workbench.engine import tokens
 from workbench.engine.models import LoadedModel
 from workbench.engine.tokens.standing import standing
 from workbench.engine.values import Checkpoint
 from workbench.panes.tokenizer import TokenizerPane
-from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
-
-FOX = "The quick brown 🦊 jumps"
-
-
-@pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
-
-
-@pytest.fixture(scope="module")
-def bert(tiny_bert: Checkpoint) -> LoadedModel:
-    return models.load(tiny_bert)
-
-
-@pytest.fixture
-def pane(qtbot: QtBot, session: Session, runner: Runner) -> TokenizerPane:
-    pane = TokenizerPane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1100, 760)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    return pane
-
-
-@pytest.fixture
-def find(pane: TokenizerPane) -> Callable[[str], Any]:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"tokenizer.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
-
-
-@pytest.fixture
-def settle(qtbot: QtBot, pane: TokenizerPane) -> Callable[[], None]:
-    """Wait until the encoding on show is that of the text and the switches as they are now."""
-
-    def settle() -> None:
-        qtbot.waitUntil(lambda: not pane.busy, timeout=20_000)
-
-    return settle
 
 
 def hub_button(pane: TokenizerPane) -> QPushButton | None:
     buttons = (button for button in pane.findChildren(QPushButton) if button.text() == "Open Hub")
     return next((button for button in buttons if button.isVisible()), None)
-
-
-def column(table: Any, name: str) -> list[Any]:
-    index = table.columns.index(name)
-    return [table.row(number)[index] for number in range(table.model().rowCount())]
-
-
-@pytest.fixture
-def typed(session: Session, llama: LoadedModel, settle: Callable[[], None]) -> None:
-    """The tiny llama is loaded and the fox stands in the text."""
-    session.set_model(llama)
-    session.set_prompt(FOX)
-    settle()
 
 
 def test_without_a_model_it_asks_for_one(qtbot: QtBot, pane: TokenizerPane, find: Callable[[str], Any]) -> None:

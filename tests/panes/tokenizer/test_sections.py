@@ -18,13 +18,13 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPlainTextEdit,
     QTabBar,
-    QTabWidget,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
 
 from tests.engine.test_template import BRACKETED
-from workbench.engine import hub, models, tokens
+from tests.panes.tokenizer.person import column
+from workbench.engine import hub, tokens
 from workbench.engine.models import LoadedModel
 from workbench.engine.values import Checkpoint
 from workbench.panes.tokenizer import TokenizerPane
@@ -34,50 +34,6 @@ from workbench.runtime.session import Session
 LINES = "The quick brown 🦊 jumps\nthe fox\n\nover the lazy dog"
 TEXT, BATCH, CHAT, COMPARE = range(4)
 POSITIONS, STAGES, VOCABULARY = range(3)
-
-
-@pytest.fixture(scope="module")
-def llama(tiny_llama: Checkpoint) -> LoadedModel:
-    return models.load(tiny_llama)
-
-
-@pytest.fixture(scope="module")
-def bert(tiny_bert: Checkpoint) -> LoadedModel:
-    return models.load(tiny_bert)
-
-
-@pytest.fixture
-def pane(qtbot: QtBot, session: Session, runner: Runner, workbench_data: Path) -> TokenizerPane:
-    pane = TokenizerPane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1100, 760)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    return pane
-
-
-@pytest.fixture
-def find(pane: TokenizerPane) -> Callable[[str], Any]:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"tokenizer.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
-
-
-@pytest.fixture
-def settle(qtbot: QtBot, pane: TokenizerPane, find: Callable[[str], Any]) -> Callable[[], None]:
-    """Wait until the pane and what is on show in it have caught up."""
-
-    def busy() -> bool:
-        shown: tuple[QTabWidget, QTabWidget] = (find("sections"), find("tabs"))
-        return pane.busy or any(getattr(tabs.currentWidget(), "busy", False) for tabs in shown)
-
-    def settle() -> None:
-        qtbot.waitUntil(lambda: not busy(), timeout=20_000)
-
-    return settle
 
 
 @pytest.fixture
@@ -128,11 +84,6 @@ def test_every_control_has_a_name_a_label_and_a_tooltip(pane: TokenizerPane) -> 
         assert widget.accessibleName() and widget.toolTip(), widget.objectName()
         names.append(widget.objectName())
     assert len(names) == len(set(names)) > 40
-
-
-def column(table: Any, name: str) -> list[Any]:
-    index = table.columns.index(name)
-    return [table.row(number)[index] for number in range(table.model().rowCount())]
 
 
 # Batch.
