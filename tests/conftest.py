@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytestqt.qtbot import QtBot
 
 from workbench.engine import paths
 from workbench.engine.errors import NetworkError
@@ -28,6 +29,10 @@ os.environ.update(
 )
 for name in ("HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
     os.environ.pop(name, None)
+
+# Five seconds can pass on a machine that does other things too; a wait that ends takes no longer for it.
+for wait in (QtBot.waitActive, QtBot.waitExposed, QtBot.waitSignal, QtBot.waitSignals, QtBot.waitUntil):
+    wait.__kwdefaults__["timeout"] = 30_000
 
 from tests.strictness import *  # noqa: E402, F403 - its hooks and fixtures, after the environment is set
 

@@ -98,6 +98,7 @@ class HubServer:
         self.sent: list[tuple[str, int, int]] = []
         self.stalled = threading.Event()
         self.closing = threading.Event()
+        self._noting = threading.Lock()
         self._open: set[socket.socket] = set()
         self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self._server.hub = self
@@ -123,6 +124,15 @@ class HubServer:
     def bytes_of(self, name: str) -> int:
         """Bytes sent of a file, over all answers."""
         return sum(count for each, _, count in self.sent if each == name)
+
+    def _came(self, answer: tuple[str, int, int], count: int) -> tuple[str, int, int]:
+        """Note how far an answer is; one from before the notes were cleared is no longer among them."""
+        now = (*answer[:2], count)
+        with self._noting:
+            for at, each in enumerate(self.sent):
+                if each is answer:
+                    self.sent[at] = now
+        return now
 
     def __enter__(self) -> HubServer:
         self._thread.start()
@@ -321,15 +331,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self, name: str, start: int, body: bytes, fault: Fault | None) -> None:
         stops = fault is not None and fault.kind in ("reset", "close", "stall")
         until = max(0, fault.after - start) if fault is not None and stops else len(body)
-        mine = len(self.hub.sent)
-        self.hub.sent.append((name, start, 0))
+        mine = (name, start, 0)
+        self.hub.sent.append(mine)
         # Files of a benchmark go out in blocks that cost the server next to nothing.
         trickles = fault is not None and fault.kind == "trickle"
         step = 997 if trickles else 65536 if len(body) < 2**24 else 2**20
         for at in range(0, min(until, len(body)), step):
             block = memoryview(body)[at : min(at + step, until)]
             # Counted before it is sent: the client may be done with it before this thread runs again.
-            self.hub.sent[mine] = (name, start, at + len(block))
+            mine = self.hub._came(mine, at + len(block))
             self.wfile.write(block)
             if trickles:
                 self.wfile.flush()
@@ -348,11 +358,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(size))
         self.end_headers()
-        mine = len(self.hub.sent)
-        self.hub.sent.append((name, 0, 0))
+        mine = (name, 0, 0)
+        self.hub.sent.append(mine)
         for at in range(0, size, 2**20):
             self.wfile.write(bytes(min(2**20, size - at)))
-            self.hub.sent[mine] = (name, 0, at + 2**20)
+            mine = self.hub._came(mine, at + 2**20)
 
     def _json(self, value: Any, headers: dict[str, str] | None = None) -> None:
         self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})

@@ -90,7 +90,7 @@ def test_python_collects_nothing_by_itself_while_lanes_have_threads(qtbot: QtBot
         with qtbot.waitSignal(job.finished, timeout=20_000):
             runner.start(job, Lane.IO)
         # What was left lying about is taken away in a turn of the window's own.
-        qtbot.waitUntil(lambda: bool(counts), timeout=5_000)
+        qtbot.waitUntil(lambda: bool(counts))
     finally:
         gc.callbacks.remove(hear)
     assert seen == [(False, 50_000)]

@@ -18,14 +18,16 @@ def test_a_gguf_file_becomes_a_checkpoint_that_loads(cache: Path, tmp_path: Path
     import torch
 
     file, weight = build_tiny_gguf(tmp_path / "tiny.gguf")
+    before = paths.data_dir() / "models" / "tiny"
+    before.mkdir(parents=True)
     made = hub.bring_in_gguf(file)
-    assert (made.name, made.source, made.complete) == ("tiny", "imported", True)
+    assert (made.name, made.source, made.complete) == ("tiny-2", "imported", True)
+    assert not list(before.iterdir()), "another one of that name stays as it is"
     assert made.path.parent == paths.data_dir() / "models" and file.exists()
     assert made in hub.local_checkpoints()
     loaded = models.load(made, dtype="float32", device="cpu")
     embedding = loaded.model.get_input_embeddings().weight
     assert torch.equal(embedding, weight.to(torch.bfloat16).float())
-    assert hub.bring_in_gguf(file).name == "tiny-2", "another one of that name stays as it is"
     assert hub.delete(made) == made.size and not made.path.exists()
 
 
