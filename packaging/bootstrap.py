@@ -11,13 +11,16 @@ Environment variables:
 from __future__ import annotations
 
 import ctypes
+import functools
 import hashlib
+import io
 import os
 import platform
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +49,10 @@ LIBRARIES = {
     },
     "wayland": {"libwayland-client.so.0": "libwayland-client0", "libwayland-cursor.so.0": "libwayland-cursor0"},
 }
+#: What keeps Debian's packages from asking.
+_QUIET = {"DEBIAN_FRONTEND": "noninteractive"}
+#: How lines of pip and apt-get begin that tell what goes on.
+_TELLING = ("Collecting", "Downloading", "Installing", "Get:", "Unpacking")
 #: Together they show every script the panes are likely to meet, emoji included.
 FONTS = ("fonts-dejavu-core", "fonts-wqy-microhei", "fonts-noto-color-emoji", "fonts-noto-core")
 
@@ -194,7 +201,7 @@ def prepare(qt_platform: str) -> None:
     parts = (LOCK.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), os.environ.get("WORKBENCH_TORCH", "").encode())
     digest = hashlib.sha256(b"\0".join((TORCH.encode(), *parts))).hexdigest()
     stamp = VENV / "stamp"
-    known = stamp.read_text().split("\n") if stamp.exists() else ["", ""]
+    known = stamp.read_text("utf-8").split("\n") if stamp.exists() else ["", ""]
     if known == [base, digest] and PYTHON.exists():
         return
     say(f"Setting up {VENV} (once; a few minutes and 2 GB)" if not known[1] else f"Bringing {VENV} up to date")
@@ -203,13 +210,13 @@ def prepare(qt_platform: str) -> None:
     if known[0] != base or not PYTHON.exists():
         make_venv()
     pip = (str(PYTHON), "-m", "pip", "--disable-pip-version-check")
-    pins = sum(1 for line in LOCK.read_text().splitlines() if "==" in line)
+    pins = sum(1 for line in LOCK.read_text("utf-8").splitlines() if "==" in line)
     step(f"{pins} pinned packages", *pip, "install", "--no-deps", "--require-hashes", "-r", str(LOCK))
     install_torch(pip)
     step("the workbench", *pip, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
-    step("everything fits", *pip, "check")
+    step("versions fit together", *pip, "check")
     provide_fonts()
-    stamp.write_text(f"{base}\n{digest}")
+    stamp.write_text(f"{base}\n{digest}", "utf-8")
     say(f"Done in {time.monotonic() - began:.0f} s.")
 
 
@@ -223,7 +230,7 @@ def make_venv() -> None:
         apt_install([package], f"Python's venv module is missing ({package})")
     settings = VENV / "pyvenv.cfg"
     version = platform.python_version()
-    same = PYTHON.exists() and settings.exists() and f"version = {version}" in settings.read_text().splitlines()
+    same = PYTHON.exists() and settings.exists() and f"version = {version}" in settings.read_text("utf-8").splitlines()
     step(f"environment for Python {version}", sys.executable, "-m", "venv", *([] if same else ["--clear"]), str(VENV))
 
 
@@ -298,7 +305,8 @@ def provide_libraries(qt_platform: str) -> None:
     wanted = {**LIBRARIES["offscreen"], **LIBRARIES.get(qt_platform, {})}
     missing = {name: package for name, package in wanted.items() if not can_open(name)}
     if missing:
-        apt_install(list(missing.values()), f"Qt needs system libraries that are missing ({', '.join(missing)})")
+        why = f"Qt needs system libraries that are missing ({', '.join(missing)})"
+        apt_install(list(missing.values()), why, wished=missing_fonts())
         still = [name for name in missing if not can_open(name)]
         if still:
             raise Stop(f"Still missing after the installation: {', '.join(still)}.")
@@ -315,9 +323,7 @@ def can_open(name: str) -> bool:
 
 def provide_fonts() -> None:
     """Install fonts for every script, or say how; the workbench runs without them, with boxes for some letters."""
-    if not shutil.which("dpkg"):
-        return
-    missing = [name for name in FONTS if not Path(f"/var/lib/dpkg/info/{name}.md5sums").exists()]
+    missing = missing_fonts()
     if not missing:
         return
     try:
@@ -326,8 +332,20 @@ def provide_fonts() -> None:
         say(f"  note: {stop}")
 
 
-def apt_install(packages: list[str], why: str) -> None:
+def missing_fonts() -> list[str]:
+    """Of a Debian or Ubuntu, the packages of fonts that it lacks."""
+    if not shutil.which("dpkg"):
+        return []
+    return [name for name in FONTS if not Path(f"/var/lib/dpkg/info/{name}.md5sums").exists()]
+
+
+def apt_install(packages: list[str], why: str, wished: Sequence[str] = ()) -> None:
     """Install Debian packages.
+
+    Args:
+        packages: Their names.
+        why: What is the matter, as the beginning of a sentence.
+        wished: What is installed later, and stands in the command of whoever has to type it, so that they type one.
 
     Raises:
         Stop: This is no Debian, or not root, or apt-get failed; the message holds the command to type.
@@ -336,12 +354,17 @@ def apt_install(packages: list[str], why: str) -> None:
     if not shutil.which("apt-get"):
         raise Stop(f"{why}. Debian and Ubuntu have them in: {' '.join(packages)}. Install what this system calls them.")
     if os.geteuid() != 0:
-        raise Stop(f"{why}. Type this, then try again:\n\n    sudo {' '.join(command)}\n")
+        raise Stop(f"{why}. Type this, then try again:\n\n    sudo {' '.join((*command, *wished))}\n")
     say(f"{why}: installing {' '.join(packages)}")
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    step("package lists", "apt-get", "update", fatal=False, **quiet)
-    if step("system packages", *command, fatal=False, **quiet):
+    update_lists()
+    if step("system packages", *command, fatal=False, **_QUIET):
         raise Stop(f"{why}, and apt-get could not install them. Type: {' '.join(command)}")
+
+
+@functools.cache
+def update_lists() -> None:
+    """Fetch Debian's package lists, once in a set-up."""
+    step("package lists", "apt-get", "update", fatal=False, **_QUIET)
 
 
 # ------------------------------------------------------------------------------------------------------------ running
@@ -352,31 +375,35 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def say_over(text: str, end: str = "\n") -> None:
+    """Print over the line before, in plain spaces: a console of Windows shows the codes that clear a line as text."""
+    width = shutil.get_terminal_size().columns - 1
+    print(f"\r{text[:width]:<{width}}", end=end, flush=True)
+
+
 def step(title: str, *command: str, fatal: bool = True, **extra: str) -> int:
     """Run a command with one line of progress; its own output is shown only when it fails.
 
     Raises:
         Stop: It failed, and that was ``fatal``.
     """
-    alive = sys.stdout.isatty()
+    alive = sys.stdout.isatty() and bool(title)
     began = time.monotonic()
-    process = subprocess.Popen(
+    if alive:
+        say_over(f"  {title} …", end="")
+    lines = []
+    with subprocess.Popen(
         command, cwd=ROOT, env=child_environment(**extra), text=True, errors="replace",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert process.stdout is not None
-    lines = []
-    if alive and title:
-        print(f"  {title} …", end="", flush=True)
-    for line in process.stdout:
-        lines.append(line)
-        doing = line.split()
-        if alive and title and doing and doing[0] in ("Collecting", "Downloading", "Installing", "Get:", "Unpacking"):
-            print(f"\r\033[K  {title} … {' '.join(doing)[:70]}", end="", flush=True)
-    status = process.wait()
+    ) as process:  # fmt: skip
+        for line in process.stdout or ():
+            lines.append(line)
+            if alive and line.strip().startswith(_TELLING):
+                say_over(f"  {title} … {' '.join(line.split())}", end="")
+    status = process.returncode
     if title:
         outcome = f"{time.monotonic() - began:.0f} s" if status == 0 else "failed"
-        print(f"{chr(13)}\033[K  {title}: {outcome}" if alive else f"  {title}: {outcome}", flush=True)
+        (say_over if alive else say)(f"  {title}: {outcome}")
     if status:
         say("".join(lines[-200:]).rstrip())
         if fatal:
@@ -399,4 +426,7 @@ def hand_over(*arguments: str, **extra: str) -> int:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Into a file or a pipe, Windows writes in the letters of the country alone.
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench.__main__ import _LIBRARIES
+from workbench.__main__ import _LIBRARIES, get_starters
+from workbench.engine import starters
+from workbench.engine.task import Progress, Task
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,6 +42,64 @@ def test_without_a_display_it_says_what_to_do_instead() -> None:
     assert done.returncode == 1
     assert "--tour" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_prints_where_not_all_letters_can_be_written() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench", "--help"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u201cworkbench train run.toml\\u201d" in done.stdout
+
+
+class Terminal(io.StringIO):
+    """What is printed on, and how much of it a person has seen."""
+
+    def __init__(self, alive: bool) -> None:
+        super().__init__()
+        self.alive, self.seen = alive, ""
+
+    def isatty(self) -> bool:
+        return self.alive
+
+    def flush(self) -> None:
+        self.seen = self.getvalue()
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The starters are fetched; what a person has seen of it after each step."""
+    seen: list[str] = []
+
+    def get(key: str, *, task: Task) -> None:
+        for done in (0, 50, 100):
+            task.report(Progress(done, 100, "bytes", "fetching what has a name longer than the line"))
+            seen.append(sys.stdout.seen)
+
+    monkeypatch.setattr(starters, "installed", lambda key: None)
+    monkeypatch.setattr(starters, "get", get)
+    monkeypatch.setenv("COLUMNS", "50")
+    return seen
+
+
+def test_the_progress_of_a_fetch_stays_on_one_line_of_any_terminal(
+    fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Terminal(True))
+    assert get_starters() == 0
+    said = sys.stdout.getvalue()
+    assert "\x1b" not in said and all(fetched)
+    assert {len(line.rstrip("\n")) for line in said.split("\r")[1:]} == {49}
+    assert [line.rstrip() for line in said.split("\n")[0].split("\r")][-1] == f"{starters.STARTERS[0].name}: ready"
+
+
+def test_in_a_file_it_is_a_line_for_each_part_at_once(fetched: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Terminal(False))
+    assert get_starters() == 0
+    part = f"{starters.STARTERS[0].name}: fetching what has a name longer than the line 100 %"
+    assert fetched[:3] == ["", "", f"{part}\n"]
+    assert sys.stdout.getvalue().startswith(f"{part}\n{starters.STARTERS[0].name}: ready\n")
 
 
 def test_check_prints_the_state_of_the_machine() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from workbench.engine.hub import endpoints
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Into a file or a pipe, Windows writes in the letters of the country alone.
+        sys.stdout.reconfigure(errors="backslashreplace")
     # The libraries read it when they are imported, which nothing has done yet.
     endpoints.apply()
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -104,7 +109,7 @@ def get_starters() -> int:
             text = f"{self.title}: {progress.note or 'fetching'} {share}".rstrip()
             if text != self.shown and (sys.stdout.isatty() or share in ("", "100 %")):
                 self.shown = text
-                print(f"\r\033[K{text}" if sys.stdout.isatty() else text, end="" if sys.stdout.isatty() else "\n")
+                print(_over(text), end="" if sys.stdout.isatty() else "\n", flush=True)
 
     failed = 0
     for starter in starters.STARTERS:
@@ -112,11 +117,17 @@ def get_starters() -> int:
             continue
         try:
             starters.get(starter.key, task=Line(starter.name))
-            print(f"\r\033[K{starter.name}: ready" if sys.stdout.isatty() else f"{starter.name}: ready", flush=True)
+            print(_over(f"{starter.name}: ready"), flush=True)
         except Exception as error:
             failed = 1
             print(f"\n{explain(error, f'Could not fetch {starter.name}.')}", flush=True)
     return failed
+
+
+def _over(text: str) -> str:
+    """A line over the one before, in plain spaces: a console of Windows shows the codes that clear a line as text."""
+    width = shutil.get_terminal_size().columns - 1
+    return f"\r{text[:width]:<{width}}" if sys.stdout.isatty() else text
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -74,10 +76,11 @@ def test_a_missing_library_ends_with_the_exact_command(
     bootstrap: ModuleType, steps: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     on_debian(bootstrap, monkeypatch, root=False)
+    monkeypatch.setattr(bootstrap, "FONTS", ("fonts-nowhere",))
     assert bootstrap.main(["lint"]) == 1
     said = capsys.readouterr().out
     assert "libEGL.so.1" in said
-    assert "    sudo apt-get install --yes --no-install-recommends libegl1\n" in said
+    assert "    sudo apt-get install --yes --no-install-recommends libegl1 fonts-nowhere\n" in said
     assert steps == []
 
 
@@ -88,7 +91,11 @@ def test_a_missing_library_is_installed_by_root(
     on_debian(bootstrap, monkeypatch, root=True)
     with pytest.raises(bootstrap.Stop, match=r"Still missing after the installation: libEGL\.so\.1"):
         bootstrap.provide_libraries("offscreen")
-    assert steps == ["apt-get update", "apt-get install --yes --no-install-recommends libegl1"]
+    installed = "apt-get install --yes --no-install-recommends"
+    assert steps == ["apt-get update", f"{installed} libegl1"]
+    monkeypatch.setattr(bootstrap, "FONTS", ("fonts-nowhere",))
+    bootstrap.provide_fonts()
+    assert steps[2:] == [f"{installed} fonts-nowhere"], "the lists are new"
 
 
 @pytest.mark.usefixtures("without_egl")
@@ -145,6 +152,26 @@ def test_children_keep_their_byte_code(bootstrap: ModuleType, monkeypatch: pytes
     assert "PYTHONDONTWRITEBYTECODE" not in environment
     assert "PYTHONPATH" not in environment
     assert environment["QT_QPA_PLATFORM"] == "offscreen"
+
+
+def test_a_step_tells_on_one_line_of_any_terminal_what_goes_on(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    printed = "print('Get:1 a mirror with a name that is longer than the line'); print('of no account')"
+    assert bootstrap.step("system packages", sys.executable, "-c", printed) == 0
+    said = sys.stdout.getvalue()
+    assert "\x1b" not in said and "of no account" not in said
+    assert [line.rstrip() for line in said.split("\r")[1:]] == [
+        "  system packages …",
+        "  system packages … Get:1 a mirror with",
+        "  system packages: 0 s",
+    ]
 
 
 @pytest.fixture

@@ -58,6 +58,8 @@ class OutOfSpace(WorkbenchError):
 
 _NETWORK = {"ConnectError", "ConnectTimeout", "ReadTimeout", "ReadError", "RemoteProtocolError", "TransportError",
             "ConnectionError", "HfHubHTTPError", "OfflineModeIsEnabled", "LocalEntryNotFoundError"}  # fmt: skip
+#: What Windows says of a file that is open, locked or mapped into memory.
+_IN_USE = (32, 33, 1224)
 
 
 def explain(error: BaseException, what: str) -> WorkbenchError:
@@ -87,6 +89,12 @@ def explain(error: BaseException, what: str) -> WorkbenchError:
                 what,
                 why="There is not enough free memory for it.",
                 remedy="Close other programs, choose a smaller checkpoint, a smaller dtype or a smaller batch.",
+            )
+        if getattr(link, "winerror", 0) in _IN_USE:
+            return WorkbenchError(
+                what,
+                why=f"A file is in use: {text}.",
+                remedy="Load another checkpoint or close the program that uses it, and try again.",
             )
         if isinstance(link, OSError) and link.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return WorkbenchError(

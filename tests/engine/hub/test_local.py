@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.hub_server import HubServer, checkpoint_files
 from workbench.engine import hub, paths
-from workbench.engine.errors import CheckpointError, WorkbenchError
+from workbench.engine.errors import CheckpointError, WorkbenchError, explain
 from workbench.engine.task import Silent
 from workbench.engine.train.folder import RunFolder
 from workbench.engine.values import Checkpoint
@@ -69,6 +70,40 @@ def test_deleting_a_run_and_forgetting_a_folder(cache: Path, tiny_llama: Checkpo
     folder = hub.open_folder(tmp_path / "mine")
     assert hub.delete(folder) == 0 and folder.path.exists()
     assert hub.local_checkpoints() == ()
+
+
+def test_a_run_in_use_is_not_half_deleted(cache: Path, tiny_llama: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(tiny_llama.path, paths.runs_dir() / "first-run")
+    (run,) = hub.local_checkpoints()
+    before = {path.name for path in run.path.iterdir()}
+
+    def refuse(*_: object) -> None:
+        error = PermissionError(13, "The process cannot access the file")
+        error.winerror = 32
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(PermissionError) as caught:
+            hub.delete(run)
+    assert "A file is in use" in str(explain(caught.value, "Could not delete it."))
+    assert hub.local_checkpoints() == (run,) and {path.name for path in run.path.iterdir()} == before
+    assert hub.delete(run) == run.size and list(paths.runs_dir().iterdir()) == []
+
+
+def test_a_revision_that_the_library_could_not_delete_is_not_called_deleted(
+    server: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add("someone/tiny", checkpoint_files())
+    made = hub.download("someone/tiny")
+
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(13, "The process cannot access the file", str(path))
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(WorkbenchError, match="Its files are in use"):
+        hub.delete(made)
+    assert hub.local_checkpoints() == (made,)
 
 
 @pytest.mark.parametrize("source", ["run", "starter", "hub"])

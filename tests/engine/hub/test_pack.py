@@ -96,6 +96,21 @@ def test_bringing_in_twice_writes_the_revision_once(
     assert [each.name for each in (paths.data_dir() / "models").iterdir()] == []
 
 
+def test_a_folder_that_a_desktop_has_shown_is_still_a_pack(
+    made: Checkpoint, tmp_path: Path, elsewhere: Callable[[], None]
+) -> None:
+    pack.export((made,), (), tmp_path / "stick")
+    inner = next((tmp_path / "stick" / "models").iterdir())
+    for left in (".DS_Store", "desktop.ini", "models/Thumbs.db", "._pack.json", f"models/{inner.name}/._config.json"):
+        (tmp_path / "stick" / left).write_bytes(b"left")
+    elsewhere()
+    (found,) = pack.bring_in(tmp_path / "stick").checkpoints
+    assert {path.name for path in found.path.iterdir()} == {path.name for path in inner.iterdir()} - {"._config.json"}
+    (tmp_path / "stick" / "other.ini").write_bytes(b"")
+    with pytest.raises(UnsafeRefused, match="its list does not name"):
+        pack.look_into(tmp_path / "stick")
+
+
 def test_a_stop_leaves_nothing_behind(made: Checkpoint, tmp_path: Path, elsewhere: Callable[[], None]) -> None:
     for name in ("stick.zip", "stick"):
         with pytest.raises(Cancelled):

@@ -26,7 +26,9 @@ def run(command: list[str], task: Task, why: Callable[[str], WorkbenchError]) ->
     """
     root = str(Path(__file__).resolve().parents[3])
     inherited = os.environ.get("PYTHONPATH")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, inherited] if inherited else [root])}
+    found = os.pathsep.join([root, inherited] if inherited else [root])
+    # On Windows, Python would print in the encoding of the country.
+    environment = {**os.environ, "PYTHONPATH": found, "PYTHONUTF8": "1"}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         log = Path(scratch, "printed")
         with log.open("wb") as printed:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workbench.engine import paths
 from workbench.engine.errors import CheckpointError, InputError, NetworkError, UnsafeRefused
 from workbench.engine.hub import network
 from workbench.engine.hub.remote import kind_of, repository, siblings
@@ -151,10 +152,9 @@ def is_safe(name: str) -> bool:
 
 
 def _is_plain(part: str) -> bool:
-    # "con" and a dot at the end are other files on Windows.
-    stem = part.split(".")[0].upper()
-    reserved = stem in ("CON", "PRN", "AUX", "NUL") or re.fullmatch(r"(COM|LPT)\d", stem) is not None
-    return _NAME.fullmatch(part) is not None and not reserved and part.strip(". ") == part.rstrip(". ") == part
+    # A dot at the end is another file on Windows.
+    plain = part.strip(". ") == part.rstrip(". ") == part
+    return plain and _NAME.fullmatch(part) is not None and not paths.is_device(part)
 
 
 def _ask(repo_id: str, revision: str, what: str) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from workbench.engine.errors import CheckpointError
 
 #: The file that says what a pack holds.
 LIST = "pack.json"
+#: What desktops leave in a folder that was looked at; macOS leaves a "._name" beside each name too, on foreign disks.
+_LEFT = (".DS_Store", "desktop.ini", "Thumbs.db")
 
 
 class Reader(Protocol):
@@ -34,7 +36,7 @@ class _Folder:
         for path in self._root.rglob("*"):
             if path.is_symlink():
                 raise ValueError(f"{path.name} is a link")
-            if path.is_file():
+            if path.is_file() and path.name not in _LEFT and not path.name.startswith("._"):
                 found[path.relative_to(self._root).as_posix()] = path.stat().st_size
         return found
 

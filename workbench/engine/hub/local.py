@@ -147,11 +147,7 @@ def imported_dir() -> Path:
 
 def imported_place(name: str) -> Path:
     """A folder for a checkpoint brought in that does not exist yet: the name made safe, numbered when taken."""
-    stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "checkpoint"
-    number = 1
-    while (place := imported_dir() / (stem if number == 1 else f"{stem}-{number}")).exists():
-        number += 1
-    return place
+    return paths.free_place(imported_dir(), name, "checkpoint")
 
 
 def open_folder(path: Path) -> Checkpoint:
@@ -209,16 +205,33 @@ def delete(*checkpoints: Checkpoint) -> int:
         from huggingface_hub import scan_cache_dir
 
         scan_cache_dir(cache_dir()).delete_revisions(*filter(None, revisions)).execute()
+        # The library tells of a refusal in its log alone.
+        left = [each.name for each in checkpoints if _is_revision(each) and each.path.exists()]
+        if left:
+            raise WorkbenchError(
+                f"Could not delete {left[0]}.",
+                why="Its files are in use, or they may not be deleted.",
+                remedy="Load another checkpoint, close other programs that use this one, and try again.",
+            )
     for each in checkpoints:
         if each.source == "folder":
             _remember([folder for folder in _opened() if folder != each.path])
         elif not _is_revision(each):
             home = _home(each)
-            for path in _loose(each):
-                path.unlink()
-            if home is not None and not (each.source == "hub" and _snapshots(home, parts=False)):
-                shutil.rmtree(home)
+            if each.source == "hub" and home is not None and _snapshots(home, parts=False):
+                for path in _loose(each):
+                    path.unlink()
+            elif home is not None:
+                _remove(home)
     return size
+
+
+def _remove(folder: Path) -> None:
+    # Renamed first: what Windows refuses, since the weights are in use, or what breaks off leaves no half in the list.
+    gone = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(gone, ignore_errors=True)
+    os.replace(folder, gone)
+    shutil.rmtree(gone)
 
 
 def pinned() -> frozenset[str]:
