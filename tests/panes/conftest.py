@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from workbench.engine import models
@@ -13,6 +14,7 @@ from workbench.engine.models import LoadedModel
 from workbench.engine.values import Checkpoint
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
+from workbench.widgets.pane_frame import PaneFrame
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,19 @@ def runner(qapp: QApplication) -> Iterator[Runner]:
     runner = Runner()
     yield runner
     runner.shut_down()
+
+
+@pytest.fixture
+def find(pane: PaneFrame) -> Callable[[str], Any]:
+    """A control of the test's pane by the last part of its name."""
+    prefix = pane.title_bar.objectName().removesuffix("title_bar")
+
+    def find(name: str) -> Any:
+        widget = pane.findChild(QWidget, f"{prefix}{name}")
+        assert widget is not None, name
+        return widget
+
+    return find
 
 
 @pytest.fixture

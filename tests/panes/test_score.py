@@ -69,16 +69,6 @@ def pane(qtbot: QtBot, session: Session, runner: Runner) -> ScorePane:
 
 
 @pytest.fixture
-def find(pane: ScorePane) -> Callable[[str], Any]:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"score.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
-
-
-@pytest.fixture
 def run(qtbot: QtBot, pane: ScorePane, find: Callable[[str], Any]) -> Callable[[str], None]:
     """Put a text in, press Score, and wait."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtWidgets import QTabWidget, QWidget
+from PySide6.QtWidgets import QTabWidget
 from pytestqt.qtbot import QtBot
 
 from tests.panes.tokenizer.person import FOX
@@ -32,18 +32,6 @@ def pane(qtbot: QtBot, session: Session, runner: Runner, workbench_data: Path) -
     with qtbot.waitExposed(pane):
         pane.show()
     return pane
-
-
-@pytest.fixture
-def find(pane: TokenizerPane) -> Callable[[str], Any]:
-    """A control of the pane by the last part of its name."""
-
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"tokenizer.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
 
 
 @pytest.fixture

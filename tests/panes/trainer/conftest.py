@@ -48,18 +48,6 @@ def pane(qtbot: QtBot, session: Session, runner: Runner, checkpoints: None) -> T
 
 
 @pytest.fixture
-def find(pane: TrainerPane) -> Callable[[str], Any]:
-    """A control of the pane by the last part of its name."""
-
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"trainer.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
-
-
-@pytest.fixture
 def ready(qtbot: QtBot, pane: TrainerPane, find: Callable[[str], Any], reviews: Path) -> None:
     """The reviews, and settings for 6 steps an epoch."""
     pane.open_data(reviews)

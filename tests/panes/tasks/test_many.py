@@ -18,33 +18,11 @@ from workbench.engine import models, tasks
 from workbench.engine.models import LoadedModel
 from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
 from workbench.panes.tasks import TasksPane
-from workbench.runtime.jobs import Runner
-from workbench.runtime.session import Session
 
 
 @pytest.fixture(scope="module")
 def classifier(tiny_bert_classifier: Checkpoint) -> LoadedModel:
     return models.load(tiny_bert_classifier, device="cpu")
-
-
-@pytest.fixture
-def pane(qtbot: QtBot, session: Session, runner: Runner) -> TasksPane:
-    pane = TasksPane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1200, 800)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    return pane
-
-
-@pytest.fixture
-def find(pane: TasksPane) -> Callable[[str], Any]:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"tasks.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
 
 
 @pytest.fixture

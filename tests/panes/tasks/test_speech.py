@@ -3,39 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from tests import tiny_series, tiny_speech
 from workbench.engine import models
 from workbench.panes.tasks import TasksPane
 from workbench.runtime.jobs import Runner
-from workbench.runtime.session import Session
-
-
-@pytest.fixture
-def pane(qtbot: QtBot, session: Session, runner: Runner, workbench_data: Path) -> TasksPane:
-    pane = TasksPane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1200, 800)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    return pane
-
-
-@pytest.fixture
-def find(pane: TasksPane) -> Callable[[str], Any]:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"tasks.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
 
 
 @pytest.fixture

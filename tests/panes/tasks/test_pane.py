@@ -41,26 +41,6 @@ def loaded(
 
 
 @pytest.fixture
-def pane(qtbot: QtBot, session: Session, runner: Runner) -> TasksPane:
-    pane = TasksPane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1200, 800)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    return pane
-
-
-@pytest.fixture
-def find(pane: TasksPane) -> Callable[[str], Any]:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"tasks.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
-
-
-@pytest.fixture
 def settle(qtbot: QtBot, pane: TasksPane) -> Callable[[], None]:
     def settle() -> None:
         qtbot.waitUntil(lambda: not pane.busy, timeout=20_000)

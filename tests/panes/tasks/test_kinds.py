@@ -75,26 +75,6 @@ def loaded(tmp_path_factory) -> Callable[[str], LoadedModel]:
 
 
 @pytest.fixture
-def pane(qtbot: QtBot, session: Session, runner: Runner, workbench_data: Path) -> TasksPane:
-    pane = TasksPane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1200, 800)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    return pane
-
-
-@pytest.fixture
-def find(pane: TasksPane) -> Callable[[str], Any]:
-    def find(name: str) -> Any:
-        widget = pane.findChild(QWidget, f"tasks.{name}")
-        assert widget is not None, name
-        return widget
-
-    return find
-
-
-@pytest.fixture
 def settle(qtbot: QtBot, pane: TasksPane, runner: Runner) -> Callable[[], None]:
     def settle() -> None:
         qtbot.waitUntil(lambda: not pane.busy and not runner.active, timeout=20_000)
