@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 from workbench.widgets import theme
 
 _DIRECT = Qt.FindChildOption.FindDirectChildrenOnly
+#: Milliseconds between two steps: without any, Qt takes some of them in one turn.
+_REST = 10
 
 
 class Dressing(QObject):
@@ -29,7 +31,7 @@ class Dressing(QObject):
         self._follow = follow
         self._sheet = ""
         self._steps: list[Callable[[], None]] = []
-        self._timer = QTimer(self, interval=0)
+        self._timer = QTimer(self, interval=_REST)
         self._timer.timeout.connect(self._on_turn)
 
     def change(self, dark: bool, zoom: float, high_contrast: bool) -> None:

@@ -384,7 +384,8 @@ class DataTable(QTableView):
         self._fit_if_seen()
 
     def _fit_if_seen(self) -> None:
-        if not self._fitted and self._model.columnCount() and self.isVisible():
+        # In a font that is about to change it would be done twice.
+        if not self._fitted and self._followed and self._model.columnCount() and self.isVisible():
             self._fitted = True
             self.fit_columns()
 

@@ -99,7 +99,8 @@ class LinePlot(QWidget):
         self._timer.timeout.connect(self._redraw)
         self._since = QElapsedTimer()
         self._behind = False
-        self._rest = _REDRAW + next(_TURNS)
+        self._turn = next(_TURNS)
+        self._rest = _REDRAW + self._turn
 
         self._plot = pyqtgraph.PlotWidget()
         self._plot.setObjectName(f"{name}_canvas")
@@ -467,7 +468,7 @@ class LinePlot(QWidget):
             # It takes two milliseconds and a change of theme sends several: once in a turn of its own, and when seen.
             self._behind = True
             if self.isVisible():
-                QTimer.singleShot(0, self, self._catch_up)
+                QTimer.singleShot(self._turn, self, self._catch_up)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Take on the look that changed meanwhile."""
