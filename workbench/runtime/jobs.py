@@ -60,6 +60,8 @@ class Job(QObject):
         pane: Name of the pane that asked.
         stops: When a Cancel takes effect, for the button's tooltip.
         quiet: Leave it out of the Jobs pane and the status bar (live encoding as one types).
+        patient: Start once the window has painted what shows it: for work whose first seconds are Python's alone, such
+            as the start of a training. Painting would wait for every turn of theirs, 140 ms instead of 60.
 
     Signals:
         progressed(Progress): At most five times a second, and the newest always.
@@ -93,6 +95,7 @@ class Job(QObject):
         pane: str = "",
         stops: str = "at once",
         quiet: bool = False,
+        patient: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__()
@@ -100,6 +103,7 @@ class Job(QObject):
         self.pane = pane
         self.stops = stops
         self.quiet = quiet
+        self.patient = patient
         self.state = State.WAITING
         self.progress: Progress | None = None
         self.error: WorkbenchError | None = None
@@ -352,9 +356,7 @@ class Runner(QObject):
             job.started.connect(self._on_changed)
             job.progressed.connect(self._on_changed)
             self.job_added.emit(job)
-        if lane is Lane.TRAIN:
-            # The first seconds of a training are Python's alone, and painting what shows it would wait for every turn
-            # of theirs: 140 ms instead of 60.
+        if job.patient:
             QTimer.singleShot(_PAINTED, self, partial(self._queues[lane].put, job))
         else:
             self._queues[lane].put(job)

@@ -74,6 +74,7 @@ class Loading(QObject):
             tight=tight,
             pane="hub",
             stops="when the weights are read",
+            patient=True,
         )
         job.succeeded.connect(self._on_second_loaded if second else self._on_loaded)
         job.failed.connect(self._on_failed)

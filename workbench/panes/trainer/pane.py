@@ -237,6 +237,7 @@ class TrainerPane(PaneFrame):
             wishes=wishes,
             pane="trainer",
             stops="after the step at work; the checkpoint is kept",
+            patient=True,
         )
         self._begin(job, spec, resume, wishes)
 
