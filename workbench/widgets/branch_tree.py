@@ -13,6 +13,7 @@ from workbench.widgets.theme import px
 from workbench.widgets.visible_text import drawable, one_line, visible
 
 _KEY = Qt.ItemDataRole.UserRole
+_STRETCH, _WHOLE = QHeaderView.ResizeMode.Stretch, QHeaderView.ResizeMode.ResizeToContents
 _COLUMNS = ("branch", "forked at", "tokens", "ended")
 
 
@@ -76,9 +77,9 @@ class BranchTree(QTreeWidget):
         self.setTextElideMode(Qt.TextElideMode.ElideRight)
         header = self.header()
         header.setStretchLastSection(False)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column in (1, 2, 3):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        # The name and how it ended share what there is: neither is to push the other out.
+        for column, mode in enumerate((_STRETCH, _WHOLE, _WHOLE, _STRETCH)):
+            header.setSectionResizeMode(column, mode)
         header.setMinimumSectionSize(px(self, 40))
         self.itemClicked.connect(self._on_clicked)
         self.itemChanged.connect(self._on_changed)

@@ -99,7 +99,7 @@ class Branches(QWidget):
         for button, drawing in ((self._go_on, "play"),):
             icons.put(button, drawing)
         set_role(self._fold, "quiet")
-        self.tree.setMinimumHeight(px(self, 90))
+        self.tree.setMinimumHeight(px(self, 112))
         row = WrappingRow((self._fold,), (self._go_on, self._compare, self._prune))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -205,7 +205,7 @@ class Branches(QWidget):
         """Follow the zoom."""
         super().changeEvent(event)
         if event.type() in CHANGES and hasattr(self, "_can_continue"):
-            self.tree.setMinimumHeight(px(self, 90))
+            self.tree.setMinimumHeight(px(self, 112))
             self._bound()
 
     def _show_buttons(self) -> None:
