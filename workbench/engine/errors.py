@@ -104,12 +104,20 @@ def explain(error: BaseException, what: str) -> WorkbenchError:
         if {cls.__name__ for cls in type(link).__mro__} & _NETWORK:
             return NetworkError(
                 what,
-                why=f"The server could not be reached or refused: {_first_line(link)}",
+                why=f"The server could not be reached or refused: {_named(link)}",
                 remedy="Check the network or the offline switch; what is on this machine still works.",
             )
-    return WorkbenchError(what, why=_first_line(error), remedy="The details below say where it happened.")
+    return WorkbenchError(what, why=_named(error), remedy="The details below say where it happened.")
 
 
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+def first_line(error: BaseException) -> str:
+    """What an exception says, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # The libraries that validate configs put the reason on a second line, after a colon.
+    said = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
+    return said[:300] or type(error).__name__
+
+
+def _named(error: BaseException) -> str:
+    kind, said = type(error).__name__, first_line(error)
+    return kind if said == kind else f"{kind}: {said}"

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine import trust
 from workbench.engine.adapters import AdapterFolder, adapter_in, base_of
-from workbench.engine.errors import CheckpointError, NotSupported, OutOfMemory, UnsafeRefused, explain
+from workbench.engine.errors import CheckpointError, NotSupported, OutOfMemory, UnsafeRefused, explain, first_line
 from workbench.engine.facts import describe, header, known_model_type, shards, weight_files
-from workbench.engine.processors import first_line, processor_of, tokenizer_of
+from workbench.engine.processors import processor_of, tokenizer_of
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.trust import Trusted
 from workbench.engine.values import Checkpoint, Facts

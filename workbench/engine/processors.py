@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from workbench.engine.errors import first_line
 from workbench.engine.facts import has_tokenizer
 from workbench.engine.values import Checkpoint, Facts
 
@@ -28,8 +29,7 @@ def tokenizer_of(
         return AutoTokenizer.from_pretrained(checkpoint.path, trust_remote_code=own_code, local_files_only=True), ()
     except Exception as error:
         # Whatever is wrong with it, the model itself can still be looked at.
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        return None, (f"Its tokenizer could not be read: {lines[0][:200]}",)
+        return None, (f"Its tokenizer could not be read: {first_line(error)}",)
 
 
 def processor_of(
@@ -90,11 +90,3 @@ def _for_stills(checkpoint: Checkpoint, config: PreTrainedConfig) -> ProcessorMi
     Stills.__name__ = kind.__name__
     processor: ProcessorMixin = Stills.from_pretrained(path, trust_remote_code=False, local_files_only=True)
     return processor
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says, on one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # The libraries that validate configs put the reason on a second line, after a colon.
-    said = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
-    return said[:300] or type(error).__name__

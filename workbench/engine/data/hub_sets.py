@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.engine.errors import DataError, NetworkError
+from workbench.engine.errors import DataError, NetworkError, first_line
 from workbench.engine.hub.network import offline, watched
 from workbench.engine.task import Progress, Task
 from workbench.engine.values import DataSource
@@ -137,6 +137,6 @@ def _refused(error: Exception, what: str) -> DataError:
         )
     return DataError(
         what,
-        why=f"The datasets library says: {(said.splitlines() or [type(error).__name__])[0][:300]}",
+        why=f"The datasets library says: {first_line(error)}",
         remedy="Look at its page on the Hub, or choose another data set, configuration or revision.",
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.task import Task
 from workbench.engine.tokens import encode
 from workbench.engine.tokens.positions import Pieces, slow_tokens
@@ -261,10 +261,9 @@ def _run(processor: ProcessorMixin, text: str, images: Sequence[Path]) -> BatchF
             text=[text], images=[opened], add_special_tokens=_adds_special(processor, text), return_tensors="pt"
         )
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
             "The pictures and the text could not be prepared together.",
-            why=f"The checkpoint's processor says: {lines[0][:300]}",
+            why=f"The checkpoint's processor says: {first_line(error)}",
             remedy="Try another picture, or fewer of them.",
         ) from error
 

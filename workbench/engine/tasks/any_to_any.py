@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import pictures
 from workbench.engine.tasks import sounds
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
@@ -75,10 +75,9 @@ def preprocess(request: Request) -> Inputs:
             more = {{"image": "images"}.get(part["type"], part["type"]): part[part["type"]] for part in parts}
             made = reader(text=request.text, **more, return_tensors="pt")
     except Exception as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise InputError(
             "What was given could not be prepared together.",
-            why=f"The checkpoint's processor says: {said}",
+            why=f"The checkpoint's processor says: {first_line(error)}",
             remedy="Leave the picture or the sound out, or take another.",
         ) from error
     return Inputs({name: tensor for name, tensor in made.items() if isinstance(tensor, torch.Tensor)})

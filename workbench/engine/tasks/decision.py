@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.values import Label, TaskInput
 
@@ -140,9 +140,8 @@ def _questions(request: Request) -> list[Any]:
 
 
 def _refused(error: Exception) -> InputError:
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
     return InputError(
         "The question can't be asked.",
-        why=f"The library says: {said}",
+        why=f"The library says: {first_line(error)}",
         remedy="Give fewer options, or load another checkpoint.",
     )

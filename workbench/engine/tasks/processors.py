@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import NotSupported
+from workbench.engine.errors import NotSupported, first_line
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
@@ -91,7 +91,7 @@ def missing(what: str, error: BaseException) -> NotSupported:
         what: What can't be done, in a sentence.
         error: What the library said.
     """
-    said = _said(error).split(". ")[0].rstrip(".")
+    said = first_line(error).split(". ")[0].rstrip(".")
     if not _wants_torchvision(error):
         named = re.search(r"requires? the ([\w-]+) library", str(error))
         install = f"Install {named[1]} beside this program, or load" if named else "Load"
@@ -119,10 +119,6 @@ def _wants_torchvision(error: BaseException) -> bool:
     return "torchvision" in str(error).lower() or (isinstance(error, NameError) and "tvF" in str(error))
 
 
-def _said(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
 def _once(model: LoadedModel, what: str, file: str, read: Callable[..., Any]) -> Any:
     kept = _KEPT.setdefault(model.model, {})
     if what not in kept:
@@ -134,7 +130,7 @@ def _once(model: LoadedModel, what: str, file: str, read: Callable[..., Any]) ->
 
 
 def _refusal(model: LoadedModel, what: str, file: str, error: Exception) -> NotSupported:
-    said = _said(error)
+    said = first_line(error)
     if isinstance(error, ImportError) or _wants_torchvision(error):
         return missing(f"{model.checkpoint.name} can't read {what}.", error)
     if not (model.checkpoint.path / file).is_file() and not (model.checkpoint.path / "processor_config.json").is_file():

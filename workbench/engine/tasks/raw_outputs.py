@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
 from workbench.engine.tasks.series import ARCHITECTURES, table
 from workbench.engine.tasks.sounds import features
@@ -107,10 +107,9 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
         with drawing(request, True):
             output = request.model.model(**request.on_device(inputs.tensors))
     except (TypeError, ValueError, RuntimeError) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise InputError(
             "The model can't be run on that.",
-            why=f"It says: {said}",
+            why=f"It says: {first_line(error)}",
             remedy="Give it what it was trained on; some models want a text beside a picture or a sound.",
         ) from error
     return dict(_tensors(output))

@@ -6,7 +6,7 @@ from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError
+from workbench.engine.errors import InputError, first_line
 from workbench.engine.task import Silent, Task
 from workbench.engine.tasks.inputs import Inputs, Request
 from workbench.engine.tasks.processors import feature_extractor
@@ -134,9 +134,9 @@ def features(request: Request, **arguments: Any) -> Inputs:
 
 def too_short(count: int, rate: int, error: Exception) -> InputError:
     """What to say of a sound that a model can't make anything of."""
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
     return InputError(
         "The sound could not be prepared.",
-        why=f"It has {count:,} samples ({count / rate:.3f} seconds at {rate:,} a second), and the model says: {said}",
+        why=f"It has {count:,} samples ({count / rate:.3f} seconds at {rate:,} a second), "
+        f"and the model says: {first_line(error)}",
         remedy="Take one of at least a second.",
     )

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.task import Progress
 from workbench.engine.tasks import sounds, vocoders
 from workbench.engine.tasks.inputs import Inputs, Request, check_text, encoded
@@ -287,7 +287,7 @@ def _conversation(request: Request) -> Inputs:
     except Exception as error:
         raise InputError(
             "The text could not be prepared.",
-            why=f"The checkpoint's processor says: {_said_by(error)}",
+            why=f"The checkpoint's processor says: {first_line(error)}",
             remedy="Some voices must be given, as a sound; others can't be.",
         ) from error
     return Inputs({name: tensor for name, tensor in made.items() if isinstance(tensor, torch.Tensor)})
@@ -302,7 +302,7 @@ def _conversation_speaks(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     except ImportError as error:
         raise NotSupported(
             f"{request.model.checkpoint.name} can't speak here.",
-            why=f"The library says: {_said_by(error)}",
+            why=f"The library says: {first_line(error)}",
             remedy="Install that package beside this program, or load another checkpoint.",
         ) from error
     if "audio_latents" in made:
@@ -322,10 +322,6 @@ def _reader(request: Request) -> Any:
     if request.model.facts.model_type in vocoders.KINDS:
         parts["audio_tokenizer"] = vocoders.vocoder(request.model)
     return kind(**parts, chat_template=tokenizer.chat_template)
-
-
-def _said_by(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 _FASTSPEECH = Way(phonemes, _fastspeech_speaks)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.tasks import speaking, vocoders
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
 from workbench.engine.tasks.processors import feature_extractor
@@ -165,7 +165,7 @@ def _voice(request: Request) -> Tensor:
     try:
         numbers = numpy.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        said = first_line(error).rstrip(".")
         raise InputError(
             f"The voice {path.name} can't be used.", why=f"It can't be read: {said}.", remedy="Choose a .npy file."
         ) from error

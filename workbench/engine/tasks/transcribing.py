@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError, WorkbenchError
+from workbench.engine.errors import InputError, WorkbenchError, first_line
 from workbench.engine.tasks import sounds
 from workbench.engine.tasks.inputs import Inputs, Request
 from workbench.engine.tasks.processors import processor
@@ -64,10 +64,9 @@ def preprocess(request: Request) -> Inputs:
     except WorkbenchError:
         raise
     except Exception as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise InputError(
             "The sound could not be prepared.",
-            why=f"The checkpoint's processor says: {said}",
+            why=f"The checkpoint's processor says: {first_line(error)}",
             remedy="Choose another language, as its code or its name, or take another sound.",
         ) from error
     aside = {"samples": torch.from_numpy(samples)[None], "sampling_rate": torch.tensor([extractor.sampling_rate])}

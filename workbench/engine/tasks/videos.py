@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import pictures
 from workbench.engine.task import Silent, Task
 
@@ -224,7 +224,7 @@ def _of_film(path: Path) -> Generator[np.ndarray]:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:200]
+    said = first_line(error).rstrip(".")
     return InputError(
         f"The video {path.name} can't be used.",
         why=f"It is damaged, or no video: {said}.",

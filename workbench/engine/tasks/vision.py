@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import pictures
 from workbench.engine.tasks.inputs import Inputs, Request
 from workbench.engine.tasks.processors import image_processor, missing
@@ -65,10 +65,9 @@ def prepared(processor: Any, **arguments: Any) -> dict[str, Tensor]:
     try:
         made = processor(**arguments, return_tensors="pt")
     except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise InputError(
             "The picture could not be prepared.",
-            why=f"The checkpoint's image processor says: {said}",
+            why=f"The checkpoint's image processor says: {first_line(error)}",
             remedy="Try another picture; a very small or very long one can be too much for it.",
         ) from error
     names = sorted(made, key=lambda name: name != "pixel_values")

@@ -12,7 +12,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import NotSupported
+from workbench.engine.errors import NotSupported, first_line
 from workbench.engine.models import LOAD_LOCK
 from workbench.engine.tasks.processors import missing
 
@@ -99,10 +99,11 @@ def _read(model: LoadedModel) -> Any:
                 folder, trust_remote_code=False, local_files_only=True, use_safetensors=True, dtype=model.model.dtype
             )
     except Exception as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         if isinstance(error, ImportError):
             raise missing(what, error) from error
         raise NotSupported(
-            what, why=f"Its vocoder can't be read: {said}", remedy="Download the vocoder again, as safetensors."
+            what,
+            why=f"Its vocoder can't be read: {first_line(error)}",
+            remedy="Download the vocoder again, as safetensors.",
         ) from error
     return read.eval().to(model.model.device)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine import models
 from workbench.engine.adapters import adapter_in
-from workbench.engine.errors import CheckpointError, InputError, NotSupported, explain
+from workbench.engine.errors import CheckpointError, InputError, NotSupported, explain, first_line
 from workbench.engine.hub.local import plain_checkpoint
 from workbench.engine.task import Silent, Task
 from workbench.engine.train.freeze import freeze
@@ -197,8 +197,7 @@ def apply(model: PreTrainedModel, spec: TrainSpec, missing: Iterable[str]) -> Pr
     try:
         made = peft.get_peft_model(model, getattr(peft, name)(**given, modules_to_save=list(heads) or None))
     except ValueError as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise NotSupported(what, why=lines[0][:300], remedy="Choose LoRA, or train everything.") from error
+        raise NotSupported(what, why=first_line(error), remedy="Choose LoRA, or train everything.") from error
     return made
 
 

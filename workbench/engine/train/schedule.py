@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from workbench.engine.errors import InputError
+from workbench.engine.errors import InputError, first_line
 from workbench.engine.task import Silent, Task
 from workbench.engine.values import TrainSpec
 
@@ -81,10 +81,9 @@ def learning_rates(spec: TrainSpec, steps: int, *, task: Task | None = None) -> 
         )
         shape = scheduler.lr_lambdas[0]
     except (AttributeError, TypeError, ValueError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
             f"Could not make the schedule {spec.lr_scheduler_type}.",
-            why=lines[0][:300],
+            why=first_line(error),
             remedy="Give what it asks for as lr_scheduler_kwargs under All arguments, or choose another schedule.",
         ) from error
     task = task or Silent()
