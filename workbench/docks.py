@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
 from workbench.widgets.pane_frame import PaneFrame
@@ -60,7 +61,10 @@ class Docks(QObject):
 
     def build(self, name: str) -> None:
         """Build a pane without showing it."""
-        self._dock(name).hide()
+        dock = self._dock(name)
+        dock.hide()
+        if self.pane(name).in_turns:
+            QTimer.singleShot(0, dock, partial(self._dress, dock))
 
     def arrange(self, columns: Sequence[Sequence[str]]) -> None:
         """Show these panes and no others, as columns from left to right of panes from top to bottom."""

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 from workbench.widgets import theme
 
 _DIRECT = Qt.FindChildOption.FindDirectChildrenOnly
-#: Milliseconds between two steps: without any, Qt takes some of them in one turn.
+#: Milliseconds from the end of a step to the next: without any, Qt takes some of them in one turn.
 _REST = 10
 
 
@@ -31,7 +31,7 @@ class Dressing(QObject):
         self._follow = follow
         self._sheet = ""
         self._steps: list[Callable[[], None]] = []
-        self._timer = QTimer(self, interval=_REST)
+        self._timer = QTimer(self, interval=_REST, singleShot=True)
         self._timer.timeout.connect(self._on_turn)
 
     def change(self, dark: bool, zoom: float, high_contrast: bool) -> None:
@@ -85,6 +85,7 @@ class Dressing(QObject):
     def _on_turn(self) -> None:
         if self._steps:
             self._steps.pop(0)()
-        if not self._steps:
-            self._timer.stop()
+        if self._steps:
+            self._timer.start()
+        else:
             self._window.setUpdatesEnabled(True)

@@ -111,13 +111,13 @@ class Driver:
         Raises:
             DriverError: There is no such column.
         """
-        names = self.headers(table)
-        if table.model().rowCount() == 0:
+        model, names = table.model(), self.headers(table)
+        if model.rowCount() == 0:
             return []
         if header not in names:
             raise DriverError(f"the table has no column {header}: {names}")
         place = names.index(header)
-        return [row[place] for row in self.cells(table)]
+        return [str(model.index(row, place).data()) for row in range(model.rowCount())]
 
     def turn(self, milliseconds: int = 30) -> None:
         """Let the event loop run for a moment."""

@@ -30,7 +30,7 @@ def tokenize(tour: Tour) -> None:
     tour.require(shown == expected, f"ids equal the tokenizer's: {shown} against {expected}")
     tour.wait(lambda: "merge rank" in tour.headers(table), 30, "the merge ranks")
     vocabulary = tour.model.tokenizer.convert_ids_to_tokens(expected)
-    merged = [tour.column(table, "merge rank")[place] != "" for place in range(len(expected))]
+    merged = [cell != "" for cell in tour.column(table, "merge rank")]
     tour.require(
         merged == [len(piece) > 1 for piece in vocabulary], "every piece of more than a byte was merged at some rank"
     )

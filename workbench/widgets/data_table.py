@@ -23,6 +23,7 @@ from PySide6.QtGui import (
     QAction,
     QColor,
     QFont,
+    QFontMetrics,
     QGuiApplication,
     QHelpEvent,
     QKeySequence,
@@ -39,6 +40,8 @@ from workbench.widgets.visible_text import drawable, one_line
 
 #: Letters that a column is narrowed to at most, and the first one.
 _SHORTEST, _WORDS = 10, 22
+#: Rows in view that a column is as wide as.
+_LOOKED_AT = 40
 
 Row = Sequence[object]
 _Index = QModelIndex | QPersistentModelIndex
@@ -272,11 +275,10 @@ class DataTable(QTableView):
         which says what the row is about, to some words.
         """
         header, letter = self.horizontalHeader(), self.fontMetrics().averageCharWidth()
-        header.setResizeContentsPrecision(40)
         columns = [column for column in range(self._model.columnCount()) if not self.isColumnHidden(column)]
         heads = {column: header.sectionSizeFromContents(column).width() for column in columns}
         widths = {
-            column: max(heads[column], min(letter * 48, self.sizeHintForColumn(column) + letter)) for column in columns
+            column: max(heads[column], min(letter * 48, self._widest_cell(column) + letter)) for column in columns
         }
         least = {column: max(heads[column], letter * (_SHORTEST if column else _WORDS)) for column in columns}
         room = self._room()
@@ -287,6 +289,21 @@ class DataTable(QTableView):
             widths[widest] = max(least[widest], widths[widest] - max(1, excess // 3))
         for column in columns:
             header.resizeSection(column, widths[column])
+
+    def _widest_cell(self, column: int) -> int:
+        """Pixels that the cells of a column need in the rows in view.
+
+        As `sizeHintForColumn`, which asks the model a thousand times: beside a busy thread each waits for the lock.
+        """
+        first = max(0, self.rowAt(0))
+        rows = range(first, min(first + _LOOKED_AT, self._model.rowCount()))
+        cells = [self._model.index(row, column) for row in rows]
+        if not cells:
+            return 0
+        texts = [self._model.data(cell) for cell in cells]
+        metrics = self.fontMetrics() if self._model.mono is None else QFontMetrics(self._model.mono)
+        around = self.sizeHintForIndex(cells[0]).width() - metrics.horizontalAdvance(texts[0])
+        return metrics.size(0, "\n".join(texts)).width() + around
 
     def _room(self) -> int:
         """Pixels for the columns, beside the bar that the rows need."""

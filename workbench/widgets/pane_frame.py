@@ -46,6 +46,8 @@ class PaneFrame(QWidget):
         title_bar: Title and tools; a dock takes it as its own bar, by which the pane is moved.
         header: Layout right of the title for the pane's own tools.
         body: Layout of the pane's content.
+        in_turns: Whether it goes on making its parts after it was made. It wants its looks at once, so that each part
+            is dressed as it comes, not all of them together.
 
     Signals:
         code_shown(bool): The code panel was opened or closed.
@@ -54,6 +56,7 @@ class PaneFrame(QWidget):
 
     code_shown = Signal(bool)
     close_requested = Signal()
+    in_turns = False
 
     def __init__(self, name: str, title: str, parent: QWidget | None = None, *, with_code: bool = True) -> None:
         super().__init__(parent)
