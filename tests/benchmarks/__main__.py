@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import mean
 
 from tests.benchmarks.figures import Figure, median_ratio
 
@@ -129,6 +130,22 @@ def curves(frames: int, rounds: int) -> Iterator[Figure]:
     yield Figure("steps from Stop to stopped", result["steps"], "steps", 1, True, f"worst of {rounds}")
 
 
+def presets(splits: int) -> Iterator[Figure]:
+    """Held-out accuracy of the presets of the Trainer over random splits, and of a script without the workbench."""
+    for preset, bar in (("quick", 80), ("good", 85)) if splits else ():
+        runs = [_child("preset", preset, str(split)) for split in range(splits)]
+        script = _child("preset-plain", preset, "0")
+        if any(script[name] != runs[0][name] for name in ("percent", "loss")):
+            raise SystemExit(f"the script of {preset} gets {script['percent']} %, the workbench {runs[0]['percent']}")
+        percents = sorted(run["percent"] for run in runs)
+        took = ", ".join(
+            f"{sorted(run[name] for run in runs)[splits // 2]:.0f} {words}"
+            for name, words in (("seconds", "s of training"), ("cpu", "CPU s in all"))
+        )
+        detail = f"{percents[0]:.1f} to {percents[-1]:.1f} % over {splits} splits, {took}; equal script"
+        yield Figure(f"held-out accuracy of the preset {preset}", mean(percents), "%", bar, False, detail)
+
+
 def large_file() -> Iterator[Figure]:
     """Previewing and profiling a generated JSONL of 1 GB."""
     result = _child("large-file")
@@ -198,6 +215,7 @@ def main() -> int:
         "writing": lambda: writing(rounds, options.fast),
         "training": lambda: training(rounds),
         "curves": lambda: curves(300 if options.fast else 600, rounds),
+        "presets": lambda: presets(0 if options.fast else 8),
         "large-file": large_file,
         "hub": lambda: hub(rounds),
         "inspector": lambda: inspector(rounds, 120 if options.fast else 360),
@@ -226,6 +244,7 @@ _MEASURES = (
     "writing",
     "training",
     "curves",
+    "presets",
     "large-file",
     "hub",
     "inspector",

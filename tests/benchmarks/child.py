@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import curves, data, hub, hub_search, inspector, writing
+from tests.benchmarks import curves, data, hub, hub_search, inspector, presets, writing
 
 _PROMPT = "The history of the printing press begins"
 _TOKENS = 64
@@ -298,5 +298,5 @@ if __name__ == "__main__":
         "large-file": data.large_file,
     }
     of_writing = writing.sides(_Driver) | curves.sides(_Driver, _train_spec) | inspector.sides(_Driver)
-    of_writing |= hub.sides() | hub_search.sides()
+    of_writing |= hub.sides() | hub_search.sides() | presets.sides()
     print(json.dumps(of_writing[verb](*rest) if verb in of_writing else sides[verb]()))

@@ -17,6 +17,8 @@ from tests.tiny_seq2seq import build_tiny_t5
 from workbench.engine.train import fine_tune
 from workbench.engine.values import Checkpoint, DataSource, TrainResult, TrainSpec
 
+_REVIEWS = "".join(f"a {('terrible', 'wonderful')[n % 2]} film {n},{('bad', 'good')[n % 2]}\n" for n in range(60))
+
 
 @pytest.fixture(autouse=True)
 def _no_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +64,16 @@ def spec(plain: TrainSpec, tmp_path: Path) -> TrainSpec:
     assert plain.data.path is not None
     data = shutil.copy(plain.data.path, tmp_path)
     return replace(plain, data=DataSource(Path(data)), output_dir=tmp_path / "runs" / "tiny")
+
+
+@pytest.fixture
+def classify(spec: TrainSpec) -> TrainSpec:
+    """12 steps with two probes."""
+    assert spec.data.path is not None
+    spec.data.path.write_text("text,label\n" + _REVIEWS, encoding="utf-8")
+    return replace(
+        spec, learning_rate=5e-3, epochs=2.0, probes=("a wonderful film", "a terrible film"), probe_steps=4
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from datasets import Dataset
 
 from tests.engine.train.test_run import Recorder
-from tests.engine.train.test_wishes import spec  # noqa: F401
 from workbench.engine import paths
 from workbench.engine.train import fine_tune
 from workbench.engine.train.heads import gathered
@@ -41,6 +41,19 @@ def test_many_rows_lie_in_a_file_and_are_the_same_and_the_file_goes(tmp_path: Pa
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+def test_no_file_of_rows_stays_open(tmp_path: Path) -> None:
+    def handles() -> int:
+        return process.num_handles() if psutil.WINDOWS else process.num_fds()
+
+    process = psutil.Process()
+    with on_disk(tmp_path):
+        first = _gather(1500)
+        before = handles()
+        others = [_gather(1500) for _ in range(5)]
+        assert handles() - before < 5
+        assert len({rows.cache_files[0]["filename"] for rows in (first, *others)}) == 6
+
+
 def test_files_of_a_killed_process_go_with_the_next_run_and_those_in_use_stay(tmp_path: Path) -> None:
     left, used = tmp_path / ".rows-left", tmp_path / ".rows-used"
     for folder in (left, used):
@@ -60,7 +73,7 @@ def test_where_nothing_can_be_written_rows_stay_in_memory(tmp_path: Path) -> Non
 
 
 def test_losses_do_not_tell_where_the_rows_lie_nor_that_a_run_was_stopped(
-    spec: TrainSpec,  # noqa: F811
+    spec: TrainSpec,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from transformers import AutoTokenizer
 
-from tests.engine.train.test_probes import Listener, classify  # noqa: F401 - a fixture
+from tests.engine.train.test_probes import Listener
 from workbench.engine.task import Silent
 from workbench.engine.train import fine_tune, pace
 from workbench.engine.train.pace import Memory, Pace
@@ -96,7 +96,7 @@ def test_memory_is_looked_up_once_a_second(monkeypatch: pytest.MonkeyPatch) -> N
     assert memory.look()[0] is not None
 
 
-def test_points_say_how_fast_and_how_long(classify: TrainSpec, tmp_path: Path) -> None:  # noqa: F811
+def test_points_say_how_fast_and_how_long(classify: TrainSpec, tmp_path: Path) -> None:
     heard = Listener()
     fine_tune(replace(classify, eval_steps=6), task=heard)
     steps = [point for point in heard.points if point.loss is not None]

@@ -18,8 +18,6 @@ from workbench.engine.task import Cancelled, Silent
 from workbench.engine.train import fine_tune, probes, resume
 from workbench.engine.values import Checkpoint, ProbeResult, TrainPoint, TrainSpec
 
-REVIEWS = "".join(f"a {('terrible', 'wonderful')[n % 2]} film {n},{('bad', 'good')[n % 2]}\n" for n in range(60))
-
 
 class Listener(Silent):
     """Keeps points and answers; presses Stop when ``until`` says so."""
@@ -44,16 +42,6 @@ class Listener(Silent):
     @property
     def losses(self) -> list[tuple[int, float | None, float | None, float | None]]:
         return [(point.step, point.loss, point.grad_norm, point.eval_loss) for point in self.points]
-
-
-@pytest.fixture
-def classify(spec: TrainSpec) -> TrainSpec:
-    """12 steps with two probes."""
-    assert spec.data.path is not None
-    spec.data.path.write_text("text,label\n" + REVIEWS, encoding="utf-8")
-    return replace(
-        spec, learning_rate=5e-3, epochs=2.0, probes=("a wonderful film", "a terrible film"), probe_steps=4
-    )  # fmt: skip
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from tests.engine.train.test_wishes import spec  # noqa: F401
 from workbench.engine import models
-from workbench.engine.errors import DataError, NotSupported
+from workbench.engine.errors import DataError, InputError, NotSupported
 from workbench.engine.train import fine_tune, methods, record
 from workbench.engine.values import Checkpoint, Method, TrainSpec
 
@@ -19,7 +19,7 @@ class Linear4bit(torch.nn.Linear):
     """What bitsandbytes puts in the place of a linear layer, by its name."""
 
 
-def test_layers_too_narrow_for_4_bits_on_a_cpu_are_told(spec: TrainSpec, tiny_llama: Checkpoint) -> None:  # noqa: F811
+def test_layers_too_narrow_for_4_bits_on_a_cpu_are_told(spec: TrainSpec, tiny_llama: Checkpoint) -> None:
     model = models.load(tiny_llama, device="cpu").model
     spec = replace(spec, checkpoint=tiny_llama, task="text-generation", method=Method("lora", bits=4))
     model.model.layers[0].mlp.up_proj = Linear4bit(32, 64)
@@ -29,8 +29,23 @@ def test_layers_too_narrow_for_4_bits_on_a_cpu_are_told(spec: TrainSpec, tiny_ll
     assert "8 bits" in raised.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("optim", "adamw_torch_xla", "torch_xla"),
+        ("lr_scheduler_kwargs", {"strange": 1}, "strange"),
+        ("torch_compile_backend", "strange", "STRANGE"),
+    ],
+)
+def test_further_arguments_that_a_library_chokes_on_are_named(spec: TrainSpec, name: str, value: Any, why: str) -> None:
+    with pytest.raises(InputError) as raised:
+        fine_tune(replace(spec, max_steps=1, arguments={name: value}))
+    assert why in raised.value.why
+    assert f"further arguments ({name})" in raised.value.remedy
+
+
 def test_a_run_of_another_version_whose_data_look_otherwise_says_what_it_may_be(
-    spec: TrainSpec,  # noqa: F811
+    spec: TrainSpec,
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "run"

@@ -17,6 +17,7 @@ from workbench.engine import models, paths
 from workbench.engine.errors import InputError, WorkbenchError
 from workbench.engine.task import Cancelled, Silent
 from workbench.engine.train import Wishes, fine_tune, resume, runs
+from workbench.engine.train.card import write_card
 from workbench.engine.train.folder import CURVE
 from workbench.engine.train.runs import RunState
 from workbench.engine.values import Checkpoint, TrainPoint, TrainSpec
@@ -216,9 +217,13 @@ def test_a_run_is_deleted_whole_but_not_while_it_goes_on(spec: TrainSpec) -> Non
 
 
 def test_the_card_says_what_made_the_run_and_no_path_of_this_machine(spec: TrainSpec, tmp_path: Path) -> None:
-    result = fine_tune(spec)
+    base = Checkpoint("base", tmp_path / "base")
+    shutil.copytree(spec.checkpoint.path, base.path)
+    (base.path / "README.md").write_text("---\nlicense: mit\n---\n", encoding="utf-8")
+    result = fine_tune(replace(spec, checkpoint=base))
     text = (result.checkpoint.path / "README.md").read_text(encoding="utf-8")
     card = ModelCard(text)
+    assert card.data.license == "mit"
     assert card.data.library_name == "transformers"
     assert card.data.pipeline_tag == "text-classification"
     measured = {each.metric_type: each.metric_value for each in card.data.eval_results}
@@ -231,3 +236,8 @@ def test_the_card_says_what_made_the_run_and_no_path_of_this_machine(spec: Train
         assert words in text
     assert str(tmp_path) not in text
     assert json.loads((result.checkpoint.path / "training_args.json").read_text())["learning_rate"] == 1e-3
+    model = models.load(result.checkpoint).model
+    for head, told in (("license: other\nlicense_name: house", ("other", "house")), ("language: en", (None, None))):
+        (base.path / "README.md").write_text(f"---\n{head}\n---\n", encoding="utf-8")
+        card = ModelCard.load(write_card(run.record, result.points, model, tmp_path))
+        assert (card.data.license, card.data.get("license_name")) == told

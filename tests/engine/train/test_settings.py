@@ -71,9 +71,14 @@ def test_recommended_settings_are_fields_of_a_spec_and_fit_the_checkpoint(
 
 def test_good_is_what_was_measured_of_sentences_and_a_small_encoder_alone(tiny_bert: Checkpoint) -> None:
     facts = models.describe(tiny_bert)
-    measured = {"epochs": 2.0, "batch_size": 64, "learning_rate": 2e-4, "max_length": 64, "freeze_layers": 0}
+    measured = {
+        "epochs": 3.0, "batch_size": 64, "learning_rate": 2e-4, "max_length": 64, "freeze_layers": 0,
+        "neftune_noise_alpha": 5.0,
+    }  # fmt: skip
     assert measured.items() <= recommended(replace(facts, context=512), "text-classification", "good").items()
     tags = recommended(facts, "token-classification", "good")
-    assert (tags["batch_size"], tags["learning_rate"]) == (32, 1e-4)
+    assert (tags["epochs"], tags["batch_size"], tags["learning_rate"]) == (2.0, 32, 1e-4)
+    noises = [each["neftune_noise_alpha"] for each in (tags, recommended(facts, "text-classification"))]
+    assert noises == [0.0, 0.0], "what one preset sets the next one takes back"
     large = recommended(replace(facts, weight_bytes=440_000_000), "text-classification", "good")
     assert (large["batch_size"], large["learning_rate"]) == (32, 2e-5)

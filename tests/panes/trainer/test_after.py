@@ -105,6 +105,10 @@ def test_a_copy_loads_like_the_result_and_leaves_the_runs_notes_behind(
     dialog = ShareDialog(result, runner)
     qtbot.addWidget(dialog)
     dialog.open()
+    card, licence = dialog.findChild(QPlainTextEdit, "trainer.card"), dialog.findChild(QLabel, "trainer.card_licence")
+    assert "names no licence" in licence.text()
+    card.setPlainText(card.toPlainText().replace("---\n", "---\nlicense: mit\n", 1))
+    assert licence.text() == "Licence: mit."
     with qtbot.waitSignal(dialog.made, timeout=60_000):
         dialog.save_copy(tmp_path)
     copy = tmp_path / result.path.name

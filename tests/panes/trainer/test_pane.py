@@ -209,7 +209,7 @@ def test_discard_asks_first_and_leaves_nothing(
 @pytest.mark.usefixtures("ready")
 def test_the_question_closes_with_the_run(qtbot: QtBot, pane: TrainerPane, find: Find) -> None:
     spec = _start_long(qtbot, pane, find)
-    pane.ask_to_discard()
+    click(qtbot, find("discard"))
     pane.stop_main_action()
     qtbot.waitUntil(lambda: find("start").isEnabled(), timeout=60_000)
     qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.consent") is None)

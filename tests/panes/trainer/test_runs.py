@@ -17,8 +17,7 @@ from workbench.engine.task import Cancelled, Silent
 from workbench.engine.train import HEADS, TooLarge, checkpoints, fine_tune, runs
 from workbench.engine.train.runs import RunState
 from workbench.engine.values import Checkpoint, DataSource, TrainPoint, TrainSpec
-from workbench.panes.trainer import TrainerPane
-from workbench.panes.trainer import pane as pane_module
+from workbench.panes.trainer import TrainerPane, at_work
 from workbench.runtime.jobs import Runner, State
 from workbench.runtime.session import Session
 
@@ -330,7 +329,7 @@ def test_out_of_memory_offers_smaller_batches_in_oneclick(
             raise error
         return fine_tune(asked, **rest)
 
-    monkeypatch.setattr(pane_module, "fine_tune", once)
+    monkeypatch.setattr(at_work, "fine_tune", once)
     pane.start_run(spec, resume=spec.output_dir)
     qtbot.waitUntil(lambda: "Take half" in notices(pane), timeout=20_000)
     button = find("notice_action")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.engine import hub
+from workbench.engine.hub.head import of_card
 from workbench.engine.train.heads import HEADS
 from workbench.engine.train.record import Record
-from workbench.engine.values import TrainPoint, TrainSpec
+from workbench.engine.values import Checkpoint, TrainPoint, TrainSpec
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
@@ -61,12 +64,24 @@ def _head(record: Record, points: Sequence[TrainPoint]) -> ModelCardData:
     return ModelCardData(
         model_name=spec.output_dir.name,
         library_name="transformers",
+        **_licence(spec.checkpoint),
         pipeline_tag=spec.task,
         base_model=spec.checkpoint.name if spec.checkpoint.source == "hub" else None,
         datasets=[spec.data.repo] if spec.data.repo else None,
         tags=["transformers-workbench", "generated_from_trainer"],
         eval_results=results or None,
     )
+
+
+def _licence(checkpoint: Checkpoint) -> dict[str, str]:
+    """What the head of a card says of a licence: that of the checkpoint, whose weights these were."""
+    about: dict[str, Any] = {}
+    with contextlib.suppress(OSError):
+        about = of_card((checkpoint.path / "README.md").read_text(encoding="utf-8", errors="replace"))
+    if about.get("license") == "other" and about.get("license_name"):
+        return {"license": "other", "license_name": str(about["license_name"])}
+    licence = hub.look_local(checkpoint).licence
+    return {"license": licence} if licence else {}
 
 
 def _body(record: Record, points: Sequence[TrainPoint], model: PreTrainedModel) -> str:

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -158,9 +158,16 @@ def is_running(folder: Path) -> bool:
     return paths.is_claimed(folder)
 
 
-def lines(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's curve; the last one of a run that lost its power may be half there, and is left out."""
-    return list(_lines(folder / CURVE))
+def lines(folder: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a run's curve, read as far as they are asked for.
+
+    The last one of a run that lost its power may be half there, and is left out.
+    """
+    try:
+        with (folder / CURVE).open("rb") as file:
+            yield from _parsed(file)
+    except OSError:
+        return
 
 
 class Tail:
@@ -172,20 +179,20 @@ class Tail:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / CURVE
-        self._read = 0
+        self._read = self._inode = 0
 
     def new(self) -> tuple[dict[str, Any], ...]:
-        """The whole lines added since the last time; all of them when the file was written anew and is shorter."""
+        """The whole lines added since the last time; all of them when the file was written anew."""
         try:
             with self._file.open("rb") as file:
-                if file.seek(0, os.SEEK_END) < self._read:
-                    self._read = 0
+                if (inode := os.fstat(file.fileno()).st_ino) != self._inode:
+                    self._read, self._inode = 0, inode
                 file.seek(self._read)
                 whole, ended, _ = file.read().rpartition(b"\n")
         except OSError:
             return ()
         self._read += len(whole) + len(ended)
-        return tuple(_parsed(whole))
+        return tuple(_parsed(whole.split(b"\n")))
 
 
 def as_point(line: dict[str, Any]) -> TrainPoint | None:
@@ -200,15 +207,8 @@ def _as_line(point: TrainPoint) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None and value != {}}
 
 
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    try:
-        yield from _parsed(file.read_bytes())
-    except OSError:
-        return
-
-
-def _parsed(content: bytes) -> Iterator[dict[str, Any]]:
-    for text in content.split(b"\n"):
+def _parsed(texts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for text in texts:
         with contextlib.suppress(ValueError):
             line = json.loads(text)
             if isinstance(line, dict):

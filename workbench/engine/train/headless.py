@@ -66,14 +66,14 @@ def main(arguments: Sequence[str]) -> int:
         beside = options.run if options.run.is_dir() else options.run.parent
         if not options.resume and spec.output_dir == beside and ranks.world() == 1:
             # The folder of the file: whatever came of it there stays.
-            spec = dataclasses.replace(
-                spec, output_dir=paths.free_place(beside.resolve().parent, beside.resolve().name, "run")
-            )
+            place = beside.resolve()
+            spec = dataclasses.replace(spec, output_dir=paths.free_place(place.parent, place.name, "run"))
         if ranks.writes():
             told.watch(spec.output_dir / STOP)
         result = fine_tune(spec, resume=spec.output_dir if options.resume else None, task=told)
     except Cancelled:
-        told.say("failed", what="Stopped before the first step; nothing was kept.", why="", remedy="")
+        kept = "what was there is kept" if options.resume else "nothing was kept"
+        told.say("failed", what=f"Stopped before the first step; {kept}.", why="", remedy="")
         return NOTHING
     except Exception as error:
         worded = error if isinstance(error, WorkbenchError) else explain(error, "The run could not be made.")

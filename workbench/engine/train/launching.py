@@ -38,7 +38,9 @@ class Launch:
     @property
     def environment(self) -> dict[str, str]:
         """What the processes find in their environment besides."""
-        return {"ACCELERATE_USE_CPU": "true"} if self.cpu else {}
+        # Torch for Windows is built without libuv, which its launcher asks for all the same.
+        wanted = {"USE_LIBUV": "0"} if sys.platform == "win32" else {}
+        return wanted | ({"ACCELERATE_USE_CPU": "true"} if self.cpu else {})
 
     def command(self, file: Path, *, resume: bool = False) -> list[str]:
         """The command line that makes a run on this machine.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workbench.engine.errors import NotSupported
-from workbench.engine.models import devices, no_compiler
+from workbench.engine.machine import devices, no_compiler
 from workbench.engine.train.methods import no_bits
 from workbench.engine.values import TrainSpec
 

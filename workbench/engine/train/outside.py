@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import shlex
@@ -156,10 +157,12 @@ def going_on() -> tuple[Outside, ...]:
 
 def stop(run: Outside) -> None:
     """Ask a run to stop after its step and to keep its checkpoint; all of its processes agree on the step."""
-    if any(as_point(line) is not None for line in lines(run.folder)):
+    own = itertools.dropwhile(lambda line: not _takes_up(run, line), lines(run.folder))
+    if any(as_point(line) is not None for line in own):
         (run.folder / STOP).touch()
     else:
-        # It has not come to its first step; there is nothing to keep, and it may wait for another machine.
+        # It has not come to its first step: there is nothing new to keep, it may wait for another machine, and a file
+        # from before it looks for one is of no account.
         for process in _family(run):
             process.terminate()
 
@@ -179,14 +182,14 @@ def follow(run: Outside, *, task: Task | None = None) -> TrainResult:
         Cancelled: Nobody watches any more.
     """
     task = task or Silent()
-    tail, pause = Tail(run.folder), threading.Event()
+    heard, tail, pause = Tail(run.folder), Tail(run.folder), threading.Event()
     points: list[TrainPoint] = []
     ended: dict[str, Any] | None = None
     alive, begun = True, False
     while alive:
         task.check()
         # Asked before the curve is read, so that what was written last is not missed.
-        begun = begun or (is_running(run.folder) and _taken_up(run))
+        begun = begun or (is_running(run.folder) and any(_takes_up(run, line) for line in heard.new()))
         alive = _lives(run)
         # Until a run that goes on has taken its folder up, the curve there ends where it was stopped before.
         for line in tail.new() if begun or not alive else ():
@@ -208,9 +211,9 @@ def follow(run: Outside, *, task: Task | None = None) -> TrainResult:
     return TrainResult(checkpoint, tuple(points), stopped, made.train_rows, made.eval_rows, made.labels, made.best)
 
 
-def _taken_up(run: Outside) -> bool:
-    """Whether the curve is that of this process: what was logged after its checkpoint is forgotten."""
-    return any(line.get("event") in ("began", "resumed") and _since(run, line) for line in lines(run.folder))
+def _takes_up(run: Outside, line: dict[str, Any]) -> bool:
+    """Whether the curve is that of this process from here on: what was logged after its checkpoint is forgotten."""
+    return line.get("event") in ("began", "resumed") and _since(run, line)
 
 
 def _since(run: Outside, line: dict[str, Any]) -> bool:

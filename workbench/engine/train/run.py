@@ -356,8 +356,10 @@ def _take_up(folder: RunFolder, made: Record) -> Path | None:
 def _failed(error: BaseException, run: _Run, folder: RunFolder, *, new: bool) -> BaseException:
     """What is raised for an error; the folder stays when a step was tried, and its curve tells why the run ended."""
     told = error
-    if run.trains and isinstance(error, Exception):
-        told = _worded(error, run, folder)
+    if isinstance(told, Exception) and run.spec.arguments and not run.step:
+        told = _of_arguments(told, run.spec)
+    if run.trains and isinstance(told, Exception):
+        told = _worded(told, run, folder)
         why = told if isinstance(told, WorkbenchError) else explain(told, f"It stopped after step {run.step:,}.")
         with contextlib.suppress(OSError):
             diverged = isinstance(why, callbacks.Diverged)
@@ -365,6 +367,17 @@ def _failed(error: BaseException, run: _Run, folder: RunFolder, *, new: bool) ->
     elif new:
         folder.remove()
     return told
+
+
+def _of_arguments(error: Exception, spec: TrainSpec) -> Exception:
+    """An error of a library before the first step may come of what it was given besides."""
+    told = explain(error, f"Could not train {spec.checkpoint.name}.")
+    if type(told) is not WorkbenchError:
+        return error
+    names = ", ".join(spec.arguments)
+    return InputError(
+        told.what, why=told.why, remedy=f"It may come of the further arguments ({names}): set them otherwise."
+    )
 
 
 def _worded(error: Exception, run: _Run, folder: RunFolder) -> Exception:

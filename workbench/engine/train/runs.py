@@ -208,7 +208,7 @@ def delete(run: Run) -> int:
 
 
 def _of_workbench(folder: Path, made: Record, own: bool) -> Run:
-    events = lines(folder)
+    events = list(lines(folder))
     points = [point for line in events if (point := as_point(line)) is not None]
     state = _trainer_state(folder) if not points else None
     points = points or list(_points(state) if state is not None else ())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.models import memory
+from workbench.engine.machine import memory
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.train import callbacks
 from workbench.engine.train.batch_lengths import positions, seconds_of, steps_of_an_epoch, usual

@@ -8,25 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import (
-    QMessageBox,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from workbench.engine import codegen, hub, paths
 from workbench.engine.data import read
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.task import Progress, Task
-from workbench.engine.train import HEADS, Head, Saved, TooLarge, Wishes, fine_tune, fitting_task, recommended
+from workbench.engine.task import Task
+from workbench.engine.train import HEADS, Head, Saved, TooLarge, fitting_task, recommended
 from workbench.engine.train.outside import Outside, outside, spec_of
 from workbench.engine.train.runs import Run
 from workbench.engine.values import Checkpoint, DataSource, ProbeResult, Table, TrainPoint, TrainResult, TrainSpec
 from workbench.panes.trainer.after_view import AfterView
 from workbench.panes.trainer.arrangement import Arrangement
+from workbench.panes.trainer.at_work import AtWork
 from workbench.panes.trainer.batches_view import BatchesView
-from workbench.panes.trainer.consent import ask_to_discard
 from workbench.panes.trainer.data_step import DataStep, is_quick
 from workbench.panes.trainer.data_view import DataView
 from workbench.panes.trainer.following import Following
@@ -58,17 +53,12 @@ class TrainerPane(PaneFrame):
     """
 
     pane_requested = Signal(str)
+    in_turns = True
 
     def __init__(self, session: Session, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__("trainer", "Trainer", parent)
         self._session, self._runner = session, runner
-        self._job: Job | None = None
-        self._wishes = Wishes()
-        self._progress: Progress | None = None
-        self._ending = False
-        self._question: QMessageBox | None = None
         self._result: TrainResult | None = None
-        self._points: list[TrainPoint] = []
         self._looked = False
         self._suggested = ""
         self._set_by_hand = False
@@ -83,6 +73,8 @@ class TrainerPane(PaneFrame):
         self._settings = SettingsForm(runner)
         self._step = RunStep()
         self._run = RunView()
+        self._outside = OutsideRuns(self._step.place, runner, self)
+        self._work = AtWork(self._step, self._run, self._outside, runner, self)
         self._views = named(QTabWidget(), "trainer.views", "Views")
         self._views.setDocumentMode(True)
         self._views.addTab(self._run, "Run")
@@ -117,7 +109,6 @@ class TrainerPane(PaneFrame):
         yield
         while self._run.make_next():
             yield
-        self._outside = OutsideRuns(self._step.place, runner, self)
         self._connect()
 
     def _connect(self) -> None:
@@ -132,11 +123,12 @@ class TrainerPane(PaneFrame):
         self._step.name.textChanged.connect(self._show_code_text)
         self._batches.dry_run.clicked.connect(self._on_dry_run)
         self._step.start.clicked.connect(self.run_main_action)
-        self._step.stop.clicked.connect(self.stop_main_action)
-        self._step.pause.clicked.connect(self.toggle_pause)
-        self._step.evaluate.clicked.connect(self.evaluate_now)
-        self._step.save.clicked.connect(self.save_now)
-        self._step.discard.clicked.connect(self.ask_to_discard)
+        self._work.changed.connect(self._show_running)
+        self._work.part_ready.connect(self._show_part)
+        self._work.succeeded.connect(self._show_result)
+        self._work.failed.connect(self._show_failed_run)
+        self._work.unwatched.connect(self._show_unwatched)
+        self._work.ended.connect(self._on_ended)
         self._run.use_requested.connect(self.use_result)
         self._runs.resume_requested.connect(self.resume_run)
         self._runs.load_requested.connect(self._following.load)
@@ -173,7 +165,7 @@ class TrainerPane(PaneFrame):
     @property
     def points(self) -> Sequence[TrainPoint]:
         """The curve of the run that is shown."""
-        return self._points
+        return self._work.points
 
     @property
     def result(self) -> TrainResult | None:
@@ -216,7 +208,7 @@ class TrainerPane(PaneFrame):
             spec: The run.
             resume: The folder of the run that goes on.
         """
-        if self._job is not None:
+        if self._work.goes_on:
             self.show_notice(
                 f"{spec.output_dir.name} was not started.",
                 f"{self._run.name} is being trained, and two at once would share the processor and the memory.",
@@ -224,49 +216,21 @@ class TrainerPane(PaneFrame):
                 kind="info",
             )
             return
-        if self._step.place.chosen:
-            self._begin(self._outside.job(spec, resume), spec, resume)
-            return
-        verb = "Fine-tune" if resume is None else "Go on with"
-        wishes = Wishes()
-        job = Job(
-            f"{verb} {spec.checkpoint.name} on {spec.data.name}",
-            fine_tune,
-            spec,
-            resume=resume,
-            wishes=wishes,
-            pane="trainer",
-            stops="after the step at work; the checkpoint is kept",
-            patient=True,
-        )
-        self._begin(job, spec, resume, wishes)
+        self._begin(spec)
+        self._work.start(spec, resume)
 
     def watch_run(self, run: Outside) -> None:
         """Watch a run that goes on outside the window, with its curve from the beginning."""
-        if self._job is None and (spec := spec_of(run)) is not None:
-            self._begin(self._outside.watch(run), spec, run.folder)
+        if not self._work.goes_on and (spec := spec_of(run)) is not None:
+            self._begin(spec)
+            self._work.watch(run)
 
-    def _begin(self, job: Job, spec: TrainSpec, resume: Path | None, wishes: Wishes | None = None) -> None:
+    def _begin(self, spec: TrainSpec) -> None:
         self.clear_notices()
         self._views.setCurrentWidget(self._run)
-        self._result = None
-        self._points = []
-        self._wishes = wishes or Wishes()
-        self._progress = None
-        self._ending = False
-        self._made = spec
-        job.progressed.connect(self._show_progress)
-        job.part_ready.connect(self._show_part)
-        job.succeeded.connect(self._show_result)
-        job.failed.connect(self._show_failed_run)
-        job.cancelled_.connect(self._show_unwatched if self._outside.watching else self._run.show_nothing_kept)
-        job.finished.connect(self._on_finished)
-        self._job = job
+        self._result, self._made = None, spec
         self._runs.set_busy(True)
-        self._run.begin((resume or spec.output_dir).name)
         self._probes.begin()
-        self._show_running()
-        self._runner.start(job, Lane.IO if self._outside.watching else Lane.TRAIN)
 
     def resume_run(self, run: Run) -> None:
         """Let a run go on after its last checkpoint."""
@@ -315,41 +279,7 @@ class TrainerPane(PaneFrame):
 
     def stop_main_action(self) -> None:
         """Ask the run to stop after its step; what it has learned is kept."""
-        if self._job is not None and not self._ending:
-            if self._outside.watching:
-                self._outside.stop()
-            else:
-                self._job.cancel()
-            self._ending = True
-            self._run.show_stopping()
-            self._show_running()
-
-    def toggle_pause(self) -> None:
-        """Let the run wait after its step, or go on."""
-        if self._wishes.pausing:
-            self._wishes.go_on()
-        else:
-            self._wishes.pause()
-            self._run.show_pausing()
-        self._show_running()
-
-    def evaluate_now(self) -> None:
-        """Have the run evaluated after its step."""
-        self._wishes.ask("evaluate")
-        self._show_running()
-
-    def save_now(self) -> None:
-        """Have a checkpoint saved after the step at work, beside the run."""
-        self._wishes.ask("save")
-        self._show_running()
-
-    def ask_to_discard(self) -> None:
-        """Ask whether the run may be stopped and deleted; it goes on until the person agrees."""
-        if self._job is None or self._ending or self._question is not None:
-            return
-        steps = round(self._progress.done) if self._progress is not None and self._trains else 0
-        self._question = ask_to_discard(self, self._run.name, steps, self._on_discard)
-        self._question.finished.connect(self._on_answered)
+        self._work.stop()
 
     def use_result(self) -> None:
         """Load the last result as the model of the whole window."""
@@ -391,15 +321,6 @@ class TrainerPane(PaneFrame):
     def _on_dry_run(self) -> None:
         self._views.setCurrentWidget(self._batches)
 
-    def _on_discard(self) -> None:
-        if self._job is not None and not self._ending:
-            self._wishes.discard()
-            # While the data are read there is no step yet that would hear of a wish.
-            self._job.cancel()
-            self._ending = True
-            self._run.show_discarding()
-            self._show_running()
-
     def _on_smaller(self) -> None:
         spec = self._smaller
         if spec is not None:
@@ -415,15 +336,8 @@ class TrainerPane(PaneFrame):
         self.clear_notices()
         self._outside.stop()
 
-    def _on_answered(self) -> None:
-        self._question = None
-
-    def _on_finished(self) -> None:
-        self._job = None
+    def _on_ended(self) -> None:
         self._runs.set_busy(False)
-        if self._question is not None:
-            self._question.close()
-        self._show_running()
         self._show_code_text()
 
     # What changed.
@@ -462,7 +376,7 @@ class TrainerPane(PaneFrame):
         self._show_failure(error)
 
     def _show_outside(self, run: Outside) -> None:
-        if self._job is None:
+        if not self._work.goes_on:
             self.show_notice(
                 f"{run.folder.name} is being trained outside the window.",
                 "It was started before and goes on in a process of its own.",
@@ -481,16 +395,7 @@ class TrainerPane(PaneFrame):
             action=("Stop the run", self._on_stop_outside),
         )
 
-    def _show_progress(self, progress: Progress) -> None:
-        self._progress = progress
-        self._run.show_progress(progress)
-        self._show_running()
-
-    def _show_part(self, part: TrainPoint | ProbeResult | Saved) -> None:
-        if isinstance(part, TrainPoint):
-            self._points.append(part)
-            self._run.add_point(part)
-            return
+    def _show_part(self, part: ProbeResult | Saved) -> None:
         if isinstance(part, ProbeResult):
             self._probes.add(part)
             return
@@ -507,47 +412,24 @@ class TrainerPane(PaneFrame):
             self._after.show_result(self._made, result.checkpoint)
         self._session.local_changed.emit()
 
-    def _show_failed_run(self, error: WorkbenchError) -> None:
-        self._run.show_failed()
+    def _show_failed_run(self, error: WorkbenchError, details: str) -> None:
+        action = None
         if isinstance(error, TooLarge) and error.smaller is not None:
             self._smaller = error.smaller
             action = (f"Go on with batches of {error.smaller.batch_size}", self._on_smaller)
-            self.show_notice(error.what, error.why, error.remedy, self._details(), action=action)
-        else:
-            self._show_failure(error)
+        self.show_notice(error.what, error.why, error.remedy, details, action=action)
 
     def _show_failure(self, error: WorkbenchError) -> None:
-        self.show_notice(error.what, error.why, error.remedy, self._details())
-
-    def _details(self) -> str:
         job = self.sender()
-        return job.details if isinstance(job, Job) else ""
+        self._show_view_failure(error, job.details if isinstance(job, Job) else "")
 
     def _show_view_failure(self, error: WorkbenchError, details: str) -> None:
         self.show_notice(error.what, error.why, error.remedy, details)
 
     def _show_running(self) -> None:
-        self._batches.show_running(self._job is not None)
-        self._step.start.setEnabled(self._job is None and self._looked and self._data.is_whole)
-        going = self._job is not None and not self._ending
-        here = going and not self._outside.watching
-        progress = self._progress
-        halted = progress is not None and progress.halted
-        steps = here and self._trains
-        self._step.stop.setEnabled(going)
-        self._step.discard.setEnabled(here)
-        self._step.pause.setEnabled(steps)
-        # A second evaluation of the same weights would tell nothing.
-        evaluated = halted and bool(self._points) and self._points[-1].eval_loss is not None
-        self._step.evaluate.setEnabled(steps and not evaluated and not self._wishes.asked("evaluate"))
-        self._step.save.setEnabled(steps and not self._wishes.asked("save"))
-        self._step.show_pausing(going and self._wishes.pausing)
-
-    @property
-    def _trains(self) -> bool:
-        """Whether the steps have begun; before them and while the result is written no wish is granted."""
-        progress = self._progress
-        return progress is not None and progress.unit == "steps" and bool(progress.total) and progress.note != "Saving"
+        going = self._work.goes_on
+        self._batches.show_running(going)
+        self._step.start.setEnabled(not going and self._looked and self._data.is_whole)
 
     def _show_code_text(self, *_: Any) -> None:
         if self.code_is_shown and (spec := self.spec()) is not None:

@@ -79,6 +79,7 @@ class RunStep(QWidget):
         """Put another button before Start."""
         self._grid.addWidget(button, 0, 0, 1, 3)
         self._grid.addWidget(self.start, 0, 3, 1, 3)
+        # Qt knows "after" alone: the button comes behind Start, and then Start behind the button.
         QWidget.setTabOrder(self.start, button)
         QWidget.setTabOrder(button, self.start)
 

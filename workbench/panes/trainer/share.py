@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from workbench.engine import hub
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.hub import Ready
+from workbench.engine.hub.head import licence_of, of_card
 from workbench.engine.task import Progress, Task
 from workbench.engine.train.methods import merge
 from workbench.engine.values import Checkpoint
@@ -31,6 +32,11 @@ from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
 from workbench.widgets.quantities import Size, format_bytes, format_progress
 from workbench.widgets.theme import px, set_role
+
+_UNLICENSED = (
+    "The card names no licence, and without one nobody may use what is pushed: "
+    "add a line such as “license: apache-2.0” to its head."
+)
 
 
 class ShareDialog(QDialog):
@@ -74,6 +80,9 @@ class ShareDialog(QDialog):
         self._card = named(
             QPlainTextEdit(), "trainer.card", "Model card", "The README.md that goes with it; edit it as you like"
         )
+        self._licence = named(QLabel(), "trainer.card_licence", "Licence")
+        self._licence.setWordWrap(True)
+        set_role(self._licence, "muted")
         self._files = named(DataTable(), "trainer.push_files", "Files", "What goes to the Hub, and nothing else")
         self._stays = named(QLabel(), "trainer.kept_back", "Stays here")
         self._stays.setWordWrap(True)
@@ -93,6 +102,7 @@ class ShareDialog(QDialog):
         self._merge.clicked.connect(self._on_merge)
         self._push.clicked.connect(self._on_push)
         self._later.clicked.connect(self._on_later)
+        self._card.textChanged.connect(self._show_licence)
         self._merge.setEnabled((checkpoint.path / "adapter_config.json").is_file())
         self._look()
 
@@ -145,6 +155,10 @@ class ShareDialog(QDialog):
         if ready.local_paths:
             stays += f" Names a folder of this machine: {', '.join(ready.local_paths)}."
         self._stays.setText(stays)
+
+    def _show_licence(self) -> None:
+        licence = licence_of(of_card(self._card.toPlainText()))
+        self._licence.setText(f"Licence: {licence}." if licence else _UNLICENSED)
 
     def _make_ready(self) -> None:
         job = Job(
@@ -229,6 +243,7 @@ class ShareDialog(QDialog):
         layout.addWidget(_heading("On the Hub"))
         layout.addLayout(there)
         layout.addLayout(what, 1)
+        layout.addWidget(self._licence)
         layout.addWidget(self._stays)
         layout.addLayout(buttons)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 import tempfile
 import time
@@ -34,18 +35,19 @@ class _Place:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._folder: Path | None = None
+        self._numbers = itertools.count()
         self._claim = contextlib.ExitStack()
 
     def file(self) -> Path | None:
-        """A new file, or None where nothing can be written."""
+        """The place of a new file, or None where nothing can be written."""
         try:
             if self._folder is None:
                 self._home.mkdir(parents=True, exist_ok=True)
                 self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._home))
                 self._claim.enter_context(paths.claim(self._folder))
-            return Path(tempfile.mkstemp(suffix=".arrow", dir=self._folder)[1])
         except OSError:
             return None
+        return self._folder / f"{next(self._numbers)}.arrow"
 
     def sweep(self) -> None:
         """Delete what processes that were killed have left."""

@@ -18,7 +18,6 @@ import psutil
 import pytest
 import yaml
 
-from tests.engine.train.test_outside import _one_thread, spec  # noqa: F401
 from tests.engine.train.test_run import Recorder
 from workbench.engine import paths
 from workbench.engine.errors import DataError, InputError, WorkbenchError
@@ -90,7 +89,7 @@ def _type(line: str, config: Path) -> subprocess.Popen[str]:
 
 
 def test_two_machines_spread_the_weights_stop_together_and_one_goes_on_with_them(
-    spec: TrainSpec,  # noqa: F811
+    spec: TrainSpec,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -130,7 +129,7 @@ def test_two_machines_spread_the_weights_stop_together_and_one_goes_on_with_them
 
 
 def test_without_a_gpu_a_file_for_fsdp_is_told_to_spread_nothing(
-    spec: TrainSpec,  # noqa: F811
+    spec: TrainSpec,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
@@ -141,7 +140,7 @@ def test_without_a_gpu_a_file_for_fsdp_is_told_to_spread_nothing(
 
 @pytest.mark.skipif(importlib.util.find_spec("deepspeed") is None, reason="DeepSpeed is not installed")
 @pytest.mark.parametrize("stage", [2, 3])
-def test_deepspeed_gives_the_losses_of_one_process(spec: TrainSpec, tmp_path: Path, stage: int) -> None:  # noqa: F811
+def test_deepspeed_gives_the_losses_of_one_process(spec: TrainSpec, tmp_path: Path, stage: int) -> None:
     told = {"zero_stage": stage, "gradient_accumulation_steps": 1, "zero3_init_flag": False}
     config = _file(
         tmp_path / "ds.yaml", "DEEPSPEED", use_cpu=False, deepspeed_config=told | {"zero3_save_16bit_model": True}
@@ -162,7 +161,7 @@ def test_deepspeed_gives_the_losses_of_one_process(spec: TrainSpec, tmp_path: Pa
     ],
 )
 def test_machines_with_other_data_or_without_the_folder_are_refused(
-    spec: TrainSpec,  # noqa: F811
+    spec: TrainSpec,
     other: Any,
     kind: type[WorkbenchError],
     why: str,
@@ -209,7 +208,7 @@ def test_a_file_says_how_many_share_a_batch_and_who_starts_them(tmp_path: Path) 
     ],
 )
 def test_a_file_that_cannot_be_launched_by_is_refused_at_once(
-    spec: TrainSpec,  # noqa: F811
+    spec: TrainSpec,
     tmp_path: Path,
     content: str,
     why: str,
@@ -225,7 +224,7 @@ def test_a_file_that_cannot_be_launched_by_is_refused_at_once(
         outside.start(spec, config=config)
 
 
-def test_a_curve_that_is_taken_up_late_is_followed_line_by_line(spec: TrainSpec) -> None:  # noqa: F811
+def test_a_curve_that_is_taken_up_late_is_followed_line_by_line(spec: TrainSpec) -> None:
     old = [{"step": step, "total": 9, "loss": 1.0, "epoch": 0.0} for step in (1, 2)]
     ended = {"event": "ended", "at": "2020-01-01T00:00:00+00:00", "state": "stopped", "step": 2}
     new = [{"event": "resumed", "at": record.now(), "step": 2}, {"step": 2, "total": 9, "eval_loss": 2.0, "epoch": 0.0}]
@@ -242,7 +241,8 @@ def test_a_curve_that_is_taken_up_late_is_followed_line_by_line(spec: TrainSpec)
             return False
         looks += 1
         if looks == 2:
-            curve.write_text("".join(json.dumps(line) + "\n" for line in [*old, *new]), encoding="utf-8")
+            # As a run does that is taken up; the file is not shorter than it was.
+            record.write_whole(curve, "".join(json.dumps(line) + "\n" for line in [*old, *new]))
         if looks == 4:
             sleeper.communicate(b"\n")
         return False

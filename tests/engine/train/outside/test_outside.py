@@ -10,52 +10,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.engine.train.test_run import Recorder
 from workbench.engine.errors import InputError, WorkbenchError
 from workbench.engine.task import Cancelled
-from workbench.engine.train import evaluate, fine_tune, outside, record
+from workbench.engine.train import evaluate, fine_tune, launching, outside, record
+from workbench.engine.train.folder import CURVE, as_point, lines
+from workbench.engine.train.headless import STOP
+from workbench.engine.train.outside import Outside
 from workbench.engine.train.record import Record
-from workbench.engine.values import Checkpoint, DataSource, TrainPoint, TrainSpec
-
-_WORDS = ("the quick brown fox", "jumps over the lazy dog", "how vexingly quick")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "data"))
-
-
-@pytest.fixture
-def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
-    """Without dropout, which every process draws for itself."""
-    still = tmp_path / "still"
-    still.mkdir()
-    for file in tiny_bert.path.iterdir():
-        (still / file.name).write_bytes(file.read_bytes())
-    config = json.loads((still / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (still / "config.json").write_text(json.dumps(config))
-    path = tmp_path / "rows.csv"
-    lines = [f'"{_WORDS[n % 3]} {n}",{"abc"[n % 3]}' for n in range(80)]
-    path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    return TrainSpec(
-        task="text-classification",
-        checkpoint=Checkpoint("still", still),
-        data=DataSource(path),
-        columns={"text": "text", "label": "label"},
-        output_dir=tmp_path / "data" / "runs" / "outside",
-        eval_fraction=0.2,
-        max_length=24,
-        batch_size=8,
-        learning_rate=1e-3,
-        max_steps=6,
-        threads=1,
-    )
+from workbench.engine.values import DataSource, TrainPoint, TrainSpec
 
 
 def _train(spec: TrainSpec, folder: Path) -> list[dict[str, Any]]:
@@ -84,12 +53,17 @@ def test_the_same_file_without_a_window_gives_the_same_losses(spec: TrainSpec, t
     assert (made / weights).read_bytes() == (here.checkpoint.path / weights).read_bytes()
 
 
-def test_two_processes_are_two_give_the_losses_of_one_and_end_with_the_best(spec: TrainSpec, tmp_path: Path) -> None:
+def test_two_processes_are_two_give_the_losses_of_one_and_end_with_the_best(
+    spec: TrainSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on Windows, where torch is built without libuv.
+    monkeypatch.setattr(launching, "sys", SimpleNamespace(platform="win32", executable=sys.executable))
     spec = replace(
         spec, load_best_model_at_end=True, metric_for_best_model="loss", learning_rate=0.1, eval_steps=1, max_steps=8
     )
     one = fine_tune(replace(spec, output_dir=tmp_path / "one"))
     started = outside.start(spec, processes=2)
+    assert psutil.Process(started.process).environ()["USE_LIBUV"] == "0"
     two = outside.follow(started)
     said = [json.loads(line) for line in started.log.read_text().splitlines() if line.startswith("{")]
     assert said[-1]["processes"] == 2
@@ -169,6 +143,33 @@ def test_a_killed_run_is_told_and_leaves_what_it_had(spec: TrainSpec) -> None:
     with pytest.raises(WorkbenchError, match="ended outside without a result"):
         outside.follow(started, task=Recorder(kill))
     assert record.read(started.folder).spec.max_steps == 100_000
+
+
+@pytest.mark.parametrize("stepped", [False, True])
+def test_a_resumed_run_is_asked_to_stop_once_it_has_made_a_step_of_its_own(spec: TrainSpec, stepped: bool) -> None:
+    spec.output_dir.mkdir(parents=True)
+    point = {"step": 1, "total": 9, "loss": 1.0, "epoch": 0.1}
+    resumed = {"event": "resumed", "at": record.now(), "step": 1}
+    curve = [{"event": "began", "at": "2020-01-01T00:00:00+00:00"}, point, resumed, *([point] if stepped else [])]
+    (spec.output_dir / CURVE).write_text("".join(json.dumps(line) + "\n" for line in curve), encoding="utf-8")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as waits:
+        run = Outside(spec.output_dir, waits.pid, psutil.Process(waits.pid).create_time(), spec.output_dir / "log")
+        outside.stop(run)
+        assert (spec.output_dir / STOP).exists() == stepped
+        if stepped:
+            waits.communicate(b"\n")
+    assert (waits.returncode == 0) == stepped
+
+
+def test_of_a_long_curve_no_more_is_read_than_is_asked_for(tmp_path: Path) -> None:
+    point = json.dumps({"step": 1, "total": 9, "loss": 1.0, "epoch": 0.1}) + "\n"
+    (tmp_path / CURVE).write_text(point, encoding="utf-8")
+    read = lines(tmp_path)
+    assert as_point(next(read)) is not None
+    with (tmp_path / CURVE).open("a", encoding="utf-8") as file:
+        file.write(point + point[:9])
+    assert len(list(read)) == 1
+    assert list(lines(tmp_path / "gone")) == []
 
 
 @pytest.mark.parametrize(
