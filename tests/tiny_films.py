@@ -10,7 +10,7 @@ from tests import tiny
 from tests.tiny_tasks import THINGS, _save
 from workbench.engine.values import Checkpoint
 
-KINDS = ("sam2", "sam2-video", "sam3", "vivit", "vjepa2", "zoedepth", "sapiens2")
+KINDS = ("sam2", "sam2-video", "sam3", "sam3-video", "vivit", "vjepa2", "zoedepth", "sapiens2")
 """What `build` makes; of these ViViT alone runs without torchvision."""
 
 _NAMED: dict[str, Any] = {"id2label": dict(enumerate(THINGS)), "label2id": {n: i for i, n in enumerate(THINGS)}}
@@ -21,8 +21,8 @@ def build(folder: Path, kind: str) -> Checkpoint:
 
     Args:
         folder: Made when missing.
-        kind: One of `KINDS`: SAM 2, alone and as published, the tracker of SAM 3, ViViT, V-JEPA 2, ZoeDepth and
-            Sapiens 2.
+        kind: One of `KINDS`: SAM 2, alone and as published, the tracker of SAM 3, alone and as published, ViViT,
+            V-JEPA 2, ZoeDepth and Sapiens 2.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _BUILDERS[kind](folder)
@@ -173,6 +173,37 @@ def _sam3(folder: Path) -> None:
     _prepared(folder, "Sam3ImageProcessor", size=_side(56), mask_size=_side(16))
 
 
+def _sam3_video(folder: Path) -> None:
+    """As published: what finds things by words and follows them through a film; the task loads a part."""
+    import transformers as t
+
+    vit = t.Sam3ViTConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=56, patch_size=14,
+        window_size=2, global_attn_indexes=[1], pretrain_image_size=56,
+    )  # fmt: skip
+    sees = t.Sam3VisionConfig(
+        backbone_config=vit, fpn_hidden_size=16, backbone_feature_sizes=[[16, 16], [8, 8], [4, 4]],
+        scale_factors=[4.0, 2.0, 1.0, 0.5],
+    )  # fmt: skip
+    small = {"hidden_size": 16, "num_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    reads = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+             "projection_dim": 16, "vocab_size": 300}  # fmt: skip
+    finds = t.Sam3Config(
+        vision_config=sees, text_config=reads, geometry_encoder_config=small, detr_encoder_config=small,
+        detr_decoder_config={**small, "num_queries": 4},
+        mask_decoder_config={"hidden_size": 16, "num_attention_heads": 2},
+    )  # fmt: skip
+    follows = t.Sam3TrackerVideoConfig(
+        vision_config=sees, prompt_encoder_config={**_ASKS, "image_size": 56, "patch_size": 14},
+        mask_decoder_config=_DRAWS, image_size=56, memory_attention_hidden_size=16, memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=16, memory_attention_rope_feat_sizes=[4, 4],
+        memory_encoder_hidden_size=16, memory_encoder_output_channels=4, mask_downsampler_embed_dim=16,
+        memory_fuser_num_layers=1, memory_fuser_embed_dim=16, memory_fuser_intermediate_dim=16,
+    )  # fmt: skip
+    _save(t.Sam3VideoModel, t.Sam3VideoConfig(detector_config=finds, tracker_config=follows), folder)
+    _prepared(folder, "Sam3ImageProcessor", size=_side(56), mask_size=_side(16))
+
+
 def _vivit(folder: Path) -> None:
     import transformers as t
 
@@ -229,6 +260,7 @@ _BUILDERS = {
     "sam2": _sam2,
     "sam2-video": _sam2_video,
     "sam3": _sam3,
+    "sam3-video": _sam3_video,
     "vivit": _vivit,
     "vjepa2": _vjepa2,
     "zoedepth": _zoedepth,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,16 @@ def build(folder: Path, kind: str) -> Checkpoint:
 
     Args:
         folder: Made when missing.
-        kind: ``canary``, ``cohere_asr``, ``qwen3_asr``, ``vibevoice_asr``, or ``omni``, which answers anything.
+        kind: ``canary``, ``cohere_asr``, ``glmasr``, ``moss_transcribe_diarize``, ``qwen3_asr``, ``vibevoice_asr``;
+            ``kyutai``, ``moonshine`` and ``moonshine_streaming``, which are only given the sound; or ``omni``, which
+            answers anything.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    builders = {"canary": _canary, "cohere_asr": _cohere, "qwen3_asr": _qwen, "vibevoice_asr": _vibevoice,
-                "omni": _omni}  # fmt: skip
+    builders = {
+        "canary": _canary, "cohere_asr": _cohere, "glmasr": _glm, "moss_transcribe_diarize": _moss, "qwen3_asr": _qwen,
+        "vibevoice_asr": _vibevoice, "kyutai": _kyutai, "moonshine": _moonshine,
+        "moonshine_streaming": _moonshine_streaming, "omni": _omni,
+    }  # fmt: skip
     builders[kind](folder)
     return Checkpoint(f"tiny-{kind}", folder)
 
@@ -123,12 +129,112 @@ def _vibevoice(folder: Path) -> None:
     ).save_pretrained(folder)  # fmt: skip
 
 
+def _glm(folder: Path) -> None:
+    import transformers as t
+
+    tokenizer = tiny.byte_level_tokenizer("<|pad|>")
+    hears = {"hidden_size": 16, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = t.GlmAsrConfig(
+        audio_config={**hears, "num_mel_bins": 16, "head_dim": 8}, text_config={**_DECODER, **_ids(tokenizer)},
+        audio_token_id=tokenizer.convert_tokens_to_ids("<|pad|>"),
+    )  # fmt: skip
+    _save(t.GlmAsrForConditionalGeneration, config, folder)
+    extractor = t.WhisperFeatureExtractor(feature_size=16, sampling_rate=RATE)
+    t.GlmAsrProcessor(extractor, tokenizer, chat_template=_ASKS.replace("AUDIO", "<|pad|>")).save_pretrained(folder)
+
+
+def _moss(folder: Path) -> None:
+    import transformers as t
+
+    tokenizer = tiny.byte_level_tokenizer("<|audio_pad|>", "<|audio_start|>", "<|audio_end|>")
+    hears = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = t.MossTranscribeDiarizeConfig(
+        audio_config={**hears, "num_mel_bins": 16}, text_config={"model_type": "qwen3", **_DECODER, **_ids(tokenizer)},
+        audio_token_id=tokenizer.convert_tokens_to_ids("<|audio_pad|>"),
+    )  # fmt: skip
+    _save(t.MossTranscribeDiarizeForConditionalGeneration, config, folder)
+    t.MossTranscribeDiarizeProcessor(
+        t.MossTranscribeDiarizeFeatureExtractor(feature_size=16, sampling_rate=RATE), tokenizer,
+        chat_template=_ASKS.replace("AUDIO", "<|audio_start|><|audio_pad|><|audio_end|>"),
+    ).save_pretrained(folder)  # fmt: skip
+
+
+def _moonshine(folder: Path) -> None:
+    import transformers as t
+
+    tokenizer = tiny.byte_level_tokenizer()
+    tokenizer.save_pretrained(folder)
+    parts = {
+        f"{part}_num_{what}": count
+        for part in ("encoder", "decoder")
+        for what, count in (("hidden_layers", 1), ("attention_heads", 2))
+    }
+    config = t.MoonshineConfig(
+        **parts, hidden_size=16, intermediate_size=16, vocab_size=len(tokenizer), pad_token_id=0, bos_token_id=1,
+        eos_token_id=2,
+    )  # fmt: skip
+    _save(t.MoonshineForConditionalGeneration, config, folder)
+    t.Wav2Vec2FeatureExtractor(return_attention_mask=True, sampling_rate=RATE).save_pretrained(folder)
+
+
+def _moonshine_streaming(folder: Path) -> None:
+    import transformers as t
+
+    tokenizer = tiny.byte_level_tokenizer()
+    shape = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = t.MoonshineStreamingConfig(
+        **shape, **_ids(tokenizer), num_key_value_heads=2, decoder_start_token_id=1,
+        encoder_config={**shape, "num_key_value_heads": 2, "sliding_windows": [[16, 4]]},
+    )  # fmt: skip
+    _save(t.MoonshineStreamingForConditionalGeneration, config, folder)
+    t.MoonshineStreamingProcessor(
+        t.Wav2Vec2FeatureExtractor(return_attention_mask=True, sampling_rate=RATE), tokenizer
+    ).save_pretrained(folder)
+
+
+def _kyutai(folder: Path) -> None:
+    import transformers as t
+
+    tokenizer = tiny.byte_level_tokenizer()
+    codec = {
+        "model_type": "mimi", "hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1,
+        "intermediate_size": 16, "num_filters": 4, "upsampling_ratios": [8, 6, 5, 4], "codebook_size": 32,
+        "codebook_dim": 8, "num_quantizers": 3, "vector_quantization_hidden_dimension": 8, "upsample_groups": 16,
+        "head_dim": 8, "num_key_value_heads": 2,
+    }  # fmt: skip
+    size = len(tokenizer)
+    config = t.KyutaiSpeechToTextConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, head_dim=8, ffn_dim=32, num_codebooks=3,
+        codebook_vocab_size=33, vocab_size=size, audio_bos_token_id=32, audio_pad_token_id=size + 3 * 33,
+        pad_token_id=3, bos_token_id=1, codec_config=codec,
+    )  # fmt: skip
+    _save(t.KyutaiSpeechToTextForConditionalGeneration, config, folder)
+    t.KyutaiSpeechToTextProcessor(t.KyutaiSpeechToTextFeatureExtractor(), tokenizer).save_pretrained(folder)
+
+
 def _omni(folder: Path) -> None:
     import torch
     import transformers as t
 
-    tokenizer = tiny.byte_level_tokenizer("<a>", "<i>", "<v>", "<s>", "<e>")
+    marks_of = {"audio": "<a>", "image": "<i>", "video": "<v>"}
+    names = {f"{kind}_token": mark for kind, mark in marks_of.items()}
+    names |= {f"{kind}_{end}_token": f"<{end[0]}>" for kind in ("vision", "audio") for end in ("bos", "eos")}
+    tokenizer = t.PreTrainedTokenizerFast(
+        tokenizer_object=tiny.byte_level_tokenizer("<a>", "<i>", "<v>", "<b>", "<e>").backend_tokenizer,
+        bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|endoftext|>", model_max_length=256,
+        extra_special_tokens=names,
+    )  # fmt: skip
+    tokenizer.chat_template = (
+        "{% for message in messages %}<|im_start|>{% for part in message['content'] %}{% if part['type'] == 'image' %}"
+        "<b><i><e>{% elif part['type'] == 'audio' %}<b><a><e>{% else %}{{ part['text'] }}{% endif %}{% endfor %}"
+        "{% endfor %}"
+    )
     tokenizer.save_pretrained(folder)
+    looks = t.Qwen2VLImageProcessorPil(min_pixels=28 * 28, max_pixels=4 * 28 * 28).to_dict()
+    listens = t.WhisperFeatureExtractor(feature_size=16, sampling_rate=RATE).to_dict()
+    kinds = {"image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2_5OmniProcessor"}
+    listens["mel_filters"] = None
+    (folder / "preprocessor_config.json").write_text(json.dumps(looks | listens | kinds))
     writes = {
         "hidden_size": 32, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
         "num_key_value_heads": 2,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from workbench import __version__
-from workbench.engine import models, paths, starters
+from workbench.engine import machine, paths, starters
 
 _PACKAGES = (
     "torch", "transformers", "tokenizers", "datasets", "huggingface_hub", "accelerate", "safetensors",
@@ -54,8 +54,8 @@ def lines() -> Iterator[str]:
             yield f"{name:<16} {metadata.version(name)}"
         except metadata.PackageNotFoundError:
             yield f"{name:<16} missing: set the workbench up again"
-    yield f"devices          {', '.join(models.devices())}"
-    memory = models.memory()
+    yield f"devices          {', '.join(machine.devices())}"
+    memory = machine.memory()
     free, total = f"{memory.available / 1e9:.1f}", f"{memory.total / 1e9:.1f}"
     yield f"memory           {free} GB free of {total} GB, {os.cpu_count()} cores"
     for starter in starters.STARTERS:

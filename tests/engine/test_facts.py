@@ -74,6 +74,13 @@ def test_odd_values_in_config_are_left_out(tmp_path: Path) -> None:
     assert (seen.hidden_size, seen.vocab_size, seen.weights) == (None, None, "none")
 
 
+def test_a_checkpoint_of_timm_is_told_though_it_names_no_architecture(tmp_path: Path) -> None:
+    config = {"architecture": "resnet18", "num_classes": 1000, "pretrained_cfg": {"tag": "a1_in1k"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    seen = describe(Checkpoint("resnet18", tmp_path))
+    assert (seen.model_type, seen.trained_head) == ("timm_wrapper", "AutoModelForImageClassification")
+
+
 def test_an_index_can_not_point_outside_the_folder(tmp_path: Path) -> None:
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": "../secret.safetensors", "b": "model-1.safetensors", "c": ".."}}))

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.machinery
 import json
 import logging
-import os
 import shutil
-import sys
 import threading
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from workbench.engine import models
+from workbench.engine import machine, models
 from workbench.engine.errors import CheckpointError, NotSupported, OutOfMemory, UnsafeRefused, WorkbenchError
 from workbench.engine.models import load
 from workbench.engine.task import Cancelled, Silent
@@ -164,7 +160,7 @@ def test_a_head_the_architecture_lacks_is_not_supported(tiny_llama: Checkpoint) 
 def test_more_than_there_is_memory_for_is_refused_first(
     tiny_llama: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "memory", lambda: models.Memory(process=1, total=10, available=10))
+    monkeypatch.setattr(machine, "memory", lambda: machine.Memory(process=1, total=10, available=10))
     with pytest.raises(OutOfMemory, match="weights need"):
         load(tiny_llama)
 
@@ -208,12 +204,6 @@ def test_cancel_does_not_wait_for_the_lock(tiny_llama: Checkpoint) -> None:
         thread.join()
 
 
-def test_memory_and_devices_are_measured() -> None:
-    seen = models.memory()
-    assert 0 < seen.process < seen.total and 0 < seen.available <= seen.total
-    assert models.devices()[-1] == "cpu"
-
-
 def test_the_load_report_has_memory_and_tied_weights(tiny_llama: Checkpoint) -> None:
     loaded = load(tiny_llama)
     assert loaded.tied == ("lm_head.weight = model.embed_tokens.weight",)
@@ -237,11 +227,3 @@ def test_layers_are_spread_where_accelerate_places_them(tiny_llama: Checkpoint) 
     spread, whole = load(tiny_llama, device="spread"), load(tiny_llama)
     ids = torch.tensor([[5, 6, 7]], device=spread.device)
     assert torch.equal(spread.model(ids).logits.cpu(), whole.model(ids.cpu()).logits)
-
-
-def test_a_torch_that_another_thread_is_importing_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    half = types.ModuleType("torch")
-    half.__spec__ = importlib.machinery.ModuleSpec("torch", None)
-    half.__spec__._initializing = True  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "torch", half)
-    assert models.threads() == os.cpu_count() and models.free("cuda:0") is None

@@ -1,4 +1,4 @@
-"""Folders that hold an adapter: what peft wrote, and where the checkpoint beneath it lies."""
+"""Folders that hold an adapter: what peft wrote, where the checkpoint beneath it lies, and how the two become one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import CheckpointError, NotSupported, UnsafeRefused
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 #: The kinds that change weights and can be merged into them, as peft names them.
 MERGED = frozenset({"LORA", "ADALORA", "LOHA", "LOKR", "VERA", "IA3", "MISS", "OFT", "BOFT", "HRA"})
@@ -35,6 +38,11 @@ class AdapterFolder:
     base: Path | None
     pickled: bool
     config: dict[str, Any]
+
+    @property
+    def beneath(self) -> str:
+        """Its checkpoint as ``from_pretrained`` finds it: a folder where it is here, else what the adapter names."""
+        return str(self.base or self.base_name)
 
 
 def adapter_in(path: Path) -> AdapterFolder | None:
@@ -89,6 +97,20 @@ def base_of(adapter: AdapterFolder, what: str) -> Path:
             remedy="Download that checkpoint, or write its folder into base_model_name_or_path of adapter_config.json.",
         )
     return adapter.base
+
+
+def merged(model: PreTrainedModel, adapter: AdapterFolder) -> tuple[PreTrainedModel, set[str]]:
+    """The model with an adapter in its weights, and the names of the weights that come whole from the adapter."""
+    from peft import PeftModel
+    from safetensors import safe_open
+    from tqdm import tqdm
+
+    # Without bars on a terminal there is nothing for its monitor thread to watch.
+    tqdm.monitor_interval = 0
+    with_adapter = PeftModel.from_pretrained(model, str(adapter.path), trust_remote_code=False, local_files_only=True)
+    with safe_open(adapter.path / "adapter_model.safetensors", framework="pt") as file:
+        stored = {name.removeprefix("base_model.model.") for name in file.keys()}  # noqa: SIM118 - it is no dict
+    return with_adapter.merge_and_unload(), stored
 
 
 def _folder(path: Path, name: str, revision: str | None) -> Path | None:

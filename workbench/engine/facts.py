@@ -158,6 +158,9 @@ def of_config(
     model_type = config.get("model_type")
     model_type = model_type if isinstance(model_type, str) else ""
     named = config.get("architectures")
+    if not model_type and "pretrained_cfg" in config:
+        # timm's own checkpoints name the model as timm does; the library wraps them.
+        model_type, named = "timm_wrapper", ["TimmWrapperForImageClassification"]
     architectures = tuple(str(name)[:200] for name in named[:8]) if isinstance(named, list) else ()
     trained = _trained_head(architectures, model_type)
     heads = _heads(model_type, trained)
@@ -325,6 +328,14 @@ def header(file: Path) -> dict[str, Any]:
 def sees(model_type: str) -> bool:
     """Whether the installed transformers lists an architecture among those that turn pictures into vectors."""
     return model_type in _tables()[_PICTURES] or "vision" in model_type
+
+
+def renamed(model_type: str, head: str) -> dict[str, str]:
+    """Names of weights that a head has to be told when it is loaded, as ``key_mapping`` takes them.
+
+    The library means to find the tracker of a published SAM 3 itself, and leaves its weights drawn at random.
+    """
+    return {r"^tracker_model\.": ""} if (model_type, head) == ("sam3_video", "AutoModelForMaskGeneration") else {}
 
 
 def has_tokenizer(path: Path) -> bool:

@@ -10,7 +10,8 @@ from workbench.engine.values import Shape
 
 #: Bytes a weight takes, by the names of safetensors and of torch.
 WIDTH = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2, "I8": 1,
-         "U8": 1, "BOOL": 1, "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}  # fmt: skip
+         "U8": 1, "BOOL": 1, "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2,
+         "float8_e4m3fn": 1, "float8_e5m2": 1, "int8": 1, "uint8": 1}  # fmt: skip
 
 #: More than any model has: a config.json from a stranger may say anything.
 _MOST = {"layers": 10_000, "hidden": 1_000_000, "intermediate": 10_000_000, "heads": 100_000, "head_dim": 1_000_000,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate.captions import beside
 from workbench.engine.generate.inputs import inputs, start_of
 from workbench.engine.sampling import keep
 from workbench.engine.task import Silent, Task
@@ -49,7 +50,7 @@ def next_token(model: LoadedModel, start: Start | Encoding, *, at: int = -1, tas
             remedy="Load a checkpoint whose architecture ends in ForCausalLM or ForConditionalGeneration.",
         )
     encoding = start if isinstance(start, Encoding) else start.encoding
-    if not encoding.tokens:
+    if not encoding.tokens and not beside(model):
         raise InputError(
             "There is no token to look behind.", why="The text is empty.", remedy="Write at least one word."
         )

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import os
-import shutil
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,10 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine import trust
-from workbench.engine.adapters import AdapterFolder, adapter_in, base_of
+from workbench.engine import neighbours, trust
+from workbench.engine.adapters import adapter_in, base_of, merged
 from workbench.engine.errors import CheckpointError, NotSupported, OutOfMemory, UnsafeRefused, explain, first_line
-from workbench.engine.facts import describe, header, known_model_type, shards, weight_files
+from workbench.engine.facts import describe, header, known_model_type, renamed, shards, weight_files
+from workbench.engine.fits import WIDTH
+from workbench.engine.machine import devices, free, memory
+from workbench.engine.processors import missing as wanting
 from workbench.engine.processors import processor_of, tokenizer_of
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.trust import Trusted
@@ -31,12 +30,8 @@ __all__ = [
     "GENERATING_HEADS",
     "LOAD_LOCK",
     "LoadedModel",
-    "Memory",
     "describe",
-    "devices",
-    "empty_caches",
     "load",
-    "memory",
     "warm_up",
 ]
 
@@ -46,9 +41,6 @@ LOAD_LOCK = threading.RLock()
 
 #: Auto classes whose models write text.
 GENERATING_HEADS = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForImageTextToText")
-
-_WIDTH = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1, "int8": 1,
-          "uint8": 1}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -101,85 +93,15 @@ class LoadedModel:
     @property
     def encoder_decoder(self) -> bool:
         """Whether an encoder reads the input and a decoder writes a sequence of its own."""
-        return bool(getattr(self.model.config, "is_encoder_decoder", False))
+        config = self.model.config
+        # InstructBLIP does not tell it of what writes inside.
+        inside = getattr(config, "text_config", None)
+        return any(bool(getattr(each, "is_encoder_decoder", False)) for each in (config, inside))
 
     @property
     def takes_images(self) -> bool:
         """Whether pictures can be given to it."""
         return self.processor is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Memory in bytes: resident in this process, in the machine, and still available to programs."""
-
-    process: int
-    total: int
-    available: int
-
-
-def memory() -> Memory:
-    """Measure the memory of the machine and of this process; under a millisecond."""
-    import psutil
-
-    machine = psutil.virtual_memory()
-    return Memory(psutil.Process().memory_info().rss, machine.total, machine.available)
-
-
-def free(device: str = "cpu") -> int | None:
-    """Bytes free on a device now, other programs counted; None where it can't be told without importing torch."""
-    if device in ("cpu", "mps"):
-        return memory().available
-    torch = _imported_torch()
-    if torch is None or not torch.cuda.is_available():
-        return None
-    if device == "spread":
-        cards = sum(torch.cuda.mem_get_info(index)[0] for index in range(torch.cuda.device_count()))
-        return int(cards) + memory().available
-    return int(torch.cuda.mem_get_info(device)[0])
-
-
-def threads() -> int:
-    """Threads that torch computes with on the CPU, or would once it is imported."""
-    torch = _imported_torch()
-    return int(torch.get_num_threads()) if torch is not None else os.cpu_count() or 1
-
-
-def _imported_torch() -> Any:
-    """The module torch where it is imported already, whole: another thread may be in the middle of it."""
-    torch = sys.modules.get("torch")
-    return None if torch is None or getattr(torch.__spec__, "_initializing", False) else torch
-
-
-def empty_caches() -> None:
-    """Hand the memory that torch keeps for later back to the accelerator; does nothing without one. Imports torch."""
-    import torch
-
-    if torch.accelerator.is_available():
-        torch.accelerator.empty_cache()
-
-
-def devices() -> tuple[str, ...]:
-    """Devices a model can be loaded on, the fastest first, ``cpu`` always among them. Imports torch.
-
-    Where there is a GPU, ``spread`` comes last: its layers go to every GPU, and to memory when those are full.
-    """
-    import torch
-
-    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-    if torch.backends.mps.is_available():
-        found.append("mps")
-    spread = importlib.util.find_spec("accelerate") is not None and bool(found) and torch.cuda.is_available()
-    return (*found, "cpu", *(["spread"] if spread else []))
-
-
-def no_compiler() -> str:
-    """Why torch.compile can build no code for the CPU, or an empty text."""
-    # As torch's own compiler looks for it.
-    usual = {"win32": "cl", "darwin": "clang++"}.get(sys.platform, "g++")
-    if shutil.which(os.environ.get("CXX") or usual):
-        return ""
-    return "torch.compile builds code for the CPU with a C++ compiler, and there is none."
 
 
 def load(
@@ -205,8 +127,8 @@ def load(
         checkpoint: A complete folder; see `describe`.
         head: Auto class; None takes the one the weights were saved with.
         dtype: ``auto`` (as stored), ``float32``, ``bfloat16`` or ``float16``.
-        device: One of `devices`, or ``auto`` for the first of them; ``spread`` lets accelerate place the layers on
-            every GPU and the rest in memory (``device_map="auto"``).
+        device: One of `machine.devices`, or ``auto`` for the first of them; ``spread`` lets accelerate place the
+            layers on every GPU and the rest in memory (``device_map="auto"``).
         attn_implementation: ``sdpa``, ``eager`` (needed for attention maps), …; None takes sdpa where the model has it.
         num_labels: Labels of a classification head; another number than the stored one makes the head a fresh one.
         labels: Their names, in order of id; implies ``num_labels``.
@@ -279,7 +201,7 @@ def load(
             stored: set[str] = set()
             if adapter is not None:
                 task.report(Progress(0, None, "steps", "merging the adapter"))
-                model, stored = _merged(model, adapter)
+                model, stored = merged(model, adapter)
             model = model.eval() if packed else model.eval().to(torch.device(device))
         except CheckpointError:
             raise
@@ -299,7 +221,7 @@ def load(
     missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])} - stored
     if adapter is not None:
         notes = (*notes, f"Its adapter ({adapter.kind}) is merged into {base.name} in memory.")
-    notes = (*notes, *about_processor, *_about_missing(model, missing))
+    notes = (*notes, *about_processor, *_about_language(model), *_about_missing(model, missing))
     weights: dict[str, int] = {}
     for weight in model.parameters():
         weights[str(weight.dtype)] = weights.get(str(weight.dtype), 0) + weight.numel()
@@ -329,6 +251,16 @@ def load(
     return loaded
 
 
+def _about_language(model: PreTrainedModel) -> tuple[str, ...]:
+    """Tell XMOD which language it reads: its checkpoints leave that open, and the library refuses to run them then."""
+    config: Any = model.config
+    if config.model_type != "xmod" or config.default_language is not None:
+        return ()
+    language = config.languages[0]
+    model.set_default_language(language)
+    return (f"It reads texts as {language}, the first of its {len(config.languages)} languages.",)
+
+
 def _tied(model: PreTrainedModel) -> tuple[str, ...]:
     first: dict[int, str] = {}
     names = []
@@ -352,18 +284,6 @@ def _refuse(facts: Facts, what: str) -> None:
     if facts.weights not in ("safetensors", "pickle"):
         why = "The folder has only GGUF weights." if facts.weights == "gguf" else "The folder has no weights."
         raise CheckpointError(what, why=why, remedy="Download the checkpoint again: model.safetensors is needed.")
-
-
-def _merged(model: PreTrainedModel, adapter: AdapterFolder) -> tuple[PreTrainedModel, set[str]]:
-    """The model with the adapter in its weights, and the names of the weights that come whole from the adapter."""
-    from peft import PeftModel
-    from tqdm import tqdm
-
-    # Without bars on a terminal there is nothing for its monitor thread to watch.
-    tqdm.monitor_interval = 0
-    with_adapter = PeftModel.from_pretrained(model, str(adapter.path), trust_remote_code=False, local_files_only=True)
-    stored = {name.removeprefix("base_model.model.") for name in header(adapter.path / "adapter_model.safetensors")}
-    return with_adapter.merge_and_unload(), stored
 
 
 def _packed(bits: int, unpacked: Sequence[str], device: str) -> dict[str, Any]:
@@ -415,8 +335,8 @@ def _check_weights(path: Path, what: str) -> None:
 
 def _check_memory(facts: Facts, dtype: str, device: str, what: str) -> None:
     # The kernel kills a process that touches more than there is, so the question has to come before the load.
-    stored = _WIDTH.get(facts.dtype or "", 4)
-    needed = facts.weight_bytes * (_WIDTH[dtype] / stored if dtype in _WIDTH else 1)
+    stored = WIDTH.get(facts.dtype or "", 4)
+    needed = facts.weight_bytes * (WIDTH[dtype] / stored if dtype in WIDTH else 1)
     room = free(device)
     if room is not None and needed > room:
         raise OutOfMemory(
@@ -455,6 +375,8 @@ def _config(
             config.label2id = {label: index for index, label in enumerate(labels)}
         elif num_labels is not None and num_labels != config.num_labels:
             config.num_labels = num_labels
+    except ImportError as error:
+        raise wanting(what, error) from error
     except Exception as error:
         raise CheckpointError(
             what,
@@ -484,6 +406,8 @@ def _from_pretrained(
             why=f"The architecture {config.model_type} has no head of the kind {head}.",
             remedy="Choose another head for it.",
         )
+    if neighbours.wanted(config.to_dict()):
+        neighbours.stand_in()
     for attempt in (attention,) if attention else ("sdpa", "eager"):
         # A config.json can name an attention kernel to be fetched from the Hub; only setting it here beats that.
         config._attn_implementation = attempt
@@ -500,6 +424,7 @@ def _from_pretrained(
                 local_files_only=True,
                 ignore_mismatched_sizes=True,
                 output_loading_info=told,
+                key_mapping=renamed(config.model_type, head) or None,
                 **packed,
             )
             kinds = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
@@ -554,9 +479,7 @@ def _worded(error: Exception, what: str) -> Exception:
     if isinstance(plain, OutOfMemory):
         return plain
     if isinstance(error, ImportError):
-        return NotSupported(
-            what, why=first_line(error), remedy="Install the package it names, or choose another checkpoint."
-        )
+        return wanting(what, error)
     return CheckpointError(what, why=first_line(error), remedy="The details below say where it happened.")
 
 

@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt
-from PySide6.QtGui import QColor, QHelpEvent, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
+from PySide6.QtGui import QColor, QHelpEvent, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from workbench.widgets import theme
+from workbench.widgets.color_table import strength_table
 from workbench.widgets.visible_text import drawable
 
 #: Pixels of the longer side of the picture that masks are drawn in; a screen shows no more.
@@ -37,7 +38,14 @@ class Overlay:
 
 
 class PictureView(QWidget):
-    """A picture that fits its place; the tooltip names what lies under the pointer."""
+    """A picture that fits its place; the tooltip names what lies under the pointer.
+
+    Signals:
+        pointed(object): The pixel ``(x, y)`` of the whole picture that the pointer is on, or None; only of a view whose
+            mouse is tracked.
+    """
+
+    pointed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -131,6 +139,18 @@ class PictureView(QWidget):
             return True
         return super().event(event)
 
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Say which pixel the pointer is on."""
+        super().mouseMoveEvent(event)
+        place = self._place()
+        inside = not self._picture.isNull() and place.contains(event.position())
+        self.pointed.emit(self._pixel(place, event.position()) if inside else None)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Say that the pointer is on none."""
+        super().leaveEvent(event)
+        self.pointed.emit(None)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the picture and what lies over it."""
         painter = QPainter(self)
@@ -216,6 +236,11 @@ class PictureView(QWidget):
             (self.width() - size.width()) / 2, (self.height() - size.height()) / 2, size.width(), size.height()
         )
 
+    def _pixel(self, place: QRectF, at: QPointF) -> tuple[int, int]:
+        column = int((at.x() - place.left()) / place.width() * self._whole.width())
+        row = int((at.y() - place.top()) / place.height() * self._whole.height())
+        return min(column, self._whole.width() - 1), min(row, self._whole.height() - 1)
+
     def _on_screen(self, place: QRectF, overlay: Overlay) -> QRectF:
         assert overlay.box is not None
         scale = place.width() / max(1, self._whole.width())
@@ -260,7 +285,6 @@ def to_colors(values: np.ndarray) -> np.ndarray:
     least = values[finite].min() if finite.any() else 0.0
     most = values[finite].max() if finite.any() else 0.0
     spread = (np.where(finite, values, least) - least) / ((most - least) or 1.0)
-    scale = np.array([theme.strength_color(step / 255).getRgb()[:3] for step in range(256)], np.uint8)
-    colors = scale[(spread * 255).round().astype(np.uint8)]
+    colors = strength_table()[(spread * 255).round().astype(np.uint8)]
     colors[~finite] = 128
     return colors

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QTemporaryDir, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QKeySequence
+from PySide6.QtCore import QMimeData, QTemporaryDir, Signal
+from PySide6.QtGui import QDragEnterEvent, QImage, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from workbench.widgets import icons, pictures
@@ -60,13 +60,24 @@ class PictureWell(Well):
 
     def paste(self) -> None:
         """Take the picture in the clipboard."""
-        if self._folder is None:
-            self._folder = QTemporaryDir()
-        found = pictures.pasted(Path(self._folder.path()))
+        found = pictures.pasted(self._kept())
         if found:
             self.set_path(found[0])
         else:
             self.refused.emit("There is no picture in the clipboard.")
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take pictures that have no file too, as browsers drag them."""
+        if pictures.dropped(event.mimeData()) or event.mimeData().hasImage():
+            event.acceptProposedAction()
+
+    def _dropped(self, data: QMimeData) -> list[Path]:
+        return pictures.taken(data, self._kept())
+
+    def _kept(self) -> Path:
+        if self._folder is None:
+            self._folder = QTemporaryDir()
+        return Path(self._folder.path())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Ctrl+V pastes."""

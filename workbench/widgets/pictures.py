@@ -20,23 +20,27 @@ def dropped(data: QMimeData) -> list[Path]:
     return [path for path in paths if path.suffix.lower() in KINDS]
 
 
-def pasted(folder: Path) -> list[Path]:
-    """The pictures in the clipboard: the files that were copied, or a picture itself, saved as PNG.
+def taken(data: QMimeData, folder: Path) -> list[Path]:
+    """The pictures in what was dropped or copied: its files, or a picture itself, saved as PNG.
 
     Args:
+        data: As Qt hands it over; browsers drag the picture itself.
         folder: Where a picture without a file is saved; made when missing.
     """
-    data = QGuiApplication.clipboard().mimeData()
-    if data is None:
-        return []
     if files := dropped(data):
         return files
-    image = QGuiApplication.clipboard().image()
+    image = QImage(data.imageData()) if data.hasImage() else QImage()
     if image.isNull():
         return []
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"pasted {len(list(folder.glob('pasted *.png'))) + 1}.png"
     return [path] if image.save(str(path)) else []
+
+
+def pasted(folder: Path) -> list[Path]:
+    """The pictures in the clipboard; as for `taken`."""
+    data = QGuiApplication.clipboard().mimeData()
+    return taken(data, folder) if data is not None else []
 
 
 def preview(path: Path, side: int) -> tuple[QImage, str]:

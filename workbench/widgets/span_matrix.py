@@ -109,14 +109,14 @@ class SpanMatrix(QWidget):
         painter.drawText(QRectF(0, 0, place.left() - gap, title), Qt.AlignmentFlag.AlignRight, "start ↓")
         every = max(1, int(np.ceil(metrics.height() / side)))
         for index, token in enumerate(self._tokens):
+            # The best is always named; those beside it that its name would lie over are not.
             on_best = (index == self._best[0], index == self._best[1])
-            if index % every and not any(on_best):
-                continue
-            if not index % every or on_best[0]:
+            free = [not index % every and abs(index - best) >= every for best in self._best]
+            if free[0] or on_best[0]:
                 painter.setPen(QColor(look.text if on_best[0] else look.muted))
                 row = QRectF(0, place.top() + (index + 0.5) * side - title / 2, place.left() - gap, title)
                 self._draw_token(painter, row, token, Qt.AlignmentFlag.AlignRight)
-            if not index % every or on_best[1]:
+            if free[1] or on_best[1]:
                 painter.save()
                 painter.setPen(QColor(look.text if on_best[1] else look.muted))
                 painter.translate(place.left() + (index + 0.5) * side, place.top() - gap)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from tests import tiny
-from workbench.engine import tasks, tokens
+from workbench.engine import codegen, tasks, tokens
 from workbench.engine.errors import CheckpointError, NotSupported
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.tasks import batch
-from workbench.engine.values import Checkpoint, TaskInput
+from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
 
 ODD = {
     "combining storm": "e" + "".join(chr(0x300 + number % 0x70) for number in range(2000)),
@@ -122,3 +122,29 @@ def test_ten_megabytes_without_a_blank_are_classified(tiny_bert_classifier: Chec
     text = "abcdefgh" * 1_250_000
     result = tasks.run(load(tiny_bert_classifier, device="cpu"), "text-classification", text)
     assert sum(item.score for item in result.items) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_model_of_many_languages_that_names_none_reads_the_first(tmp_path: Path, capsys) -> None:
+    import transformers as t
+
+    tokenizer = tiny.byte_level_tokenizer("[MASK]")
+    tokenizer.mask_token = "[MASK]"
+    tokenizer.save_pretrained(tmp_path)
+    config = t.XmodConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16,
+        pad_token_id=0, languages=["en_XX", "de_DE"],
+    )  # fmt: skip
+    t.XmodForMaskedLM(config).save_pretrained(tmp_path)
+    model = load(Checkpoint("tiny-xmod", tmp_path), device="cpu")
+    assert any("en_XX, the first of its 2" in note for note in model.notes)
+    given = tasks.example("fill-mask", model)
+    result = tasks.run(model, "fill-mask", given)
+    own = t.XmodForMaskedLM.from_pretrained(tmp_path)
+    own.set_default_language("en_XX")
+    expected = t.pipeline("fill-mask", model=own, tokenizer=model.tokenizer, device="cpu")(given.text)
+    assert [item.score for item in result.items] == pytest.approx([each["score"] for each in expected])
+    names = {"__name__": "__main__"}
+    exec(
+        codegen.task(model.checkpoint, "fill-mask", given, TaskOptions(), model.dtype, model.device, model.head), names
+    )
+    assert capsys.readouterr().out

@@ -15,7 +15,7 @@ from tests import tiny_films, tiny_seq2seq, tiny_tasks
 from workbench.engine import codegen, tasks
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
-from workbench.engine.tasks import batch, processors
+from workbench.engine.tasks import batch, processors, zero_shot_object_detection
 from workbench.engine.values import TaskInput, TaskOptions
 
 KINDS = (
@@ -63,6 +63,43 @@ def test_zero_shot_object_detection_is_the_pipeline(others, given, threshold) ->
         for item in result.items
     ] == [(entry["label"], entry["score"], *entry["box"].values()) for entry in expected]
     assert result.items
+
+
+def test_a_thing_is_found_by_a_picture_of_it_as_the_documentation_has_it(others, given, tmp_path, capsys) -> None:
+    name = KINDS[0]
+    model = others[name]
+    with Image.open(given[name].image) as image:
+        picture = image.convert("RGB")
+    query = picture.crop((10, 5, 40, 35))
+    query.save(tmp_path / "thing.png")
+    asked = TaskInput(image=given[name].image, other=tmp_path / "thing.png")
+    assert tasks.spec(name, model).takes == ("image", "labels", "other")
+    assert tasks.example(name, model).other is None
+    options = TaskOptions(threshold=0.2, top_k=None)
+    result = tasks.run(model, name, asked, options)
+    processor = processors.image_processor(model)
+    with torch.inference_mode():
+        output = model.model.image_guided_detection(
+            pixel_values=processor(images=picture, return_tensors="pt")["pixel_values"],
+            query_pixel_values=processor(images=query, return_tensors="pt")["pixel_values"],
+        )
+    sizes = torch.tensor([[picture.height, picture.width]])
+    (found,) = processor.post_process_image_guided_detection(
+        output, threshold=0.2, nms_threshold=0.3, target_sizes=sizes
+    )
+    rows = zip(found["scores"].tolist(), found["boxes"].int().tolist(), strict=True)
+    expected = sorted(rows, key=lambda row: row[0], reverse=True)
+    assert [(item.score, [item.xmin, item.ymin, item.xmax, item.ymax]) for item in result.items] == [
+        (pytest.approx(score, abs=1e-5), box) for score, box in expected
+    ]
+    assert result.items and result.items[0].score == pytest.approx(1.0, abs=1e-4)
+    names = {"__name__": "__main__"}
+    exec(codegen.task(model.checkpoint, name, asked, options, model.dtype, model.device, model.head), names)
+    assert [row[2:] for row in names["result"]] == [tuple(box) for _, box in expected]
+    assert zero_shot_object_detection.GUIDED in capsys.readouterr().out
+    # Labels go before the picture.
+    both = tasks.run(model, name, TaskInput(image=asked.image, other=asked.other, labels=LABELS), options)
+    assert {item.label for item in both.items} <= set(LABELS)
 
 
 def test_zero_shot_audio_classification_is_the_pipeline(others, given) -> None:

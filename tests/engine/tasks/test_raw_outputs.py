@@ -76,6 +76,24 @@ def test_pretraining_of_a_text_model_shows_both_heads(tiny_bert) -> None:
         torch.testing.assert_close(tensor, output[name])
 
 
+@pytest.mark.parametrize(("kind", "starts"), [("t5", True), ("bart", False)])
+def test_a_decoder_that_makes_nothing_of_the_text_itself_is_given_its_first_token(folder, capsys, kind, starts) -> None:
+    build = tiny_seq2seq.build_tiny_t5 if kind == "t5" else tiny_seq2seq.build_tiny_bart
+    model = load(build(folder / kind), head="AutoModel", device="cpu")
+    found = shown(model, "The fox")
+    inputs = dict(model.tokenizer("The fox", return_tensors="pt"))
+    inputs.pop("token_type_ids", None)
+    if starts:
+        inputs["decoder_input_ids"] = torch.tensor([[model.model.config.decoder_start_token_id]])
+    with torch.inference_mode():
+        output = model.model(**inputs)
+    torch.testing.assert_close(found["last_hidden_state"], output.last_hidden_state)
+    torch.testing.assert_close(
+        script(model, RAW, TaskInput("The fox"))["result"]["last_hidden_state"], found["last_hidden_state"]
+    )
+    assert capsys.readouterr().out
+
+
 def test_what_a_masked_autoencoder_hides_is_drawn_by_the_seed(masked, tmp_path, capsys) -> None:
     assert (masked.head, tasks.infer(masked.facts)) == ("AutoModelForPreTraining", RAW)
     given = TaskInput(image=tiny_seq2seq.picture(tmp_path))

@@ -23,6 +23,7 @@ WITHOUT = pytest.mark.skipif(INSTALLED, reason="torchvision is installed, so not
 MASKS = TaskOptions(points_per_side=5, threshold=0.0, stability=0.0)
 TASKS = {
     "sam2": "mask-generation", "sam2-video": "mask-generation", "sam3": "mask-generation",
+    "sam3-video": "mask-generation",
     "vivit": "video-classification", "vjepa2": "video-classification", "zoedepth": "depth-estimation",
     "sapiens2": "image-matting",
 }  # fmt: skip
@@ -85,21 +86,30 @@ def test_a_chat_model_whose_processor_wants_torchvision_says_so_when_it_is_loade
 
 
 def test_a_torchvision_that_does_not_work_is_told_from_none(monkeypatch) -> None:
-    monkeypatch.setattr(processors.importlib.util, "find_spec", lambda _name: object())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: object())
     refusal = processors.missing("It can't see.", RuntimeError("operator torchvision::nms does not exist"))
     assert "does not work with the torch beside it: operator" in refusal.why
     assert "built for this torch" in refusal.remedy
 
 
-def test_another_package_that_is_missing_is_named() -> None:
-    said = ImportError("\nIt requires the OpenCV library but it was not found. You can install it with:\n`pip`")
-    refusal = processors.missing("It can't see.", said)
-    assert "not installed: It requires the OpenCV library but it was not found." in refusal.why
+@pytest.mark.parametrize(("said", "package", "remedy"), [
+    ("It requires the OpenCV library but it was not found.", "opencv", 'pip install "transformers-workbench[vision]"'),
+    ("It requires the torchaudio library but it was not found.", "torchaudio",
+     'from where your torch came (pip install "transformers-workbench[audio]")'),
+    ("The scheduler requires `diffusers`. Install it.", "diffusers", 'pip install "transformers-workbench[speech]"'),
+    ("It requires the bs4 library but it was not found.", "bs4", "(pip install beautifulsoup4)"),
+    ("It requires the detectron2 library but it was not found.", "detectron2", "Load another checkpoint"),
+    ("Something of this machine is too old. Get another.", "", "Install the package it names"),
+])  # fmt: skip
+def test_a_package_that_is_missing_is_named_with_what_brings_it(said, package, remedy) -> None:
+    refusal = processors.missing("It can't see.", ImportError(f"\n{said}"))
+    assert (f"with {package} alone" if package else "is too old.") in refusal.why
+    assert remedy in refusal.remedy
     assert "torchvision" not in f"{refusal.why} {refusal.remedy}"
 
 
 @WITH
-@pytest.mark.parametrize("kind", ["sam2", "sam2-video", "sam3"])
+@pytest.mark.parametrize("kind", ["sam2", "sam2-video", "sam3", "sam3-video"])
 def test_masks_are_the_pipelines(made, given, kind, capsys) -> None:
     model = made(kind)
     result = tasks.run(model, "mask-generation", given, MASKS)
@@ -146,8 +156,7 @@ def test_frames_for_an_image_processor_are_the_pipelines(made, given, tmp_path, 
 @WITH
 @pytest.mark.parametrize("name", ["film.gif", "film", "film.mp4"])
 def test_frames_for_a_video_processor_are_spread_over_the_film_as_the_pipelines(made, tmp_path, name, capsys) -> None:
-    if name.endswith(".mp4"):
-        pytest.importorskip("av")
+    pytest.importorskip("av")  # the library's pipeline wants it whatever it is given
     model = made("vjepa2")
     film = TaskInput(video=tiny_kinds.film(tmp_path, 11, name))
     options = TaskOptions(top_k=3)

@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QDropEvent, QGuiApplication, QImage
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QLabel, QWidget
-from pytestqt.qtbot import QtBot
 
-from tests import tiny_films, tiny_kinds, tiny_seq2seq, tiny_tasks
+from tests import tiny_films, tiny_kinds, tiny_pages, tiny_seq2seq, tiny_tasks
+from tests.panes.tasks.person import notice, rows
 from workbench.engine import models, tasks
 from workbench.engine.models import LoadedModel
 from workbench.engine.tasks import microphone
-from workbench.panes.tasks import TasksPane
-from workbench.runtime.jobs import Runner
-from workbench.runtime.session import Session
 
 KINDS = {
     "question-answering": lambda folder: tiny_tasks.build_tiny_head(folder, "AutoModelForQuestionAnswering"),
@@ -57,6 +54,7 @@ KINDS = {
     },
     "raw-outputs": lambda folder: tiny_kinds.build(folder, "x-vector"),
     "image-matting": tiny_films.vitmatte,
+    "image-to-image": lambda folder: tiny_kinds.build(folder, "super-resolution"),
 }  # fmt: skip
 
 
@@ -74,50 +72,18 @@ def loaded(tmp_path_factory) -> Callable[[str], LoadedModel]:
     return loaded
 
 
-@pytest.fixture
-def settle(qtbot: QtBot, pane: TasksPane, runner: Runner) -> Callable[[], None]:
-    def settle() -> None:
-        qtbot.waitUntil(lambda: not pane.busy and not runner.active, timeout=20_000)
-
-    return settle
-
-
-@pytest.fixture
-def run(qtbot: QtBot, session: Session, loaded, find, settle) -> Callable[[str], Any]:
-    """Load the model of a task, take the example and press Run; gives the result that is shown."""
-
-    def run(kind: str) -> Any:
-        session.set_model(loaded(kind))
-        find("task").setCurrentText(kind)
-        qtbot.mouseClick(find("try"), Qt.MouseButton.LeftButton)
-        settle()
-        find("points_per_side").setValue(4)
-        qtbot.mouseClick(find("run"), Qt.MouseButton.LeftButton)
-        settle()
-
-    return run
-
-
-def rows(table: Any) -> list[tuple[Any, ...]]:
-    model = table.model()
-    return [
-        tuple(model.index(row, column).data() for column in range(model.columnCount()))
-        for row in range(model.rowCount())
-    ]
-
-
-def notice(pane: TasksPane) -> str:
-    return " ".join(label.text() for card in pane.notices for label in card.findChildren(QLabel))
-
-
-def drop(widget: QWidget, path: Path) -> None:
+def drop(widget: QWidget, what: Path | QImage) -> None:
     data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path))])
-    widget.dropEvent(
-        QDropEvent(
-            QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-        )
-    )
+    if isinstance(what, Path):
+        data.setUrls([QUrl.fromLocalFile(str(what))])
+    else:
+        data.setImageData(what)
+    how = (Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    entering = QDragEnterEvent(QPoint(5, 5), *how)
+    entering.ignore()
+    widget.dragEnterEvent(entering)
+    assert entering.isAccepted()
+    widget.dropEvent(QDropEvent(QPointF(5, 5), *how))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,9 +102,10 @@ def test_every_kind_is_inferred_run_and_drawn_with_its_three_boxes(run, pane, fi
 
 
 @pytest.mark.skipif(importlib.util.find_spec("torchvision") is None, reason="torchvision is not installed")
-@pytest.mark.parametrize("kind", tiny_films.KINDS)
+@pytest.mark.parametrize("kind", [*tiny_films.KINDS, *tiny_pages.TASKS])
 def test_what_torchvision_prepares_is_run_and_drawn(qtbot, session, pane, find, settle, tmp_path, kind) -> None:
-    session.set_model(models.load(tiny_films.build(tmp_path / kind, kind), device="cpu"))
+    build = tiny_pages.build if kind in tiny_pages.TASKS else tiny_films.build
+    session.set_model(models.load(build(tmp_path / kind, kind), device="cpu"))
     qtbot.mouseClick(find("try"), Qt.MouseButton.LeftButton)
     for name, value in (("points_per_side", 4), ("threshold", 0.0), ("stability", 0.0)):
         find(name).setValue(value)
@@ -442,6 +409,10 @@ def test_a_picture_is_dropped_or_pasted(qtbot, session, loaded, pane, find, tmp_
     find("image_paste").click()
     pasted = find("image").path
     assert pasted != path and QImage(str(pasted)).size() == image.size()
+    # A browser drags the picture itself, which is no file.
+    drop(find("image"), image.scaled(9, 5))
+    assert find("image").path != pasted and QImage(str(find("image").path)).width() == 9
+    find("image").set_path(pasted)
     QGuiApplication.clipboard().setText("no picture")
     find("image_paste").click()
     assert "no picture in the clipboard" in notice(pane)

@@ -14,10 +14,10 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests import tiny_seq2seq, tiny_tasks
+from tests.panes.tasks.person import rows
 from workbench.engine import models, tasks
 from workbench.engine.models import LoadedModel
 from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
-from workbench.panes.tasks import TasksPane
 
 
 @pytest.fixture(scope="module")
@@ -36,22 +36,6 @@ def choose(qtbot: QtBot, find, monkeypatch) -> Callable[[Path], None]:
         qtbot.waitUntil(lambda: find("run").isEnabled())
 
     return choose
-
-
-@pytest.fixture
-def settle(qtbot: QtBot, pane: TasksPane) -> Callable[[], None]:
-    def settle() -> None:
-        qtbot.waitUntil(lambda: not pane.busy, timeout=20_000)
-
-    return settle
-
-
-def rows(table: Any) -> list[tuple[Any, ...]]:
-    model = table.model()
-    return [
-        tuple(model.index(row, column).data() for column in range(model.columnCount()))
-        for row in range(model.rowCount())
-    ]
 
 
 def written(path: Path, texts: list[str]) -> Path:

@@ -7,23 +7,22 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel
-from pytestqt.qtbot import QtBot
 
-from tests import tiny_series, tiny_speech
+from tests import tiny_hearing, tiny_series, tiny_speech
+from tests.panes.tasks.person import notice
 from workbench.engine import models
+from workbench.engine.tasks import any_to_any
 from workbench.panes.tasks import TasksPane
-from workbench.runtime.jobs import Runner
 
 
 @pytest.fixture
-def run(qtbot: QtBot, pane: TasksPane, runner: Runner) -> Callable[[], str]:
+def run(pane: TasksPane, settle: Callable[[], None]) -> Callable[[], str]:
     """Press Run and wait; gives what the notices say."""
 
     def run() -> str:
         pane.run_main_action()
-        qtbot.waitUntil(lambda: not pane.busy and not runner.active, timeout=20_000)
-        return " ".join(label.text() for card in pane.notices for label in card.findChildren(QLabel))
+        settle()
+        return notice(pane)
 
     return run
 
@@ -78,3 +77,20 @@ def test_a_series_goes_on_in_the_plot_and_in_the_table(session, find, run, pane,
     assert heads == ["moment", "forecast", "10 %"]
     find("text").set_text("1, two")
     assert "“two” is no number" in run()
+
+
+def test_an_answer_that_is_spoken_stands_over_its_wave(session, find, run, pane, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(any_to_any, "SAID", 4)
+    session.set_model(models.load(tiny_hearing.build(tmp_path / "omni", "omni"), device="cpu"))
+    assert find("task").currentText() == "any-to-any"
+    find("text").set_text("hello there")
+    find("max_new_tokens").setValue(4)
+    assert run() == "" and find("generated").isVisible()
+    find("speaks").setChecked(True)
+    assert run() == "" and find("spoken").seconds > 0
+    assert find("spoken_text").isVisible() and find("spoken_text").toPlainText()
+    assert find("spoken_text").toPlainText() in find("result").accessibleDescription()
+    session.set_model(models.load(tiny_speech.build(tmp_path / "csm", "csm"), device="cpu"))
+    find("text").set_text("hello")
+    find("max_new_tokens").setValue(8)
+    assert run() == "" and not find("spoken_text").isVisible()

@@ -32,14 +32,17 @@ def compare(sides: Sequence[Side], text: str, *, chat: bool) -> str:
     names = [*heads, "AutoTokenizer", "GenerationConfig"]
     if any(side.strategy.stop_strings for side in sides):
         names += ["StopStringCriteria", "StoppingCriteriaList"]
+    names += dict.fromkeys(name for side in sides for name in knobs.mark_classes(side.sampling))
     runs = []
     for name, side in zip(("first", "second"), sides, strict=True):
         if side.strategy.threads and side.model.device == "cpu":
             runs.append(f"torch.set_num_threads({side.strategy.threads})")
-        runs += call(f"{name}, {name}_text = write(", _arguments(side))
+        mark = f"{name}_mark"
+        runs += knobs.mark_lines(side.sampling, mark)
+        runs += call(f"{name}, {name}_text = write(", _arguments(side, mark, chat=chat))
     return script(
         "Let two sides write on one prompt, and see where they part.",
-        ["import torch", *imported(sorted(names))],
+        ["import torch", *imported(sorted(names, key=str.lower))],
         assign("prompt", text),
         ["", *_write(sides, chat=chat), ""],
         runs,
@@ -61,7 +64,8 @@ def _write(sides: Sequence[Side], *, chat: bool) -> list[str]:
         "strings=()": any(each.stop_strings for each in strategies),
         'negative=""': any(each.negative_prompt and each.guidance_scale != 1.0 for each in strategies),
         "guessing=None": any(_guesses(side) for side in sides),
-        "guesses=0": any(_guesses(side) for side in sides),
+        "guesses=20": any(_guesses(side) or side.strategy.assistant_early_exit for side in sides),
+        "heal=False": not chat and any(each.token_healing for each in strategies),
         "base=None": any(_base(side.model.checkpoint) for side in sides),
         "guessing_base=None": any(_guesses(side) and _base(side.second.checkpoint) for side in sides if side.second),
     }
@@ -69,6 +73,8 @@ def _write(sides: Sequence[Side], *, chat: bool) -> list[str]:
     encoders = any(side.model.model.config.is_encoder_decoder for side in sides)
     ends = "own.eos_token_id if ends is None else ends or None" if "ends=None" in named else "own.eos_token_id"
     special = [f"eos_token_id={ends}", "pad_token_id=own.pad_token_id"]
+    if any(each.assistant_early_exit for each in strategies):
+        special.append("num_assistant_tokens=guesses")
     if encoders:
         special += ["bos_token_id=own.bos_token_id", "decoder_start_token_id=own.decoder_start_token_id"]
     encode = ['    inputs = tokenizer(prompt, return_tensors="pt").to(model.device)']
@@ -88,6 +94,12 @@ def _write(sides: Sequence[Side], *, chat: bool) -> list[str]:
         "    own = model.generation_config",
         *call("model.generation_config = GenerationConfig(", special, indent=4),
     ]
+    if "heal=False" in named:
+        lines += [
+            "    if heal:",
+            '        inputs["input_ids"] = model.heal_tokens(inputs["input_ids"], tokenizer)',
+            '        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])',
+        ]
     if "strings=()" in named:
         lines += [
             "    if strings:",
@@ -128,7 +140,7 @@ def _load(name: str, path: str, base: str, indent: int = 4) -> list[str]:
 def _base(checkpoint: Checkpoint) -> str:
     """The checkpoint beneath an adapter, or an empty text for one that is none."""
     adapter = adapter_in(checkpoint.path)
-    return str(adapter.base or adapter.base_name) if adapter is not None else ""
+    return adapter.beneath if adapter is not None else ""
 
 
 def _guess(base: str) -> list[str]:
@@ -151,8 +163,8 @@ def _guesses(side: Side) -> bool:
     return side.strategy.assisted and side.second is not None
 
 
-def _arguments(side: Side) -> list[str]:
-    """What one side is given."""
+def _arguments(side: Side, mark: str, *, chat: bool) -> list[str]:
+    """What one side is given; ``mark`` is what the config of its watermark is called."""
     model, strategy = side.model, side.strategy
     given = [
         model.head,
@@ -163,6 +175,8 @@ def _arguments(side: Side) -> list[str]:
     ]
     if base := _base(model.checkpoint):
         given.append(f"base={literal(base)}")
+    if strategy.token_healing and not chat:
+        given.append("heal=True")
     if strategy.eos_token_ids is not None:
         given.append(f"ends={literal(strategy.eos_token_ids)}")
     if strategy.stop_strings:
@@ -174,12 +188,14 @@ def _arguments(side: Side) -> list[str]:
         ]
         if base := _base(side.second.checkpoint):
             given.append(f"guessing_base={literal(base)}")
-    elif strategy.prompt_lookup_num_tokens:
-        given.append(f"prompt_lookup_num_tokens={strategy.prompt_lookup_num_tokens}")
+    else:
+        given += knobs.of_guesses(strategy)
+    if strategy.assistant_early_exit:
+        given.append(f"guesses={strategy.num_assistant_tokens}")
     if strategy.guidance_scale != 1.0:
         if strategy.negative_prompt:
             given.append(f"negative={literal(strategy.negative_prompt)}")
         given.append(f"guidance_scale={float(strategy.guidance_scale)!r}")
     given += [*knobs.of_beams(strategy), f"max_new_tokens={side.sampling.max_new_tokens}"]
     ends = strategy.eos_token_ids != ()
-    return [*given, *knobs.arguments(side.sampling, ends=ends)]
+    return [*given, *knobs.arguments(side.sampling, ends=ends, mark=mark)]

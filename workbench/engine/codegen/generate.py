@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.engine.codegen import knobs
+from workbench.engine.codegen import beside, knobs
 from workbench.engine.codegen.script import (
     WIDTH,
     assign,
@@ -73,7 +74,9 @@ def generate(
     strategy = strategy or Strategy()
     turns = attach(messages, images) if messages else ()
     pictures = [path for turn in turns for path in turn.images] if turns else list(images)
-    writer = _Writer(head, strategy, knobs.moves(steps) or {0: sampling}, device, prefix, pictures)
+    moved = knobs.moves(steps) or {0: sampling}
+    seen = beside.of(checkpoint, head, text, pictures, prefix)
+    writer = _Writer(head, strategy, moved, device, prefix, pictures, seen, chat=bool(turns))
     if strategy.assisted and second is not None:
         writer.second = second
     return script(
@@ -84,6 +87,8 @@ def generate(
         writer.assistant(dtype),
         [*(_messages(turns) if turns else assign("prompt", text)), *writer.encode(_way(turns), text, dropped)],
         writer.own(),
+        writer.heal(),
+        writer.mark(),
         writer.schedule(),
         writer.run(steps, sampling),
     )
@@ -99,6 +104,8 @@ class _Writer:
         device: As torch spells it.
         prefix: Ids that were taken over.
         pictures: Files of pictures.
+        seen: Writes how one goes beside the text, where it does.
+        chat: Whether the prompt is a chat.
     """
 
     def __init__(
@@ -109,6 +116,9 @@ class _Writer:
         device: str,
         prefix: Sequence[int],
         pictures: Sequence[Path],
+        seen: beside.Beside | None,
+        *,
+        chat: bool,
     ) -> None:
         self._head = head
         self._strategy = strategy
@@ -116,15 +126,17 @@ class _Writer:
         self._first = moved[0]
         self._prefix = prefix
         self._pictures = pictures
+        self._seen = seen
         self._scheduled = len(moved) > 1
         self._drawing = len({each.do_sample for each in moved.values()}) > 1
         self._beams = strategy.num_beams > 1
+        self._heals = strategy.token_healing and not (pictures or chat)
         self._encoder = head == "AutoModelForSeq2SeqLM"
         self._streams = not self._beams and strategy.num_return_sequences == 1
         self._names = knobs.Names(
             length="length",
-            eos="" if strategy.eos_token_ids == () else "model.generation_config.eos_token_id",
-            encoder_ids='inputs["input_ids"]' if self._encoder else "",
+            eos="" if strategy.eos_token_ids == () else self._own_ends,
+            encoder_ids=seen.encoder_ids if seen else 'inputs["input_ids"]' if self._encoder else "",
             device="" if device == "cpu" else "model.device",
             keep="keep" if self._beams and self._first.do_sample else "",
         )
@@ -132,7 +144,8 @@ class _Writer:
 
     def imports(self) -> list[str]:
         """The imports."""
-        names = [self._head, "GenerationConfig", "AutoProcessor" if self._pictures else "AutoTokenizer"]
+        readers = ["AutoProcessor" if self._pictures else "AutoTokenizer"]
+        names = [self._head, "GenerationConfig", *(self._seen.readers if self._seen else readers)]
         if self._streams:
             names.append("TextStreamer")
         if self.second is not None:
@@ -145,15 +158,20 @@ class _Writer:
                 names += ["StoppingCriteria", *knobs.classes(calls)]
             else:
                 names += ["LogitsProcessor", "LogitsProcessorList", *knobs.classes(calls)]
+        names += knobs.mark_classes(self._first)
         if self._strategy.compiled:
             names.append("CompileConfig")
         if self._watched_strings:
             names += ["StopStringCriteria", "StoppingCriteriaList"]
         pillow = ["from PIL import Image, ImageOps"] if self._pictures else []
-        return ["import torch", *pillow, *imported(sorted(set(names)))]
+        more = self._seen.imports if self._seen else []
+        return [*more, "import torch", *pillow, *imported(sorted(set(names), key=str.lower))]
 
     def readers(self) -> list[str]:
         """Tokenizer or processor."""
+        if self._seen and "AutoImageProcessor" in self._seen.readers:
+            reads = "image_processor = AutoImageProcessor.from_pretrained(checkpoint, trust_remote_code=False)"
+            return [*tokenizer_lines(), reads]
         if not self._pictures:
             return tokenizer_lines()
         return [
@@ -186,7 +204,9 @@ class _Writer:
 
     def encode(self, way: str, text: str, dropped: int) -> list[str]:
         """From the prompt to tensors; ``way`` is how a chat goes on, empty without one."""
-        if self._pictures:
+        if self._seen:
+            lines = self._seen.lines()
+        elif self._pictures:
             lines = self._encode_pictures(way)
         elif way:
             lines = [
@@ -207,7 +227,17 @@ class _Writer:
         if self._strategy.guidance_scale != 1.0 and self._strategy.negative_prompt:
             lines += assign("negative_prompt", self._strategy.negative_prompt)
             lines.append('against = tokenizer(negative_prompt, return_tensors="pt")["input_ids"].to(model.device)')
-        return [*lines, *self._extend()]
+        return lines if self._heals else [*lines, *self._extend()]
+
+    def heal(self) -> list[str]:
+        """From the prompt's tensors to those with another last token, and behind them what was taken over."""
+        if not self._heals:
+            return []
+        return [
+            'inputs["input_ids"] = model.heal_tokens(inputs["input_ids"], tokenizer)',
+            'inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])',
+            *self._extend(),
+        ]
 
     def _encode_pictures(self, way: str) -> list[str]:
         lines = []
@@ -228,7 +258,7 @@ class _Writer:
 
     def _extend(self) -> list[str]:
         """Put the ids behind the prompt that were taken over."""
-        if not self._prefix:
+        if self._seen or not self._prefix:
             return []
         said = "# Ids that were written before, and from which this text goes on."
         lines = ["", said, *numbers("kept", self._prefix)]
@@ -262,15 +292,21 @@ class _Writer:
             given[0] = f"eos_token_id={literal(self._strategy.eos_token_ids)}"
         elif self._strategy.eos_token_ids is not None:
             del given[0]
+        if self._strategy.assistant_early_exit:
+            given.append(f"num_assistant_tokens={self._strategy.num_assistant_tokens}")
         if self._head != HEAD:
             given += ["bos_token_id=own.bos_token_id", "decoder_start_token_id=own.decoder_start_token_id"]
         return [
             "# Of the checkpoint's own generation settings only the tokens that end and fill a text are kept."
             if self._head == HEAD
             else "# Of the checkpoint's own generation settings only the special tokens are kept.",
-            "own = model.generation_config",
-            *call("model.generation_config = GenerationConfig(", given),
+            f"own = {self._settings}",
+            *call(f"{self._settings} = GenerationConfig(", given),
         ]
+
+    def mark(self) -> list[str]:
+        """The watermark."""
+        return knobs.mark_lines(self._first)
 
     def schedule(self) -> list[str]:
         """The knobs that were moved while it ran."""
@@ -280,6 +316,7 @@ class _Writer:
         return [
             f"length = {self._length()}",
             *(self._keep() if self._names.keep else ()),
+            *knobs.marking_lines(self._first),
             *lines,
             *(self._moving() if self._guesses else ()),
         ]
@@ -289,7 +326,7 @@ class _Writer:
         if self._strategy.eos_token_ids is not None:
             return [f"keep = {1 + len(self._strategy.eos_token_ids or (0,))}"]
         return [
-            "ends = model.generation_config.eos_token_id",
+            f"ends = {self._own_ends}",
             "keep = 1 + (len(ends) if isinstance(ends, list) else 1)",
         ]
 
@@ -307,7 +344,18 @@ class _Writer:
             "",
         ]
 
+    @property
+    def _settings(self) -> str:
+        """The generation config that holds."""
+        return self._seen.settings if self._seen else "model.generation_config"
+
+    @property
+    def _own_ends(self) -> str:
+        return self._seen.ends if self._seen else "model.generation_config.eos_token_id"
+
     def _length(self) -> str:
+        if self._seen:
+            return self._seen.length
         if self._encoder:
             return "decoder_input_ids.shape[1]" if self._prefix else "1"
         return 'inputs["input_ids"].shape[1]'
@@ -356,7 +404,7 @@ class _Writer:
 
     @property
     def _guesses(self) -> bool:
-        return self.second is not None or self._strategy.prompt_lookup_num_tokens > 0
+        return self.second is not None or replace(self._strategy, assisted=False).guesses
 
     def _knobs(self, values: knobs.Values) -> list[str]:
         if not self._scheduled or self._guesses:
@@ -374,8 +422,8 @@ class _Writer:
             given.append(f"num_return_sequences={strategy.num_return_sequences}")
         if self.second is not None:
             given += [] if self._scheduled else ["assistant_model=assistant", "**guessing"]
-        elif strategy.prompt_lookup_num_tokens:
-            given.append(f"prompt_lookup_num_tokens={strategy.prompt_lookup_num_tokens}")
+        else:
+            given += knobs.of_guesses(strategy)
         if strategy.guidance_scale != 1.0:
             given.append(f"guidance_scale={float(strategy.guidance_scale)!r}")
             if strategy.negative_prompt:
@@ -393,8 +441,9 @@ class _Writer:
 
     @property
     def _watched_strings(self) -> bool:
-        """Whether ``generate()`` can't make the criterion of stop strings: it would ask the second model to, too."""
-        return bool(self._strategy.stop_strings) and (self.second is not None or (self._scheduled and self._guesses))
+        """Whether ``generate()`` can't make the criterion of stop strings: what guesses would be asked to, too."""
+        asked_too = self.second is not None or self._strategy.assistant_early_exit > 0
+        return bool(self._strategy.stop_strings) and (asked_too or (self._scheduled and self._guesses))
 
 
 def _way(turns: Sequence[Message]) -> str:

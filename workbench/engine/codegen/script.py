@@ -7,9 +7,12 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from workbench.engine import neighbours
 from workbench.engine.adapters import adapter_in
+from workbench.engine.errors import CheckpointError
+from workbench.engine.facts import read_config, renamed
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint
@@ -105,10 +108,12 @@ def model_lines(
     An adapter is merged into the checkpoint beneath it, as `models.load` does; `script` imports what that takes.
     """
     adapter = adapter_in(checkpoint.path)
-    loaded = ["checkpoint"] if adapter is None else [literal(str(adapter.base or adapter.base_name))]
+    loaded = ["checkpoint"] if adapter is None else [literal(adapter.beneath)]
     if adapter is not None:
         loaded += _labels_of(checkpoint)
     arguments = [*loaded, f"dtype={literal(dtype)}", "use_safetensors=True", "trust_remote_code=False"]
+    if names := renamed(model_type_of(checkpoint), head):
+        arguments.append(f"key_mapping={literal(names)}")
     if attention:
         arguments.append(f"attn_implementation={literal(attention)}")
     if bits:
@@ -116,10 +121,30 @@ def model_lines(
     elif device == "spread":
         arguments.append('device_map="auto"')
     lines = call(f"model = {head}.from_pretrained(", arguments)
+    if neighbours.wanted(_config_of(checkpoint)):
+        why = "# What the library has natten do for this model, this program does with torch alone."
+        lines = [why, "neighbours.stand_in()", *lines]
     if adapter is not None:
         lines += merge_lines("model", "checkpoint")
+    if model_type_of(checkpoint) == "xmod":
+        lines += [
+            "if model.config.default_language is None:",
+            "    model.set_default_language(model.config.languages[0])",
+        ]
     # A model is on the CPU unless it is moved, or placed while it is read.
     return lines if device in ("cpu", "spread") or bits else [*lines, f"model.to({literal(device)})"]
+
+
+def model_type_of(checkpoint: Checkpoint) -> str:
+    """The ``model_type`` of a checkpoint's config; empty where it can't be read."""
+    return str(_config_of(checkpoint).get("model_type", ""))
+
+
+def _config_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    try:
+        return read_config(checkpoint.path, checkpoint.name)
+    except CheckpointError:
+        return {}
 
 
 def merge_lines(name: str, path: str) -> list[str]:
@@ -181,6 +206,8 @@ def script(title: str, imports: Sequence[str], *blocks: Sequence[str]) -> str:
         later = (at for at, line in enumerate(imports) if line.startswith("from ") and line.split()[1].lower() > "peft")
         place = next(later, len(imports))
         imports = [*imports[:place], f"from peft import {_PEFT}", *imports[place:]]
+    if any("neighbours." in line for block in blocks for line in block):
+        imports = [*imports, "", "from workbench.engine import neighbours"]
     parts = [f'"""{title}"""', "\n".join(imports), *("\n".join(block) for block in blocks if block)]
     return "\n\n".join(parts) + "\n"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
-from workbench.engine.generate import pictures
+from workbench.engine.generate import captions, pictures
 from workbench.engine.task import Silent, Task
 from workbench.engine.tokens import encode, encode_chat
 from workbench.engine.values import Encoding, Message, Start
@@ -60,11 +60,8 @@ def limits(model: LoadedModel) -> Limits:
 
 
 def _limit(config: Any, side: str) -> int | None:
-    own = getattr(config, side, None)
-    if own is None:
-        own = config
-    elif getattr(own, "text_config", None) is not None:
-        own = own.text_config
+    own = getattr(config, side, None) or config
+    own = getattr(own, "text_config", None) or own
     # T5 and its kin know only how far apart two tokens are; the n_positions in their files limits nothing.
     if getattr(own, "relative_attention_num_buckets", None):
         return None
@@ -101,18 +98,27 @@ def tokenizer_of(model: LoadedModel) -> PreTrainedTokenizerBase:
         )
     from transformers import GenerationMixin
 
-    kind = type(model.model)
-    if getattr(kind, "generate", None) is not GenerationMixin.generate:
+    inside = captions.writer(model)
+    if getattr(type(inside), "generate", None) is not GenerationMixin.generate:
         raise NotSupported(
             what,
-            why=f"{kind.__name__} has a way of generating of its own, which can't be watched step by step.",
-            remedy="Choose a checkpoint of another architecture.",
+            why=f"{type(model.model).__name__} has a way of generating of its own, which can't be watched step by "
+            "step.",
+            remedy="Run it in Tasks, or choose a checkpoint of another architecture.",
         )
-    if model.encoder_decoder and model.model.main_input_name != "input_ids":
+    if captions.wants_processor(model):
+        raise NotSupported(
+            what,
+            why=next(
+                (note for note in model.notes if "processor" in note), "It writes about pictures, and has no processor."
+            ),
+            remedy="Download the checkpoint again with its preprocessor_config.json, or try it in Tasks.",
+        )
+    if captions.reads_pixels(model) and not captions.beside(model):
         raise NotSupported(
             what,
             why=f"Its encoder reads {model.model.main_input_name.replace('_', ' ')} instead of text.",
-            remedy="Choose a checkpoint whose encoder reads text.",
+            remedy="Run it in Tasks, or choose a checkpoint whose encoder reads text.",
         )
     return model.tokenizer
 
@@ -152,29 +158,33 @@ def prepare_start(
     tokenizer = tokenizer_of(model)
     turns = pictures.attach(messages, images) if messages else ()
     shown = tuple(path for turn in turns for path in turn.images) if turns else tuple(images)
-    if shown or model.processor is not None:
+    begins: tuple[int, ...] = ()
+    if captions.beside(model):
+        encoding, begins = captions.encode_shown(model, text, turns, shown, task=task)
+    elif shown or model.processor is not None:
         encoding = pictures.encode_shown(model, text, turns, shown, task=task)
     elif turns:
         encoding = encode_chat(tokenizer, turns, task=task)
     else:
         encoding = encode(tokenizer, text, task=task)
-    start = start_of(model, encoding, shown)
+    start = start_of(model, encoding, shown, begins)
     if truncate:
         start = _truncated(model, start, reserve)
-    if model.encoder_decoder:
+    if model.encoder_decoder and not captions.reads_pixels(model):
         _check_encoder(model, start)
     room(model, len(start.context_ids))
     return start
 
 
-def start_of(model: LoadedModel, encoding: Encoding, images: Sequence[Path] = ()) -> Start:
+def start_of(model: LoadedModel, encoding: Encoding, images: Sequence[Path] = (), begins: Sequence[int] = ()) -> Start:
     """What a run starts from, with the decoder's start and the end tokens that ``generate()`` takes.
 
     Args:
         model: A loaded model that generates.
         encoding: The prompt, or the encoder's input. An empty prompt becomes the tokenizer's bos token, where it has
             one.
-        images: Pictures whose tokens are in the encoding.
+        images: Pictures whose tokens are in the encoding, or that the encoder reads instead of text.
+        begins: Ids that a decoder goes on from, behind its start.
 
     Raises:
         NotSupported: The decoder's start is named nowhere, or the tokenizer gives ids that the model knows nothing of.
@@ -182,29 +192,31 @@ def start_of(model: LoadedModel, encoding: Encoding, images: Sequence[Path] = ()
     References:
         transformers, Generation: GenerationConfig.decoder_start_token_id
     """
+    import torch
+
     tokenizer = model.tokenizer
-    if not encoding.tokens and tokenizer is not None and tokenizer.bos_token is not None:
+    if not (encoding.tokens or images) and tokenizer is not None and tokenizer.bos_token is not None:
         encoding = encode(tokenizer, str(tokenizer.bos_token))
     _check_known(model, encoding)
     # The library writes tensors into the config it prepares.
-    config = copy.deepcopy(model.model.generation_config)
+    own = captions.writer(model)
+    config = copy.deepcopy(own.generation_config)
     decoder_start: tuple[int, ...] = ()
     if model.encoder_decoder:
         try:
-            model.model._prepare_special_tokens(config, device="cpu")
+            own._prepare_special_tokens(config, device="cpu")
         except ValueError as error:
             raise NotSupported(
                 f"{model.checkpoint.name} can't begin a text.",
                 why="Its files name no token that the decoder starts with (decoder_start_token_id or bos_token_id).",
                 remedy="Add decoder_start_token_id to its generation_config.json.",
             ) from error
-        ids, _ = model.model._prepare_decoder_input_ids_for_generation(
-            1, "input_ids", {}, decoder_start_token_id=config._decoder_start_token_tensor, device="cpu"
+        said = {"decoder_input_ids": torch.tensor([list(begins)])} if begins else {}
+        ids, _ = own._prepare_decoder_input_ids_for_generation(
+            1, "input_ids", said, decoder_start_token_id=config._decoder_start_token_tensor, device="cpu"
         )
         decoder_start = tuple(ids[0].tolist())
-    ends = config.eos_token_id
-    eos = () if ends is None else tuple(ends) if isinstance(ends, list | tuple) else (ends,)
-    return Start(encoding, decoder_start, tuple(int(end) for end in eos), images=tuple(images))
+    return Start(encoding, decoder_start, captions.ends(model), images=tuple(images))
 
 
 def _check_known(model: LoadedModel, encoding: Encoding) -> None:
@@ -238,8 +250,9 @@ def inputs(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> Inputs
         start = replace(start, decoder_start=start_of(model, start.encoding).decoder_start)
     device = model.model.device
     written = [*start.context_ids, *more]
-    if start.images:
-        return Inputs(start, pictures.tensors(model, start, more), len(written))
+    if start.images or captions.beside(model):
+        made = captions.tensors if captions.beside(model) else pictures.tensors
+        return Inputs(start, made(model, start, more), len(written))
     if start.decoder_start:
         ids, mask = list(start.encoding.input_ids), list(start.encoding.attention_mask)
     else:

@@ -16,6 +16,7 @@ from workbench.engine.values import Encoding, Message, Start, TokenizerOptions
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
     from transformers import BatchFeature, ProcessorMixin
 
     from workbench.engine.models import LoadedModel
@@ -66,7 +67,7 @@ def encode_shown(
         NotSupported: The model takes no pictures, or there are messages without a chat template.
         InputError: A picture can't be read, or the text marks another number of them.
     """
-    processor = _processor(model)
+    processor = processor_of(model)
     mark = _mark(processor)
     marked = sum(turn.content.count(mark) for turn in messages) if messages else text.count(mark)
     if marked not in (0, len(images)):
@@ -76,7 +77,7 @@ def encode_shown(
             remedy=f"Remove {mark} from the text, or give a picture for each.",
         )
     if messages:
-        text = _render(processor, messages, marked == 0)
+        text = render(processor, messages, marked == 0)
     elif images and not marked:
         text = _placeholders(processor, len(images)) + text
     if not images:
@@ -104,25 +105,49 @@ def tensors(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> dict[
     """
     import torch
 
-    made = _run(_processor(model), start.encoding.text, start.images)
-    if tuple(made["input_ids"][0].tolist()) != start.encoding.input_ids:
+    made = _run(processor_of(model), start.encoding.text, start.images)
+    check_same(made["input_ids"], start)
+    kwargs = dict(made.to(device=model.model.device, dtype=model.model.dtype))
+    if start.decoder_start:
+        kwargs["decoder_input_ids"] = torch.tensor([[*start.decoder_start, *more]], device=model.model.device)
+        return kwargs
+    return followed(kwargs, more)
+
+
+def check_same(ids: Tensor, start: Start) -> None:
+    """Refuse ids ``(1, seq)`` that pictures became, where they are no longer those of the prompt.
+
+    Raises:
+        InputError: They are others.
+    """
+    if tuple(ids[0].tolist()) != start.encoding.input_ids:
         raise InputError(
             "The pictures are no longer those of the prompt.",
             why="They became another number of tokens, so a file was changed since.",
             remedy="Prepare the prompt again.",
         )
-    kwargs = dict(made.to(device=model.model.device, dtype=model.model.dtype))
-    written = start.decoder_start or start.encoding.input_ids
-    if start.decoder_start:
-        kwargs["decoder_input_ids"] = torch.tensor([[*written, *more]], device=model.model.device)
-    elif more:
-        along = made["input_ids"].shape
-        tail = torch.tensor([list(more)], device=model.model.device)
-        for name, value in kwargs.items():
-            if getattr(value, "shape", None) == along and name.endswith(("_ids", "_mask")):
-                fill = {"input_ids": tail, "attention_mask": torch.ones_like(tail)}.get(name, torch.zeros_like(tail))
-                kwargs[name] = torch.cat([value, fill.to(value.dtype)], dim=1)
-    return kwargs
+
+
+def followed(kwargs: dict[str, Any], more: Sequence[int]) -> dict[str, Any]:
+    """The arguments of ``generate`` with more ids behind the prompt, and what goes along with them.
+
+    Args:
+        kwargs: ``input_ids`` of shape ``(1, seq)``, and masks and types of tokens of that shape.
+        more: Ids of shape ``(new,)``.
+    """
+    import torch
+
+    if not more:
+        return kwargs
+    along = kwargs["input_ids"].shape
+    tail = torch.tensor([list(more)], device=kwargs["input_ids"].device)
+    fills = {"input_ids": tail, "attention_mask": torch.ones_like(tail)}
+    return {
+        name: torch.cat([value, fills.get(name, torch.zeros_like(tail)).to(value.dtype)], dim=1)
+        if getattr(value, "shape", None) == along and name.endswith(("_ids", "_mask")) and "qformer" not in name
+        else value
+        for name, value in kwargs.items()
+    }
 
 
 def read(path: Path) -> Image:
@@ -167,7 +192,12 @@ def read(path: Path) -> Image:
         ) from error
 
 
-def _processor(model: LoadedModel) -> ProcessorMixin:
+def processor_of(model: LoadedModel) -> ProcessorMixin:
+    """What makes inputs of pictures and text.
+
+    Raises:
+        NotSupported: The model takes no pictures.
+    """
     if model.processor is not None:
         return model.processor
     if model.head != "AutoModelForImageTextToText":
@@ -189,8 +219,8 @@ def _placeholders(processor: ProcessorMixin, count: int) -> str:
     mark = _mark(processor)
     if _template(processor) is not None:
         said = "·picture·"
-        shown = _render(processor, (Message("user", said, (Path(),)),), True).split(said)[0]
-        plain = _render(processor, (Message("user", said),), True).split(said)[0]
+        shown = render(processor, (Message("user", said, (Path(),)),), True).split(said)[0]
+        plain = render(processor, (Message("user", said),), True).split(said)[0]
         start = next((i for i, (a, b) in enumerate(zip(shown, plain, strict=False)) if a != b), len(plain))
         added = shown[start : len(shown) - (len(plain) - start)]
         if mark in added:
@@ -209,7 +239,13 @@ def _template(processor: ProcessorMixin) -> str | None:
     return None
 
 
-def _render(processor: ProcessorMixin, messages: Sequence[Message], with_images: bool) -> str:
+def render(processor: ProcessorMixin, messages: Sequence[Message], with_images: bool) -> str:
+    """Write a conversation by the checkpoint's template.
+
+    Raises:
+        NotSupported: There is none.
+        InputError: It refuses the conversation.
+    """
     template = _template(processor)
     if template is None:
         raise NotSupported(

@@ -27,12 +27,15 @@ from workbench.engine.tasks import (
     image_matting,
     image_segmentation,
     image_text_to_text,
+    image_to_image,
     keypoint_detection,
     keypoint_matching,
     mask_generation,
     multiple_choice,
     next_sentence_prediction,
+    normal_estimation,
     object_detection,
+    pointmap_estimation,
     question_answering,
     raw_outputs,
     samples,
@@ -40,9 +43,11 @@ from workbench.engine.tasks import (
     speaking,
     summarization,
     table_question_answering,
+    table_recognition,
     text2text_generation,
     text_classification,
     text_generation,
+    text_recognition,
     text_to_audio,
     time_series_prediction,
     token_classification,
@@ -89,8 +94,13 @@ _MODULES: tuple[Any, ...] = (
     mask_generation,
     image_matting,
     depth_estimation,
+    normal_estimation,
+    pointmap_estimation,
+    image_to_image,
     keypoint_detection,
     keypoint_matching,
+    text_recognition,
+    table_recognition,
     image_feature_extraction,
     visual_question_answering,
     image_text_to_text,
@@ -134,7 +144,7 @@ def infer(facts: Facts) -> str:
         zero_shot_classification.entailment(dict(enumerate(facts.labels))) is not None
     ):
         return zero_shot_classification.SPEC.name
-    if facts.model_type in any_to_any.TALKERS:
+    if facts.model_type in (*any_to_any.TALKERS, *any_to_any.MIXED):
         return any_to_any.SPEC.name
     if facts.model_type in transcribing.LANGUAGES:
         return automatic_speech_recognition.SPEC.name
@@ -148,6 +158,8 @@ def infer(facts: Facts) -> str:
         return zero_shot_audio_classification.SPEC.name
     if facts.model_type in _SPEAKERS:
         return text_to_audio.SPEC.name
+    if facts.model_type in image_to_image.FLATTENS:
+        return image_to_image.SPEC.name
     unread = image_feature_extraction if sees(facts.model_type) else raw_outputs
     fallback = feature_extraction if facts.has_tokenizer else unread
     # Some heads do more than one task; the one that they usually do comes first.
@@ -193,6 +205,8 @@ def _does(name: str, head: str, facts: Facts) -> bool:
         return False
     if head == "AutoModelForSpeechSeq2Seq" and (speaks or hears):
         return speaks == (facts.model_type in _SPEAKERS)
+    if name == image_to_image.SPEC.name and head == "AutoModel":
+        return facts.model_type in image_to_image.FLATTENS
     return head in spec(name).heads
 
 
@@ -204,7 +218,8 @@ def supports(model: LoadedModel, name: str) -> bool:
         return model.facts.model_type in _SOUND_AND_TEXT
     if name == any_to_any.SPEC.name:
         # The class is the same by whichever of its Auto classes it was loaded.
-        return any_to_any.SPEC.heads[0] in model.facts.heads and model.head in any_to_any.ALSO
+        speaks = any_to_any.SPEC.heads[0] in model.facts.heads and model.head in any_to_any.ALSO
+        return speaks and model.facts.model_type not in transcribing.PACED
     if name == image_feature_extraction.SPEC.name:
         return getattr(model.model, "main_input_name", "") == "pixel_values"
     return _does(name, model.head, model.facts)
@@ -259,7 +274,7 @@ def architecture(facts: Facts) -> tuple[str, str]:
         return "decoder", "Each part of the series sees only those before it, so that the model can say how it goes on."
     if facts.model_type in speaking.DECODERS:
         return "decoder", "Each piece of sound sees only the text and the pieces before it; others make it audible."
-    if facts.encoder_decoder or "AutoModelForSpeechSeq2Seq" in facts.heads:
+    if facts.encoder_decoder or {"AutoModelForSpeechSeq2Seq", *table_recognition.SPEC.heads} & set(facts.heads):
         return "encoder-decoder", (
             "An encoder reads the whole input; a decoder writes a new sequence, token by token, looking back at it."
         )

@@ -1,4 +1,4 @@
-"""Any to any: a text written to whatever of text, picture and sound the model takes.
+"""Any to any: a text written, and said where the model can, to whatever of text, picture and sound it takes.
 
 References:
     transformers, Pipelines: AnyToAnyPipeline; Auto Classes: AutoModelForMultimodalLM
@@ -6,18 +6,21 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import pictures
-from workbench.engine.tasks import sounds
+from workbench.engine.tasks import sounds, transcribing
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
-from workbench.engine.tasks.processors import processor
-from workbench.engine.tasks.writing import generated
-from workbench.engine.values import TaskInput
+from workbench.engine.tasks.processors import missing, processor
+from workbench.engine.tasks.writing import generated, watched
+from workbench.engine.values import Sound, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 
 SPEC = Spec(
@@ -29,7 +32,7 @@ SPEC = Spec(
         ("image", "Picture, if there is one"),
         ("audio", "Sound, if there is one"),
     ),
-    options=("max_new_tokens", "num_beams", "do_sample", "temperature", "seed"),
+    options=("max_new_tokens", "num_beams", "do_sample", "temperature", "seed", "speaks"),
     shows="text",
     example=TaskInput("What is this?"),
 )
@@ -45,8 +48,24 @@ ALSO = (
     "AutoModelForTextToWaveform",
 )
 
+MIXED = ("phi4_multimodal",)
+"""Architectures that take pictures and sounds, and stand among those that write on alone."""
+
 TALKERS = ("qwen2_5_omni", "qwen3_omni_moe")
-"""Architectures that speak their answer besides, for which they have another model; here they write it."""
+"""Architectures that can speak their answer besides, for which they have further models."""
+
+RATE = 24_000
+"""Samples that make a second of what they say; their configs don't tell."""
+
+SAID = 64
+"""Codes of sound at most for each token of text: more than a second, which a trained model never needs."""
+
+
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model: one that only writes is not asked to speak."""
+    if getattr(model.model, "has_talker", False):
+        return SPEC
+    return replace(SPEC, options=tuple(name for name in SPEC.options if name != "speaks"))
 
 
 def preprocess(request: Request) -> Inputs:
@@ -62,7 +81,14 @@ def preprocess(request: Request) -> Inputs:
     reader = processor(request.model)
     parts = _parts(request, reader)
     try:
-        if getattr(reader, "chat_template", None):
+        if request.model.facts.model_type in transcribing.GRANITE:
+            made = transcribing.said(reader, request.text, *(part["audio"] for part in parts))
+        elif request.model.facts.model_type == "voxtral":
+            # Its tokenizer reads the file itself, and writes the conversation as Mistral's do.
+            heard = [{"type": "audio", "path": str(request.given.audio)}] if parts else []
+            turn = {"role": "user", "content": [*heard, {"type": "text", "text": request.text}]}
+            made = reader.apply_chat_template([turn])
+        elif getattr(reader, "chat_template", None):
             content = [*parts, {"type": "text", "text": request.text}]
             made = reader.apply_chat_template(
                 [{"role": "user", "content": content}],
@@ -74,6 +100,8 @@ def preprocess(request: Request) -> Inputs:
         else:
             more = {{"image": "images"}.get(part["type"], part["type"]): part[part["type"]] for part in parts}
             made = reader(text=request.text, **more, return_tensors="pt")
+    except ImportError as error:
+        raise missing(f"{request.model.checkpoint.name} can't read what it was given.", error) from error
     except Exception as error:
         raise InputError(
             "What was given could not be prepared together.",
@@ -84,7 +112,12 @@ def preprocess(request: Request) -> Inputs:
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """Many passes, one a new token; a stop takes effect within a token."""
+    """Many passes, one a new token; a stop takes effect within a token.
+
+    Where the answer is spoken, its ``waveform`` of shape ``(samples,)`` comes besides.
+    """
+    if request.options.speaks and getattr(request.model.model, "has_talker", False):
+        return _spoken(request, inputs)
     more: dict[str, Any] = {}
     if request.model.facts.model_type in TALKERS:
         # Of its models it is the one that thinks whose tokens are counted.
@@ -93,12 +126,32 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
-    """Cut the prompt off and decode the rest without special tokens."""
+    """Cut the prompt off and decode the rest without special tokens; what was spoken comes after it."""
     new_ids = outputs["sequences"][0, _prompt(request, inputs) :]
     text = str(request.tokenizer.decode(new_ids, skip_special_tokens=True))
-    return Outcome(
-        {"new_ids": new_ids, "first_probabilities": outputs["first_logits"].float().softmax(dim=-1)}, (text,)
-    )
+    tensors = {"new_ids": new_ids, "first_probabilities": outputs["first_logits"].float().softmax(dim=-1)}
+    said = (Sound(outputs["waveform"].numpy(), RATE),) if "waveform" in outputs else ()
+    return Outcome(tensors, (text, *said))
+
+
+def _spoken(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    """The model that thinks writes, another reads its hidden states and writes codes, which a third makes a sound."""
+    tokenizer = request.tokenizer
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    with watched(request, _prompt(request, inputs), draws=True) as (settings, first):
+        told = {f"thinker_{name}": value for name, value in settings.items()}
+        told |= {
+            "thinker_pad_token_id": pad,
+            "talker_max_new_tokens": SAID * request.options.max_new_tokens,
+            "talker_stopping_criteria": settings["stopping_criteria"],
+        }
+        # The model that talks refuses a picture's numbers, which the library would hand to each.
+        own = {"pixel_values": "thinker_pixel_values"}
+        tensors = {own.get(name, name): tensor for name, tensor in request.on_device(inputs.tensors).items()}
+        written, waveform = request.model.model.generate(**tensors, **told, generation_mode="audio")
+    # Of the two architectures one gives the ids, the other all that its generate() returns.
+    sequences = getattr(written, "sequences", written)
+    return {"sequences": sequences.cpu(), "first_logits": first[0], "waveform": waveform.float().cpu().reshape(-1)}
 
 
 def _prompt(request: Request, inputs: Inputs) -> int:

@@ -2,7 +2,8 @@
 
 Four kinds of models do it. With CTC an encoder gives each 20 ms a letter or nothing; with an encoder-decoder such as
 Whisper a decoder writes the text, looking at what the encoder heard; a transducer such as Parakeet goes along the sound
-and writes where it hears something; and some are asked for a transcript, see `transcribing`.
+and writes where it hears something; and some are asked for a transcript, see `transcribing`. Pop2Piano, which stands
+among them, writes notes, see `notes`.
 
 References:
     transformers, Pipelines: AutomaticSpeechRecognitionPipeline; Auto Classes: AutoModelForCTC,
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
 from workbench.engine.task import Progress
-from workbench.engine.tasks import speaking, transcribing
+from workbench.engine.tasks import notes, speaking, transcribing
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.processors import feature_extractor
 from workbench.engine.tasks.sounds import SOUND, features, too_short
@@ -55,8 +56,12 @@ def fitted(model: LoadedModel) -> Spec:
     if model.head == "AutoModelForCTC":
         return replace(SPEC, options=("timestamps",))
     kind = model.facts.model_type
+    if kind == notes.ARCHITECTURE:
+        return replace(SPEC, options=("max_new_tokens",))
     told = ("target_language",) if kind in speaking.SEAMLESS else tuple(transcribing.LANGUAGES.get(kind, ()))
-    return replace(SPEC, options=tuple(name for name in SPEC.options if not name.endswith("language") or name in told))
+    unread = {"source_language", "target_language"} - {*told}
+    unread |= {"max_new_tokens"} if kind in transcribing.PACED else set()
+    return replace(SPEC, options=tuple(name for name in SPEC.options if name not in unread))
 
 
 def preprocess(request: Request) -> Inputs:
@@ -65,6 +70,8 @@ def preprocess(request: Request) -> Inputs:
     Raises:
         InputError: There is no sound, it can't be read, or the model can't say when something was said in this way.
     """
+    if _is_piano(request):
+        return notes.preprocess(request)
     wanted = request.options.timestamps
     can: tuple[str, ...] = ("none", "word", "char") if _is_ctc(request) else ("none", "segment", "word")
     if not (_is_ctc(request) or _is_whisper(request)):
@@ -91,6 +98,8 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     Raises:
         InputError: The sound is too short for the model.
     """
+    if _is_piano(request):
+        return notes.forward(request, inputs)
     try:
         return _logits(request, inputs) if _is_ctc(request) else _sequences(request, inputs)
     except RuntimeError as error:
@@ -108,6 +117,8 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
     """
     if _is_ctc(request):
         return _letters(request, outputs)
+    if _is_piano(request):
+        return notes.postprocess(request, inputs, outputs)
     sequences = outputs["sequences"]
     if transcribing.asked(request):
         written = sequences[:, transcribing.prompt(request, inputs) :]
@@ -198,6 +209,8 @@ def _sequences(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     try:
         length = transcribing.prompt(request, inputs) if transcribing.asked(request) else 1
         with watched(request, length) as (settings, _first):
+            if request.model.model.config.model_type in transcribing.PACED:
+                del settings["max_new_tokens"]
             made = request.model.model.generate(**request.on_device(inputs.tensors), **settings, **more)
     except ValueError as error:
         if "max_new_tokens" not in str(error):
@@ -219,6 +232,10 @@ def _sequences(request: Request, inputs: Inputs) -> dict[str, Tensor]:
 
 def _is_ctc(request: Request) -> bool:
     return request.model.head == "AutoModelForCTC"
+
+
+def _is_piano(request: Request) -> bool:
+    return bool(request.model.model.config.model_type == notes.ARCHITECTURE)
 
 
 def _is_whisper(request: Request) -> bool:

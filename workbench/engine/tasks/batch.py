@@ -14,7 +14,7 @@ from workbench.engine.errors import InputError, NotSupported, OutOfMemory, Workb
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.tasks.inputs import Inputs, Request
 from workbench.engine.tokens import padding_token
-from workbench.engine.values import TaskInput, TaskOptions
+from workbench.engine.values import Place, Sound, TaskInput, TaskOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -317,7 +317,14 @@ def _fillings(items: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _texts(items: Sequence[Any]) -> list[dict[str, Any]]:
-    return [{"generated": text} for text in items]
+    text, *places = items
+    corners = ("xmin", "ymin", "xmax", "ymax")
+    told = [
+        {"label": each.label} | {name: getattr(each, name) for name in corners if isinstance(each, Place)}
+        for each in places
+        if not isinstance(each, Sound)
+    ]
+    return [{"generated": text} | place for place in told or [{}]]
 
 
 def _vectors(items: Sequence[Any]) -> list[dict[str, Any]]:
@@ -349,6 +356,18 @@ def _depths(items: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"least": float(each.min()), "mean": float(each.mean()), "most": float(each.max())} for each in items]
 
 
+def _fields(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{name: float(each[..., place].mean()) for place, name in enumerate("xyz")} for each in items]
+
+
+def _readings(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"text read": item.text, "score": item.score} for item in items]
+
+
+def _layouts(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"html": item.html, "score": item.score} for item in items]
+
+
 def _transcripts(items: Sequence[Any]) -> list[dict[str, Any]]:
     text, *chunks = items
     parts = [{"part": chunk.text, "from": chunk.start, "to": chunk.end} for chunk in chunks]
@@ -376,6 +395,9 @@ _LINES: dict[str, Callable[[Sequence[Any]], list[dict[str, Any]]]] = {
     "matches": _matches,
     "depth": _depths,
     "alpha": _depths,
+    "field": _fields,
+    "reading": _readings,
+    "layout": _layouts,
     "transcript": _transcripts,
     "series": _forecasts,
 }

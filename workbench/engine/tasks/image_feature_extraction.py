@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.engine.errors import InputError
+from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.vision import PICTURE, pixels
 from workbench.engine.values import TaskInput
@@ -32,8 +32,19 @@ preprocess = pixels
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """One pass below any head: ``last_hidden_state`` of shape ``(1, patches, hidden)``, or a map ``(1, c, h, w)``."""
-    output = request.model.model.base_model(**request.on_device(inputs.tensors))
+    """One pass below any head: ``last_hidden_state`` of shape ``(1, patches, hidden)``, or a map ``(1, c, h, w)``.
+
+    Raises:
+        NotSupported: The model can't be shown a picture alone.
+    """
+    try:
+        output = request.model.model.base_model(**request.on_device(inputs.tensors))
+    except (TypeError, ValueError) as error:
+        raise NotSupported(
+            f"{request.model.checkpoint.name} makes no vectors of pictures alone.",
+            why=f"The model says: {first_line(error)}",
+            remedy="Choose the task that the checkpoint was made for, or load an encoder of pictures, such as ViT.",
+        ) from error
     found = {"last_hidden_state": output[0].float().cpu()}
     pooled = output.get("pooler_output")
     return found if pooled is None else found | {"pooler_output": pooled.float().cpu()}

@@ -6,9 +6,12 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import workbench.engine.generate.pictures as shown
+from workbench.engine.generate.captions import PROMPTED, TYPES
+from workbench.engine.tasks import captioning
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.tasks.vision import picture
 from workbench.engine.tasks.writing import generated
@@ -16,6 +19,8 @@ from workbench.engine.values import Message, Start, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 
 SPEC = Spec(
@@ -29,8 +34,20 @@ SPEC = Spec(
 )
 
 
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model that needs no text, or tells by marks what is to be done."""
+    kind = model.facts.model_type
+    if kind not in TYPES:
+        return SPEC
+    prompt = "What to do" if kind in PROMPTED else "How the text begins, or nothing"
+    inputs = (("image", "Picture"), ("text", prompt))
+    return replace(SPEC, inputs=inputs, example=TaskInput(PROMPTED.get(kind, "")))
+
+
 def preprocess(request: Request) -> Inputs:
     """Show picture and question as the checkpoint's chat template writes them, or one after the other without one.
+
+    Some models have no mark for the picture in their texts; see `captioning`.
 
     Raises:
         InputError: There is no picture, it can't be read, or there is no question.
@@ -38,6 +55,8 @@ def preprocess(request: Request) -> Inputs:
     """
     import torch
 
+    if _captions(request):
+        return captioning.preprocess(request)
     picture(request)
     check_text(request.text, "question")
     assert request.given.image is not None
@@ -50,14 +69,22 @@ def preprocess(request: Request) -> Inputs:
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     """Many passes, one a new token; a stop takes effect within a token."""
+    if _captions(request):
+        return captioning.forward(request, inputs)
     length = 1 if request.model.encoder_decoder else int(inputs.tensors["input_ids"].shape[1])
     return generated(request, request.on_device(inputs.tensors), length)
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
     """Cut the prompt off and decode the rest without special tokens."""
+    if _captions(request):
+        return captioning.postprocess(request, inputs, outputs)
     length = 1 if request.model.encoder_decoder else int(inputs.tensors["input_ids"].shape[1])
     new_ids = outputs["sequences"][0, length:]
     text = str(request.tokenizer.decode(new_ids, skip_special_tokens=True))
     tensors = {"new_ids": new_ids, "first_probabilities": outputs["first_logits"].float().softmax(dim=-1)}
     return Outcome(tensors, (text,))
+
+
+def _captions(request: Request) -> bool:
+    return request.model.facts.model_type in TYPES

@@ -30,8 +30,8 @@ class Spec:
         inputs: What it is given: the fields of `TaskInput` in order, each with its label.
         options: Fields of `TaskOptions` that apply.
         shows: The kind of its result: ``labels``, ``entities``, ``answer``, ``filled``, ``text``, ``vectors``,
-            ``boxes``, ``masks``, ``points``, ``matches``, ``depth``, ``alpha``, ``transcript``, ``sound``, ``cells``,
-            ``series`` or ``tensors``.
+            ``boxes``, ``masks``, ``points``, ``matches``, ``depth``, ``field``, ``alpha``, ``image``, ``reading``,
+            ``layout``, ``transcript``, ``sound``, ``cells``, ``series`` or ``tensors``.
         example: Something to try it on; a picture or a sound is drawn when it is asked for.
         defaults: Settings that differ from those of `TaskOptions`.
         batches: Whether several inputs can go through the model in one pass: ``rows`` where the outputs have a row

@@ -56,7 +56,7 @@ def record(path: Path, stop: threading.Event, *, task: Task | None = None) -> Pa
         raise NotSupported(
             "Nothing can be recorded.",
             why="The microphone is heard by the package miniaudio, which is not installed.",
-            remedy="Install transformers-workbench[microphone], or record with another program and choose its file.",
+            remedy="Install miniaudio beside this program, or record with another program and choose its file.",
         )
     heard: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     device = _open(heard)

@@ -1,19 +1,21 @@
 """What turns pictures and sounds into tensors: the checkpoint's own image processor and feature extractor.
 
 Where torchvision is installed beside torch, image processors are those that use it, as the library prefers them; else
-those that work with Pillow and numpy alone. The few that the library has only for torchvision are then refused by name.
+those that work with Pillow and numpy alone. What the library has only for a package that is not installed is refused by
+its name.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import re
 import weakref
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported, first_line
+from workbench.engine.processors import missing as missing
+from workbench.engine.processors import wants_torchvision, without_films
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
@@ -81,42 +83,16 @@ def processor(model: LoadedModel) -> Any:
 
     if model.processor is not None:
         return model.processor
-    return _once(model, "more than text", SETTINGS, AutoProcessor.from_pretrained)
 
+    def read(path: Path, **named: Any) -> Any:
+        try:
+            return AutoProcessor.from_pretrained(path, **named)
+        except ImportError as error:
+            if "VideoProcessor" not in str(error):
+                raise
+            return without_films(model.checkpoint, model.model.config)
 
-def missing(what: str, error: BaseException) -> NotSupported:
-    """The refusal of what the library does with a package that is not installed, torchvision above all.
-
-    Args:
-        what: What can't be done, in a sentence.
-        error: What the library said.
-    """
-    said = first_line(error).split(". ")[0].rstrip(".")
-    if not _wants_torchvision(error):
-        named = re.search(r"requires? the ([\w-]+) library", str(error))
-        install = f"Install {named[1]} beside this program, or load" if named else "Load"
-        return NotSupported(
-            what,
-            why=f"The library does it only with a package that is not installed: {said}.",
-            remedy=f"{install} another checkpoint for this task.",
-        )
-    if importlib.util.find_spec("torchvision") is None:
-        return NotSupported(
-            what,
-            why="The library does it with torchvision alone, which is not installed.",
-            remedy="Install torchvision from where your torch came (transformers-workbench[vision]), or load another "
-            "checkpoint.",
-        )
-    return NotSupported(
-        what,
-        why=f"torchvision is installed, but does not work with the torch beside it: {said}.",
-        remedy="Install the torchvision that was built for this torch, from where it came, or remove torchvision.",
-    )
-
-
-def _wants_torchvision(error: BaseException) -> bool:
-    # Some processors name a function of it that was never imported.
-    return "torchvision" in str(error).lower() or (isinstance(error, NameError) and "tvF" in str(error))
+    return _once(model, "more than text", SETTINGS, read)
 
 
 def _once(model: LoadedModel, what: str, file: str, read: Callable[..., Any]) -> Any:
@@ -131,7 +107,7 @@ def _once(model: LoadedModel, what: str, file: str, read: Callable[..., Any]) ->
 
 def _refusal(model: LoadedModel, what: str, file: str, error: Exception) -> NotSupported:
     said = first_line(error)
-    if isinstance(error, ImportError) or _wants_torchvision(error):
+    if isinstance(error, ImportError) or wants_torchvision(error):
         return missing(f"{model.checkpoint.name} can't read {what}.", error)
     if not (model.checkpoint.path / file).is_file() and not (model.checkpoint.path / "processor_config.json").is_file():
         why = f"Its folder has no {file}, which says how {what} are prepared for it."

@@ -34,13 +34,8 @@ SPEC = Spec(
         "AutoModelForAudioXVector",
         "AutoModelForAudioFrameClassification",
         "AutoModelForAudioTokenization",
-        "AutoModelForImageToImage",
         "AutoModelForMaskedImageModeling",
-        "AutoModelForNormalEstimation",
-        "AutoModelForPointmapEstimation",
         "AutoModelForPreTraining",
-        "AutoModelForTableRecognition",
-        "AutoModelForTextRecognition",
         "AutoModel",
     ),
     does="Runs the model on whatever it takes, and shows every tensor that comes out",
@@ -53,6 +48,13 @@ SPEC = Spec(
     shows="tensors",
     example=TaskInput(),
 )
+
+STARTED = (
+    "blenderbot", "blenderbot-small", "longt5", "m2m_100", "marian", "moonshine", "moonshine_streaming", "mt5",
+    "nllb-moe", "pegasus", "pegasus_x", "prophetnet", "speech_to_text", "switch_transformers", "t5", "t5gemma",
+    "t5gemma2", "umt5", "whisper",
+)  # fmt: skip
+"""Architectures whose decoder has to be given something too; others make it of what the encoder reads."""
 
 
 def preprocess(request: Request) -> Inputs:
@@ -79,6 +81,8 @@ def preprocess(request: Request) -> Inputs:
     tensors = {name: tensor for part in parts for name, tensor in part.tensors.items()}
     aside = {name: tensor for part in parts for name, tensor in part.aside.items()}
     takes = set(inspect.signature(request.model.model.forward).parameters)
+    if request.model.facts.model_type in STARTED:
+        tensors |= _start(request)
     if not takes & set(tensors):
         raise NotSupported(
             f"{request.model.checkpoint.name} takes nothing of the kind.",
@@ -122,6 +126,16 @@ def postprocess(_request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) 
     rows = [tensor.float() for tensor in outputs.values() if tensor.numel()]
     summary = [[float(row.min()), float(row.mean()), float(row.max())] for row in rows]
     return Outcome({"least_mean_most": torch.tensor(summary)}, tuple(outputs))
+
+
+def _start(request: Request) -> dict[str, Tensor]:
+    """The token that the decoder begins with, of shape ``(1, 1)``."""
+    import torch
+
+    config = request.model.model.config
+    start = getattr(config, "decoder_start_token_id", None)
+    start = config.pad_token_id if start is None else start
+    return {"decoder_input_ids": torch.tensor([[start]])} if start is not None else {}
 
 
 def _reads_series(model: LoadedModel) -> bool:

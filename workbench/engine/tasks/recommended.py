@@ -1,6 +1,6 @@
 """Checkpoints to begin a task with: well known, small to middling, and free to use (Apache-2.0 or MIT).
 
-Sizes are those of the published model cards and of the headers of their safetensors files.
+Sizes are rounded, and may differ a little from those on the Hub, where a checkpoint shows its own before it is fetched.
 
 References:
     Hugging Face Hub, Model cards
@@ -17,7 +17,7 @@ class Recommended:
 
     Attributes:
         name: ``owner/name``.
-        parameters: In millions, as its card has them.
+        parameters: About how many, in millions.
         licence: ``Apache-2.0`` or ``MIT``.
     """
 
@@ -91,8 +91,11 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
         Recommended("google/vit-base-patch16-224-in21k", 86.4),
     ),
     "visual-question-answering": (Recommended("dandelin/vilt-b32-finetuned-vqa", 118),),
+    "image-to-image": (Recommended("caidas/swin2SR-classical-sr-x2-64", 12.1),),
     "image-text-to-text": (
+        Recommended("florence-community/Florence-2-base", 232, _MIT),
         Recommended("HuggingFaceTB/SmolVLM-256M-Instruct", 256),
+        Recommended("microsoft/trocr-base-printed", 334, _MIT),
         Recommended("HuggingFaceTB/SmolVLM-500M-Instruct", 508),
     ),
     "audio-classification": (Recommended("superb/hubert-base-superb-ks", 94.6),),

@@ -36,6 +36,17 @@ def picture() -> Path:
     return path
 
 
+def small_picture() -> Path:
+    """The picture of `picture` at a quarter of its width and height."""
+    from PIL import Image
+
+    path = data_dir() / "samples" / "house small.png"
+    if not path.is_file():
+        with Image.open(picture()) as image:
+            image.resize((_WIDTH // 4, _HEIGHT // 4)).save(path)
+    return path
+
+
 def turned_picture() -> Path:
     """The picture of `picture`, seen a little turned and from nearer."""
     from PIL import Image
@@ -64,6 +75,39 @@ def trimap() -> Path:
         edges.paste(0, mask=near.point(lambda value: 255 - value))
         edges.paste(255, mask=inside)
         edges.save(path)
+    return path
+
+
+def writing() -> Path:
+    """One line of writing, black on white."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    path = data_dir() / "samples" / "line.png"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.new("RGB", (_WIDTH, 96), "white")
+        ImageDraw.Draw(image).text((24, 22), "Invoice 2024-117", "black", ImageFont.load_default(48))
+        image.save(path)
+    return path
+
+
+def table() -> Path:
+    """A table of three columns whose head is one cell."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    path = data_dir() / "samples" / "table.png"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.new("RGB", (_WIDTH, 280), "white")
+        draw, font = ImageDraw.Draw(image), ImageFont.load_default(24)
+        rows = (("Fruit sold",), ("", "2023", "2024"), ("Apples", "120", "134"), ("Pears", "87", "91"))
+        for row, words in enumerate(rows):
+            wide = 600 // len(words)
+            for column, word in enumerate(words):
+                left, top = 20 + column * wide, 20 + row * 60
+                draw.rectangle((left, top, left + wide, top + 60), outline="black", width=2)
+                draw.text((left + 14, top + 15), word, "black", font)
+        image.save(path)
     return path
 
 

@@ -92,12 +92,11 @@ def save(sound: Sound, path: Path) -> None:
         raise OSError(str(error)) from error
 
 
-def heard(request: Request) -> tuple[Any, np.ndarray]:
-    """The checkpoint's feature extractor, and the sound that was given at the rate it wants.
+def chosen(request: Request) -> Path:
+    """The file of the sound that was given.
 
     Raises:
-        InputError: There is no sound, it can't be read, or nothing of it is left at that rate.
-        NotSupported: The checkpoint has no feature extractor.
+        InputError: There is none.
     """
     if request.given.audio is None:
         raise InputError(
@@ -105,8 +104,19 @@ def heard(request: Request) -> tuple[Any, np.ndarray]:
             why="No file was chosen.",
             remedy="Drop one on the pane, choose one, or take the example.",
         )
+    return request.given.audio
+
+
+def heard(request: Request) -> tuple[Any, np.ndarray]:
+    """The checkpoint's feature extractor, and the sound that was given at the rate it wants.
+
+    Raises:
+        InputError: There is no sound, it can't be read, or nothing of it is left at that rate.
+        NotSupported: The checkpoint has no feature extractor.
+    """
+    path = chosen(request)
     extractor = feature_extractor(request.model)
-    samples = resampled(read(request.given.audio, task=request.task), extractor.sampling_rate)
+    samples = resampled(read(path, task=request.task), extractor.sampling_rate)
     return extractor, samples
 
 

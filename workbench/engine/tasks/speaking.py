@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError, NotSupported, first_line
+from workbench.engine.errors import InputError, first_line
 from workbench.engine.task import Progress
 from workbench.engine.tasks import sounds, vocoders
 from workbench.engine.tasks.inputs import Inputs, Request, check_text, encoded
-from workbench.engine.tasks.processors import feature_extractor
+from workbench.engine.tasks.processors import feature_extractor, missing
 from workbench.engine.tasks.writing import drawing
 
 if TYPE_CHECKING:
@@ -300,11 +300,7 @@ def _conversation_speaks(request: Request, inputs: Inputs) -> dict[str, Tensor]:
         with stoppable(request), drawing(request, True):
             made = request.model.model.generate(**request.on_device(inputs.tensors), **settings)
     except ImportError as error:
-        raise NotSupported(
-            f"{request.model.checkpoint.name} can't speak here.",
-            why=f"The library says: {first_line(error)}",
-            remedy="Install that package beside this program, or load another checkpoint.",
-        ) from error
+        raise missing(f"{request.model.checkpoint.name} can't speak here.", error) from error
     if "audio_latents" in made:
         return {"audio_latents": made.audio_latents, "waveform": reader.decode(made.audio_latents[0])}
     if made.get("audio") is not None:

@@ -94,7 +94,7 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     model = request.model.model
     tensors = request.on_device(inputs.tensors)
     if model.can_generate():
-        with watched(request, 1) as (settings, _first), drawing(request, True):
+        with watched(request, 1, draws=True) as (settings, _first):
             # Whether it draws is for the checkpoint's own generation config to say: music that isn't drawn is dull.
             del settings["do_sample"]
             waveform = model.generate(**tensors, **settings)

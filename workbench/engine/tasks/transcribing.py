@@ -1,7 +1,8 @@
 """Models that are asked for a transcript: in a conversation that their processor writes, or by a language's prompt.
 
 References:
-    transformers, Models: Canary, CohereAsr, FunAsrNano, Qwen3ASR, VibeVoiceAsr, Voxtral, SeamlessM4T
+    transformers, Models: Canary, CohereAsr, FunAsrNano, GlmAsr, GraniteSpeech, MossTranscribeDiarize,
+    Nemotron3_5Transcribe, Qwen3ASR, VibeVoiceAsr, Voxtral, VoxtralRealtime, SeamlessM4T
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.errors import InputError, WorkbenchError, first_line
 from workbench.engine.tasks import sounds
 from workbench.engine.tasks.inputs import Inputs, Request
-from workbench.engine.tasks.processors import processor
+from workbench.engine.tasks.processors import missing, processor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,14 +21,30 @@ LANGUAGES: dict[str, dict[str, str]] = {
     "canary": {"source_language": "source_language", "target_language": "target_language"},
     "cohere_asr": {"source_language": "language"},
     "fun_asr_nano": {"source_language": "language"},
+    "glmasr": {},
+    "kyutai_speech_to_text": {},
+    "granite_speech": {},
+    "granite_speech_plus": {},
+    "moss_transcribe_diarize": {},
+    "nemo_speechlm": {},
     "qwen3_asr": {"source_language": "language"},
     "vibevoice_asr": {},
     "voxtral": {"source_language": "language"},
+    "voxtral_realtime": {},
 }
 """Architectures that are asked, and what their processors call the settings that name a language."""
 
 ENGLISH = {"cohere_asr": {"language": "en"}}
 """What is asked for where the processor wants a language and none was chosen."""
+
+PACED = ("kyutai_speech_to_text", "voxtral_realtime")
+"""Architectures that write a token for each moment of the sound, so that it says how many there are."""
+
+GRANITE = ("granite_speech", "granite_speech_plus")
+"""Architectures whose chat templates write down what is said as it stands, the mark of a sound in front."""
+
+QUESTION = "can you transcribe the speech into a written format?"
+"""What Granite Speech is asked for a transcript with."""
 
 
 def asked(request: Request) -> bool:
@@ -59,10 +76,18 @@ def preprocess(request: Request) -> Inputs:
             made = reader.apply_transcription_request(audio=[samples], format=["wav"], **told)
         elif kind == "cohere_asr":
             made = reader(samples, sampling_rate=extractor.sampling_rate, **told)
+        elif kind in PACED:
+            made = reader(audio=samples, return_tensors="pt")
+        elif kind == "moss_transcribe_diarize":
+            made = reader.apply_transcription_request(audio=samples, return_tensors="pt")
+        elif kind in GRANITE:
+            made = said(reader, QUESTION, samples)
         else:
             made = reader.apply_transcription_request(audio=samples, **told)
     except WorkbenchError:
         raise
+    except ImportError as error:
+        raise missing(f"{request.model.checkpoint.name} can't write down what it hears.", error) from error
     except Exception as error:
         raise InputError(
             "The sound could not be prepared.",
@@ -71,6 +96,20 @@ def preprocess(request: Request) -> Inputs:
         ) from error
     aside = {"samples": torch.from_numpy(samples)[None], "sampling_rate": torch.tensor([extractor.sampling_rate])}
     return Inputs({name: tensor for name, tensor in made.items() if isinstance(tensor, torch.Tensor)}, aside)
+
+
+def said(reader: Any, text: str, samples: Any = None) -> Any:
+    """A text to Granite Speech, with a sound in front of it where there is one.
+
+    Args:
+        reader: The checkpoint's processor.
+        text: What is said.
+        samples: Of shape ``(samples,)``, at the rate that the processor wants.
+    """
+    content = text if samples is None else reader.audio_token + text
+    turns = [{"role": "user", "content": content}]
+    written = reader.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+    return reader(text=written, audio=samples, return_tensors="pt")
 
 
 def prompt(request: Request, inputs: Inputs) -> int:
@@ -84,7 +123,8 @@ def text(request: Request, sequences: Tensor) -> str:
     if len(sequences) == 1:
         return str(request.tokenizer.decode(sequences[0], skip_special_tokens=True))
     parts = [(0, number) for number in range(len(sequences))]
-    language = request.options.source_language or "en"
+    # Of those that are asked, this one alone cuts a long sound.
+    language = request.options.source_language or ENGLISH["cohere_asr"]["language"]
     (whole,) = processor(request.model).decode(
         sequences, skip_special_tokens=True, audio_chunk_index=parts, language=language
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import pictures
-from workbench.engine.tasks.inputs import Inputs, Request
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request
 from workbench.engine.tasks.processors import image_processor, missing
 
 if TYPE_CHECKING:
@@ -84,9 +84,14 @@ def _stacked(value: Any) -> Any:
 
 def passed(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     """One pass: every output that is a tensor, in full precision, on the CPU."""
+    return passed_by(request, inputs, "__call__")
+
+
+def passed_by(request: Request, inputs: Inputs, method: str) -> dict[str, Tensor]:
+    """One pass through a method of the model: every output that is a tensor, in full precision, on the CPU."""
     import torch
 
-    output = request.model.model(**request.on_device(inputs.tensors))
+    output = getattr(request.model.model, method)(**request.on_device(inputs.tensors))
     return {
         name: (tensor.float() if tensor.is_floating_point() else tensor).cpu()
         for name, tensor in output.items()
@@ -123,3 +128,21 @@ def size(inputs: Inputs) -> tuple[int, int]:
     """Height and width of the picture."""
     height, width = inputs.aside["target_size"][0].tolist()
     return int(height), int(width)
+
+
+def field(request: Request, inputs: Inputs, outputs: dict[str, Tensor], method: str, name: str) -> Outcome:
+    """Three numbers a pixel, as the processor makes them in the size of the picture.
+
+    Args:
+        request: Whose processor makes them.
+        inputs: Aside, the picture's size.
+        outputs: Of the model.
+        method: The processor's ``post_process_…`` method.
+        name: Of the tensor ``(3, height, width)`` it gives.
+    """
+    finish = finisher(request, (method,))
+    # Where the picture was filled up, what belongs to it is cut out first.
+    sizes = "source_sizes" if image_processor(request.model).do_pad else "target_sizes"
+    (found,) = finish(Outputs(outputs), **{sizes: [size(inputs)]})
+    values = found[name].float().cpu()
+    return Outcome({name: values}, (values.permute(1, 2, 0).numpy(),))

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+#: Names of what writes inside a model.
+_INSIDE = ("thinker", "language_model", "text_decoder", "text_model")
+
+
 def generated(request: Request, tensors: Mapping[str, Tensor], length: int, **more: Any) -> dict[str, Tensor]:
     """Write new ids with ``generate()``; a stop takes effect within a token.
 
@@ -35,12 +39,13 @@ def generated(request: Request, tensors: Mapping[str, Tensor], length: int, **mo
 
 
 @contextmanager
-def watched(request: Request, length: int) -> Iterator[tuple[dict[str, Any], list[Tensor]]]:
+def watched(request: Request, length: int, *, draws: bool = False) -> Iterator[tuple[dict[str, Any], list[Tensor]]]:
     """Arguments for ``generate`` by the options, under which it can be stopped and draws by the seed.
 
     Args:
         request: Its options say how many tokens, and how each is chosen.
         length: Tokens that the written sequence begins with.
+        draws: Whether something is drawn however each token is chosen.
 
     Yields:
         The arguments, and a list that gets the logits of shape ``(1, vocab)`` of the first new token.
@@ -70,14 +75,16 @@ def watched(request: Request, length: int) -> Iterator[tuple[dict[str, Any], lis
         settings["temperature"] = options.temperature
     if options.num_beams > 1:
         settings["num_beams"] = options.num_beams
-    # Of models that speak besides, one of those inside writes.
-    writer = getattr(request.model.model, "thinker", request.model.model)
-    handle = writer.register_forward_hook(keep_first)
+    # Of models that speak besides, and of some that see, one of those inside writes.
+    model = request.model.model
+    writers = [model, *(getattr(model, name, None) for name in _INSIDE)]
+    handles = [writer.register_forward_hook(keep_first) for writer in writers if isinstance(writer, torch.nn.Module)]
     try:
-        with drawing(request, options.do_sample):
+        with drawing(request, draws or options.do_sample):
             yield settings, first
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 @contextmanager

@@ -1,20 +1,27 @@
 """Zero-shot object detection: where in a picture the things of your labels are.
 
+OWL-ViT may be shown a picture of the thing instead.
+
 References:
     transformers, Pipelines: ZeroShotObjectDetectionPipeline; Minderer et al. 2022, OWL-ViT
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from workbench.engine.generate import pictures
 from workbench.engine.task import Progress
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_labels
-from workbench.engine.tasks.vision import Outputs, finisher, pixels
+from workbench.engine.tasks.processors import image_processor
+from workbench.engine.tasks.vision import Outputs, finisher, passed_by, pixels, prepared
 from workbench.engine.values import Box, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 
 SPEC = Spec(
@@ -29,12 +36,40 @@ SPEC = Spec(
 )
 
 
+SAMPLES: dict[str, Any] = {"other": lambda: None}
+"""The example has labels, which go before a picture of the thing."""
+
+GUIDED = "the thing shown"
+"""What is found by a picture is called."""
+
+_GUIDED_TYPES = ("owlvit", "owlv2")
+OVERLAP = 0.3
+"""From which on two boxes are one; as the documentation has it."""
+
+
+def fitted(model: LoadedModel) -> Spec:
+    """The task with a place for a picture of the thing, where the model may be shown one."""
+    if model.facts.model_type not in _GUIDED_TYPES:
+        return SPEC
+    return replace(SPEC, inputs=(*SPEC.inputs, ("other", "Or, without labels, a picture of the thing")))
+
+
+def guided(given: TaskInput) -> bool:
+    """Whether things are looked for by a picture: there is one, and no label."""
+    return given.other is not None and not any(label.strip() for label in given.labels)
+
+
 def preprocess(request: Request) -> Inputs:
-    """Prepare the picture, and tokenize each label.
+    """Prepare the picture, and tokenize each label; or prepare the picture of the thing as ``query_pixel_values``.
 
     Raises:
         InputError: There is no picture or no label.
     """
+    if guided(request.given):
+        assert request.given.other is not None
+        made = pixels(request)
+        shown = prepared(image_processor(request.model), images=[pictures.read(request.given.other)])
+        return Inputs({**made.tensors, "query_pixel_values": shown["pixel_values"]}, made.aside)
     check_labels(request.given.labels)
     made = pixels(request)
     text = request.tokenizer(
@@ -50,6 +85,8 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     """
     import torch
 
+    if guided(request.given):
+        return passed_by(request, inputs, "image_guided_detection")
     logits, boxes = [], []
     picture = {name: tensor for name, tensor in inputs.tensors.items() if name.startswith("pixel")}
     for index in range(len(request.given.labels)):
@@ -67,6 +104,8 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
     """The processor's boxes for each label, above the threshold, the surest first; ``scores`` are of all of them."""
     import torch
 
+    if guided(request.given):
+        return _shown(request, inputs, outputs)
     finish = finisher(request, ("post_process_object_detection",))
     items, scores = [], []
     for index, label in enumerate(request.given.labels):
@@ -79,3 +118,21 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
                 items.append(Box(label, score, *box.int().tolist()))
     items.sort(key=lambda item: item.score, reverse=True)
     return Outcome({"scores": torch.cat(scores)}, tuple(items[: request.options.top_k]))
+
+
+def _shown(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
+    """The processor's boxes of what looks like the picture of the thing; the best of them scores 1."""
+    import torch
+
+    finish = finisher(request, ("post_process_image_guided_detection",))
+    found = finish(
+        outputs=Outputs({name: tensor.clone() for name, tensor in outputs.items()}),
+        threshold=request.options.threshold,
+        nms_threshold=OVERLAP,
+        target_sizes=inputs.aside["target_size"],
+    )
+    scores = found[0]["scores"] if found else torch.zeros(0)
+    boxes = found[0]["boxes"] if found else ()
+    items = [Box(GUIDED, score, *box.int().tolist()) for score, box in zip(scores.tolist(), boxes, strict=True)]
+    items.sort(key=lambda item: item.score, reverse=True)
+    return Outcome({"scores": scores}, tuple(items[: request.options.top_k]))

@@ -15,7 +15,7 @@ from workbench.engine.values.generation import (
     Start,
     Step,
 )
-from workbench.engine.values.knobs import Sampling, Strategy
+from workbench.engine.values.knobs import Sampling, Strategy, Watermark
 from workbench.engine.values.results import (
     Answer,
     Box,
@@ -24,8 +24,12 @@ from workbench.engine.values.results import (
     Filled,
     Forecast,
     Label,
+    Layout,
+    LayoutCell,
     Match,
+    Place,
     Point,
+    Reading,
     Segment,
     Sound,
     Stage,
@@ -68,14 +72,18 @@ __all__ = [
     "Filled",
     "Forecast",
     "Label",
+    "Layout",
+    "LayoutCell",
     "Listing",
     "Logits",
     "Match",
     "Message",
     "Method",
+    "Place",
     "Point",
     "Positions",
     "ProbeResult",
+    "Reading",
     "Sampling",
     "Segment",
     "Sequenced",
@@ -97,4 +105,5 @@ __all__ = [
     "TrainPoint",
     "TrainResult",
     "TrainSpec",
+    "Watermark",
 ]

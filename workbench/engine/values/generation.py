@@ -127,6 +127,7 @@ class Start:
         dropped: Tokens that were cut off the left end of the prompt so that it fits the context.
         images: Pictures the prompt shows, in its order; their tokens are among those of the encoding, whose text has
             one mark for each.
+        unhealed: The prompt as it was written, where its last token was healed; else empty.
     """
 
     encoding: Encoding
@@ -135,6 +136,12 @@ class Start:
     kept: int = 0
     dropped: int = 0
     images: tuple[Path, ...] = ()
+    unhealed: str = ""
+
+    @property
+    def prompt(self) -> str:
+        """The prompt as it was written."""
+        return self.unhealed or self.encoding.text
 
     @property
     def context_ids(self) -> tuple[int, ...]:

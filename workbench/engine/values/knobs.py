@@ -6,6 +6,36 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Watermark:
+    """A mark that a reader of the text does not see and a detector does, under the names of the library's two configs.
+
+    Attributes:
+        kind: ``green`` (a bias for some tokens, which depend on those in front) or ``synthid`` (a tournament that
+            keeps the chances as they are on average).
+        greenlist_ratio: Share of the vocabulary that is green, between 0 and 1; usually 0.25 to 0.5.
+        bias: Added to the logits of green tokens; usually 0.5 to 2.5.
+        hashing_key: Decides which tokens are green; whoever wants to detect the mark has to know it.
+        seeding_scheme: What that depends on besides: ``lefthash`` (the token in front) or ``selfhash`` (the token
+            itself too).
+        context_width: How many tokens in front it looks at, 1 or more.
+        ngram_len: Of SynthID: on how many tokens, the new one included, the tournament depends, 2 or more.
+        keys: Of SynthID: one for each round of the tournament.
+
+    References:
+        transformers, Generation: WatermarkingConfig, SynthIDTextWatermarkingConfig
+    """
+
+    kind: str = "green"
+    greenlist_ratio: float = 0.25
+    bias: float = 2.0
+    hashing_key: int = 15485863
+    seeding_scheme: str = "lefthash"
+    context_width: int = 1
+    ngram_len: int = 5
+    keys: tuple[int, ...] = (654, 400, 836, 123, 340, 443, 597, 160, 57)
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """The knobs of ``generate()``, under its names; they may be moved while a generation runs.
 
@@ -36,6 +66,7 @@ class Sampling:
         encoder_repetition_penalty: Above 1 favours tokens of the encoder's input; 1.0 is off. Encoder-decoders only.
         encoder_no_repeat_ngram_size: No sequence of so many tokens of the encoder's input comes; 0 is off.
         remove_invalid_values: Replace NaN by 0 and infinities by the largest numbers, as the library does.
+        watermarking_config: The mark that the text bears, read once, when a generation starts; None is off.
         renormalize_logits: Turn the scores into log-probabilities at the end.
 
     References:
@@ -66,6 +97,7 @@ class Sampling:
     encoder_repetition_penalty: float = 1.0
     encoder_no_repeat_ngram_size: int = 0
     remove_invalid_values: bool = False
+    watermarking_config: Watermark | None = None
     renormalize_logits: bool = False
 
 
@@ -81,7 +113,11 @@ class Strategy:
         num_return_sequences: Sequences to give, side by side.
         prompt_lookup_num_tokens: Tokens guessed ahead by looking them up in the text so far; 0 is off.
         assisted: Whether a second, smaller model guesses ahead.
-        num_assistant_tokens: How many it guesses at a time.
+        assistant_early_exit: Layers after which the model itself guesses ahead, leaving out those above; 0 is off.
+        num_assistant_tokens: How many the second model, or the model's own lower layers, guess at a time.
+        use_mtp: Whether the layers for multi-token prediction, which some checkpoints come with, guess ahead.
+        token_healing: Whether the last token of a plain prompt may become a longer one that begins like it. It acts
+            where a run starts from a text; see `workbench.engine.generate.healing`.
         guidance_scale: Classifier-free guidance: how much the prompt counts against ``negative_prompt``; 1.0 is off.
         negative_prompt: What guidance leads away from; empty means no prompt at all.
         stop_strings: The run ends when the new text holds one of them.
@@ -102,7 +138,10 @@ class Strategy:
     num_return_sequences: int = 1
     prompt_lookup_num_tokens: int = 0
     assisted: bool = False
+    assistant_early_exit: int = 0
     num_assistant_tokens: int = 20
+    use_mtp: bool = False
+    token_healing: bool = False
     guidance_scale: float = 1.0
     negative_prompt: str = ""
     stop_strings: tuple[str, ...] = ()
@@ -110,3 +149,8 @@ class Strategy:
     tokens_per_second: float = 0.0
     threads: int = 0
     compiled: bool = False
+
+    @property
+    def guesses(self) -> bool:
+        """Whether tokens are guessed ahead, and several checked in one pass."""
+        return bool(self.prompt_lookup_num_tokens or self.assisted or self.assistant_early_exit or self.use_mtp)

@@ -138,6 +138,52 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a picture a text says that something is: its name, and its corners in pixels from the top left."""
+
+    label: str
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A line of writing: the text, how sure it is on the whole, and each of its letters with its probability."""
+
+    text: str
+    score: float
+    letters: tuple[Label, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutCell:
+    """A cell: the row and the column it begins at, from 0, how many of each it takes, and whether it is of the head."""
+
+    row: int
+    column: int
+    rows: int
+    columns: int
+    header: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The shape of a table.
+
+    Attributes:
+        html: As the model wrote it.
+        score: The mean probability of its pieces.
+        cells: In the order they were written.
+    """
+
+    html: str
+    score: float
+    cells: tuple[LayoutCell, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A part of a transcript with the seconds it was said at; the end is None where the model did not say."""
 
@@ -225,6 +271,7 @@ class TaskOptions:
         stability: How little a mask may change with its threshold to be kept, in ``[0, 1]``.
         frequency: How far the moments of a series are apart: ``high`` (a day or less), ``medium`` (a week or a month)
             or ``low`` (more).
+        speaks: Whether a model that can do so says its answer besides writing it.
     """
 
     top_k: int | None = 5
@@ -252,6 +299,7 @@ class TaskOptions:
     points_per_side: int = 32
     stability: float = 0.95
     frequency: str = "high"
+    speaks: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -25,7 +25,7 @@ class AdviceButton(QPushButton):
             self,
             "tasks.recommended",
             "Checkpoints",
-            "Well-known checkpoints for this task, with their sizes; a click looks for one in Hub",
+            "Well-known checkpoints for this task, with about how large they are; a click looks for one in Hub",
         )
         self._menu = QMenu(self)
         self._menu.setObjectName("tasks.recommended_menu")
@@ -52,4 +52,4 @@ class AdviceButton(QPushButton):
 
 def _words(each: Recommended) -> str:
     size = f"{each.parameters:,.1f}" if each.parameters < 100 else f"{each.parameters:,.0f}"
-    return f"{each.name}   {size} million parameters, {each.parameters * 4:,.0f} MB in float32   {each.licence}"
+    return f"{each.name}   about {size} million parameters, {each.parameters * 4:,.0f} MB in float32   {each.licence}"

@@ -23,12 +23,13 @@ from workbench.widgets.theme import set_role
 from workbench.widgets.visible_text import drawable
 
 
-class _Marked(QStyledItemDelegate):
+class Marked(QStyledItemDelegate):
     """Draws bold cells on the soft accent; a style sheet would draw over a BackgroundRole."""
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
     ) -> None:
+        """Fill the cell first where its words are bold."""
         self.initStyleOption(option, index)
         if option.font.bold():
             painter.fillRect(option.rect, QColor(theme.current().accent_soft))
@@ -48,7 +49,7 @@ class CellsView(QWidget):
         self._table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self._table.setTabKeyNavigation(False)
         self._table.setAlternatingRowColors(False)
-        self._table.setItemDelegate(_Marked(self._table))
+        self._table.setItemDelegate(Marked(self._table))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._answer)

@@ -165,6 +165,7 @@ def _rows() -> dict[str, _Row]:
             "Divides the logits before a token is drawn; usually 0.2 to 1.5",
         ),
         "seed": _whole("seed", "Seed", 0, 2**31 - 1, start.seed, "The same seed draws the same tokens"),
+        "speaks": _check("speaks", "Speak", "Say the answer besides writing it, which takes far longer"),
         "pooling": _choice(
             "pooling", "Pooling", ("mean", "cls", "max", "last"),
             "How hidden states become one vector: their mean, that of the first position (cls), their maximum, or that "

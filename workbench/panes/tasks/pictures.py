@@ -1,4 +1,4 @@
-"""Results on a picture: boxes and masks over it with a switch for each label, a map of depth, a thing cut out of it."""
+"""Results on a picture: boxes and masks over it with a switch for each label, points matched, a thing cut out."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QIcon, QImage, QPainter, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QListWidgetItem, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QListWidget, QListWidgetItem, QSplitter, QVBoxLayout, QWidget
 
 from workbench.engine.task import Task
 from workbench.engine.tasks import videos
-from workbench.engine.values import TaskResult
+from workbench.engine.values import Segment, TaskResult
 from workbench.widgets import pictures, theme
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.match_view import Line, MatchView
 from workbench.widgets.naming import named
-from workbench.widgets.picture_view import Overlay, PictureView, to_colors, to_image
+from workbench.widgets.picture_view import Overlay, PictureView, to_image
 from workbench.widgets.probability_table import format_percent
 from workbench.widgets.theme import px, set_role
 from workbench.widgets.visible_text import drawable
@@ -27,14 +27,18 @@ _SIDE = 1600
 
 
 class FoundView(QSplitter):
-    """The picture with what was found in it, and the labels beside it, each with a switch."""
+    """The picture with what was found in it, and the labels beside it, each with a switch.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Args:
+        name: First part of the object names: the picture's own, and ``name_labels``.
+    """
+
+    def __init__(self, name: str = "tasks.found", parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
-        self._picture = named(PictureView(), "tasks.found", "Picture", "What was found, drawn over the picture")
+        self._picture = named(PictureView(), name, "Picture", "What was found, drawn over the picture")
         self._labels = named(
             QListWidget(),
-            "tasks.found_labels",
+            f"{name}_labels",
             "Found",
             "Each label with how much of it there is; untick to hide",
         )
@@ -81,6 +85,17 @@ class FoundView(QSplitter):
         self._show(result, picture, overlays, shares)
         return "; ".join(each.words for each in overlays) or "No part was found above the threshold"
 
+    def show_places(self, result: TaskResult, picture: QImage) -> str:
+        """Show where the things are that a text names, and say them in words."""
+        overlays = [
+            Overlay(each.label, each.label, mask=each.mask)
+            if isinstance(each, Segment)
+            else Overlay(each.label, each.label, (each.xmin, each.ymin, each.xmax, each.ymax))
+            for each in result.items[1:]
+        ]
+        self._show(result, picture, overlays, {})
+        return "; ".join(each.words for each in overlays)
+
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
         super().changeEvent(event)
@@ -88,7 +103,7 @@ class FoundView(QSplitter):
             self._tint()
 
     def _show(self, result: TaskResult, picture: QImage, overlays: Sequence[Overlay], shares: dict[str, float]) -> None:
-        _show_picture(self._picture, result, picture)
+        show_picture(self._picture, result, picture)
         self._picture.set_hidden(())
         self._picture.set_overlays(overlays)
         self._labels.blockSignals(True)
@@ -154,57 +169,6 @@ class MatchesView(QSplitter):
         return f"{len(lines):,} matches" if lines else "No match was found above the threshold"
 
 
-class DepthView(QWidget):
-    """The picture, its depth in colours, and what the colours mean."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._depth: np.ndarray | None = None
-        self._picture = named(PictureView(), "tasks.depth_picture", "Picture", "The picture itself")
-        self._map = named(PictureView(), "tasks.depth_map", "Depth", "The predicted depth of each pixel")
-        self._range = named(
-            QLabel(), "tasks.depth_range", "Range", "The least and the largest value, and how each looks"
-        )
-        set_role(self._range, "muted")
-        self._scale = PictureView()
-        self._scale.setFixedHeight(px(self, 12))
-        views = QSplitter(Qt.Orientation.Horizontal)
-        views.addWidget(self._picture)
-        views.addWidget(self._map)
-        views.setChildrenCollapsible(False)
-        legend = QHBoxLayout()
-        legend.addWidget(self._range)
-        legend.addWidget(self._scale, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(views, 1)
-        column.addLayout(legend)
-
-    def show_result(self, result: TaskResult, picture: QImage) -> str:
-        """Show a result, and say it in words."""
-        (self._depth,) = result.items
-        _show_picture(self._picture, result, picture)
-        least, most = float(self._depth.min()), float(self._depth.max())
-        words = f"{least:.4g} (pale) to {most:.4g} (strong)"
-        self._range.setText(words)
-        self._tint()
-        return f"Depth from {words}"
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Follow the theme."""
-        super().changeEvent(event)
-        if event.type() in theme.CHANGES and hasattr(self, "_range"):
-            self._scale.setFixedHeight(px(self, 12))
-            self._tint()
-
-    def _tint(self) -> None:
-        if self._depth is None:
-            return
-        step = max(1, max(self._depth.shape) // 1024)
-        self._map.set_picture(to_colors(self._depth[::step, ::step]))
-        self._scale.set_picture(to_colors(np.linspace(0.0, 1.0, 512)[None].repeat(4, axis=0)))
-
-
 class CutOutView(QWidget):
     """The thing that was cut out, over a chequered ground, and how much of each pixel belongs to it."""
 
@@ -228,17 +192,17 @@ class CutOutView(QWidget):
     def show_result(self, result: TaskResult, picture: QImage) -> str:
         """Show a result, and say it in words."""
         (alpha,) = result.items
-        grey = (alpha.clip(0.0, 1.0) * 255).round().astype(np.uint8)
-        veil = to_image(grey[..., None].repeat(3, axis=2))
-        _show_picture(self._alpha, result, veil)
-        small = veil.scaled(picture.size()).convertToFormat(QImage.Format.Format_Grayscale8)
+        grey = (alpha.clip(0.0, 1.0) * 255).round().astype(np.uint8, order="C")
+        height, width = grey.shape
+        veil = QImage(grey.data, width, height, width, QImage.Format.Format_Grayscale8).scaled(picture.size()).copy()
+        show_picture(self._alpha, result, veil)
         cut = picture.convertToFormat(QImage.Format.Format_ARGB32)
-        cut.setAlphaChannel(small)
+        cut.setAlphaChannel(veil)
         ground = _chequered(picture.size(), px(self, 12))
         painter = QPainter(ground)
         painter.drawImage(0, 0, cut)
         painter.end()
-        _show_picture(self._cut, result, ground)
+        show_picture(self._cut, result, ground)
         words = f"The thing takes {format_percent(float(alpha.mean()))} of the picture"
         self._share.setText(words)
         return words
@@ -276,7 +240,8 @@ def strip(path: Path, *, task: Task) -> QImage:
     return to_image(videos.strip(path, task=task))
 
 
-def _show_picture(view: PictureView, result: TaskResult, picture: QImage) -> None:
+def show_picture(view: PictureView, result: TaskResult, picture: QImage) -> None:
+    """Show a copy of the picture that a result is of; overlays are measured in its own pixels."""
     sizes = [tensor.values for tensor in result.stages[0].tensors if tensor.name == "target_size"]
     height, width = (int(each) for each in sizes[0][0])
     view.set_picture(picture, (width, height))

@@ -18,12 +18,14 @@ from PySide6.QtWidgets import (
 
 from workbench.engine import tasks
 from workbench.engine.tasks.projection import PROJECTIONS
-from workbench.engine.values import TaskResult
+from workbench.engine.values import Sound, TaskResult
 from workbench.panes.tasks.answer import AnswerView
 from workbench.panes.tasks.cells import CellsView
 from workbench.panes.tasks.forecast import ForecastView
 from workbench.panes.tasks.many import ManyView
-from workbench.panes.tasks.pictures import CutOutView, DepthView, FoundView, MatchesView
+from workbench.panes.tasks.maps import DepthView, FieldView
+from workbench.panes.tasks.pages import LayoutView, MadeView, ReadingView
+from workbench.panes.tasks.pictures import CutOutView, FoundView, MatchesView
 from workbench.panes.tasks.similarity import SimilarityView
 from workbench.panes.tasks.sound import SpokenView, TranscriptView
 from workbench.widgets import theme
@@ -95,6 +97,19 @@ class ResultView(QStackedWidget):
         self._generated = named(
             ContinuedText(), "tasks.generated", "Generated text", "The text as it goes on; what is new is tinted"
         )
+        self._said = named(
+            ContinuedText(),
+            "tasks.placed_text",
+            "Text",
+            "What was written; what it names is drawn in the picture below",
+        )
+        self._named_places = FoundView("tasks.placed")
+        self._placed = QSplitter(Qt.Orientation.Vertical)
+        self._placed.addWidget(self._said)
+        self._placed.addWidget(self._named_places)
+        self._placed.setStretchFactor(0, 1)
+        self._placed.setStretchFactor(1, 3)
+        self._placed.setChildrenCollapsible(False)
         self._similarity = SimilarityView()
         self._embedding = TensorGrid("tasks.embedding")
         self._vector = QLabel()
@@ -124,7 +139,11 @@ class ResultView(QStackedWidget):
         self._picture = QImage()
         self._found = FoundView()
         self._depth = DepthView()
+        self._field = FieldView()
         self._cut_out = CutOutView()
+        self._made = MadeView()
+        self._reading = ReadingView()
+        self._layout = LayoutView()
         self._transcript = TranscriptView()
         self._spoken = SpokenView()
         self._cells = CellsView()
@@ -141,12 +160,17 @@ class ResultView(QStackedWidget):
             self._tagged,
             self._filled,
             self._generated,
+            self._placed,
             self._similarity,
             self._alone,
             self._answer,
             self._found,
             self._depth,
+            self._field,
             self._cut_out,
+            self._made,
+            self._reading,
+            self._layout,
             self._transcript,
             self._spoken,
             self._cells,
@@ -193,7 +217,11 @@ class ResultView(QStackedWidget):
             "matches": self._show_matches,
             "tensors": self._show_tensors,
             "depth": self._show_depth,
+            "field": self._show_field,
             "alpha": self._show_alpha,
+            "image": self._show_image,
+            "reading": self._show_reading,
+            "layout": self._show_layout,
             "transcript": self._show_transcript,
             "sound": self._show_sound,
             "cells": self._show_cells,
@@ -262,6 +290,22 @@ class ResultView(QStackedWidget):
         self.setCurrentWidget(self._depth)
         return self._depth.show_result(result, self._picture)
 
+    def _show_field(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._field)
+        return self._field.show_result(result, self._picture)
+
+    def _show_image(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._made)
+        return self._made.show_result(result, self._picture)
+
+    def _show_reading(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._reading)
+        return self._reading.show_result(result, self._picture)
+
+    def _show_layout(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._layout)
+        return self._layout.show_result(result, self._picture)
+
     def _show_alpha(self, result: TaskResult) -> str:
         self.setCurrentWidget(self._cut_out)
         return self._cut_out.show_result(result, self._picture)
@@ -294,7 +338,14 @@ class ResultView(QStackedWidget):
         return "; ".join(f"{item.token} {format_percent(item.score)}" for item in result.items)
 
     def _show_generated(self, result: TaskResult) -> str:
-        (text,) = result.items
+        text, *places = result.items
+        if places and isinstance(places[0], Sound):
+            self.setCurrentWidget(self._spoken)
+            return self._spoken.show_result(result)
+        if places:
+            self._said.set_texts("", text)
+            self.setCurrentWidget(self._placed)
+            return f"{text} ({self._named_places.show_places(result, self._picture)})"
         # A decoder goes on with the text it was given; what reads and then writes begins anew.
         goes_on = "AutoModelForCausalLM" in tasks.spec(result.task).heads
         self._generated.set_texts(result.text if goes_on else "", text)

@@ -52,13 +52,17 @@ class TranscriptView(QSplitter):
 
 
 class SpokenView(QWidget):
-    """A sound that was made: its wave, and what can be done with it."""
+    """A sound that was made: its wave, what can be done with it, and the text that it says where that was made too."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._sound: Sound | None = None
         self._folder: QTemporaryDir | None = None
         self._wave = named(Waveform(), "tasks.spoken", "Sound", "What was made, over its seconds")
+        self._words = named(
+            QPlainTextEdit(), "tasks.spoken_text", "What it says", "The text that was written, and said"
+        )
+        self._words.setReadOnly(True)
         self._about = set_role(QLabel(), "muted")
         self._play = named(QPushButton("Play"), "tasks.play", "Play", "Play it with the system's player")
         icons.put(self._play, "play")
@@ -70,6 +74,7 @@ class SpokenView(QWidget):
         row.addWidget(self._about, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._words, 1)
         column.addWidget(self._wave, 1)
         column.addLayout(row)
         self._play.clicked.connect(self._on_play)
@@ -77,11 +82,13 @@ class SpokenView(QWidget):
 
     def show_result(self, result: TaskResult) -> str:
         """Show a result, and say it in words."""
-        (self._sound,) = result.items
+        *said, self._sound = result.items
+        self._words.setPlainText(drawable("".join(said)))
+        self._words.setVisible(bool(said))
         self._wave.set_samples(self._sound.samples, self._sound.rate)
         words = f"{self._wave.seconds:.2f} seconds at {self._sound.rate:,} samples a second"
         self._about.setText(words)
-        return words
+        return f"{said[0]} ({words})" if said else words
 
     def _on_play(self) -> None:
         if self._sound is None:

@@ -168,6 +168,14 @@ def drawn(tensor: TensorView) -> np.ndarray | None:
         # Whisper has a row a band, others a row a moment; time goes to the right in both.
         bands = values[0] if values.shape[1] < values.shape[2] else values[0].T
         return to_colors(bands[::-1])
+    if tensor.name == "picture" and values.ndim == 3:
+        return values
+    if tensor.name in ("reconstruction", "normals", "pointmaps", "pointmap") and values.shape[-3:-2] == (3,):
+        drawing = values.reshape(-1, *values.shape[-3:])[0]
+        least = drawing.min(axis=(1, 2), keepdims=True)
+        most = drawing.max(axis=(1, 2), keepdims=True)
+        spread = (drawing - least) / np.where(most > least, most - least, 1.0)
+        return (spread * 255).astype(np.uint8).transpose(1, 2, 0)
     if tensor.name in ("predicted_depth", "alphas", "alpha") and np.squeeze(values).ndim == 2:
         return to_colors(np.squeeze(values))
     return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import checkpoint_lines, imported, model_lines, script, seed_lines, tokenizer_lines
-from workbench.engine.codegen.task import anything, audio, pairs, points, rarer, sequences, series, text, vision
+from workbench.engine.codegen.task import anything, audio, pages, pairs, points, rarer, sequences, series, text, vision
 from workbench.engine.codegen.task.rows import loop, marked, reading
 from workbench.engine.errors import NotSupported
 from workbench.engine.tasks import head_for, spec
@@ -26,6 +26,7 @@ _SCRIPTS = {
     **sequences.SCRIPTS,
     **vision.SCRIPTS,
     **points.SCRIPTS,
+    **pages.SCRIPTS,
     **audio.SCRIPTS,
     **rarer.SCRIPTS,
     **anything.SCRIPTS,
@@ -136,7 +137,7 @@ def _put_together(
     blocks: Sequence[Sequence[str]],
     more: Sequence[str] = (),
 ) -> str:
-    head = head if head in spec(name).heads else head_for(name)
+    head = head if head in (*spec(name).heads, *made.heads) else head_for(name)
     classes = sorted([head, *(_LOADS[each] for each in made.loads), *made.classes(options)])
     seed = seed_lines(head)
     needed = [*made.imports(given, options), *more, *(["import torch"] if seed else [])]

@@ -5,27 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.engine.codegen.script import assign, call
-from workbench.engine.codegen.task import audio, points, rarer, sequences, series, speech, vision
-from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, answers, torch_when_sampling
-from workbench.engine.errors import CheckpointError
-from workbench.engine.facts import read_config
-from workbench.engine.tasks.any_to_any import TALKERS
+from workbench.engine.codegen.script import assign, call, model_type_of
+from workbench.engine.codegen.task import audio, captions, pages, points, rarer, sequences, series, speech, vision
+from workbench.engine.codegen.task.parts import PAD, PRINT_LABELS, Script, answers, torch_when_sampling
+from workbench.engine.generate.captions import TYPES
+from workbench.engine.tasks.any_to_any import RATE, SAID, TALKERS
+from workbench.engine.tasks.image_to_image import FLATTENS
+from workbench.engine.tasks.notes import ARCHITECTURE
 from workbench.engine.tasks.processors import takes_films
+from workbench.engine.tasks.raw_outputs import STARTED
 from workbench.engine.tasks.series import ARCHITECTURES
 from workbench.engine.tasks.speaking import SEAMLESS
-from workbench.engine.tasks.transcribing import LANGUAGES
+from workbench.engine.tasks.transcribing import GRANITE, LANGUAGES
+from workbench.engine.tasks.zero_shot_object_detection import guided
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
 
 
-def _given_any(given: TaskInput) -> list[str]:
+def _given_any(given: TaskInput, model_type: str = "") -> list[str]:
     lines = assign("text", given.text)
     if given.image is not None:
         lines += vision.given_picture(given)
     if given.audio is not None:
-        lines += audio.given_to_processor(given)
+        lines += audio.given_to_processor(given, model_type)
     return lines
 
 
@@ -54,7 +57,55 @@ def _any(given: TaskInput, options: TaskOptions, *more: str) -> list[list[str]]:
 
 
 def _thought(given: TaskInput, options: TaskOptions) -> list[list[str]]:
-    return _any(given, options, 'generation_mode="text"', f"thinker_max_new_tokens={options.max_new_tokens}")
+    if not options.speaks:
+        return _any(given, options, 'generation_mode="text"', f"thinker_max_new_tokens={options.max_new_tokens}")
+    prepared, _, finished = _any(given, options)
+    told = {"max_new_tokens": options.max_new_tokens, "do_sample": options.do_sample, "pad_token_id": "pad_token_id"}
+    told |= {"temperature": options.temperature} if options.do_sample else {}
+    told |= {"num_beams": options.num_beams} if options.num_beams > 1 else {}
+    thinks = [f"thinker_{name}={value}" for name, value in told.items()]
+    talks = [f"talker_max_new_tokens={SAID * options.max_new_tokens}", 'generation_mode="audio"']
+    return [
+        prepared,
+        [
+            "# 2. Forward: one of its models writes, the others say what it wrote",
+            "tokenizer = processor.tokenizer",
+            PAD,
+            f"torch.manual_seed({options.seed})",
+            *(['inputs["thinker_pixel_values"] = inputs.pop("pixel_values")'] if given.image is not None else []),
+            *call("written, waveform = model.generate(", ["**inputs", *thinks, *talks]),
+            'sequences = getattr(written, "sequences", written)',
+        ],
+        [*finished, f'soundfile.write("answer.wav", waveform.float().cpu().reshape(-1).numpy(), {RATE})'],
+    ]
+
+
+def _thought_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
+    more = ("import soundfile", "import torch") if options.speaks else ()
+    return tuple(dict.fromkeys((*_any_imports(given, options), *more)))
+
+
+def _said(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    prepared = audio.said("text", given.audio is not None)
+    moved = "inputs = inputs.to(model.device, dtype=model.dtype)"
+    return [["# 1. Preprocess: the text as the chat template shows it", *prepared, moved], *answers(options)]
+
+
+def _given_voxtral(given: TaskInput) -> list[str]:
+    return [*assign("text", given.text), *(assign("path", str(given.audio)) if given.audio is not None else [])]
+
+
+def _voxtral(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    heard = ['{"type": "audio", "path": path}'] if given.audio is not None else []
+    return [
+        [
+            "# 1. Preprocess: its tokenizer reads the sound itself, and writes the conversation as Mistral's do",
+            *call("content = [", [*heard, '{"type": "text", "text": text}'], "]"),
+            'inputs = processor.apply_chat_template([{"role": "user", "content": content}])',
+            "inputs = inputs.to(model.device, dtype=model.dtype)",
+        ],
+        *answers(options),
+    ]
 
 
 def _any_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
@@ -130,6 +181,17 @@ def _raw(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
+def _raw_started(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    (*prepared, takes, moved), *rest = _raw(given, options)
+    begins = [
+        "# The decoder is given the token that it begins with",
+        'start = getattr(model.config, "decoder_start_token_id", None)',
+        "start = model.config.pad_token_id if start is None else start",
+        'inputs["decoder_input_ids"] = torch.tensor([[start]])',
+    ]
+    return [[*prepared, *begins, takes, moved], *rest]
+
+
 def _raw_imports(given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
     lines = ["import inspect", "import torch"]
     if given.image is not None:
@@ -196,44 +258,53 @@ SCRIPTS: dict[str, Script] = {
 """By the name of the task."""
 
 
-def _model_type(checkpoint: Checkpoint) -> str:
-    try:
-        return str(read_config(checkpoint.path, checkpoint.name).get("model_type", ""))
-    except CheckpointError:
-        return ""
-
-
 _SPOKEN = Script("Speak a text with a voice.", _given_voice, _spoken, _voice_imports, classes=_vocoder)
 
 
 def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint) -> Script:
     """The script of a task for what was given, and for checkpoints that are used in another way than others."""
-    if name == "image-segmentation" and _model_type(checkpoint) == "oneformer":
+    if name == "image-segmentation" and model_type_of(checkpoint) == "oneformer":
         return replace(
             made, blocks=vision.told_in_words, imports=_told_imports, loads=("tokenizer",), classes=_pictures
         )
-    if name == "document-question-answering" and _model_type(checkpoint) == "layoutlmv3":
+    if name == "document-question-answering" and model_type_of(checkpoint) == "layoutlmv3":
         loads = rarer.BOTH if given.image is not None else ("tokenizer",)
         return replace(
             made, given=rarer.given_seen_page, blocks=rarer.seen_page, imports=rarer.seen_page_imports, loads=loads
         )
-    if name == "visual-question-answering" and _model_type(checkpoint) == "blip":
+    if name == "visual-question-answering" and model_type_of(checkpoint) == "blip":
         return replace(made, blocks=rarer.written_answer)
-    if name == "raw-outputs" and _model_type(checkpoint) in ARCHITECTURES:
+    if name == "raw-outputs" and model_type_of(checkpoint) in ARCHITECTURES:
         return series.RAW
-    if name == "image-matting" and _model_type(checkpoint) != "vitmatte":
+    if name == "image-matting" and model_type_of(checkpoint) != "vitmatte":
         return replace(made, given=vision.given_picture, blocks=points.untold_matting)
+    if name == "image-text-to-text" and model_type_of(checkpoint) in TYPES:
+        return captions.script(model_type_of(checkpoint), checkpoint.path)
+    if name == "zero-shot-object-detection" and guided(given):
+        return replace(made, given=pages.given_shown, blocks=pages.shown_objects, loads=("image_processor",))
+    if name == "image-to-image" and model_type_of(checkpoint) in FLATTENS:
+        return replace(made, blocks=pages.flattened)
     if name == "video-classification" and takes_films(checkpoint):
         return replace(made, blocks=points.whole_video, loads=("video_processor",))
+    if name == "raw-outputs" and model_type_of(checkpoint) in STARTED:
+        return replace(made, blocks=_raw_started, loads=tuple(_raw_parts(given)))
     if name == "raw-outputs":
         return replace(made, loads=tuple(_raw_parts(given)))
-    if name == "translation" and _model_type(checkpoint) in SEAMLESS:
+    if name == "translation" and model_type_of(checkpoint) in SEAMLESS:
         return replace(made, blocks=sequences.told)
-    if name == "any-to-any" and _model_type(checkpoint) in TALKERS:
-        return replace(made, blocks=_thought)
-    if name == "automatic-speech-recognition" and _model_type(checkpoint) in LANGUAGES:
-        return audio.asked(_model_type(checkpoint))
+    if name == "any-to-any" and model_type_of(checkpoint) in TALKERS:
+        return replace(made, blocks=_thought, imports=_thought_imports)
+    if name == "any-to-any" and model_type_of(checkpoint) in audio.BY_OTHER_NAME:
+        model_type = model_type_of(checkpoint)
+        blocks = _said if model_type in GRANITE else made.blocks
+        return replace(made, given=lambda given: _given_any(given, model_type), blocks=blocks)
+    if name == "any-to-any" and model_type_of(checkpoint) == "voxtral":
+        return replace(made, given=_given_voxtral, blocks=_voxtral, imports=torch_when_sampling)
+    if name == "automatic-speech-recognition" and model_type_of(checkpoint) == ARCHITECTURE:
+        return audio.PIANO
+    if name == "automatic-speech-recognition" and model_type_of(checkpoint) in LANGUAGES:
+        return audio.asked(model_type_of(checkpoint))
     if name == "text-to-audio":
-        spoken = speech.BY_TYPE.get(_model_type(checkpoint), made)
+        spoken = speech.BY_TYPE.get(model_type_of(checkpoint), made)
         return _SPOKEN if spoken is made and given.voice is not None else spoken
     return made

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
 from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, given_text, threshold, writes
+from workbench.engine.tasks.any_to_any import ALSO
 from workbench.engine.tasks.automatic_speech_recognition import PART, SHARED
-from workbench.engine.tasks.transcribing import ENGLISH, LANGUAGES
+from workbench.engine.tasks.notes import RATE
+from workbench.engine.tasks.transcribing import ENGLISH, GRANITE, LANGUAGES, PACED, QUESTION
 
 if TYPE_CHECKING:
     from workbench.engine.values import TaskInput, TaskOptions
+
+BY_OTHER_NAME = ("granite_speech", "granite_speech_plus", "phi4_multimodal")
+"""Architectures whose processors call their feature extractor an audio processor."""
 
 _READ = [
     'samples, rate = soundfile.read(path, dtype="float32", always_2d=True)',
@@ -97,9 +102,26 @@ def _recognition(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
-def given_to_processor(given: TaskInput) -> list[str]:
+def given_to_processor(given: TaskInput, model_type: str) -> list[str]:
     """As `given_sound`, at the rate that the script's ``processor`` says."""
-    return [line.replace("feature_extractor.", "processor.feature_extractor.") for line in given_sound(given)]
+    part = "audio_processor" if model_type in BY_OTHER_NAME else "feature_extractor"
+    return [line.replace("feature_extractor.", f"processor.{part}.") for line in given_sound(given)]
+
+
+def said(text: str, heard: bool) -> list[str]:
+    """``inputs = …`` for Granite Speech: a text, in front of it the sound where there is one.
+
+    Args:
+        text: An expression for it.
+        heard: Whether there are ``samples``.
+    """
+    content = f"processor.audio_token + {text}" if heard else text
+    arguments = ["text=prompt", *(["audio=samples"] if heard else []), 'return_tensors="pt"']
+    return [
+        *call("turns = [", [f'{{"role": "user", "content": {content}}}'], "]"),
+        *call("prompt = processor.apply_chat_template(", ["turns", "add_generation_prompt=True", "tokenize=False"]),
+        *call("inputs = processor(", arguments),
+    ]
 
 
 def asked(model_type: str) -> Script:
@@ -111,6 +133,10 @@ def asked(model_type: str) -> Script:
         named = [f"{name}={literal(value)}" for name, value in (ENGLISH.get(model_type, {}) | chosen).items()]
         # What CohereAsr hears in several parts is put together by their places.
         several = ["audio_chunk_index=places", *named] if model_type == "cohere_asr" else []
+        start = 'asks = inputs["decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"]'
+        cut = [start, "written = sequences[:, asks.shape[1] :]"]
+        if model_type == "kyutai_speech_to_text":
+            cut = ["written = sequences[:, 1:]"]
         ids, first = ("written", "[0]") if several else ("written[0]", "")
         decoded = call("text = processor.decode(", [ids, "skip_special_tokens=True", *several], f"){first}")
         opening, sound = "inputs = processor.apply_transcription_request(", ["audio=samples"]
@@ -118,18 +144,26 @@ def asked(model_type: str) -> Script:
             opening, sound = "inputs = processor(", ["samples", "sampling_rate=wanted"]
         elif model_type == "voxtral":
             sound = ["audio=[samples]", 'format=["wav"]', "model_id=checkpoint", "sampling_rate=wanted"]
+        elif model_type in PACED:
+            opening, sound = "inputs = processor(", ["audio=samples", 'return_tensors="pt"']
+        elif model_type == "moss_transcribe_diarize":
+            sound = ["audio=samples", 'return_tensors="pt"']
+        prepared = said(literal(QUESTION), True) if model_type in GRANITE else call(opening, [*sound, *named])
+        greedy = replace(options, do_sample=False)
+        written = writes(greedy, ["**inputs"])
+        if model_type in PACED:
+            written = [line.replace(f"max_new_tokens={options.max_new_tokens}, ", "") for line in written]
         return [
             [
                 "# 1. Preprocess: the sound with what asks for its transcript",
-                *call(opening, [*sound, *named]),
+                *prepared,
                 "inputs = inputs.to(model.device, dtype=model.dtype)",
                 *(['places = inputs.pop("audio_chunk_index")'] if several else []),
             ],
-            ["# 2. Forward, once for each new token", *writes(replace(options, do_sample=False), ["**inputs"])],
+            ["# 2. Forward, once for each new token", *written],
             [
                 "# 3. Postprocess",
-                'asks = inputs["decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"]',
-                "written = sequences[:, asks.shape[1] :]",
+                *cut,
                 *decoded,
                 'result = {"text": text}',
                 "print(text)",
@@ -138,8 +172,47 @@ def asked(model_type: str) -> Script:
 
     lines = ("import math", "", "import soundfile", "from scipy.signal import resample_poly")
     return Script(
-        "Write down what was said.", given_to_processor, blocks, lambda _given, _options: lines, loads=("processor",)
+        "Write down what was said.",
+        lambda given: given_to_processor(given, model_type),
+        blocks,
+        lambda _given, _options: lines,
+        loads=("processor",),
+        heads=ALSO,
     )
+
+
+def _given_song(given: TaskInput) -> list[str]:
+    return [line.replace("feature_extractor.sampling_rate", str(RATE)) for line in given_sound(given)]
+
+
+def _piano(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    prepared = ["audio=samples", "sampling_rate=wanted", 'return_tensors="pt"']
+    features = 'input_features=heard["input_features"].to(model.device, dtype=model.dtype)'
+    return [
+        ["# 1. Preprocess: the song, cut at its beats", *call("heard = feature_extractor(", prepared)],
+        [
+            "# 2. Forward, once for each new token",
+            *writes(replace(options, do_sample=False, num_beams=1), [features]),
+        ],
+        [
+            "# 3. Postprocess: a part that was stopped before its end gets one",
+            "sequences = torch.nn.functional.pad(sequences.cpu(), (0, 1), value=int(tokenizer.eos_token))",
+            'notes = tokenizer.batch_decode(sequences, heard, return_midi=False)["notes"]',
+            "result = [(pretty_midi.note_number_to_name(note.pitch), note.start, note.end) for note in notes]",
+            "for name, start, end in result:",
+            '    print(f"{start:8.2f} {end:8.2f} {name}")',
+        ],
+    ]
+
+
+PIANO = Script(
+    "Write the notes of a piano for a song.",
+    _given_song,
+    _piano,
+    lambda given, options: ("import pretty_midi", *imports(given, options)),
+    loads=("tokenizer", "feature_extractor"),
+)
+"""The script of Pop2Piano."""
 
 
 def _speech(_given: TaskInput, options: TaskOptions) -> list[list[str]]:

@@ -24,6 +24,7 @@ class Script:
         classes: Further names of transformers.
         loads: ``tokenizer``, ``image_processor``, ``feature_extractor`` or ``processor``: what is read from the
             checkpoint besides the model.
+        heads: Auto classes that the model can be loaded with besides those of the task.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Script:
     imports: Callable[[TaskInput, TaskOptions], tuple[str, ...]] = lambda _given, _options: ("import torch",)
     classes: Callable[[TaskOptions], tuple[str, ...]] = lambda _options: ()
     loads: tuple[str, ...] = ("tokenizer",)
+    heads: tuple[str, ...] = ()
 
 
 PRINT_LABELS = ["for label, score in result:", '    print(f"{score:10.6f} {label}")']
