@@ -19,7 +19,17 @@ from workbench.engine.generate.inputs import prepare_start
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.sampling import Distribution, Knobs
 from workbench.engine.task import Silent
-from workbench.engine.values import BeamStep, Checkpoint, Logits, Message, Sampling, Situation, Step, Strategy
+from workbench.engine.values import (
+    BeamStep,
+    Checkpoint,
+    Logits,
+    Message,
+    Sampling,
+    Situation,
+    Step,
+    Strategy,
+    Watermark,
+)
 
 PROMPT = "The quick brown fox jumps over the lazy dog. The quick brown"
 GREEDY = Sampling(do_sample=False, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=14)
@@ -53,6 +63,11 @@ LONG = dataclasses.replace(
     bad_words_ids=tuple((n, n + 1) for n in range(60)),
     sequence_bias=tuple(((n,), 0.25 * n) for n in range(60)),
 )
+MARKED = [
+    dataclasses.replace(DRAWN, watermarking_config=mark)
+    for mark in (Watermark(), Watermark("synthid"), Watermark("synthid", keys=tuple(range(1000, 1040))))
+]
+HEALED = Strategy(token_healing=True, assistant_early_exit=1, stop_strings=("zq",))
 SINGLY = [
     dataclasses.replace(DRAWN, **{name: getattr(EVERY, name)})
     for name in (field.name for field in dataclasses.fields(Sampling))
@@ -403,6 +418,11 @@ def test_scripts_are_laid_out_as_ruff_does(models, tmp_path: Path) -> None:
         codegen.generate(model.checkpoint, "x", None, EVERY, "bfloat16", "cuda:0", steps=runs[1], prefix=[1],
                          strategy=Strategy(assisted=True), second=Checkpoint("a/b", tmp_path / ("x" * 90), "hub")),
         codegen.probabilities(model.checkpoint, Situation((1, 2, 3), 2, (2,), (4, 5)), EVERY, "float32", "cuda:0"),
+        *(codegen.probabilities(model.checkpoint, Situation((1, 2, 3), 2), each, "float32", "cpu") for each in MARKED),
+        *(written(model, each, prefix=[1, 2], strategy=HEALED) for each in MARKED),
+        *(written(model, each, steps=[dataclasses.replace(runs[0][0], sampling=one) for one in (each, MARKED[0])])
+          for each in MARKED),
+        written(model, DRAWN, steps=runs[1], strategy=Strategy(use_mtp=True)),
     ]  # fmt: skip
     for index, source in enumerate(sources):
         (tmp_path / f"script_{index}.py").write_text(source, "utf-8", newline="\n")

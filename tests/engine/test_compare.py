@@ -15,7 +15,7 @@ from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import Distribution
 from workbench.engine.task import Silent
 from workbench.engine.tokens.vocabulary import Vocabulary
-from workbench.engine.values import BeamStep, Checkpoint, Message, Sampling, Start, Step, Strategy
+from workbench.engine.values import BeamStep, Checkpoint, Message, Sampling, Start, Step, Strategy, Watermark
 
 PROMPT = "The quick brown fox"
 WARM = Sampling(temperature=1.4, top_k=0, top_p=1.0, max_new_tokens=16, seed=4)
@@ -144,6 +144,8 @@ STRATEGIES = {
     "lookup": Strategy(prompt_lookup_num_tokens=3),
     "assisted": Strategy(assisted=True, num_assistant_tokens=3),
     "ends": Strategy(eos_token_ids=(5, 9), stop_strings=("zq", "e")),
+    "early": Strategy(assistant_early_exit=1, num_assistant_tokens=3),
+    "healed": Strategy(token_healing=True),
     "endless": Strategy(eos_token_ids=(), num_beams=2, threads=1),
 }
 
@@ -154,6 +156,8 @@ def test_each_side_writes_by_its_own_strategy_and_the_script_does_too(
     llama: LoadedModel, other: LoadedModel, name: str, drawn: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     knobs = replace(WARM, do_sample=drawn)
+    if name == "healed":
+        knobs = replace(knobs, watermarking_config=Watermark(bias=1.5))
     sides = (Side(llama, knobs, STRATEGIES[name], other), Side(llama, knobs))
     left, right = compare.run(sides, PROMPT, task=(task := Collector()))
     alone = generate.run(llama, PROMPT, (), knobs, strategy=STRATEGIES[name], second=other)

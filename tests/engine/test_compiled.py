@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from tests import families, tiny_seq2seq
-from workbench.engine import codegen, generate, models
+from workbench.engine import codegen, generate, machine, models
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.generate import KeptCache, compiled, strategies
 from workbench.engine.models import LoadedModel
@@ -163,7 +163,7 @@ def test_where_it_can_not_be_had_it_says_why(
         with pytest.raises(NotSupported, match=why):
             generate.run(model, PROMPT, (), GREEDY, strategy=COMPILED)
     monkeypatch.undo()
-    monkeypatch.setattr(compiled, "no_compiler", models.no_compiler)
+    monkeypatch.setattr(compiled, "no_compiler", machine.no_compiler)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(NotSupported, match="C\\+\\+ compiler"):
         generate.run(llama, PROMPT, (), GREEDY, strategy=COMPILED)

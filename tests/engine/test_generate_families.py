@@ -10,10 +10,11 @@ import torch
 
 from tests import families
 from workbench.engine import generate, models
-from workbench.engine.generate import KeptCache
+from workbench.engine.errors import NotSupported
+from workbench.engine.generate import KeptCache, strategies
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import fields
-from workbench.engine.values import Checkpoint, Message, Sampling
+from workbench.engine.values import Checkpoint, Message, Sampling, Strategy, Watermark
 
 PROMPT = "The quick brown fox jumps over the lazy dog."
 TURNS = (Message("user", "Who are you?"), Message("assistant", "A fox."), Message("user", "And how quick?"))
@@ -36,6 +37,7 @@ SETTINGS = {
         temperature=1.3, top_h=0.9, top_k=50, top_p=0.97, min_p=0.01, typical_p=0.95, epsilon_cutoff=1e-4,
         eta_cutoff=1e-4, renormalize_logits=True, seed=6, **PENALTIES,
     ),
+    "marked": Sampling(temperature=1.2, top_k=60, seed=7, watermarking_config=Watermark(bias=1.5)),
 }  # fmt: skip
 
 
@@ -74,6 +76,22 @@ def test_ids_are_those_of_plain_generate(family: LoadedModel, name: str):
     knobs = replace(SETTINGS[name], max_new_tokens=24)
     made = generate.run(family, PROMPT, (), knobs)
     assert list(made.ids) == plain(family, list(made.start.encoding.input_ids), knobs)
+
+
+def test_beams_are_those_of_plain_generate_or_say_why_they_can_t_be(family: LoadedModel):
+    knobs, strategy = Sampling(do_sample=False, max_new_tokens=12), Strategy(num_beams=3)
+    if why := strategies.supports(family)["beams"]:
+        assert "keeps a state" in why
+        with pytest.raises(NotSupported):
+            generate.run(family, PROMPT, (), knobs, strategy=strategy)
+        return
+    made = generate.run(family, PROMPT, (), knobs, strategy=strategy)
+    ids = torch.tensor([made.start.encoding.input_ids])
+    mask = torch.ones_like(ids)
+    output = family.model.generate(ids, attention_mask=mask, num_beams=3, max_new_tokens=12, **fields(knobs))
+    new = output[0, ids.shape[1] :].tolist()
+    assert list(made.ids) == new[: len(made.ids)]
+    assert set(new[len(made.ids) :]) <= {0}, "padding behind a shorter text"
 
 
 def test_a_chat_has_the_ids_of_plain_generate(family: LoadedModel):

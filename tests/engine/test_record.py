@@ -17,7 +17,7 @@ from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import Knobs
 from workbench.engine.task import Silent
 from workbench.engine.tokens.vocabulary import Vocabulary
-from workbench.engine.values import Branch, Sampling, Start, Step, Strategy
+from workbench.engine.values import BeamStep, Branch, Sampling, Sequenced, Start, Step, Strategy
 
 KNOBS = Sampling(temperature=1.3, top_k=40, top_p=0.9, max_new_tokens=12, seed=3)
 
@@ -98,6 +98,54 @@ def test_a_replay_gives_the_same_tokens_and_bits_though_knobs_moved_and_branches
     assert all(each.equal for each in replays)
     assert [each.largest for each in replays] == [0.0, 0.0, 0.0]
     assert {step.sampling.temperature for step in branches[0].steps} == {1.3, 2.5}
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        Strategy(num_return_sequences=3),
+        Strategy(num_beams=3),
+        Strategy(num_beams=3, num_return_sequences=2),
+        Strategy(prompt_lookup_num_tokens=3),
+        Strategy(assistant_early_exit=1, num_assistant_tokens=3),
+        Strategy(guidance_scale=1.5),
+    ],
+)
+def test_every_strategy_replays_equal_though_knobs_moved_and_whichever_sequence_it_is(
+    llama: LoadedModel, strategy: Strategy
+) -> None:
+    knobs = Knobs(KNOBS)
+
+    class Moves(Silent):
+        def send(self, part: object) -> None:
+            part = part.step if isinstance(part, Sequenced) else part
+            if isinstance(part, (Step, BeamStep)) and part.index == 4:
+                knobs.current = replace(KNOBS, temperature=2.5, top_k=0)
+
+    made = generate.run(llama, "The quick brown fox", (), knobs, strategy=strategy, task=Moves())
+    branches = [
+        Branch(key, f"b{key}", 1 if key > 1 else None, made.start, steps, strategy, "tiny", beams=made.beams)
+        for key, steps in enumerate(made.sequences or (made.steps,), 1)
+    ]
+    assert {step.sampling.temperature for step in made.steps} == {1.3, 2.5}
+    for branch in branches:
+        for replayed in record.replay(llama, branches, branch.key):
+            assert replayed.equal
+    last = branches[-1]
+    wrong = replace(last.steps[-1], token_id=(last.steps[-1].token_id + 1) % 300)
+    changed = replace(last, steps=(*last.steps[:-1], wrong))
+    assert record.replay(llama, [*branches[:-1], changed], last.key)[-1].difference == len(last.steps) - 1
+
+
+def test_the_json_of_a_guided_text_lists_what_it_was_drawn_from(llama: LoadedModel) -> None:
+    strategy = Strategy(guidance_scale=3.0)
+    made = generate.run(llama, "The quick brown fox", (), KNOBS, strategy=strategy)
+    branch = Branch(1, "main", None, made.start, made.steps, strategy, "tiny")
+    rows = json.loads(record.as_json(branch, Vocabulary(llama.tokenizer), alternatives=384))["steps"]
+    for step, row in zip(made.steps, rows, strict=True):
+        chosen = next(one for one in row["alternatives"] if one["token_id"] == step.token_id)
+        assert chosen["after"] == pytest.approx(step.after, abs=1e-6)
+        assert chosen["probability"] == pytest.approx(step.probability, abs=1e-6)
 
 
 def test_a_replay_says_where_it_differs(saved: Path, llama: LoadedModel) -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from workbench.engine.errors import NotSupported
 from workbench.engine.sampling import NEUTRAL, Distribution, acting, processors, ties
 from workbench.engine.sampling.ties import lowest
-from workbench.engine.values import Logits, Sampling, Situation
+from workbench.engine.values import Logits, Sampling, Situation, Watermark
 
 QUIET = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 SIZES = (1, 2, 7, 17, 99, 100, 101, 400)
@@ -109,6 +109,7 @@ def library(row: torch.Tensor, situation: Situation, sampling: Sampling) -> list
         situation.eos,
         encoder_ids=situation.encoder_ids,
         num_beams=situation.beams,
+        vocabulary=row.numel(),
     )
     for processor in listed:
         try:
@@ -144,7 +145,10 @@ def same(row: torch.Tensor, situation: Situation, sampling: Sampling, distributi
     np.testing.assert_allclose(trace.probabilities, chances.numpy(), atol=1e-6, rtol=0)
     assert np.array_equal(trace.probabilities > 0, (chances > 0).numpy()), "another set of tokens is possible"
     if not greedy:
-        assert trace.kept == int((final > -torch.inf).sum())
+        mark = sampling.watermarking_config
+        # A tournament gives the lowest number to what has no chance.
+        lowest_score = torch.finfo(final.dtype).min if mark is not None and mark.kind == "synthid" else -torch.inf
+        assert trace.kept == int((final > lowest_score).sum())
     dead = trace.probabilities == 0
     assert not np.any(trace.cut[~dead])
     for token in np.flatnonzero(dead)[:: max(1, int(dead.sum()) // 5)].tolist():
@@ -234,6 +238,31 @@ def test_moving_knobs_on_one_distribution_gives_what_a_fresh_one_gives(data: st.
             candidate = moved
         same(row, situation, candidate, distribution)
         first = candidate
+
+
+@settings(QUIET, max_examples=40)
+@given(data=st.data())
+def test_a_watermark_behind_any_knobs_is_the_library_s(data: st.DataObject):
+    row = data.draw(rows(invalid=False))
+    situation = replace(data.draw(situations(row.numel())), beams=1)
+    green = st.builds(
+        Watermark,
+        greenlist_ratio=st.floats(0.01, 0.99),
+        bias=st.floats(-20, 20, width=32),
+        hashing_key=st.integers(1, 2**31 - 1),
+        context_width=st.integers(1, 3),
+    )
+    tournament = st.builds(
+        Watermark,
+        kind=st.just("synthid"),
+        ngram_len=st.integers(2, 5),
+        keys=st.lists(st.integers(0, 2**31 - 1), min_size=1, max_size=4).map(tuple),
+    )
+    distribution = Distribution(kept(row), situation)
+    mark = data.draw(green | tournament)
+    for _ in range(2):
+        sampling = replace(data.draw(knobs(row.numel(), situation.before)), watermarking_config=mark)
+        same(row, situation, sampling, distribution)
 
 
 @settings(QUIET, max_examples=200)

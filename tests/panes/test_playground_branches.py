@@ -12,6 +12,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QTreeWidget
 from pytestqt.qtbot import QtBot
 
+from tests import tiny_captions
 from tests.tiny_seq2seq import build_tiny_llava, build_tiny_t5, picture
 from workbench.engine import generate, models
 from workbench.engine.models import LoadedModel
@@ -446,6 +447,27 @@ def test_pictures_are_taken_where_the_checkpoint_takes_them(pane, session, finis
     button(pane, "image_1").click()
     assert images.paths == ()
     assert not run(pane, finished).start.images
+
+
+def test_a_model_that_reads_a_picture_and_no_text_writes_about_it(pane, session, finished, printed, tmp_path):
+    button(pane, "show_code").click()
+    session.set_model(models.load(tiny_captions.build(tmp_path / "trocr", "trocr"), device="cpu"))
+    session.set_prompt("")
+    session.set_sampling(GREEDY)
+    assert run(pane, finished) is None
+    assert "writes about one picture" in notice(pane)
+    shown = picture(tmp_path)
+    pane.findChild(Images).add([shown])
+    branch = run(pane, finished)
+    assert branch.start.images == (shown,) and len(branch.steps) == 8
+    assert output(pane).toPlainText().startswith(f"Encoder reads\n{shown.name}\nDecoder writes\n")
+    assert printed(pane.findChild(QPlainTextEdit, "playground.code").toPlainText())[-1] == str(list(ids(branch)))
+    pane.branch_at(2, 40)
+    finished()
+    assert ids(session)[:3] == (*ids(branch)[:2], 40)
+    button(pane, "next_token").click()
+    finished()
+    assert session.next_logits is not None
 
 
 def test_a_dropped_picture_is_taken_and_a_dropped_text_is_not_touched(pane, session, tmp_path):

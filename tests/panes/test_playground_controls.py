@@ -15,11 +15,13 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
     QApplication,
+    QComboBox,
     QLabel,
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
     QScrollArea,
+    QSpinBox,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
@@ -29,7 +31,7 @@ from workbench.engine import generate, models
 from workbench.engine.generate import compiled
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import NEUTRAL
-from workbench.engine.values import Checkpoint, Sampling, Strategy
+from workbench.engine.values import Checkpoint, Sampling, Strategy, Watermark
 from workbench.panes.playground.controls import Controls
 from workbench.runtime.presets import Presets
 from workbench.widgets import theme
@@ -61,6 +63,7 @@ FULL = Sampling(
     encoder_repetition_penalty=1.2,
     encoder_no_repeat_ngram_size=4,
     remove_invalid_values=True,
+    watermarking_config=Watermark("synthid", 0.5, 1.5, 7, "selfhash", 3, 4, (5, 6)),
     renormalize_logits=True,
 )
 WHOLE = Strategy(
@@ -70,7 +73,10 @@ WHOLE = Strategy(
     num_return_sequences=2,
     prompt_lookup_num_tokens=5,
     assisted=True,
+    assistant_early_exit=3,
     num_assistant_tokens=7,
+    use_mtp=True,
+    token_healing=True,
     guidance_scale=1.5,
     negative_prompt="two\nlines",
     stop_strings=("\n\n", "a\\b", "###"),
@@ -519,6 +525,69 @@ def zoomed(qapp: QApplication) -> Iterator[None]:
     theme.apply(qapp, False, 1.5)
     yield
     theme.apply(qapp, False)
+
+
+def test_a_watermark_shows_what_its_kind_is_told_and_off_keeps_it(controls: Controls, seen: Seen) -> None:
+    kind = find(controls, "watermarking_config", QComboBox)
+    controls.findChild(QAbstractButton, "playground.fold_watermark").click()
+    assert not find(controls, "watermark_bias").isVisible()
+    kind.setCurrentText("green list")
+    assert seen.samplings[-1].watermarking_config == Watermark()
+    assert find(controls, "watermark_bias").isVisible()
+    assert not find(controls, "watermark_keys").isVisible()
+    find(controls, "seeding_scheme", QComboBox).setCurrentIndex(1)
+    find(controls, "hashing_key", QSpinBox).setValue(9)
+    assert seen.samplings[-1].watermarking_config == Watermark(seeding_scheme="selfhash", hashing_key=9)
+    kind.setCurrentText("SynthID")
+    find(controls, "watermark_keys", QLineEdit).setText("4, 5")
+    assert seen.samplings[-1].watermarking_config.keys == (4, 5)
+    before = len(seen.samplings)
+    find(controls, "watermark_keys", QLineEdit).setText("")
+    assert len(seen.samplings) == before, "a mark that can't be is not handed on"
+    assert "Not taken" in said(controls)
+    assert "keys of the watermark" in said(controls)
+    find(controls, "watermark_keys", QLineEdit).setText("8")
+    kind.setCurrentText("off")
+    assert seen.samplings[-1].watermarking_config is None
+    kind.setCurrentText("green list")
+    assert seen.samplings[-1].watermarking_config.hashing_key == 9
+
+
+def test_a_tournament_and_beams_say_that_they_do_not_go_together(controls: Controls) -> None:
+    kind = find(controls, "watermarking_config", QComboBox)
+    kind.setCurrentText("SynthID")
+    assert "remembers" in find(controls, "num_beams", QWidget).toolTip()
+    controls.show_sampling(Sampling())
+    controls.show_strategy(Strategy(num_beams=3))
+    assert kind.isEnabled()
+    kind.setCurrentText("SynthID")
+    assert "change places" in said(controls)
+    assert kind.isEnabled(), "so that it can be switched off"
+
+
+def test_guesses_of_the_model_itself_say_why_they_can_t_be_had(controls: Controls, t5: LoadedModel) -> None:
+    assert find(controls, "assistant_early_exit").isEnabled()
+    assert not find(controls, "use_mtp").isEnabled()
+    assert "multi-token prediction" in find(controls, "use_mtp").toolTip()
+    assert find(controls, "token_healing").isEnabled()
+    controls.show_model(t5)
+    assert "encoder" in find(controls, "assistant_early_exit").toolTip()
+    assert not find(controls, "token_healing").isEnabled()
+    assert "sequence of its own" in find(controls, "token_healing").toolTip()
+
+
+def test_every_setting_of_generate_is_here_or_says_where_it_is(controls: Controls) -> None:
+    from transformers import GenerationConfig
+
+    from workbench.engine.generate.elsewhere import ELSEWHERE
+
+    here = {field.name for kind in (Sampling, Strategy) for field in fields(kind)}
+    renamed = {"eos_token_id": "eos_token_ids", "compile_config": "compiled"}
+    known = {name for name in GenerationConfig().to_dict() if not name.startswith("_")} - {"transformers_version"}
+    assert known - set(ELSEWHERE) == {name for name in known if renamed.get(name, name) in here}
+    assert set(ELSEWHERE) <= known
+    shown = said(controls)
+    assert all(f"{name}" in shown for name in ELSEWHERE)
 
 
 @pytest.mark.parametrize("opened", [False, True], ids=["closed", "open"])

@@ -18,6 +18,7 @@ from workbench.engine.values import Sampling, Start, Step
 from workbench.panes.playground.files import Files
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
+from workbench.widgets.beam_view import BeamRow, BeamView
 from workbench.widgets.notice import NoticeCard
 from workbench.widgets.pane_frame import PaneFrame
 
@@ -45,7 +46,7 @@ def files(frame: PaneFrame, session: Session, runner: Runner, llama: LoadedModel
     taker = Taker()
     reason = generate.run(llama, "The quick", (), KNOBS, task=taker).reason
     session.end(taker.key, reason)
-    return Files(session, runner, frame)
+    return Files(session, runner, frame, BeamView(frame))
 
 
 @pytest.fixture
@@ -125,6 +126,17 @@ def test_text_and_steps_are_saved_from_the_menu(
         found = next(each for each in files.actions() + files.menu().actions() if each.objectName() == action)
         found.trigger()
         settle()
+    beams = frame.findChild(BeamView)
+    pictures = {each.objectName(): each for each in files.menu().actions() if "beams" in each.objectName()}
+    files.menu().aboutToShow.emit()
+    assert not any(action.isEnabled() for action in pictures.values()), "there are no beams"
+    beams.set_steps([(BeamRow("a", -1.0),)])
+    files.menu().aboutToShow.emit()
+    for ending in ("png", "svg"):
+        path = str(tmp_path / "beams")
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, path=path: (path, ""))
+        pictures[f"playground.save_beams_{ending}"].trigger()
+        assert (tmp_path / f"beams.{ending}").stat().st_size > 100
     assert "Every step is saved" in notice(frame)
     assert (tmp_path / "text.txt").read_text(encoding="utf-8") == "".join(step.text for step in session.steps)
     document = json.loads((tmp_path / "steps.json").read_text(encoding="utf-8"))

@@ -520,3 +520,30 @@ def test_what_an_encoder_decoder_wrote_is_shown_and_computed_again(qtbot, runner
     assert row.probability == pytest.approx(chosen.probability, rel=1e-3)
     session.set_selection(1)
     assert any("encoder's input" in label.text() for label in pane.findChildren(QLabel))
+
+
+def test_the_cumulative_line_is_the_running_sum_of_the_ranked_distribution(pane, session, tmp_path: Path):
+    select(session, 5)
+    switch = control(pane, QAbstractButton, "cumulative")
+    assert table(pane).reach(0) is None
+    without = tmp_path / "without.svg"
+    pane.export_picture(without)
+    switch.click()
+    for knobs in (KNOBS, replace(KNOBS, temperature=0.4, top_p=0.6), replace(KNOBS, do_sample=False)):
+        session.set_sampling(knobs)
+        made = distribution(session, 5)
+        trace = made.trace(knobs)
+        for side, chances in enumerate((made.probabilities, trace.probabilities)):
+            ranked = np.sort(chances)[::-1]
+            running = np.cumsum(ranked.astype(np.float64))
+            for number, row in enumerate(table(pane).candidates[:40]):
+                if side and row.cut_by:
+                    continue
+                last = int(np.searchsorted(-ranked, -chances[row.id], side="right")) - 1
+                assert table(pane).reach(number)[side] == pytest.approx(running[last], abs=1e-5)
+    session.set_sampling(KNOBS)
+    path = tmp_path / "with.svg"
+    pane.export_picture(path)
+    assert path.read_text().count("<polyline") == without.read_text().count("<polyline") + 2
+    switch.click()
+    assert table(pane).reach(0) is None

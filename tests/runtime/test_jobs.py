@@ -192,9 +192,10 @@ def test_a_runner_that_is_gone_is_not_called_back(qtbot: QtBot) -> None:
     with qtbot.waitSignal(job.finished):
         runner.start(job, Lane.TEXT)
     runner.shut_down()
-    runner.deleteLater()
-    del runner
-    qtbot.wait(20)
+    # What was on its way to it comes before the end of it.
+    with qtbot.waitSignal(runner.destroyed):
+        runner.deleteLater()
+        del runner
 
 
 def test_the_time_left_counts_only_what_was_done_since_it_began(qtbot: QtBot, runner: Runner) -> None:

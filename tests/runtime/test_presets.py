@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication
 
 from workbench.engine import paths
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.values import Sampling, Strategy
+from workbench.engine.values import Sampling, Strategy, Watermark
 from workbench.runtime.presets import Preset, Presets
 
 SAMPLING = Sampling(
@@ -24,9 +24,17 @@ SAMPLING = Sampling(
     forced_eos_token_id=2,
     exponential_decay_length_penalty=(10, 1.05),
     remove_invalid_values=True,
+    watermarking_config=Watermark("synthid", keys=(3, 4)),
 )
 STRATEGY = Strategy(
-    num_beams=4, early_stopping="never", negative_prompt="Ärger 😀", stop_strings=("\n\n", "\\"), eos_token_ids=(2, 3)
+    num_beams=4,
+    early_stopping="never",
+    negative_prompt="Ärger 😀",
+    stop_strings=("\n\n", "\\"),
+    eos_token_ids=(2, 3),
+    assistant_early_exit=4,
+    use_mtp=True,
+    token_healing=True,
 )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QHelpEvent
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QHelpEvent, QImage
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
@@ -155,6 +156,37 @@ def test_a_long_search_is_drawn_at_once(view: BeamView) -> None:
     assert (time.perf_counter() - began) / 10 < 0.1
     view.resize(300, 120)
     assert view.verticalScrollBar().maximum() > 0
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_all_of_it_is_kept_as_a_picture_wherever_it_is_scrolled_to(view: BeamView, tmp_path: Path, ending: str) -> None:
+    view.set_steps([*STEPS, *[(BeamRow(f" t{step}", -2.0, 0),) for step in range(40)]])
+    view.horizontalScrollBar().setValue(view.horizontalScrollBar().maximum())
+    seen = view.grab().toImage()
+    view.save_picture(tmp_path / f"end.{ending}")
+    view.horizontalScrollBar().setValue(0)
+    view.save_picture(tmp_path / f"beginning.{ending}")
+    assert (tmp_path / f"end.{ending}").read_bytes() == (tmp_path / f"beginning.{ending}").read_bytes()
+    if ending == "svg":
+        text = (tmp_path / "end.svg").read_text()
+        assert ">t39<" in text.replace("·", "").replace(" ", "")
+        assert "&lt;end&gt;" in text
+    else:
+        image = QImage(str(tmp_path / "end.png"))
+        assert image.width() == 2 * view._content().width() > 2 * view.width()
+        inside = view._rect(0, 0)
+        place = (inside.center() + QPointF(view.horizontalScrollBar().value(), 0)) * 2
+        assert image.pixelColor(place.toPoint()) != image.pixelColor(image.width() - 1, image.height() - 1)
+    view.horizontalScrollBar().setValue(view.horizontalScrollBar().maximum())
+    assert view.grab().toImage() == seen, "what is looked at stays"
+
+
+def test_a_picture_that_is_too_long_for_a_png_says_what_has_room(view: BeamView, tmp_path: Path) -> None:
+    view.set_steps([(BeamRow("x", -1.0, 0),)] * 1000)
+    with pytest.raises(OSError, match="an SVG has room"):
+        view.save_picture(tmp_path / "long.png")
+    assert not (tmp_path / "long.png").exists()
+    view.save_picture(tmp_path / "long.svg")
 
 
 def test_it_follows_zoom_and_theme(qapp: QApplication, view: BeamView) -> None:

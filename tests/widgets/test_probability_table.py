@@ -219,3 +219,30 @@ def test_where_it_is_narrow_the_numbers_beside_the_probabilities_give_way(qtbot:
     assert hidden[900] == []
     assert hidden[430] == ["rank"] and hidden[260] == ["id", "rank", "logit"]
     assert "rank" in table.as_csv().splitlines()[0]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_line_over_the_bars_goes_through_what_the_rows_hold_together(
+    table: ProbabilityTable, qapp, dark: bool
+) -> None:
+    theme.apply(qapp, dark)
+    before = table.viewport().grab().toImage()
+    held = {7: (0.713, 0.8), 8: (0.842, 1.0), 9: (0.8424, 1.0)}
+    table.set_reach(held.__getitem__)
+    drawn = table.viewport().grab().toImage()
+    metrics = table.fontMetrics()
+    room = table.columnWidth(4) - theme.px(table, 12) - metrics.horizontalAdvance("> 99.99 %") - theme.px(table, 6)
+    for row, (raw, _) in enumerate(held.values()):
+        x = table.columnViewportPosition(4) + theme.px(table, 6) + room * raw
+        middle = table.rowViewportPosition(row) + table.rowHeight(row) // 2
+        ratio = drawn.devicePixelRatio()
+        point = (round(x * ratio), round(middle * ratio))
+        assert drawn.pixelColor(*point) != before.pixelColor(*point)
+        assert theme.contrast(drawn.pixelColor(*point).name(), theme.current().surface) > 4.5
+    assert "84.20 % before, 100 % after the knobs" in table.tip(1)
+    assert table.tip(2).startswith("cut by top_p")
+    assert "after the knobs" not in table.tip(2), "what is cut has no place on that line"
+    table.set_reach(None)
+    assert table.viewport().grab().toImage() == before
+    assert table.tip(0) == ""
+    theme.apply(qapp, False)

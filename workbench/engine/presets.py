@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
 from workbench.engine.sampling import NEUTRAL, check
-from workbench.engine.values import Sampling, Strategy
+from workbench.engine.values import Sampling, Strategy, Watermark
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
@@ -89,6 +89,14 @@ def _decay(value: Any) -> tuple[int, float]:
     return int(start), float(factor)
 
 
+def _mark(value: Any) -> Watermark:
+    given = value if isinstance(value, Mapping) else value.to_dict()
+    known = {name: each for name, each in given.items() if name in Watermark.__dataclass_fields__}
+    if "keys" in known:
+        return Watermark(**known | {"kind": "synthid", "keys": _ids(known["keys"])})
+    return Watermark(**known)
+
+
 def _early(value: Any) -> bool | str:
     return "never" if value == "never" else bool(value)
 
@@ -103,9 +111,11 @@ _SAMPLING: dict[str, Read] = {
     "no_repeat_ngram_size": int, "min_new_tokens": int, "bad_words_ids": _words, "sequence_bias": _bias,
     "suppress_tokens": _ids, "begin_suppress_tokens": _ids, "forced_bos_token_id": _one, "forced_eos_token_id": _one,
     "exponential_decay_length_penalty": _decay, "encoder_repetition_penalty": float,
-    "encoder_no_repeat_ngram_size": int, "remove_invalid_values": bool, "renormalize_logits": bool,
+    "encoder_no_repeat_ngram_size": int, "remove_invalid_values": bool, "watermarking_config": _mark,
+    "renormalize_logits": bool,
 }  # fmt: skip
 _STRATEGY: dict[str, Read] = {
     "num_beams": int, "length_penalty": float, "early_stopping": _early, "num_return_sequences": int,
-    "prompt_lookup_num_tokens": int, "num_assistant_tokens": int, "guidance_scale": float, "stop_strings": _strings,
+    "prompt_lookup_num_tokens": int, "assistant_early_exit": int, "num_assistant_tokens": int, "use_mtp": bool,
+    "token_healing": bool, "guidance_scale": float, "stop_strings": _strings,
 }  # fmt: skip

@@ -23,7 +23,7 @@ from workbench.engine.errors import InputError
 from workbench.engine.sampling import Distribution, Knobs
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.tokens.vocabulary import Vocabulary
-from workbench.engine.values import Branch, Logits, Start, Step, Strategy
+from workbench.engine.values import BeamStep, Branch, Logits, Sequenced, Start, Step, Strategy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,7 +130,7 @@ def as_json(branch: Branch, vocabulary: Vocabulary | None, *, alternatives: int 
             "knobs": _pack(step.sampling),
         }
         if step.logits is not None:
-            distribution = Distribution(step.logits, branch.situation(step.index))
+            distribution = Distribution(step.logits, branch.situation(step.index), step.guided)
             row["alternatives"] = [
                 {"token_id": one.id, "text": one.text, "logit": one.logit, "probability": one.probability,
                  "after": one.after, "cut_by": one.cut_by}
@@ -300,17 +300,16 @@ def replay(
 
 
 def _again(model: LoadedModel, branch: Branch, own: Sequence[Step], second: LoadedModel | None, task: Task) -> Replay:
-    schedule = _Schedule(own, task)
+    schedule = _Schedule(own, task, len(branch.beams) if branch.strategy.num_beams > 1 else len(own))
     start: Start = replace(branch.start, kept=0)
     strategy: Strategy = replace(branch.strategy, tokens_per_second=0.0, compiled=False)
     taken = branch.steps[: branch.start.kept]
     result = generate.branch(model, start, taken, None, schedule.knobs, strategy=strategy, second=second, task=schedule)
     task.check()
-    new = result.steps
-    difference = next(
-        (index for index, step in enumerate(own) if index >= len(new) or new[index].token_id != step.token_id),
-        None,
-    )
+    # Of several sequences of one run the branch is one.
+    new = max(result.sequences or (result.steps,), key=lambda steps: _alike(own, steps))
+    alike = _alike(own, new)
+    difference = alike if alike < len(own) else None
     same = own[: difference if difference is not None else len(own)]
     distances = [
         _distance(mine.logits.float32(), theirs.logits.float32())
@@ -322,29 +321,49 @@ def _again(model: LoadedModel, branch: Branch, own: Sequence[Step], second: Load
         len(own),
         None if difference is None else branch.start.kept + difference,
         max(distances, default=math.nan),
-        result.text,
+        "".join(step.text for step in new),
     )
 
 
-class _Schedule(Silent):
-    """The task of a replay: sets the knobs of the next token whenever one has come, and ends where the record ends."""
+def _alike(own: Sequence[Step], new: Sequence[Step]) -> int:
+    """How many tokens are the same before the first that is not."""
+    pairs = enumerate(zip(own, new, strict=False))
+    return next((at for at, (one, other) in pairs if one.token_id != other.token_id), min(len(own), len(new)))
 
-    def __init__(self, steps: Sequence[Step], task: Task) -> None:
+
+class _Schedule(Silent):
+    """The task of a replay: sets the knobs of the next token whenever one has come, and ends where the record ends.
+
+    Args:
+        steps: Of the record.
+        task: The replay's own.
+        end: Steps after which the run ended; 0 where that is not known and the run ends by itself.
+    """
+
+    def __init__(self, steps: Sequence[Step], task: Task, end: int) -> None:
         self._steps = steps
         self._task = task
+        self._end = end
+        self._first = steps[0].index
         self._count = 0
         self.knobs = Knobs(steps[0].sampling)
 
     def send(self, part: object) -> None:
         """Take the next knobs."""
-        if not isinstance(part, Step):
+        if isinstance(part, Sequenced):
+            part = part.step
+        if isinstance(part, Step):
+            count = part.index - self._first + 1
+        elif isinstance(part, BeamStep):
+            count = part.index + 1
+        else:
             return
-        self._count += 1
-        self._task.report(Progress(self._count, len(self._steps), "tokens"))
-        if self._count < len(self._steps):
-            self.knobs.current = self._steps[self._count].sampling
-        if self._count >= len(self._steps) or self._task.cancelled:
-            self.cancelled = True
+        if count > self._count:
+            self._count = count
+            self._task.report(Progress(min(count, len(self._steps)), len(self._steps), "tokens"))
+            if count < len(self._steps):
+                self.knobs.current = self._steps[count].sampling
+        self.cancelled = 0 < self._end <= self._count or self._task.cancelled
 
 
 def _distance(first: np.ndarray, second: np.ndarray) -> float:

@@ -13,11 +13,11 @@ from PySide6.QtCore import QIODevice, QObject, QSaveFile, Signal
 from workbench.engine import paths
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.sampling import check
-from workbench.engine.values import Sampling, Strategy
+from workbench.engine.values import Sampling, Strategy, Watermark
 
 #: Least value of the numbers of a strategy; the others take any.
 _LEAST = {"num_beams": 1, "num_return_sequences": 1, "prompt_lookup_num_tokens": 0, "num_assistant_tokens": 1,
-          "tokens_per_second": 0.0, "threads": 0}  # fmt: skip
+          "assistant_early_exit": 0, "tokens_per_second": 0.0, "threads": 0}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,11 @@ def _value(kind: type[Sampling | Strategy], name: str, value: Any) -> Any:
         if value is not None:
             start, factor = value
             value = (_number(int, start), _number(float, factor))
+        return value
+    elif name == "watermarking_config":
+        if value is not None:
+            given = {each: value[each] for each in Watermark.__dataclass_fields__ if each in value}
+            value = Watermark(**given | {"keys": _ids(given.get("keys", list(Watermark().keys)))})
         return value
     elif name == "stop_strings":
         good = isinstance(value, list) and all(isinstance(each, str) for each in value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -23,6 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip, QWidget
 
 from workbench.widgets import theme
+from workbench.widgets.drawing import save_drawing
 from workbench.widgets.visible_text import drawable, one_line, visible
 
 __all__ = ["BeamRow", "BeamView"]
@@ -66,6 +68,7 @@ class BeamView(QAbstractScrollArea):
         self.viewport().setMouseTracking(True)
         self._placeholder = "no beams yet"
         self._hovered: tuple[int, int] | None = None
+        self._whole = False
         self._clear()
         self._measure()
 
@@ -123,6 +126,25 @@ class BeamView(QAbstractScrollArea):
             self._bring(self.horizontalScrollBar(), rect.left() - self._link, rect.right(), self.viewport().width())
             self._bring(self.verticalScrollBar(), rect.top() - self._head, rect.bottom(), self.viewport().height())
         self.viewport().update()
+
+    def save_picture(self, path: Path) -> None:
+        """Draw all steps to a file, PNG or SVG by the ending of the path.
+
+        Raises:
+            OSError: It can't be written, or is too long for a PNG.
+        """
+        whole = self._content()
+
+        def draw(painter: QPainter) -> None:
+            painter.setFont(self.font())
+            painter.fillRect(QRectF(0, 0, whole.width(), whole.height()), QColor(theme.current().surface))
+            self._draw(painter, 0, len(self._steps) - 1, whole)
+
+        self._whole = True
+        try:
+            save_drawing(path, whole, draw, title=self.accessibleName())
+        finally:
+            self._whole = False
 
     def set_placeholder(self, text: str) -> None:
         """Say something else while there are no beams."""
@@ -210,8 +232,10 @@ class BeamView(QAbstractScrollArea):
         return self._box.height() + self._gap
 
     def _rect(self, step: int, row: int) -> QRectF:
-        left = self._edge + step * self._across() - self.horizontalScrollBar().value()
-        top = self._head + row * self._down() - self.verticalScrollBar().value()
+        left, top = self._edge + step * self._across(), self._head + row * self._down()
+        if not self._whole:
+            left -= self.horizontalScrollBar().value()
+            top -= self.verticalScrollBar().value()
         return QRectF(left, top, self._box.width(), self._box.height())
 
     def _at(self, point: QPoint) -> tuple[int, int] | None:
@@ -221,16 +245,18 @@ class BeamView(QAbstractScrollArea):
             return None
         return step, row
 
-    def _update_bars(self) -> None:
-        room = self.viewport().size()
+    def _content(self) -> QSize:
         # Past the last box there is room for the mark of a dead beam.
         wide = 2 * self._edge + len(self._steps) * self._across() - self._link / 2
-        high = self._head + self._widest * self._down() + self._edge
+        return QSize(round(wide), round(self._head + self._widest * self._down() + self._edge))
+
+    def _update_bars(self) -> None:
+        room, whole = self.viewport().size(), self._content()
         for bar, size, space, step in (
-            (self.horizontalScrollBar(), wide, room.width(), self._across()),
-            (self.verticalScrollBar(), high, room.height(), self._down()),
+            (self.horizontalScrollBar(), whole.width(), room.width(), self._across()),
+            (self.verticalScrollBar(), whole.height(), room.height(), self._down()),
         ):
-            bar.setRange(0, max(0, round(size - space)))
+            bar.setRange(0, max(0, size - space))
             bar.setPageStep(max(1, round(space - step)))
             bar.setSingleStep(round(step))
 
@@ -253,8 +279,12 @@ class BeamView(QAbstractScrollArea):
         scrolled = self.horizontalScrollBar().value() - self._edge
         first = max(0, int((event.rect().left() + scrolled) // self._across()))
         last = min(len(self._steps) - 1, int((event.rect().right() + scrolled) // self._across()))
+        self._draw(painter, first, last, self.viewport().size())
+
+    def _draw(self, painter: QPainter, first: int, last: int, room: QSize) -> None:
+        """Draw the steps from the first to the last."""
         painter.save()
-        painter.setClipRect(QRectF(0, self._head - self._gap / 2, self.viewport().width(), self.viewport().height()))
+        painter.setClipRect(QRectF(0, self._head - self._gap / 2, room.width(), room.height()))
         # One more step on the right, for the lines that lead to it; the strong lines lie on top of the faint ones.
         links = [
             (step, row)

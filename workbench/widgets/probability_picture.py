@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter
 from PySide6.QtWidgets import QWidget
 
 from workbench.widgets import theme
-from workbench.widgets.probability_table import ProbabilityRow, bar_share, format_percent
+from workbench.widgets.drawing import save_drawing
+from workbench.widgets.probability_table import ProbabilityRow, Reach, bar_share, draw_line, format_percent
 from workbench.widgets.visible_text import drawable, visible
-
-#: Image pixels for each logical one, so that a PNG is sharp in print.
-_DENSITY = 2
 
 
 class ProbabilityPicture:
@@ -27,6 +25,7 @@ class ProbabilityPicture:
         rows: The candidates, in the order in which they are drawn.
         chosen: Id of the token that was taken, or None.
         log_scale: Whether bars are logarithmic.
+        reach: Gives the cumulative probability of an id, for a line over the bars; None draws none.
     """
 
     def __init__(
@@ -38,7 +37,9 @@ class ProbabilityPicture:
         *,
         chosen: int | None = None,
         log_scale: bool = False,
+        reach: Reach | None = None,
     ) -> None:
+        self._reach = reach
         self._font = QFont(owner.font())
         self._unit = theme.px(owner, 1) if owner else 1
         self._title, self._caption = drawable(title), drawable(caption)
@@ -57,30 +58,7 @@ class ProbabilityPicture:
         Raises:
             OSError: It can't be written.
         """
-        # Qt says nothing when it can't write; this does.
-        with path.open("wb"):
-            pass
-        if path.suffix.lower() == ".svg":
-            from PySide6.QtSvg import QSvgGenerator
-
-            drawing = QSvgGenerator()
-            drawing.setFileName(str(path))
-            drawing.setTitle(self._title)
-            drawing.setDescription(self._caption)
-            drawing.setSize(self.size)
-            drawing.setViewBox(QRect(0, 0, self.size.width(), self.size.height()))
-            painter = QPainter(drawing)
-            self.draw(painter)
-            painter.end()
-            return
-        image = QImage(self.size * _DENSITY, QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(_DENSITY)
-        painter = QPainter(image)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self.draw(painter)
-        painter.end()
-        if not image.save(str(path), "PNG"):
-            raise OSError(f"Could not write {path}")
+        save_drawing(path, self.size, self.draw, title=self._title, description=self._caption)
 
     def draw(self, painter: QPainter) -> None:
         """Draw all of it from the painter's origin."""
@@ -103,7 +81,9 @@ class ProbabilityPicture:
         legend = self._head - line
         painter.drawText(QRectF(edge + names, legend, room, line), _LEFT, "raw p")
         painter.drawText(QRectF(edge + names + room + numbers, legend, room, line), _LEFT, "after p")
+        lines: tuple[list[QPointF], list[QPointF]] = ([], [])
         for number, row in enumerate(self._rows):
+            reach = self._reach(row.id) if self._reach is not None else None
             top = self._head + number * line
             ink = muted if row.cut_by else text
             painter.setPen(ink)
@@ -114,11 +94,16 @@ class ProbabilityPicture:
                 left = edge + names + place * (room + numbers)
                 words = f"cut by {row.cut_by}" if place and row.cut_by else format_percent(share)
                 length = room * bar_share(share, self._log)
+                if reach is not None and not (place and row.cut_by):
+                    lines[place].append(QPointF(left + room * reach[place], top + line / 2))
                 if length > 0:
                     painter.fillRect(QRectF(left, top + line * 0.24, length, line * 0.52), color)
                 box = QRectF(left + length + edge / 2, top, room + numbers - length - edge / 2, line)
                 painter.setPen(ink)
                 painter.drawText(box, _LEFT, metrics.elidedText(words, Qt.TextElideMode.ElideRight, box.width()))
+
+        for points in lines:
+            draw_line(painter, points, text, self._unit)
 
     def _text_room(self) -> QRectF:
         return QRectF(self._edge, self._edge * 0.6 + self._line, self._width - 2 * self._edge, self._line * 6)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from PySide6.QtCore import QEvent, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QToolTip, QWidget
 
 from workbench.widgets import theme
@@ -21,6 +21,8 @@ _TOKEN, _ID, _RANK, _LOGIT = range(4)
 #: What gives way, in this order, where there is no room for all.
 _GIVE_WAY = (_RANK, _ID, _LOGIT)
 _BACK = ("raw p", "after p", "cut by")
+#: Cumulative probability of an id, before the knobs and after.
+Reach = Callable[[int], tuple[float, float]]
 #: Powers of ten that a logarithmic bar covers.
 _DECADES = 6
 #: Longer names of processors stand on two lines.
@@ -56,6 +58,25 @@ def bar_share(probability: float, log_scale: bool) -> float:
     if probability <= 0:
         return 0.0
     return max(0.0, 1 + math.log10(probability) / _DECADES) if log_scale else min(1.0, probability)
+
+
+def draw_line(painter: QPainter, points: Sequence[QPointF], color: QColor, unit: float) -> None:
+    """Draw a line with a dot at each point.
+
+    Args:
+        painter: Its pen is left as it was.
+        points: In their order.
+        color: Of line and dots.
+        unit: A pixel at this zoom.
+    """
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(color, 1.5 * unit))
+    painter.drawPolyline(QPolygonF(points))
+    painter.setBrush(color)
+    for point in points:
+        painter.drawEllipse(point, 1.5 * unit, 1.5 * unit)
+    painter.restore()
 
 
 class ProbabilityRow(Protocol):
@@ -112,6 +133,10 @@ class ProbabilityTable(DataTable):
 
     What a knob cut is dimmed, says so in the column of that knob and where its bar would be, and says why in its
     tooltip. All cells are painted in one go: a slider is followed within a frame.
+
+    Attributes:
+        log_scale: Whether bars are logarithmic.
+        reach_of: What the line over the bars shows; see `set_reach`.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -120,6 +145,7 @@ class ProbabilityTable(DataTable):
         self._cells: dict[int, tuple[object, ...]] = {}
         self._acts: tuple[str, ...] = ()
         self._chosen: int | None = None
+        self.reach_of: Reach | None = None
         self.log_scale = False
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -176,6 +202,20 @@ class ProbabilityTable(DataTable):
         self.log_scale = log_scale
         self.viewport().update()
 
+    def set_reach(self, reach: Reach | None) -> None:
+        """Draw a line over the bars: what each row's token and all that are at least as probable hold together.
+
+        Args:
+            reach: Gives that for an id, before the knobs and after; None draws no line. From 0 at the beginning of the
+                bars to 1 at the end of their room, whatever the scale of the bars.
+        """
+        self.reach_of = reach
+        self.viewport().update()
+
+    def reach(self, number: int) -> tuple[float, float] | None:
+        """What the line shows at a row, before the knobs and after; None without a line."""
+        return self.reach_of(self._candidates[number].id) if self.reach_of is not None else None
+
     def share(self, probability: float) -> float:
         """Length of a bar, in ``[0, 1]``."""
         return bar_share(probability, self.log_scale)
@@ -187,8 +227,13 @@ class ProbabilityTable(DataTable):
 
     def tip(self, number: int) -> str:
         """What the tooltip of a row says: why it was cut, with numbers."""
-        row = self._candidates[number]
-        return row.why or self.cut_words(number)
+        row, reach = self._candidates[number], self.reach(number)
+        said = [row.why or self.cut_words(number)]
+        if reach is not None:
+            raw, after = reach
+            with_after = "" if row.cut_by else f", {format_percent(after)} after the knobs"
+            said.append(f"with all that are at least as probable: {format_percent(raw)} before{with_after}")
+        return "\n".join(line for line in said if line)
 
     def has_room_for(self, acts: Sequence[str]) -> bool:
         """Whether the columns of these processors would fit beside the others."""
@@ -310,6 +355,10 @@ class ProbabilityTable(DataTable):
         for number in range(first, count if last < 0 else last + 1):
             top, height = self.rowViewportPosition(number), self.rowHeight(number)
             pencil.draw(number, self._row(number), columns, top, height, number in selected)
+        if self.reach_of is not None:
+            # One row more at both ends, so that the line does not end with what is seen.
+            rows = range(max(0, first - 1), min(count, (count if last < 0 else last + 1) + 1))
+            pencil.draw_reach(rows, columns)
         painter.end()
 
     def viewportEvent(self, event: QEvent) -> bool:
@@ -400,6 +449,22 @@ class _Pencil:
         if number == self._focused:
             ring = QRectF(0, top, self._table.viewport().width(), height)
             theme.draw_focus(painter, ring, self._radius, theme.px(self._table, 1))
+
+    def draw_reach(self, rows: range, columns: Sequence[tuple[int, int, int]]) -> None:
+        """Draw the lines over the bars of some rows; what is cut has no place on the one after the knobs."""
+        for column, left, width in columns:
+            side = column - self._raw_column
+            if side not in (0, 1):
+                continue
+            room = width - 2 * self._edge - self._numbers
+            points = []
+            for number in rows:
+                reach = self._table.reach(number)
+                if reach is None or math.isnan(reach[side]) or (side and self._table.candidates[number].cut_by):
+                    continue
+                middle = self._table.rowViewportPosition(number) + self._table.rowHeight(number) / 2
+                points.append(QPointF(left + self._edge + room * reach[side], middle))
+            draw_line(self._painter, points, self._text, theme.px(self._table, 1))
 
     def _shorten(self, cut: str, width: int) -> str:
         """The whole of why it was cut, or the name of the knob, or the beginning of that."""

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, columns, literal, numbers
 from workbench.engine.sampling.library import LAST, PROCESSORS, WARPERS, acting
+from workbench.engine.sampling.watermark import CONFIGS, settings
 
 if TYPE_CHECKING:
-    from workbench.engine.values import Sampling, Step, Strategy
+    from workbench.engine.values import Sampling, Situation, Step, Strategy
 
 #: Columns of a value that stands inside a call.
 _SHORT = 60
@@ -61,21 +62,75 @@ class Values:
         return self._known[name, text]
 
 
-def arguments(sampling: Sampling, values: Values | None = None, *, ends: bool = True) -> list[str]:
+def arguments(sampling: Sampling, values: Values | None = None, *, ends: bool = True, mark: str = "mark") -> list[str]:
     """The knobs that are on, as arguments of ``generate()``, which takes 50 for the top_k that it is not given.
 
     Args:
         sampling: The knobs.
         values: Spells long values.
         ends: Whether there are tokens that end a text; without them ``generate()`` stumbles over knobs on them.
+        mark: What the config of a watermark is called; see `mark_lines`.
     """
     spell = values.spell if values is not None else lambda _, value: literal(value)
-    left_out = ("top_k",) if ends else ("top_k", *_ON_ENDS)
+    left_out = ("top_k", "watermarking_config", *(() if ends else _ON_ENDS))
     names = [name for name in acting(sampling) if name not in left_out]
     given = [f"do_sample={sampling.do_sample}"]
     if sampling.do_sample:
         given.append(f"top_k={sampling.top_k}")
-    return [*given, *(f"{name}={spell(name, getattr(sampling, name))}" for name in names)]
+    given += [f"{name}={spell(name, getattr(sampling, name))}" for name in names]
+    if sampling.watermarking_config is not None:
+        given.append(f"watermarking_config={mark}")
+    return given
+
+
+def mark_classes(sampling: Sampling) -> list[str]:
+    """The class of the watermark's config, where there is one."""
+    mark = sampling.watermarking_config
+    return [CONFIGS[mark.kind][0]] if mark is not None else []
+
+
+def mark_lines(sampling: Sampling, name: str = "mark") -> list[str]:
+    """The lines that make the config of the watermark under a name; none without one."""
+    mark = sampling.watermarking_config
+    if mark is None:
+        return []
+    values = Values()
+    given = settings(mark)
+    if "keys" in given:
+        given["keys"] = tuple(given["keys"])
+    spelled = [f"{field}={values.spell(field, value)}" for field, value in given.items()]
+    return [*values.lines, *call(f"{name} = {CONFIGS[mark.kind][0]}(", spelled)]
+
+
+def marking_lines(sampling: Sampling, situation: Situation | None = None) -> list[str]:
+    """The lines that make the processor of the watermark, ``watermark``, of its config ``mark``; none without one.
+
+    Args:
+        sampling: The knobs.
+        situation: For a single step: one that remembers its calls is called for those before.
+    """
+    mark = sampling.watermarking_config
+    if mark is None:
+        return []
+    given = ["model.config.get_text_config().vocab_size", "model.device"]
+    lines = call("watermark = mark.construct_processor(", given)
+    if situation is not None and mark.kind == "synthid":
+        lines += [
+            "# It remembers the tokens that it was asked before.",
+            f"for end in range({situation.prompt_length}, input_ids.shape[1]):",
+            "    watermark(input_ids[:, :end], torch.zeros_like(logits))",
+        ]
+    return lines
+
+
+def of_guesses(strategy: Strategy) -> list[str]:
+    """How tokens are guessed ahead without a second model, as arguments of ``generate()``."""
+    given = {
+        "assistant_early_exit": strategy.assistant_early_exit,
+        "use_mtp": strategy.use_mtp,
+        "prompt_lookup_num_tokens": strategy.prompt_lookup_num_tokens,
+    }
+    return [f"{name}={value}" for name, value in given.items() if value]
 
 
 def of_beams(strategy: Strategy) -> list[str]:
@@ -91,7 +146,7 @@ def of_beams(strategy: Strategy) -> list[str]:
 
 
 def processors(sampling: Sampling, names: Names, values: Values) -> list[str]:
-    """The processors that act, in the library's order, each as the call that makes it.
+    """The processors that act, in the library's order, each as the call that makes it; a watermark as its name.
 
     Args:
         sampling: The knobs.
@@ -103,7 +158,7 @@ def processors(sampling: Sampling, names: Names, values: Values) -> list[str]:
     found = []
     for name in acting(sampling):
         kind = (PROCESSORS | WARPERS | LAST)[name]
-        value = values.spell(name, getattr(sampling, name))
+        value = "" if name == "watermarking_config" else values.spell(name, getattr(sampling, name))
         if name.startswith("encoder_"):
             given = f"{value}, {names.encoder_ids}" if names.encoder_ids else ""
         elif name == "min_new_tokens":
@@ -124,6 +179,9 @@ def processors(sampling: Sampling, names: Names, values: Values) -> list[str]:
             given = f"{value}{keep}{device}"
         elif name in WARPERS and name not in ("temperature", "top_h"):
             given = f"{value}{keep}"
+        elif name == "watermarking_config":
+            found.append("watermark")
+            continue
         elif name in ("remove_invalid_values", "renormalize_logits"):
             found.append(f"{kind}()")
             continue
@@ -136,7 +194,7 @@ def processors(sampling: Sampling, names: Names, values: Values) -> list[str]:
 
 def classes(calls: Sequence[str]) -> list[str]:
     """The classes that processor calls name, each once."""
-    return list(dict.fromkeys(each.partition("(")[0] for each in calls))
+    return list(dict.fromkeys(each.partition("(")[0] for each in calls if "(" in each))
 
 
 def moves(steps: Sequence[Step]) -> dict[int, Sampling]:

@@ -58,7 +58,9 @@ def probabilities(
     )
     values = knobs.Values()
     calls = knobs.processors(sampling, names, values)
-    needed = sorted([head, "AutoTokenizer", "LogitsProcessorList", *knobs.classes(calls)])
+    needed = sorted(
+        [head, "AutoTokenizer", "LogitsProcessorList", *knobs.classes(calls), *knobs.mark_classes(sampling)]
+    )
     inputs: list[str] = []
     fed = "input_ids"
     if situation.encoder_ids:
@@ -83,6 +85,8 @@ def probabilities(
         ],
         [
             *values.lines,
+            *knobs.mark_lines(sampling),
+            *knobs.marking_lines(sampling, situation),
             *call("processors = [", calls, "]"),
             "knobs = LogitsProcessorList(processors)",
             "before = logits.softmax(dim=-1)[0]",

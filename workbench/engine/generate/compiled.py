@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported
-from workbench.engine.models import no_compiler
+from workbench.engine.machine import no_compiler
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -78,7 +78,7 @@ def no_compiling(model: LoadedModel) -> str:
 
     In half precision another order of the sums changes what is chosen: of 16 texts of 100 tokens by SmolLM2 in
     bfloat16, 5 were the same over a static cache and 4 with a compiled model. In float32 all that were tried were the
-    same, 1.05 to 1.08 times as fast on 2 cores; over a static cache without the compiler they came slower (0.96 to
+    same, 1.01 to 1.08 times as fast on 2 cores; over a static cache without the compiler they came slower (0.96 to
     0.99), so that is not offered by itself. Nor are packed weights, which write other texts: 4 bits of bitsandbytes
     (none of 3 the same) were 1.5 times as fast, its 8 bits and torchao's no faster.
 

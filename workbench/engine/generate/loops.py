@@ -33,7 +33,7 @@ def without_end(config: GenerationConfig, prepared: StoppingCriteriaList, strate
 def set_knobs(config: GenerationConfig, sampling: Sampling) -> None:
     """Give a prepared config exactly these knobs, so that nothing of the checkpoint's own config acts besides them."""
     given = fields(sampling)
-    for name in (*PROCESSORS, *WARPERS, *LAST, "min_length", "guidance_scale", "watermarking_config"):
+    for name in (*PROCESSORS, *WARPERS, *LAST, "min_length", "guidance_scale"):
         setattr(config, name, given.get(name))
     config.min_length = 0
 
@@ -61,7 +61,7 @@ def library_list(
         inputs.length,
         eos.tolist() if eos is not None else (),
         device,
-        inputs.kwargs["input_ids"] if encoder else None,
+        inputs.kwargs.get("input_ids") if encoder else None,
         mask,
         num_beams=config.num_beams,
     )
@@ -69,7 +69,13 @@ def library_list(
 
 def fixed(sampling: Sampling, first: Sampling) -> Sampling:
     """The knobs as they stand, but for those that a loop reads only once, at its start."""
-    return replace(sampling, do_sample=first.do_sample, max_new_tokens=first.max_new_tokens, seed=first.seed)
+    return replace(
+        sampling,
+        do_sample=first.do_sample,
+        max_new_tokens=first.max_new_tokens,
+        seed=first.seed,
+        watermarking_config=first.watermarking_config,
+    )
 
 
 def written(inputs: Inputs) -> Sequence[int]:

@@ -53,6 +53,7 @@ def _ranges(strategy: Strategy) -> tuple[tuple[str, bool, str], ...]:
         "num_beams": (1, "1 (off)"),
         "num_return_sequences": (1, "1 (off)"),
         "prompt_lookup_num_tokens": (0, "0 (off)"),
+        "assistant_early_exit": (0, "0 (off)"),
         "num_assistant_tokens": (1, "1"),
     }
     whole = tuple(

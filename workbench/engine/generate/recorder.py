@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, WorkbenchError
+from workbench.engine.generate import captions
 from workbench.engine.generate.compiled import compiling, compiling_of
 from workbench.engine.generate.inputs import Inputs, limits
 from workbench.engine.generate.text import Text
@@ -40,10 +42,7 @@ def end_ids(model: LoadedModel, strategy: Strategy) -> tuple[int, ...]:
     """Ids that end a run: those of the strategy, or the checkpoint's own."""
     if strategy.eos_token_ids is not None:
         return strategy.eos_token_ids
-    own = model.model.generation_config.eos_token_id
-    if own is None:
-        return ()
-    return (int(own),) if isinstance(own, int) else tuple(int(token_id) for token_id in own)
+    return captions.ends(model)
 
 
 def settings(
@@ -60,7 +59,7 @@ def settings(
     """
     from transformers import GenerationConfig
 
-    own = model.model.generation_config
+    own = captions.writer(model).generation_config
     # Which of the two the checkpoint's own config leaves unset: the library warns when both are there.
     name = "max_new_tokens" if own.max_length is None or own.max_new_tokens is not None else "max_length"
     most = room if room is not None else NO_CONTEXT
@@ -73,7 +72,7 @@ def settings(
     }
     if strategy.compiled:
         given |= compiling(inputs.length + most)
-    elif "past_key_values" not in inputs.kwargs and model.model._supports_default_dynamic_cache():
+    elif "past_key_values" not in inputs.kwargs and captions.writer(model)._supports_default_dynamic_cache():
         given["cache_implementation"] = "dynamic"
     if strategy.stop_strings:
         given["stop_strings"] = list(strategy.stop_strings)
@@ -101,7 +100,7 @@ def launch(
     import torch
     from transformers import StoppingCriteriaList, StopStringCriteria
 
-    own = model.model.generation_config
+    own = captions.writer(model).generation_config
     strings, theirs = config.stop_strings or own.stop_strings, own.stop_strings
     criteria = StoppingCriteriaList()
     if strings:
@@ -116,7 +115,10 @@ def launch(
             compiling_of(model.model) if config.compile_config is not None else nullcontext(),
         ):
             return model.model.generate(
-                **inputs.kwargs, generation_config=config, custom_generate=loop, stopping_criteria=criteria
+                **captions.handed(model, inputs.kwargs),
+                generation_config=config,
+                custom_generate=loop,
+                stopping_criteria=criteria,
             )
     finally:
         own.stop_strings = theirs
@@ -129,7 +131,7 @@ class Processors:
 
     Args:
         model: Whose scores.
-        knobs: Read at every call.
+        knobs: Read at every call, but for the watermark.
         inputs: What the run was given.
         strategy: Its guidance acts first, as one object for the whole run, since it has a cache of its own.
 
@@ -145,6 +147,7 @@ class Processors:
         self._inputs = inputs
         self._for: Sampling | None = None
         self._guidance = _guidance(model, strategy) if strategy.guidance_scale != 1.0 else None
+        self._mark = knobs.current.watermarking_config
         self.sampling = knobs.current
         self.raw: torch.Tensor
         self.guided: torch.Tensor | None = None
@@ -152,6 +155,9 @@ class Processors:
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Scores ``(batch, vocab)`` after everything that acts, for ``input_ids`` of shape ``(batch, seq)``."""
         self.sampling = self._knobs.current
+        if self.sampling.watermarking_config != self._mark:
+            # A text bears one mark, or no detector finds it.
+            self.sampling = replace(self.sampling, watermarking_config=self._mark)
         if self.sampling != self._for:
             self._list = self._build(scores)
             self._for = self.sampling
@@ -183,7 +189,7 @@ class Processors:
             self._inputs.length,
             start.eos,
             scores.device,
-            self._inputs.kwargs["input_ids"] if start.decoder_start else None,
+            self._inputs.kwargs.get("input_ids") if start.decoder_start else None,
             mask,
         )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
 from workbench.engine.generate import loops
+from workbench.engine.generate.drafts import layers_kept
 from workbench.engine.generate.inputs import Inputs, room
 from workbench.engine.generate.recorder import Criteria, Ending, Pace, Steps, launch, settings
 from workbench.engine.generate.result import Generation
@@ -36,17 +37,19 @@ def run(
 ) -> Generation:
     """Generate with tokens guessed ahead, sending each new token as a `Step`; several come at a time.
 
-    The ids are those of ``torch.manual_seed(seed)`` and ``model.generate(prompt_lookup_num_tokens=…)`` or
-    ``model.generate(assistant_model=…)``: the library's own loop runs. Greedy ids are those of decoding without
-    guesses; drawn ones have the same chances and come from other draws. What checks the guesses are the model's
-    logits at every place, so each step has them, and the knobs that held in its pass. ``do_sample``,
-    ``max_new_tokens`` and the seed are read at the start, and the second model goes by the knobs of the start.
+    The ids are those of ``torch.manual_seed(seed)`` and ``model.generate(…)`` with ``prompt_lookup_num_tokens``,
+    ``assistant_model``, ``assistant_early_exit`` or ``use_mtp``: the library's own loop runs. Greedy ids are those of
+    decoding without guesses; drawn ones have the same chances and come from other draws. What checks the guesses are
+    the model's logits at every place, so each step has them, and the knobs that held in its pass. ``do_sample``,
+    ``max_new_tokens``, the seed and the watermark are read at the start, and the model that guesses goes by the knobs
+    of the start.
 
     Args:
         model: A loaded model that generates.
         inputs: What it is given.
         knobs: A `Sampling`, or a holder whose moves act on the next pass.
-        strategy: ``prompt_lookup_num_tokens``, or ``assisted`` with ``num_assistant_tokens``.
+        strategy: ``prompt_lookup_num_tokens``, ``use_mtp``, or ``assisted`` or ``assistant_early_exit`` with
+            ``num_assistant_tokens``.
         second: Guesses when ``strategy.assisted``. With another tokenizer its guesses are read as text and tokenized
             anew, as the library's universal assisted decoding does.
         task: Gets the steps and `Progress` in tokens. When it is cancelled, the run ends within a pass.
@@ -66,7 +69,14 @@ def run(
     knobs = knobs if isinstance(knobs, Knobs) else Knobs(knobs)
     first = knobs.current
     check(model, first, strategy, second)
-    if strategy.assisted and second is not None and first.do_sample and other_tokenizer(model, second):
+    other = strategy.assisted and second is not None and other_tokenizer(model, second)
+    if other and second is not None and first.watermarking_config is not None:
+        raise InputError(
+            f"{second.checkpoint.name} can't guess for a text with a watermark.",
+            why="Their tokenizers differ, and the mark is made for one vocabulary.",
+            remedy="Switch the watermark off, or load a second model with the same tokenizer.",
+        )
+    if other and second is not None and first.do_sample:
         raise InputError(
             f"{second.checkpoint.name} can guess for {model.checkpoint.name} only without sampling.",
             why="Their tokenizers differ, and to draw from both the library would rebuild the second model's head.",
@@ -79,19 +89,19 @@ def run(
     passes = _Passes(model, inputs, knobs, strategy, assistant, task, space, shown)
     with (
         loops.own_draws(first.seed) if first.do_sample else nullcontext(),
-        _guessing(assistant, strategy) if assistant is not None else nullcontext(),
+        layers_kept(model.model) if strategy.assistant_early_exit else nullcontext(),
     ):
         launch(model, inputs, config, passes.run, share=strategy.threads)
     return passes.generation()
 
 
 @contextmanager
-def _guessing(second: LoadedModel, strategy: Strategy) -> Iterator[None]:
-    """Give the second model a config for guessing while it lasts: the loop reads it there, and writes to it."""
+def _guessing(guesser: PreTrainedModel, strategy: Strategy) -> Iterator[None]:
+    """Give the model that guesses a config for it while it lasts: the loop reads it there, and writes to it."""
     from transformers import GenerationConfig
 
-    own = second.model.generation_config
-    second.model.generation_config = GenerationConfig(
+    own = guesser.generation_config
+    guesser.generation_config = GenerationConfig(
         bos_token_id=own.bos_token_id,
         eos_token_id=own.eos_token_id,
         pad_token_id=own.pad_token_id,
@@ -101,7 +111,7 @@ def _guessing(second: LoadedModel, strategy: Strategy) -> Iterator[None]:
     try:
         yield
     finally:
-        second.model.generation_config = own
+        guesser.generation_config = own
 
 
 class _Passes:
@@ -165,22 +175,27 @@ class _Passes:
         self._checked: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
         self._candidates = input_ids
         helpers: dict[str, Any] = {}
-        if self._second is None:
-            generation_config.prompt_lookup_num_tokens = self._strategy.prompt_lookup_num_tokens
-        else:
+        strategy = self._strategy
+        generation_config.prompt_lookup_num_tokens = strategy.prompt_lookup_num_tokens or None
+        generation_config.assistant_early_exit = strategy.assistant_early_exit or None
+        generation_config.use_mtp = strategy.use_mtp
+        guesser = model if strategy.assistant_early_exit else None
+        if self._second is not None:
+            guesser = self._second.model
             helpers["assistant_model"] = self._second.model
             if other_tokenizer(self._model, self._second):
                 helpers |= {"tokenizer": self._model.tokenizer, "assistant_tokenizer": self._second.tokenizer}
-        # The processors are the list's own items, since the guessing model is given them too.
-        return model._assisted_decoding(
-            input_ids,
-            logits_processor=_watched(self._list(self._first, input_ids.device), self),
-            stopping_criteria=Criteria(prepared, self._strategy, self._stop),
-            generation_config=generation_config,
-            inputs_tensor=inputs_tensor,
-            **helpers,
-            **model_kwargs,
-        )
+        with _guessing(guesser, strategy) if guesser is not None else nullcontext():
+            # The processors are the list's own items, since the guessing model is given them too.
+            return model._assisted_decoding(
+                input_ids,
+                logits_processor=_watched(self._list(self._first, input_ids.device), self),
+                stopping_criteria=Criteria(prepared, self._strategy, self._stop),
+                generation_config=generation_config,
+                inputs_tensor=inputs_tensor,
+                **helpers,
+                **model_kwargs,
+            )
 
     def generation(self) -> Generation:
         """What came of it."""

@@ -6,7 +6,10 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate import captions
 from workbench.engine.generate.compiled import no_compiling
+from workbench.engine.generate.drafts import no_early_exit, no_mtp
+from workbench.engine.generate.healing import no_healing
 from workbench.engine.values import Sampling, Strategy
 
 if TYPE_CHECKING:
@@ -21,14 +24,46 @@ MOVED = {
 }
 LEFT = "They left the library for Hub repositories with code of their own, and this program runs no such code."
 #: What of `conflicts` can't be had, rather than doing nothing.
-EXCLUDED = ("sequences", "assisted", "prompt_lookup", "guidance", "compiled")
+EXCLUDED = (
+    "sequences",
+    "assisted",
+    "early_exit",
+    "mtp",
+    "prompt_lookup",
+    "guidance",
+    "compiled",
+    "watermarking_config",
+)
+#: What `supports` speaks of besides the knobs.
+WAYS = (
+    "beams",
+    "sequences",
+    "prompt_lookup",
+    "assisted",
+    "early_exit",
+    "mtp",
+    "healing",
+    "guidance",
+    "threads",
+    "compiled",
+    "images",
+    "encoder",
+)
 #: A strategy of one sequence, token by token.
 _ALONE: dict[str, Any] = {
     "num_beams": 1,
     "num_return_sequences": 1,
     "prompt_lookup_num_tokens": 0,
     "assisted": False,
+    "assistant_early_exit": 0,
+    "use_mtp": False,
     "guidance_scale": 1.0,
+}
+#: Who guesses.
+_BY = {
+    "assisted": "by the second model",
+    "early_exit": "by the model's own lower layers",
+    "mtp": "by its layers for multi-token prediction",
 }
 #: Knobs that act on the draw alone.
 _OF_THE_DRAW = (
@@ -51,11 +86,9 @@ def supports(model: LoadedModel, second: LoadedModel | None = None) -> dict[str,
         second: The second loaded model, for ``assisted``.
 
     Returns:
-        Keys ``beams``, ``sequences``, ``prompt_lookup``, ``assisted``, ``guidance``, ``threads``, ``compiled``,
-        ``images``, ``encoder``; and every field of `Sampling`.
+        The keys of `WAYS`, and every field of `Sampling`.
     """
-    ways = ("beams", "sequences", "prompt_lookup", "assisted", "guidance", "threads", "compiled", "images", "encoder")
-    names = (*ways, *(field.name for field in fields(Sampling)))
+    names = (*WAYS, *(field.name for field in fields(Sampling)))
     if not model.generates:
         why = f"{model.checkpoint.name} was loaded as {model.head}, which writes no text."
         return dict.fromkeys(names, why)
@@ -63,7 +96,11 @@ def supports(model: LoadedModel, second: LoadedModel | None = None) -> dict[str,
     found["beams"] = _no_beams(model)
     found["prompt_lookup"] = _no_guessing(model)
     found["assisted"] = found["prompt_lookup"] or _no_assistant(model, second)
+    found["early_exit"] = found["prompt_lookup"] or no_early_exit(model)
+    found["mtp"] = found["prompt_lookup"] or no_mtp(model)
+    found["healing"] = no_healing(model)
     found["guidance"] = _no_guidance(model)
+    found["watermarking_config"] = _no_watermark(model)
     if model.model.device.type != "cpu":
         found["threads"] = f"The model is on {model.device}, and threads share out the work of a CPU."
     found["compiled"] = no_compiling(model)
@@ -76,10 +113,10 @@ def supports(model: LoadedModel, second: LoadedModel | None = None) -> dict[str,
         found["forced_bos_token_id"] = (
             f"It forces the first token of a decoder's own sequence, and {_kind(model)} writes behind the prompt."
         )
-    if model.model.generation_config.eos_token_id is None:
+    if not captions.ends(model):
         for name in ("min_new_tokens", "exponential_decay_length_penalty"):
             found[name] = "It acts on the token that ends a text, and this checkpoint names none."
-    return found
+    return found | captions.refused(model)
 
 
 def conflicts(sampling: Sampling, strategy: Strategy) -> dict[str, str]:
@@ -90,8 +127,7 @@ def conflicts(sampling: Sampling, strategy: Strategy) -> dict[str, str]:
         strategy: How the run goes.
 
     Returns:
-        Names as in `supports`. Nothing in it stops a run but ``sequences``, ``prompt_lookup``, ``assisted``,
-        ``guidance`` and ``compiled``; see `check`.
+        Names as in `supports`. Nothing in it stops a run but those of `EXCLUDED`; see `check`.
     """
     found: dict[str, str] = {}
     beams = strategy.num_beams > 1
@@ -105,17 +141,25 @@ def conflicts(sampling: Sampling, strategy: Strategy) -> dict[str, str]:
         )
     elif strategy.num_return_sequences > 1 and not beams and not sampling.do_sample:
         found["sequences"] = "Greedy decoding takes the most probable token each time, so all sequences would be one."
-    for name, on in (("prompt_lookup", strategy.prompt_lookup_num_tokens > 0), ("assisted", strategy.assisted)):
-        if on and beams:
+    guesses = [name for name, on in _guesses(strategy).items() if on]
+    for place, name in enumerate(guesses):
+        if beams:
             found[name] = "Guessing ahead goes with greedy decoding and sampling, not with beam search."
-        elif on and strategy.num_return_sequences > 1:
+        elif strategy.num_return_sequences > 1:
             found[name] = "Guessing ahead writes one sequence at a time."
-    if strategy.assisted and strategy.prompt_lookup_num_tokens > 0:
-        found["prompt_lookup"] = "Tokens are guessed by the second model already."
+        elif place:
+            found[name] = f"Tokens are guessed {_BY[guesses[0]]} already."
+    mark = sampling.watermarking_config
+    if mark is not None and mark.kind == "synthid" and (beams or guesses):
+        found["watermarking_config"] = (
+            "The library's SynthID remembers what it was asked token by token, which "
+            + ("beams that change places" if beams else "guesses that are taken back")
+            + " would confuse."
+        )
     if strategy.guidance_scale != 1.0:
         if beams:
             found["guidance"] = "Guidance needs the model's logits, and beam search adds up log-probabilities."
-        elif strategy.assisted or strategy.prompt_lookup_num_tokens > 0:
+        elif strategy.guesses:
             found["guidance"] = "Guidance would run the model anew for each guess, which takes longer than no guessing."
         elif strategy.num_return_sequences > 1:
             found["guidance"] = "Guidance keeps a cache for one sequence, and there are several."
@@ -139,9 +183,10 @@ def check(model: LoadedModel, sampling: Sampling, strategy: Strategy, second: Lo
     asked = {
         "beams": strategy.num_beams > 1,
         "sequences": strategy.num_return_sequences > 1,
-        "prompt_lookup": strategy.prompt_lookup_num_tokens > 0,
-        "assisted": strategy.assisted,
+        **_guesses(strategy),
+        "healing": strategy.token_healing,
         "compiled": strategy.compiled,
+        "watermarking_config": sampling.watermarking_config is not None,
     }
     for name, wanted in asked.items():
         if wanted and offered[name]:
@@ -150,12 +195,29 @@ def check(model: LoadedModel, sampling: Sampling, strategy: Strategy, second: Lo
                 why=offered[name],
                 remedy="Choose another strategy.",
             )
+    layers = getattr(model.model.config.get_text_config(decoder=True), "num_hidden_layers", 0)
+    if 0 < layers <= strategy.assistant_early_exit:
+        raise InputError(
+            f"assistant_early_exit can't be {strategy.assistant_early_exit}.",
+            why=f"{model.checkpoint.name} has {layers} layers, and some have to be left out.",
+            remedy=f"Set assistant_early_exit below {layers}.",
+        )
 
 
 def other_tokenizer(model: LoadedModel, second: LoadedModel) -> bool:
     """Whether the library takes the two models' vocabularies for different ones: it goes by their size."""
     size = model.model.config.get_text_config().vocab_size
     return bool(size != second.model.config.get_text_config().vocab_size)
+
+
+def _guesses(strategy: Strategy) -> dict[str, bool]:
+    """Which ways of guessing ahead are asked for."""
+    return {
+        "assisted": strategy.assisted,
+        "early_exit": strategy.assistant_early_exit > 0,
+        "mtp": strategy.use_mtp,
+        "prompt_lookup": strategy.prompt_lookup_num_tokens > 0,
+    }
 
 
 def _kind(model: LoadedModel) -> str:
@@ -204,4 +266,17 @@ def _no_guidance(model: LoadedModel) -> str:
         return "The library's guidance runs the model on the written text alone, without an encoder's input."
     if model.model._is_stateful or not model.model._supports_default_dynamic_cache():
         return f"The library's guidance needs an attention cache, and {_kind(model)} keeps a running state."
+    return ""
+
+
+def _no_watermark(model: LoadedModel) -> str:
+    if model.model.device.type != "cpu":
+        return (
+            f"The model is on {model.device}, where other tokens would be green than on the CPU: what is shown of a "
+            "step, and the detector, go by the CPU's."
+        )
+    head = model.model.get_output_embeddings()
+    size = model.model.config.get_text_config().vocab_size
+    if head is None or getattr(head, "weight", None) is None or head.weight.shape[0] != size:
+        return f"The library goes by the {size:,} entries that the config names, and the model scores another number."
     return ""

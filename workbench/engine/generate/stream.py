@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported
 from workbench.engine.generate.cache import KeptCache
+from workbench.engine.generate.healing import heal, no_healing
 from workbench.engine.generate.inputs import Inputs, inputs, prepare_start, room, start_of, tokenizer_of
 from workbench.engine.generate.ranges import checked
 from workbench.engine.generate.recorder import (
@@ -89,6 +90,8 @@ def run(
     knobs = knobs if isinstance(knobs, Knobs) else Knobs(knobs)
     reserve = knobs.current.max_new_tokens
     start = prepare_start(model, text, messages, images, truncate=truncate, reserve=reserve, task=task)
+    if strategy is not None and strategy.token_healing and not (start.images or messages or no_healing(model)):
+        start = heal(model, start)
     return stream(model, start, knobs, strategy=strategy, second=second, kept=kept, task=task)
 
 
@@ -178,7 +181,7 @@ def go(
         from workbench.engine.generate import beams
 
         return beams.run(model, given, knobs, strategy, task, shown=shown)
-    if strategy.prompt_lookup_num_tokens or strategy.assisted:
+    if strategy.guesses:
         from workbench.engine.generate import speculative
 
         return speculative.run(model, given, knobs, strategy, second, task, shown=shown)
@@ -376,6 +379,9 @@ def _offered(model: LoadedModel, sampling: Sampling, strategy: Strategy) -> None
         "beams": strategy.num_beams > 1,
         "sequences": strategy.num_return_sequences > 1,
         "guidance": strategy.guidance_scale != 1.0,
+        "healing": strategy.token_healing,
+        "watermarking_config": sampling.watermarking_config is not None,
+        "eos_token_ids": strategy.eos_token_ids is not None,
     }
     if not any(asked.values()):
         return
@@ -383,7 +389,7 @@ def _offered(model: LoadedModel, sampling: Sampling, strategy: Strategy) -> None
 
     why_not = supports(model)
     for name, wanted in asked.items():
-        if wanted and why_not[name]:
+        if wanted and why_not.get(name):
             raise NotSupported(
                 f"{model.checkpoint.name} can't generate that way.",
                 why=why_not[name],

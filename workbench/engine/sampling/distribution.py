@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.engine.errors import InputError, NotSupported
-from workbench.engine.sampling import library
+from workbench.engine.sampling import library, watermark
 from workbench.engine.sampling.knobs import check
 from workbench.engine.sampling.library import ACTS, PROCESSORS, name_of
 from workbench.engine.sampling.scores import Scores, entropy, one_thread
 from workbench.engine.sampling.trace import Link, Trace, link
 from workbench.engine.sampling.warpers import Warpers
-from workbench.engine.values import Candidate, Logits, Sampling, Situation
+from workbench.engine.values import Candidate, Logits, Sampling, Situation, Watermark
 
 if TYPE_CHECKING:
     from workbench.engine.tokens.vocabulary import Vocabulary
@@ -50,6 +51,7 @@ class Distribution:
         self._raw = Scores(self.logits)
         self._guided = Scores(guided.float32()) if guided is not None else None
         self._warpers: Warpers | None = None
+        self._mark: tuple[Watermark, Any] | None = None
         self._chain: list[Link] = []
         self._trace: Trace | None = None
         self._standing: tuple[Link | None, np.ndarray] | None = None
@@ -70,6 +72,10 @@ class Distribution:
     def rank(self, token_id: int) -> int:
         """Rank among the raw logits: 1 + how many are strictly larger."""
         return self._ranked.rank(token_id)
+
+    def reach(self, token_id: int) -> float:
+        """Cumulative probability before any knob: of the token and all that are at least as probable, in ``[0, 1]``."""
+        return self._raw.reach(token_id)
 
     @cached_property
     def _ranked(self) -> Scores:
@@ -170,13 +176,16 @@ class Distribution:
             plan.append(("guidance_scale", None))
         made = library.processors(
             None,
-            sampling,
+            replace(sampling, watermarking_config=None),
             self.situation.prompt_length,
             self.situation.eos,
             encoder_ids=self.situation.encoder_ids,
             num_beams=self.situation.beams,
         )
         plan += [(name_of(processor), processor) for processor in made]
+        if sampling.watermarking_config is not None:
+            place = len(plan) - sampling.renormalize_logits
+            plan.insert(place, ("watermarking_config", self._watermark(sampling.watermarking_config)))
         if not sampling.do_sample and self.situation.beams == 1:
             plan.append(("greedy", None))
         chain: list[Link] = []
@@ -190,6 +199,13 @@ class Distribution:
             scores = chain[-1].made
         self._refuse_broken(scores, chain)
         return chain
+
+    def _watermark(self, mark: Watermark) -> Any:
+        """The library's processor, made once: to draw its table takes longer than a frame."""
+        if self._mark is None or self._mark[0] != mark:
+            made = watermark.config_of(mark).construct_processor(self.logits.size, "cpu")
+            self._mark = (mark, watermark.standing(watermark.kept(made), self.situation.prompt_length))
+        return self._mark[1]
 
     def _act(self, name: str, key: tuple[object, ...], processor: Any, scores: Scores) -> Link:
         if name == "guidance_scale" and self._guided is not None:
@@ -236,7 +252,9 @@ class Distribution:
             if made.gone is not None:
                 # The acts come in the order of their names, so the largest is the one that acted last.
                 np.maximum(cut, made.gone.view(np.uint8) * np.uint8(ACTS.index(made.act.name) + 1), out=cut)
-        alive = scores.values > -np.inf
+        mark = sampling.watermarking_config
+        # A tournament gives the lowest number to what was cut.
+        alive = scores.values > (np.finfo(np.float32).min if mark is not None and mark.kind == "synthid" else -np.inf)
         kept = int(np.count_nonzero(alive))
         if kept < alive.size:
             cut *= ~alive

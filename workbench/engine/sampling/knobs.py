@@ -8,7 +8,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from workbench.engine.errors import InputError
-from workbench.engine.values import Sampling
+from workbench.engine.values import Sampling, Watermark
+
+#: More would leave nothing of the model's own scores.
+_LARGEST_BIAS = 100.0
+#: Keys are multiplied with hashes in 64 bits.
+_LARGEST_KEY = 2**31
+_MOST_KEYS = 64
 
 #: Everything off: the distribution as the model gives it.
 NEUTRAL = Sampling(temperature=1.0, top_k=0, top_p=1.0)
@@ -82,6 +88,7 @@ def check(sampling: Sampling, vocabulary: int | None = None) -> Sampling:
         encoder_repetition_penalty=float(sampling.encoder_repetition_penalty),
         encoder_no_repeat_ngram_size=int(sampling.encoder_no_repeat_ngram_size),
         remove_invalid_values=bool(sampling.remove_invalid_values),
+        watermarking_config=_watermark(sampling.watermarking_config),
         renormalize_logits=bool(sampling.renormalize_logits),
     )
     for name in ("forced_bos_token_id", "forced_eos_token_id"):
@@ -162,6 +169,37 @@ def _decay(penalty: Any) -> tuple[int, float] | None:
             "exponential_decay_length_penalty",
         )
     return start, factor
+
+
+def _watermark(mark: Watermark | None) -> Watermark | None:
+    if mark is None:
+        return None
+    ranges = (
+        ("kind", mark.kind in ("green", "synthid"), "green or synthid"),
+        ("greenlist_ratio", 0 < mark.greenlist_ratio < 1, "between 0 and 1"),
+        ("bias", -_LARGEST_BIAS <= mark.bias <= _LARGEST_BIAS, f"from {-_LARGEST_BIAS:g} to {_LARGEST_BIAS:g}"),
+        ("hashing_key", 0 < mark.hashing_key < _LARGEST_KEY, f"from 1 to {_LARGEST_KEY - 1:,}"),
+        ("seeding_scheme", mark.seeding_scheme in ("lefthash", "selfhash"), "lefthash or selfhash"),
+        ("context_width", mark.context_width >= 1, "1 or more"),
+        ("ngram_len", mark.ngram_len >= 2, "2 or more"),
+        ("keys", 0 < len(mark.keys) <= _MOST_KEYS, f"1 to {_MOST_KEYS} numbers"),
+        ("keys", all(0 <= key < _LARGEST_KEY for key in mark.keys), f"numbers from 0 to {_LARGEST_KEY - 1:,}"),
+    )
+    for name, good, usual in ranges:
+        if not good:
+            value = getattr(mark, name)
+            shown = value if isinstance(value, str) else f"{value:g}" if isinstance(value, int | float) else list(value)
+            raise _refused(f"{name} of the watermark can't be {shown}.", f"It has to be {usual}.", name)
+    return Watermark(
+        kind=mark.kind,
+        greenlist_ratio=float(mark.greenlist_ratio),
+        bias=float(mark.bias),
+        hashing_key=int(mark.hashing_key),
+        seeding_scheme=mark.seeding_scheme,
+        context_width=int(mark.context_width),
+        ngram_len=int(mark.ngram_len),
+        keys=tuple(int(key) for key in mark.keys),
+    )
 
 
 def _check_ids(sampling: Sampling, vocabulary: int) -> None:

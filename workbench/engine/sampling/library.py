@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from workbench.engine.sampling import watermark
 from workbench.engine.sampling.knobs import NEUTRAL
 from workbench.engine.values import Sampling
 
@@ -42,12 +43,13 @@ WARPERS = {
     "epsilon_cutoff": "EpsilonLogitsWarper",
     "eta_cutoff": "EtaLogitsWarper",
 }
-#: What acts at the very end.
-LAST = {"renormalize_logits": "LogitNormalization"}
+#: What acts at the very end, whichever way the next token is chosen.
+LAST = {"watermarking_config": "WatermarkLogitsProcessor", "renormalize_logits": "LogitNormalization"}
 #: Names of everything that can act on scores, in order; guidance comes in front of the knobs, and greedy choice last.
 ACTS = ("guidance_scale", *PROCESSORS, *WARPERS, *LAST, "greedy")
 
 _NAMES = {made: name for name, made in (PROCESSORS | WARPERS | LAST).items()}
+_NAMES |= dict.fromkeys(("Standing", "Selfhash"), "watermarking_config")
 # The library has defaults of its own for these, and a checkpoint's config may have others: they are always stated.
 _STATED = ("temperature", "top_k", "top_p")
 
@@ -86,6 +88,8 @@ def fields(sampling: Sampling) -> dict[str, Any]:
     for name in ("suppress_tokens", "begin_suppress_tokens"):
         if name in given:
             given[name] = list(given[name])
+    if sampling.watermarking_config is not None:
+        given["watermarking_config"] = watermark.config_of(sampling.watermarking_config)
     return given
 
 
@@ -99,6 +103,7 @@ def processors(
     mask: torch.Tensor | None = None,
     *,
     num_beams: int = 1,
+    vocabulary: int = 0,
 ) -> LogitsProcessorList:
     """Let the library build its processors for these knobs, from a config on which nothing else is set.
 
@@ -111,12 +116,13 @@ def processors(
         encoder_ids: The encoder's input, ``(seq,)`` or ``(batch, seq)``; without it the knobs on it are left out.
         mask: Attention mask ``(batch, seq)`` of the sequence that is written; the repetition penalty skips padding.
         num_beams: Hypotheses side by side; drawing beams keep one token more than there are end tokens.
+        vocabulary: Entries of the scores, which a watermark without a model has to be told.
 
     References:
         transformers, Generation: GenerationMixin._get_logits_processor, LogitsProcessorList
     """
     import torch
-    from transformers import GenerationConfig, GenerationMixin
+    from transformers import GenerationConfig, GenerationMixin, LogitsProcessorList
 
     given = fields(sampling)
     encoder = None
@@ -137,17 +143,19 @@ def processors(
     config._eos_token_tensor = torch.tensor(list(eos), device=device) if eos else None
     if model is None:
         owner = type("AnyModel", (GenerationMixin,), {})()
-        # Only asked for the name of the mask, and whether a missing prompt deserves a warning.
-        owner.config = SimpleNamespace(is_encoder_decoder=True)
+        # Only asked for the name of the mask, whether a missing prompt deserves a warning, and the size.
+        sized = SimpleNamespace(vocab_size=vocabulary)
+        owner.config = SimpleNamespace(is_encoder_decoder=True, get_text_config=lambda: sized)
     else:
         owner = model.model
-    return owner._get_logits_processor(
+    made = owner._get_logits_processor(
         config,
         input_ids_seq_length=prompt_length,
         encoder_input_ids=encoder,
         device=device,
         model_kwargs={"attention_mask": mask, "decoder_attention_mask": mask},
     )
+    return LogitsProcessorList(watermark.standing(each, prompt_length) for each in made)
 
 
 def name_of(processor: object) -> str:

@@ -43,7 +43,8 @@ def reason(made: Scores, token_id: int, links: Sequence[Link], sampling: Samplin
     alive = bool(made.values[token_id] > -np.inf)
     if last is not None:
         words = _TELL[last.act.name](_Cut(token_id, last, sampling, situation))
-        return f"{words}; remove_invalid_values gave it the lowest number instead of −∞" if alive else words
+        lowest = alive and sampling.remove_invalid_values
+        return f"{words}; remove_invalid_values gave it the lowest number instead of −∞" if lowest else words
     if alive:
         return "so improbable that its probability rounds to 0"
     return "ruled out by the model itself: its logit is −∞"

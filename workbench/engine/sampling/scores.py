@@ -71,6 +71,14 @@ class Scores:
         held = total(torch.from_numpy(self.chances * chosen))
         return float(np.minimum(held, 1.0))
 
+    def reach(self, token_id: int) -> float:
+        """What a token and all that score at least as much hold together; NaN where there are no probabilities."""
+        if "shares" not in vars(self):
+            with one_thread():
+                _ = self.shares
+        below = int(np.searchsorted(self.rising, self.values[token_id], side="left"))
+        return 1.0 - float(self.shares[below - 1]) if below else 1.0
+
     def rank(self, token_id: int) -> int:
         """1 + how many are strictly larger."""
         return self.values.size - int(np.searchsorted(self.rising, self.values[token_id], side="right")) + 1

@@ -91,6 +91,10 @@ class Trace:
         code = int(self.cut[token_id])
         return ACTS[code - 1] if code else None
 
+    def reach(self, token_id: int) -> float:
+        """Cumulative probability after all acts: of the token and all that are at least as probable, in ``[0, 1]``."""
+        return self._made.reach(token_id)
+
     def scores(self, token_id: int) -> tuple[float, ...]:
         """The token's score after each act; ``-inf`` from where it was cut."""
         return tuple(float(link.made.values[token_id]) for link in self._links)
@@ -112,6 +116,7 @@ _MOVERS = frozenset(
         "remove_invalid_values",
         "exponential_decay_length_penalty",
         "temperature",
+        "watermarking_config",
         "renormalize_logits",
     )
 )

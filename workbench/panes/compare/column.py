@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVB
 from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import acting
 from workbench.engine.tokens.vocabulary import Vocabulary
-from workbench.engine.values import BeamStep, Sampling, Start, Step, Strategy
+from workbench.engine.values import BeamStep, Sampling, Start, Step, Strategy, Watermark
 from workbench.widgets.naming import named
 from workbench.widgets.theme import px, set_role
 from workbench.widgets.tinted_text import Piece, TintedText, token_piece
@@ -164,4 +164,6 @@ def with_seed(sampling: Sampling, seed: int) -> Sampling:
 def _short(value: object) -> str:
     if isinstance(value, tuple):
         return f"({len(value)})"
+    if isinstance(value, Watermark):
+        return value.kind
     return f"{value:g}" if isinstance(value, float) else str(value)

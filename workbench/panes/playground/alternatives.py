@@ -138,7 +138,7 @@ class Alternatives(QFrame):
             note = "The scores of this step were let go to keep memory bounded; any token can still be typed."
         else:
             try:
-                distribution = Distribution(step.guided or step.logits, branch.situation(index))
+                distribution = Distribution(step.logits, branch.situation(index), step.guided)
                 candidates = distribution.top(COUNT, step.sampling, vocabulary)
             except WorkbenchError as error:
                 note = str(error)

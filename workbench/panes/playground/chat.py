@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from workbench.engine.tokens import chat, thinking
-from workbench.engine.values import Branch, Message, Step
+from workbench.engine.tokens import chat
+from workbench.engine.values import Branch, Message
+from workbench.panes.playground.chat_answers import Answers, answer, begun
 from workbench.panes.playground.chat_turns import Conversation, Turn
 from workbench.panes.playground.runs import Runs
 from workbench.panes.playground.sequences import together
@@ -17,7 +18,6 @@ from workbench.panes.playground.template import TemplateView
 from workbench.panes.playground.texts import Texts
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
-from workbench.widgets.turn_view import Passage, ShownTurn
 
 #: Milliseconds between two redraws of the answer that is being written, at least.
 _FRAME = 100
@@ -29,8 +29,6 @@ _PLACEHOLDERS = {
     "tool": "Write what a tool gave back…  Enter sends",
     "assistant": "Write how the answer begins…  Enter lets the model go on with it",
 }
-_SPEAKERS = {"system": "System", "user": "You", "assistant": "Assistant", "tool": "Tool result"}
-_ENDS = {"length": "cut at max_new_tokens", "context": "cut: the context is full", "stopped": "stopped"}
 
 
 class Chat(QObject):
@@ -68,7 +66,7 @@ class Chat(QObject):
         self._typed: tuple[int | None, str, str] | None = None
         self._writing: set[int] = set()
         self._current: int | None = None
-        self._shown: dict[int, tuple[object, ShownTurn]] = {}
+        self._answers = Answers(session, runs)
         self._roles_of: object = None
         self._view = texts.area.view
         self._template = TemplateView(runner)
@@ -201,7 +199,7 @@ class Chat(QObject):
             return
         sampling, branch = self._session.sampling, self._branch(turn.branch)
         self._answering(turn.before)
-        self._begun = _begun(branch) if branch is not None else ""
+        self._begun = begun(branch) if branch is not None else ""
         if sampling.do_sample and not same_seed:
             seeds = [sampling.seed]
             for version in self._conversation.versions(key):
@@ -280,20 +278,20 @@ class Chat(QObject):
 
     def _take_branch(self, branch: Branch) -> None:
         """Take an answer in that the conversation does not have yet, at its place."""
-        answer = Message("assistant", _answer(branch))
+        said = Message("assistant", answer(branch))
         if branch.key in self._runs.keys and self.asked == branch.messages:
-            self._take(self._conversation.add(answer, self._after, branch=branch.key))
+            self._take(self._conversation.add(said, self._after, branch=branch.key))
             return
         parent = self._conversation.of_branch(branch.parent) if branch.parent is not None else None
         if parent is not None:
-            self._take(self._conversation.add(answer, parent.before, branch=branch.key))
+            self._take(self._conversation.add(said, parent.before, branch=branch.key))
             return
         found = self._conversation
         # What was written elsewhere, in a session file, say, comes with all that was said beside it.
         others = [each for each in self._session.branches if each.messages and found.of_branch(each.key) is None]
         for each in [*(other for other in others if _alike(other, branch)), branch]:
             if found.of_branch(each.key) is None:
-                found = found.graft(_said(each), Message("assistant", _answer(each)), each.key)
+                found = found.graft(_said(each), Message("assistant", answer(each)), each.key)
         turn = found.of_branch(branch.key)
         self._take(found.choose(turn.key) if turn is not None else found)
 
@@ -304,7 +302,7 @@ class Chat(QObject):
             self._writing.discard(key)
             branch = self._branch(key)
             if branch is not None:
-                found = found.write(key, _answer(branch))
+                found = found.write(key, answer(branch))
         gone = [turn.branch for turn in found.turns.values() if turn.branch is not None and turn.branch not in keys]
         found = found.forget(gone)
         if found is not self._conversation:
@@ -339,7 +337,7 @@ class Chat(QObject):
         found = self._conversation
         for other in together(self._session.branches, branch):
             if found.of_branch(other.key) is None:
-                found = found.add(Message("assistant", _answer(other)), turn.before, branch=other.key)
+                found = found.add(Message("assistant", answer(other)), turn.before, branch=other.key)
         self._take(found.choose(turn.key))
 
     # What the person did.
@@ -409,9 +407,6 @@ class Chat(QObject):
             return current
         return next((branch for branch in self._session.branches if branch.key == key), None)
 
-    def _steps(self, branch: Branch) -> Sequence[Step]:
-        return self._runs.steps_of(branch.key) if branch.key in self._runs.keys else branch.steps
-
     # What is shown.
 
     def show_model(self) -> None:
@@ -446,12 +441,12 @@ class Chat(QObject):
         versions = self._conversation.all_versions
         self._view.set_turns(
             [
-                self._turn(turn, branches.get(turn.branch or 0), versions[turn.before], last=turn is path[-1])
+                self._answers.show(turn, branches.get(turn.branch or 0), versions[turn.before], last=turn is path[-1])
                 for turn in path
             ]
         )
         self._view.set_current(self._current)
-        self._shown = {turn.key: self._shown[turn.key] for turn in path}
+        self._answers.keep({turn.key for turn in path})
 
     def _show_writing(self) -> None:
         """Show what has come of the answers that are being written."""
@@ -462,58 +457,10 @@ class Chat(QObject):
         for turn in path:
             if turn.branch in self._runs.keys:
                 versions = self._conversation.versions(turn.key)
-                self._view.update_turn(self._turn(turn, self._branch(turn.branch), versions, last=turn is path[-1]))
+                branch = self._branch(turn.branch)
+                self._view.update_turn(self._answers.show(turn, branch, versions, last=turn is path[-1]))
         # A long answer takes longer to lay out; the window keeps nine tenths of its time for the rest.
         self._frame.setInterval(max(_FRAME, round(10_000 * (time.perf_counter() - began))))
-
-    def _turn(self, turn: Turn, branch: Branch | None, versions: tuple[int, ...], *, last: bool) -> ShownTurn:
-        steps = self._steps(branch) if branch is not None else ()
-        reason = branch.reason if branch is not None else ""
-        writing = turn.branch is not None and turn.branch in self._runs.keys
-        seen = (turn, versions, len(steps), reason, last, branch is not None, writing)
-        if turn.key in self._shown and self._shown[turn.key][0] == seen:
-            return self._shown[turn.key][1]
-        role, content = turn.message.role, turn.message.content
-        actions: tuple[str, ...] = ("edit", "copy", "delete")
-        if role == "assistant":
-            content = content if branch is None else _answer(branch, steps)
-            actions = ("regenerate", "edit", *(("tokens",) if branch is not None else ()), "copy", "delete")
-            passages = self._passages(content, branch, steps, done=not writing)
-        else:
-            passages = (Passage("plain", content),)
-            if last:
-                actions = ("answer", *actions)
-        answers = role in ("user", "tool")
-        shown = ShownTurn(
-            turn.key,
-            _SPEAKERS.get(role, role),
-            role != "assistant",
-            content,
-            passages,
-            versions.index(turn.key) + 1,
-            len(versions),
-            _note(turn, steps, reason, writing=writing),
-            actions,
-            "Save and answer" if answers else "Save",
-        )
-        self._shown[turn.key] = (seen, shown)
-        return shown
-
-    def _passages(
-        self, content: str, branch: Branch | None, steps: Sequence[Step], *, done: bool
-    ) -> tuple[Passage, ...]:
-        pieces, prompt, template = [content], "", None
-        if branch is not None:
-            model = self._session.model
-            if model is not None and model.checkpoint.name == branch.checkpoint:
-                template = getattr(model.tokenizer, "response_template", None)
-            begun, prompt = _begun(branch), branch.start.encoding.text
-            prompt = prompt[: len(prompt) - len(begun)]
-            pieces = [*([begun] if begun else []), *thinking.pieces(steps, self._session.vocabulary, template)]
-        return tuple(
-            Passage("thinking" if part.kind == "thinking" else "markdown", part.text, part.tokens, part.closed)
-            for part in thinking.sections(pieces, prompt, template, done=done)
-        )
 
     def _ask_template(self) -> None:
         if self._texts.area.shown == "template":
@@ -532,19 +479,6 @@ class Chat(QObject):
         self._template.show_messages(self._session.model, messages, given)
 
 
-def _begun(branch: Branch) -> str:
-    """What the person wrote of an answer; some templates trim its end."""
-    last = branch.messages[-1]
-    if last.role != "assistant":
-        return ""
-    return last.content if branch.start.encoding.text.endswith(last.content) else last.content.rstrip()
-
-
-def _answer(branch: Branch, steps: Sequence[Step] | None = None) -> str:
-    """All of an answer."""
-    return _begun(branch) + "".join(step.text for step in (branch.steps if steps is None else steps))
-
-
 def _said(branch: Branch) -> tuple[Message, ...]:
     """What an answer followed, without the system message and its own beginning."""
     said = branch.messages[1:] if branch.messages[0].role == "system" else branch.messages
@@ -554,17 +488,3 @@ def _said(branch: Branch) -> tuple[Message, ...]:
 def _alike(one: Branch, other: Branch) -> bool:
     """Whether two answers are of one conversation."""
     return one.checkpoint == other.checkpoint and _said(one)[:1] == _said(other)[:1]
-
-
-def _note(turn: Turn, steps: Sequence[Step], reason: str, *, writing: bool) -> str:
-    """What is said below a turn."""
-    parts = ["edited by you"] if turn.edited else []
-    if steps:
-        parts.append(f"{len(steps):,} {'token' if len(steps) == 1 else 'tokens'}")
-        knobs = steps[-1].sampling
-        parts.append(f"seed {knobs.seed}" if knobs.do_sample else "greedy")
-    if writing:
-        parts.append("writing…" if steps else "reading the conversation…")
-    elif reason in _ENDS:
-        parts.append(_ENDS[reason])
-    return " · ".join(parts)

@@ -28,7 +28,7 @@ def code_of(
         first = _first_of_last_run(branch)
         return codegen.generate(
             model.checkpoint,
-            branch.start.encoding.text,
+            branch.start.prompt,
             branch.messages or None,
             session.sampling,
             model.dtype,
@@ -43,7 +43,7 @@ def code_of(
         )
     assert model.tokenizer is not None
     text = session.prompt
-    if not text and not model.tokenizer("")["input_ids"]:
+    if not text and not images and not model.tokenizer("")["input_ids"]:
         text = model.tokenizer.bos_token or ""
     return codegen.generate(
         model.checkpoint,
@@ -63,7 +63,7 @@ def _holds(session: Session, model: LoadedModel, branch: Branch, messages: tuple
     """Whether nothing was changed since the branch was written that would make another text."""
     if not branch.steps or branch.checkpoint != model.checkpoint.name or messages != branch.messages:
         return False
-    same_prompt = bool(branch.messages or branch.start.images) or session.prompt in (branch.start.encoding.text, "")
+    same_prompt = bool(branch.messages or branch.start.images) or session.prompt in (branch.start.prompt, "")
     return same_prompt and session.sampling == branch.steps[-1].sampling and session.strategy == branch.strategy
 
 

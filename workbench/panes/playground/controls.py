@@ -10,7 +10,8 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from workbench.engine.errors import InputError
-from workbench.engine.generate.strategies import LEFT, MOVED, conflicts, supports
+from workbench.engine.generate.elsewhere import ELSEWHERE
+from workbench.engine.generate.strategies import EXCLUDED, LEFT, MOVED, conflicts, supports
 from workbench.engine.presets import of_checkpoint
 from workbench.engine.sampling import check
 from workbench.engine.values import Sampling, Strategy
@@ -26,6 +27,7 @@ from workbench.panes.playground.knobs import (
 )
 from workbench.panes.playground.presets import PresetBar
 from workbench.panes.playground.strategy_form import strategy_controls, strategy_reasons
+from workbench.panes.playground.watermark import WatermarkControl
 from workbench.panes.playground.words import Lines, Reader, word_knobs
 from workbench.runtime.presets import Presets
 from workbench.widgets import theme
@@ -65,6 +67,7 @@ class Controls(QWidget):
             "repetition": repetition_and_length(),
             "words": word_knobs(),
             "encoder": encoder_knobs(),
+            "watermark": [WatermarkControl()],
         }
         self._sampling: Form[Sampling] = Form(Sampling(), [*usual, *chain(*folds.values())], self)
         self._strategy: Form[Strategy] = Form(Strategy(), strategy, self)
@@ -74,6 +77,7 @@ class Controls(QWidget):
             _Group("repetition", "Repetition and length", folds["repetition"]),
             _Group("words", "Words", folds["words"]),
             _Group("encoder", "Encoder", folds["encoder"]),
+            _Group("watermark", "Watermark", folds["watermark"]),
             _Group("strategy", "Strategy", strategy),
         ]
         self._ends = next(control.editor for control in strategy if control.field == "eos_token_ids")
@@ -148,6 +152,7 @@ class Controls(QWidget):
         self._column = QVBoxLayout(content)
         for group in self._groups:
             self._column.addWidget(group)
+        self._column.addWidget(_without_control())
         self._note = QLabel("Knobs act on the next token, while text comes, and on the distribution at once.")
         self._note.setWordWrap(True)
         set_role(self._note, "muted")
@@ -194,7 +199,7 @@ class Controls(QWidget):
     def _show_what_acts(self) -> None:
         sampling, strategy = self._sampling.value, self._strategy.value
         knobs, clashes = self._sampling.controls, conflicts(sampling, strategy)
-        reasons = {field: Reason(clashes[field], inert=True) for field in knobs if field in clashes}
+        reasons = {field: Reason(clashes[field], inert=field not in EXCLUDED) for field in knobs if field in clashes}
         reasons |= {field: Reason(self._offers[field]) for field in knobs if self._offers.get(field)}
         reasons |= strategy_reasons(sampling, strategy, self._offers)
         for group in self._groups:
@@ -260,6 +265,21 @@ class _Group(QWidget):
         self._said.setVisible(bool(sentences))
         if self._fold is not None:
             self._fold.set_note(f"{acting} on" if acting else "")
+
+
+def _without_control() -> Foldable:
+    """The settings of generate() that are not here, and where they are instead."""
+    names: dict[str, list[str]] = {}
+    for name, sentence in ELSEWHERE.items():
+        names.setdefault(sentence, []).append(name)
+    said = QLabel("\n\n".join(f"{', '.join(each)}: {sentence}" for sentence, each in names.items()))
+    said.setWordWrap(True)
+    set_role(said, "muted")
+    fold = Foldable(
+        "playground.fold_elsewhere", "Without a control", "Settings of generate() that are not here, and why"
+    )
+    fold.body.addWidget(said)
+    return fold
 
 
 def _own_ends(model: LoadedModel, reader: Reader) -> str:

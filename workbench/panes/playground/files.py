@@ -17,6 +17,7 @@ from workbench.engine.tokens.vocabulary import Vocabulary
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
 from workbench.widgets import icons
+from workbench.widgets.beam_view import BeamView
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.saving import save
@@ -32,18 +33,23 @@ class Files(QToolButton):
         session: Whose branches are saved; takes those that are opened.
         runner: Writes and reads on the IO lane, replays on the model lane.
         pane: Shows the notices.
+        beams: Their picture can be kept.
     """
 
-    def __init__(self, session: Session, runner: Runner, pane: PaneFrame) -> None:
+    def __init__(self, session: Session, runner: Runner, pane: PaneFrame, beams: BeamView) -> None:
         super().__init__(pane)
         named(self, "playground.files", "Save and open", "Save text, steps or the whole session; open one; replay it")
-        self._session, self._runner, self._pane = session, runner, pane
+        self._session, self._runner, self._pane, self._beams = session, runner, pane, beams
         icons.put(self, "save")
         set_role(self, "quiet")
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self)
         self._text = self._add(menu, "playground.save_text", "Save the text…", self._on_save_text)
         self._steps = self._add(menu, "playground.save_steps", "Save every step as JSON…", self._on_save_steps)
+        self._pictures = [
+            self._add(menu, f"playground.save_beams_{kind}", f"Save the beams as {kind.upper()}…", what)
+            for kind, what in (("png", self._on_save_png), ("svg", self._on_save_svg))
+        ]
         self._all = self._add(menu, "playground.save_session", "Save the session…", self._on_save_session)
         menu.addSeparator()
         self._add(menu, "playground.open_session", "Open a session…", self._on_open_session)
@@ -105,6 +111,8 @@ class Files(QToolButton):
         written = branch is not None and bool(branch.steps)
         for action in (self._text, self._steps):
             action.setEnabled(written)
+        for action in self._pictures:
+            action.setEnabled(bool(self._beams.steps))
         self._all.setEnabled(any(each.steps for each in self._session.branches) or written)
         self._replay.setEnabled(written and self._session.model is not None)
 
@@ -112,6 +120,12 @@ class Files(QToolButton):
         branch = self._session.branch
         if branch is not None:
             save(self, "Save the text", "text.txt", "Text (*.txt)", ".txt", partial(_write, branch.text))
+
+    def _on_save_png(self) -> None:
+        save(self, "Save the beams", "beams.png", "PNG (*.png)", ".png", self._beams.save_picture)
+
+    def _on_save_svg(self) -> None:
+        save(self, "Save the beams", "beams.svg", "SVG (*.svg)", ".svg", self._beams.save_picture)
 
     def _on_save_steps(self) -> None:
         chosen, _ = QFileDialog.getSaveFileName(self, "Save every step", "steps.json", "JSON (*.json)")

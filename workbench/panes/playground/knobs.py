@@ -141,14 +141,7 @@ class Choice(Control):
         self._values = list(values)
         self.box = named(QuietComboBox(), f"playground.{field}", field, tip)
         self.box.addItems(list(values.values()))
-        label = QLabel(field)
-        label.setToolTip(tip)
-        label.setBuddy(self.box)
-        # As narrow as the knobs around it.
-        self.box.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.box.setMinimumContentsLength(12)
-        self.column.addWidget(label)
-        self.column.addWidget(self.box)
+        self.column.addWidget(labelled(field, self.box, tip))
         self.setFocusProxy(self.box)
         self.box.currentIndexChanged.connect(self.edited)
 
@@ -160,6 +153,23 @@ class Choice(Control):
         """Choose a value; one that is not offered changes nothing."""
         if value in self._values:
             self.box.setCurrentIndex(self._values.index(value))
+
+
+def labelled(label: str, editor: QWidget, tip: str) -> QWidget:
+    """An editor under its label, as narrow as the knobs around it."""
+    if isinstance(editor, QuietComboBox):
+        editor.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        editor.setMinimumContentsLength(12)
+    title = QLabel(label)
+    title.setToolTip(tip)
+    title.setBuddy(editor)
+    whole = QWidget()
+    column = QVBoxLayout(whole)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.setSpacing(px(whole, 2))
+    column.addWidget(title)
+    column.addWidget(editor)
+    return whole
 
 
 class Decay(Control):

@@ -71,23 +71,26 @@ class Output(TintedText):
             start = self._session.start
             if start is not None and start.decoder_start:
                 self.add_heading("Encoder reads")
-                self.add_plain(shown, muted=True)
+                # Where it reads a picture and no text, a text is what the decoder begins with.
+                seen = "" if self._session.encoding.tokens else ", ".join(path.name for path in start.images)
+                self.add_plain(seen or shown, muted=True)
                 self.add_heading("Decoder writes")
                 spelled = self._session.vocabulary.spell(start.decoder_start) if self._session.vocabulary else ()
                 self.add_plain("".join(spelled), muted=True)
             else:
                 self.add_plain(shown, muted=True)
-        self.flush()
+        self._draw()
 
     def flush(self) -> None:
         """Draw the steps that have come since the last time."""
+        if self.isVisible() and self._session.steps and not (self.pieces or self._turns) and self.document().isEmpty():
+            self.show_anew()
+        else:
+            self._draw()
+
+    def _draw(self) -> None:
         steps = self._session.steps
-        if not self.isVisible():
-            return
-        if self.pieces < len(steps) and (self._answering or not self._turns):
-            if self.pieces == 0 and not self._turns and self.document().isEmpty():
-                self.show_anew()
-                return
+        if self.isVisible() and self.pieces < len(steps) and (self._answering or not self._turns):
             began = time.perf_counter()
             more = steps[self.pieces : self.pieces + _AT_ONCE]
             self.append_pieces(piece_of(step, self._session.vocabulary) for step in more)

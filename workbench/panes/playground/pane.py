@@ -4,32 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QButtonGroup, QPushButton, QSizePolicy, QWidget
 
-from workbench.engine import generate
 from workbench.engine.errors import InputError, WorkbenchError
-from workbench.engine.values import Branch, Message, Step
+from workbench.engine.values import Branch, Message
 from workbench.panes.playground.alternatives import Alternatives
-from workbench.panes.playground.beams import rows_of, winner
-from workbench.panes.playground.branches import grown, name_of
+from workbench.panes.playground.beams import Beams
+from workbench.panes.playground.branches import grown
 from workbench.panes.playground.chat import Chat
 from workbench.panes.playground.code import code_of
 from workbench.panes.playground.controls import Controls
 from workbench.panes.playground.files import Files
 from workbench.panes.playground.runs import Runs, TooLong, missing
 from workbench.panes.playground.side_by_side import SideBySide
-from workbench.panes.playground.texts import Texts, held
+from workbench.panes.playground.status import Status
+from workbench.panes.playground.texts import Texts
 from workbench.runtime.jobs import Runner
-from workbench.runtime.session import LOGITS_BUDGET, Session
+from workbench.runtime.session import Session
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
-from workbench.widgets.quantities import format_bytes
 from workbench.widgets.turning_splitter import TurningSplitter
-
-#: Characters of what would be cut off that the notice shows.
-_SHOWN = 160
 
 
 class PlaygroundPane(PaneFrame):
@@ -64,8 +60,9 @@ class PlaygroundPane(PaneFrame):
         self._chat = Chat(session, self._runs, self._texts, runner, self._ready)
         self._controls = named(Controls(), "playground.controls", "Knobs")
         self._alternatives = Alternatives(session, self)
-        self._files = Files(session, runner, self)
-        self._clock = QTimer(self, interval=500)
+        self._files = Files(session, runner, self, self._texts.beams)
+        self._beams = Beams(session, self._runs, self._texts)
+        self._status = Status(session, self._runs, self._texts, runner)
         self._lay_out()
 
         texts, branches = self._texts, self._texts.branches
@@ -102,12 +99,10 @@ class PlaygroundPane(PaneFrame):
         self._controls.strategy_edited.connect(session.set_strategy)
         self._runs.changed.connect(self._on_runs_changed)
         self._runs.began_branch.connect(self._on_began)
-        self._runs.beams_grew.connect(self._on_beams_grew)
         self._runs.failed.connect(self._on_failed)
         self._runs.refused.connect(self._on_refused)
         self._runs.cancelled_.connect(self._take_back)
         self._runs.ended.connect(self._on_ended)
-        self._clock.timeout.connect(self._show_status)
         self.code_shown.connect(self._show_code_text)
         session.model_changed.connect(self._on_model_changed)
         session.prompt_changed.connect(self._show_prompt)
@@ -116,7 +111,7 @@ class PlaygroundPane(PaneFrame):
         session.second_changed.connect(self._show_offers)
         session.encoding_changed.connect(self._show_turns)
         session.branches_changed.connect(self._on_branches_changed)
-        session.steps_reset.connect(self._show_status)
+        session.steps_reset.connect(self._status.show)
 
         self._show_prompt()
         self._show_sampling()
@@ -179,29 +174,8 @@ class PlaygroundPane(PaneFrame):
             self._waiting = (index, token_id)
             self._runs.stop()
             return
-        session, branch = self._session, self._session.branch
-        if not self._can_go_on(branch):
-            return
-        steps = branch.steps if branch is not None else ()
-        start, vocabulary = session.start, session.vocabulary
-        if index < len(steps):
-            step = steps[index]
-        elif index == 0 and session.next_logits is not None:
-            step = Step(0, token_id, "", session.next_logits, session.sampling, 0.0, 0.0, 0)
-        else:
-            return
-        if start is None or vocabulary is None or not 0 <= token_id < len(vocabulary):
-            return
-        before = tuple(steps[:index])
-        forced = generate.forced_step(
-            step,
-            token_id,
-            vocabulary,
-            before=before,
-            situation=branch.situation(index) if branch is not None else None,
-        )
-        name = name_of(vocabulary.spell([token_id])[0], token_id)
-        self._start(lambda: self._runs.grow(start, before, forced, parent=branch, name=name))
+        if self._can_go_on(self._session.branch) and self._runs.can_fork(index, token_id):
+            self._start(lambda: self._runs.fork(index, token_id))
 
     def go_on(self) -> None:
         """Go on from the end of the branch that is looked at, as many new tokens as ``max_new_tokens`` says."""
@@ -294,9 +268,9 @@ class PlaygroundPane(PaneFrame):
             return
         # An edited prompt that nothing has been made of yet is not thrown away.
         encoding = branch.start.encoding
-        known = {each.start.encoding.text for each in session.branches}
+        known = {each.start.prompt for each in session.branches}
         if (not session.prompt or session.prompt in known) and not all(token.special for token in encoding.tokens):
-            session.set_prompt(encoding.text)
+            session.set_prompt(branch.start.prompt)
 
     def _on_turn_walked(self, key: int) -> None:
         self._session.walk(key)
@@ -382,17 +356,11 @@ class PlaygroundPane(PaneFrame):
         if not self._side_by_side.keys:
             # Beam search has its sequences only now.
             self._side_by_side.show_run()
-        self._show_beams()
+        self._beams.show()
 
     def _on_failed(self, error: WorkbenchError, details: str) -> None:
-        action = None
-        why, remedy = error.why, error.remedy
-        if isinstance(error, TooLong):
-            action = ("Truncate left", self._on_truncate)
-            beginning = error.beginning if len(error.beginning) <= _SHOWN else f"{error.beginning[:_SHOWN]}…"
-            start = f": “{beginning}”" if beginning else ""
-            remedy = f"{remedy} Truncate left cuts off the first {error.dropped:,} tokens{start}."
-        self.show_notice(error.what, why, remedy, details, action=action)
+        action = ("Truncate left", self._on_truncate) if isinstance(error, TooLong) else None
+        self.show_notice(error.what, error.why, error.remedy, details, action=action)
         self._take_back()
 
     def _on_refused(self, error: WorkbenchError) -> None:
@@ -429,7 +397,7 @@ class PlaygroundPane(PaneFrame):
         branch = self._session.branch
         key = branch.key if branch is not None else None
         if key == self._looked_at:
-            self._show_status()
+            self._status.show()
             return
         self._looked_at = key
         if branch is not None and self.is_empty:
@@ -442,7 +410,7 @@ class PlaygroundPane(PaneFrame):
             if branch.messages:
                 self._chat.follow(branch)
         self._show_turns()
-        self._show_beams()
+        self._beams.show()
         self._show_running()
         self._show_code_text()
 
@@ -500,31 +468,13 @@ class PlaygroundPane(PaneFrame):
         turns = self._asked[self._asked[0].role == "system" :] if answering else self._chat.turns
         self._texts.output.show_turns(turns if self.chats else (), answering=self.chats and answering)
 
-    def _show_beams(self) -> None:
-        branch = self._session.branch
-        writing = branch is not None and branch.key in self._runs.keys
-        steps = tuple(self._runs.beams) if writing else branch.beams if branch is not None else ()
-        taken = [step.token_id for step in branch.steps[branch.start.kept :]] if branch is not None else []
-        vocabulary = self._session.vocabulary
-        rows = [rows_of(steps, index, vocabulary) for index in range(len(steps))]
-        self._texts.show_beams(rows, None if writing else winner(steps, taken))
-
-    def _on_beams_grew(self) -> None:
-        branch, steps = self._session.branch, self._runs.beams
-        if branch is None or branch.key not in self._runs.keys:
-            return
-        if len(self._texts.beams.steps) == len(steps) - 1 > 0:
-            self._texts.beams.append(rows_of(steps, len(steps) - 1, self._session.vocabulary))
-        else:
-            self._show_beams()
-
     def _show_prompt(self) -> None:
         if self._texts.prompt.text() != self._session.prompt:
             self._texts.prompt.set_text(self._session.prompt)
 
     def _show_sampling(self) -> None:
         self._controls.show_sampling(self._session.sampling)
-        self._show_status()
+        self._status.show()
         self._show_code_text()
 
     def _show_strategy(self) -> None:
@@ -539,37 +489,7 @@ class PlaygroundPane(PaneFrame):
         self._texts.show_running(runs)
         branch = self._session.branch
         self._texts.branches.allow_continue(not runs and branch is not None and bool(branch.steps))
-        if runs:
-            self._clock.start()
-        else:
-            self._clock.stop()
-        self._show_status()
-
-    def _show_status(self) -> None:
-        session, steps = self._session, self._session.steps
-        writing = self._looked_at in self._runs.keys
-        parts = []
-        if self._runs.active and not steps:
-            parts.append("reading the prompt…")
-        if steps:
-            parts.append(f"{len(steps):,} {'token' if len(steps) == 1 else 'tokens'}")
-            recent = steps[1:] if len(steps) < 64 else steps[-63:]
-            seconds = sum(step.seconds for step in recent)
-            if seconds > 0:
-                parts.append(f"{len(recent) / seconds:.1f} tokens/s")
-            branch = session.branch
-            reason = branch.reason if branch is not None and not writing else ""
-            if reason:
-                parts.append(generate.ENDS.get(reason, reason))
-            kept, size = session.logits_kept
-            lost = f" ({kept:,} of {len(steps):,} steps)" if kept < len(steps) else ""
-            parts.append(f"logits {format_bytes(size)} of {format_bytes(LOGITS_BUDGET)}{lost}")
-            if self._runs.kept.nbytes:
-                parts.append(f"cache {format_bytes(self._runs.kept.nbytes)}")
-        now = " · ".join(parts)
-        knobs = held(session.sampling, session.strategy)
-        self._texts.status.say(f"{now}\n{knobs}" if now else knobs)
-        self._texts.copy.setEnabled(bool(steps))
+        self._status.show()
 
     def _show_code_text(self) -> None:
         model = self._session.model

@@ -17,8 +17,12 @@ from workbench.engine.models import LoadedModel
 from workbench.engine.sampling import Knobs
 from workbench.engine.task import Task
 from workbench.engine.values import BeamStep, Branch, Logits, Message, Sequenced, Start, Step
+from workbench.panes.playground.branches import name_of
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
+
+#: Characters of what would be cut off that are shown.
+_SHOWN = 160
 
 
 class TooLong(InputError):
@@ -31,7 +35,10 @@ class TooLong(InputError):
     """
 
     def __init__(self, error: InputError, dropped: int, beginning: str) -> None:
-        super().__init__(error.what, why=error.why, remedy=error.remedy)
+        shown = beginning if len(beginning) <= _SHOWN else f"{beginning[:_SHOWN]}…"
+        start = f": “{shown}”" if shown else ""
+        remedy = f"{error.remedy} Truncate left cuts off the first {dropped:,} tokens{start}."
+        super().__init__(error.what, why=error.why, remedy=remedy)
         self.dropped, self.beginning = dropped, beginning
 
 
@@ -185,6 +192,36 @@ class Runs(QObject):
         taken = steps if forced is None else (*steps, forced)
         key, messages = (None, ()) if parent is None else (parent.key, parent.messages)
         self._begin(job, knobs, Growth(key, taken, name, extends, messages))
+
+    def can_fork(self, index: int, token_id: int) -> bool:
+        """Whether there is a step to put another token in the place of, and such a token."""
+        session = self._session
+        known = index < len(session.branch.steps) if session.branch is not None else False
+        vocabulary = session.vocabulary
+        return (
+            (known or (index == 0 and session.next_logits is not None))
+            and session.start is not None
+            and vocabulary is not None
+            and 0 <= token_id < len(vocabulary)
+        )
+
+    def fork(self, index: int, token_id: int) -> None:
+        """Go on with another token at a step of the branch that is looked at; see `can_fork`.
+
+        Raises:
+            InputError: A knob is out of its range.
+        """
+        session, branch = self._session, self._session.branch
+        start, vocabulary = session.start, session.vocabulary
+        assert start is not None and vocabulary is not None
+        steps = branch.steps if branch is not None else ()
+        logits = session.next_logits
+        step = steps[index] if index < len(steps) else Step(0, token_id, "", logits, session.sampling, 0.0, 0.0, 0)
+        situation = branch.situation(index) if branch is not None else None
+        before = tuple(steps[:index])
+        forced = generate.forced_step(step, token_id, vocabulary, before=before, situation=situation)
+        name = name_of(vocabulary.spell([token_id])[0], token_id)
+        self.grow(start, before, forced, parent=branch, name=name)
 
     def score(self, prompt: str, messages: tuple[Message, ...], images: tuple[Path, ...] = ()) -> None:
         """Score the token after a prompt or a chat."""

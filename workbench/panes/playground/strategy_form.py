@@ -22,14 +22,17 @@ from workbench.widgets.visible_text import drawable
 
 #: Which way of generating, as `strategies.supports` names it, a field belongs to.
 _WAYS = {"num_beams": "beams", "num_return_sequences": "sequences", "prompt_lookup_num_tokens": "prompt_lookup",
-         "assisted": "assisted", "guidance_scale": "guidance", "threads": "threads",
-         "compiled": "compiled"}  # fmt: skip
-#: Fields that do nothing while another one is off.
+         "assisted": "assisted", "assistant_early_exit": "early_exit", "use_mtp": "mtp", "token_healing": "healing",
+         "guidance_scale": "guidance", "threads": "threads", "compiled": "compiled"}  # fmt: skip
+#: Fields that do nothing while others are all off.
 _NEEDS = {
-    "length_penalty": ("num_beams", "It acts with beams: set num_beams above 1."),
-    "early_stopping": ("num_beams", "It acts with beams: set num_beams above 1."),
-    "num_assistant_tokens": ("assisted", "It acts with assisted decoding: switch assisted on."),
-    "negative_prompt": ("guidance_scale", "It acts with guidance: move guidance_scale away from 1."),
+    "length_penalty": (("num_beams",), "It acts with beams: set num_beams above 1."),
+    "early_stopping": (("num_beams",), "It acts with beams: set num_beams above 1."),
+    "num_assistant_tokens": (
+        ("assisted", "assistant_early_exit"),
+        "It acts with guesses by a model: switch assisted on, or set assistant_early_exit.",
+    ),
+    "negative_prompt": (("guidance_scale",), "It acts with guidance: move guidance_scale away from 1."),
 }
 
 
@@ -104,11 +107,19 @@ def strategy_controls() -> list[Control]:
                "When beam search ends; in transformers: False, True and never"),
         Number("num_return_sequences", 1, 8, 1, off=1, tip="Sequences to write, shown side by side; usually 2 to 4"),
         Number("prompt_lookup_num_tokens", 0, 32, 0, off=0,
-               tip="Guesses as many tokens ahead by looking them up in the text so far; the text stays the same and "
-               "comes faster where it repeats the prompt; usually 3 to 10"),
+               tip="Guesses as many tokens ahead by looking them up in the text so far; the text stays the same (in "
+               "half precision, but for rounding) and comes faster where it repeats the prompt; usually 3 to 10"),
         Switch("assisted", "Lets the second checkpoint, a smaller one, guess tokens ahead; in transformers: "
                "assistant_model"),
-        Number("num_assistant_tokens", 1, 64, 20, tip="Tokens that the second one guesses at a time; usually 5 to 20"),
+        Number("assistant_early_exit", 0, 64, 0, off=0,
+               tip="Lets the model's own layers up to this one guess tokens ahead, and the whole model check them: the "
+               "same text (in half precision, but for rounding), faster with checkpoints trained to leave off early; "
+               "usually a quarter of the layers"),
+        Number("num_assistant_tokens", 1, 64, 20,
+               tip="Tokens that the second checkpoint, or the lower layers, guess at a time; usually 5 to 20"),
+        Switch("use_mtp", "Lets the checkpoint's layers for multi-token prediction guess tokens ahead"),
+        Switch("token_healing", "Lets the last token of a plain prompt become a longer one that begins like it, as the "
+               "model likes best: for prompts that end within a word or a link. A chat is left as it is"),
         Number("guidance_scale", 0.0, 10.0, 1.0, step=0.1, decimals=2, off=1.0,
                tip="Classifier-free guidance: how much the prompt counts against the negative prompt; the model runs "
                "twice for each token; usually 1.2 to 3"),
@@ -149,8 +160,8 @@ def strategy_reasons(sampling: Sampling, strategy: Strategy, offers: Mapping[str
             why = next(iter(clashes.values()), "")
         if why:
             reasons[field] = Reason(why)
-    for field, (other, sentence) in _NEEDS.items():
-        if is_off(strategy, other):
+    for field, (others, sentence) in _NEEDS.items():
+        if all(is_off(strategy, other) for other in others):
             reasons[field] = Reason(sentence, inert=True, told=False)
     return reasons
 
@@ -162,6 +173,9 @@ def _switched_on(strategy: Strategy, field: str) -> Strategy:
         "num_return_sequences": 2,
         "prompt_lookup_num_tokens": 1,
         "assisted": True,
+        "assistant_early_exit": 1,
+        "use_mtp": True,
+        "token_healing": True,
         "guidance_scale": 2.0,
         "threads": 1,
         "compiled": True,

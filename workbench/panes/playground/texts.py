@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPushButton,
     QSplitter,
@@ -17,8 +18,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.engine.sampling import acting
-from workbench.engine.values import Sampling, Strategy
 from workbench.panes.playground.branches import Branches
 from workbench.panes.playground.chat_area import ChatArea, RoleButton
 from workbench.panes.playground.images import Images
@@ -64,6 +63,7 @@ class Texts(QWidget):
         role: Who says the next message of a chat.
         area: Where the output is, or the views of a conversation.
         output, stop, next, copy, clear, status: Of both modes.
+        verdict: On a text with a watermark.
         columns: Takes the place of the output while several texts are shown.
         beams: Below the output while beams are shown.
         branches: Below them.
@@ -109,6 +109,9 @@ class Texts(QWidget):
         self.clear = named(QToolButton(), "playground.clear", "Clear", "Clear the output or the conversation")
         self.status = named(
             SteadyLabel(), "playground.status", "Status", "Tokens, speed, how it ended, and what the knobs hold"
+        )
+        self.verdict = named(
+            QLabel(), "playground.verdict", "Watermark", "What the library's detector finds in the new text"
         )
         self._lay_out()
 
@@ -179,6 +182,8 @@ class Texts(QWidget):
         self.system.setPlaceholderText("System message (optional)")
         self.output.setPlaceholderText("The text comes here.")
         set_role(self.status, "muted")
+        self.verdict.setWordWrap(True)
+        self.verdict.hide()
 
         message = QHBoxLayout(self._message)
         message.setContentsMargins(0, 0, 0, 0)
@@ -218,19 +223,4 @@ class Texts(QWidget):
         column.addWidget(self._editors, 1)
         column.addLayout(actions)
         column.addLayout(below)
-
-
-def held(sampling: Sampling, strategy: Strategy) -> str:
-    """What acts on the next token, in the order in which it acts."""
-    parts = [f"{strategy.num_beams} beams"] if strategy.num_beams > 1 else []
-    if strategy.assisted or strategy.prompt_lookup_num_tokens:
-        parts.append("guessing ahead")
-    if strategy.guidance_scale != 1.0:
-        parts.append(f"guidance_scale {strategy.guidance_scale:g}")
-    for name in acting(sampling):
-        value = getattr(sampling, name)
-        plain = isinstance(value, int | float) and not isinstance(value, bool)
-        parts.append(f"{name} {value:g}" if plain else name)
-    if not sampling.do_sample:
-        return " · ".join(parts if strategy.num_beams > 1 else ["greedy", *parts])
-    return " · ".join(["sampling", *parts, f"seed {sampling.seed}"])
+        column.addWidget(self.verdict)

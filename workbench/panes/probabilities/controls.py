@@ -14,10 +14,11 @@ _TOPS = (10, 50, 200)
 
 
 class Controls(QWidget):
-    """Find, candidates, scale, trace, as it was, branch, export; on two lines where one is too narrow.
+    """Find, candidates, scale, cumulative, trace, as it was, branch, export; on two lines where one is too narrow.
 
     Attributes:
-        find, count, scale, trace, held, branch, export: The controls; the data of ``count`` is how many, 0 for kept.
+        find, count, scale, cumulative, trace, held, branch, export: The controls; the data of ``count`` is how many, 0
+            for kept.
         csv, png, svg: What can be exported.
     """
 
@@ -43,6 +44,12 @@ class Controls(QWidget):
             "Linear bars show what is likely; logarithmic ones also show what is rare",
         )
         self.scale.addItems(["linear", "logarithmic"])
+        self.cumulative = self._button(
+            "cumulative",
+            "Cumulative",
+            "A line over the bars, from 0 to 100 %: what a token and all that are at least as probable hold together",
+        )
+        self.cumulative.setCheckable(True)
         self.trace = self._button("trace", "Trace", "Show the score after each processor, in its true order")
         self.trace.setCheckable(True)
         self.held = self._button(
@@ -69,7 +76,7 @@ class Controls(QWidget):
 
         self._listing, self._doing = QWidget(), QWidget()
         for holder, widgets in (
-            (self._listing, (self.find, self.count, self.scale)),
+            (self._listing, (self.find, self.count, self.scale, self.cumulative)),
             (self._doing, (self.trace, self.held, self.branch, self.export)),
         ):
             row = QHBoxLayout(holder)

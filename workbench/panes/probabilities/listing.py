@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import overload
 
 import numpy as np
@@ -78,6 +78,11 @@ class Rows(Sequence[Row]):
             text = self._vocabulary.spell([token_id])[0] if self._vocabulary is not None else ""
             self._made[token_id] = Row(self._distribution, self._trace, token_id, text)
         return self._made[token_id]
+
+
+def reach(distribution: Distribution, trace: Trace) -> Callable[[int], tuple[float, float]]:
+    """Gives the cumulative probability of an id, before the knobs and after."""
+    return lambda token_id: (distribution.reach(token_id), trace.reach(token_id))
 
 
 def kept_ids(probabilities: np.ndarray) -> list[int]:

@@ -113,6 +113,7 @@ class ProbabilitiesPane(PaneFrame):
         tools.find.returnPressed.connect(self._on_find)
         tools.count.currentIndexChanged.connect(self._show_distribution)
         tools.scale.currentIndexChanged.connect(self._on_scale)
+        tools.cumulative.toggled.connect(self._show_distribution)
         tools.trace.toggled.connect(self._on_trace)
         tools.held.toggled.connect(self._show_distribution)
         tools.branch.clicked.connect(self.branch_here)
@@ -210,6 +211,7 @@ class ProbabilitiesPane(PaneFrame):
             self._table.candidates[:_DRAWN],
             chosen=self._shown.token_id,
             log_scale=self._table.log_scale,
+            reach=self._table.reach_of,
         ).save(path)
 
     # What the person did.
@@ -398,6 +400,7 @@ class ProbabilitiesPane(PaneFrame):
         self._tools.show_trace(with_trace)
         self._table.set_chosen(shown.token_id)
         rows = listing.Rows(distribution, trace, self._ids(shown, distribution, trace), self._session.vocabulary)
+        self._table.set_reach(listing.reach(distribution, trace) if self._tools.cumulative.isChecked() else None)
         self._table.set_candidates(rows, acts if with_trace else ())
         self._show_listed(trace)
         self._facts.say(words.facts(shown, distribution))
