@@ -47,6 +47,6 @@ def test_a_classifier_ends_in_its_labels_and_an_encoder_in_hidden_states(
 ) -> None:
     session = Session()
     session.set_model(models.load(tiny_bert_classifier))
-    assert flow.boxes(session)[-2:] == (("tasks", "hidden states", "[1×…×32]"), ("tasks", "logits", "[1×2]"))
+    assert flow.boxes(session)[-2:] == (("inside", "hidden states", "[1×…×32]"), ("tasks", "logits", "[1×2]"))
     session.set_model(models.load(tiny_bert, head="AutoModel"))
-    assert flow.boxes(session)[-1] == ("tasks", "hidden states", "[1×…×32]")
+    assert flow.boxes(session)[-1] == ("inside", "hidden states", "[1×…×32]")

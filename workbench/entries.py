@@ -19,12 +19,14 @@ class Entry(NamedTuple):
         title: As it is shown.
         tip: What it is for.
         load: Imports its class, which takes a `Session` and a `Runner`.
+        keys: That open it; empty for Ctrl and its place, of which there are nine.
     """
 
     name: str
     title: str
     tip: str
     load: Callable[[], Callable[..., PaneFrame]]
+    keys: str = ""
 
 
 def _hub() -> Callable[..., PaneFrame]:
@@ -69,6 +71,12 @@ def _tasks() -> Callable[..., PaneFrame]:
     return TasksPane
 
 
+def _inside() -> Callable[..., PaneFrame]:
+    from workbench.panes.inside import InsidePane
+
+    return InsidePane
+
+
 def _trainer() -> Callable[..., PaneFrame]:
     from workbench.panes.trainer import TrainerPane
 
@@ -89,6 +97,7 @@ ENTRIES = (
     Entry("score", "Score", "Read a text as the model reads it: probability, rank and surprise of every token", _score),
     Entry("compare", "Compare", "Two checkpoints or two settings on one prompt", _compare),
     Entry("tasks", "Tasks", "Run a task with each of its three steps open", _tasks),
+    Entry("inside", "Inside", "Look between the layers: logit lens, attention, hidden states, embeddings", _inside),
     Entry("trainer", "Trainer", "Fine-tune with a live loss curve", _trainer),
-    Entry("jobs", "Jobs", "All work, now and before", _jobs),
+    Entry("jobs", "Jobs", "All work, now and before", _jobs, "Ctrl+J"),
 )

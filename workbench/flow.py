@@ -38,7 +38,7 @@ def boxes(session: Session) -> tuple[tuple[str, str, str], ...]:
             ("playground", "generate", f"+{_many(len(steps), 'token')}" if steps else "new token ids"),
             ("playground", "text", _many(characters, "character") if steps else "decoded"),
         )
-    hidden = ("tasks", "hidden states", f"[1×{sequence}×{model.facts.hidden_size}]")
+    hidden = ("inside", "hidden states", f"[1×{sequence}×{model.facts.hidden_size}]")
     if model.head == "AutoModelForSequenceClassification":
         return (*start, hidden, ("tasks", "logits", f"[1×{len(model.facts.labels)}]"))
     if model.head == "AutoModel":

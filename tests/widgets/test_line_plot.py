@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,15 @@ def fill(qtbot: QtBot, plot: LinePlot) -> None:
         plot.add_point("train", step, 0.7 - step / 1000)
     plot.add_point("evaluation", 50, 0.66)
     qtbot.waitUntil(lambda: "0.601" in plot.accessibleDescription())
+    left = plot._item.getAxis("left")
+
+    def placed() -> bool:
+        # The axes make room for their numbers when these are first painted.
+        plot.grab()
+        return left.geometry().width() == left.maximumWidth()
+
+    qtbot.waitUntil(placed)
+    plot.grab()
 
 
 def test_importing_the_module_does_not_import_pyqtgraph() -> None:
@@ -45,6 +55,20 @@ def test_importing_the_module_does_not_import_pyqtgraph() -> None:
 
 def test_it_says_so_while_it_is_empty(plot: LinePlot) -> None:
     assert "no points yet" in [label.text() for label in plot.findChildren(QLabel)]
+
+
+def test_axes_have_no_numbers_before_there_is_a_point_to_read_by_them(
+    qtbot: QtBot, plot: LinePlot, tmp_path: Path
+) -> None:
+    def numbers() -> list[str]:
+        plot.export(str(tmp_path / "loss.svg"))
+        return re.findall(r">\s*([0-9.]+)\s*</text>", (tmp_path / "loss.svg").read_text(encoding="utf-8"))
+
+    assert numbers() == []
+    fill(qtbot, plot)
+    assert len(numbers()) > 4
+    plot.clear()
+    assert numbers() == []
 
 
 def test_the_last_values_are_there_for_a_screen_reader(qtbot: QtBot, plot: LinePlot) -> None:
@@ -185,7 +209,6 @@ def test_a_place_is_marked_under_a_name_and_moves_no_axis(
     qtbot: QtBot, qapp: QApplication, plot: LinePlot, tmp_path: Path
 ) -> None:
     fill(qtbot, plot)
-    plot.grab()  # The axes take their places when they are first painted.
     before = _range(plot)
     assert plot.mark is None
     plot.set_mark(40.0, "best, step <40>")

@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QMessageLogContext, QtMsgType, qInstallMessageHandler
 
 from workbench.app import make_application
-from workbench.tour import compare, ending, hub, playground, score, tasks, tokenizer, trainer
+from workbench.tour import compare, ending, hub, inside, playground, score, tasks, tokenizer, trainer
 from workbench.tour.guide import Step, Tour
 
 __all__ = ["STEPS", "Tour", "run"]
@@ -20,6 +20,7 @@ STEPS: tuple[tuple[str, Step], ...] = (
     *tokenizer.STEPS,
     *playground.STEPS,
     *score.STEPS,
+    *inside.STEPS,
     *compare.STEPS,
     *tasks.STEPS,
     *trainer.STEPS,

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QScrollArea
 
 from workbench.app import Workbench, make_application
 from workbench.driver import Driver, DriverError
-from workbench.engine import hub, models
+from workbench.engine import hub, machine, models
 from workbench.runtime.heartbeat import Heartbeat
 from workbench.runtime.jobs import Job, Lane
 from workbench.runtime.settings import Settings
@@ -217,7 +217,7 @@ class Tour(Driver):
                     "p99_gap_ms": round(self.heartbeat.percentile(0.99), 1),
                     "worst": [[self._step_at(when), round(gap, 1)] for when, gap in worst],
                 },
-                "memory_mb": round(models.memory().process / 1e6),
+                "memory_mb": round(machine.memory().process / 1e6),
             }
         )
         (self.folder / "report.json").write_text(

@@ -5,25 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from PySide6.QtCore import QElapsedTimer, QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QPainter, QPen, QShowEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QElapsedTimer, QEvent, QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from workbench.widgets import icons, theme
 from workbench.widgets.crosshair import Crosshair, Reading
 from workbench.widgets.naming import named
+from workbench.widgets.plot_export import PlotExport
 from workbench.widgets.plot_legend import PlotLegend
+from workbench.widgets.plot_line import PlotLine, written
 from workbench.widgets.plot_mark import PlotMark
-from workbench.widgets.saving import save
-
-if TYPE_CHECKING:
-    from workbench.widgets.curve import Curve
+from workbench.widgets.plot_picture import write_picture
 
 #: Milliseconds between redraws while points arrive, and until the first of them.
 _REDRAW, _AT_ONCE = 500, 50
@@ -34,23 +30,6 @@ _STRIDE = 0.01
 #: The first colour of past runs: the same in plots with one line and with two.
 _FIRST_PAST = 2
 _TIP = "wheel zooms, drag pans; with the keyboard: arrows read, Shift and arrows pan, + and − zoom, Home shows all"
-
-
-@dataclass(slots=True)
-class _Line:
-    """One line: its points, and how it is drawn; ``run`` is the past run it is of."""
-
-    series: str
-    number: int
-    dashed: bool
-    smooth: bool
-    curve: Curve
-    run: str = ""
-    items: list[Any] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return f"{self.run}: {self.series}" if self.run else self.series
 
 
 class LinePlot(QWidget):
@@ -91,14 +70,15 @@ class LinePlot(QWidget):
         self._titles = (x_title, y_title)
         self._smoothing = smoothing
         self._log = False
-        self._series: dict[str, _Line] = {}
-        self._past: list[_Line] = []
+        self._series: dict[str, PlotLine] = {}
+        self._past: list[PlotLine] = []
         self._leader: LinePlot | None = None
         self._y_range: tuple[float, float] | None = None
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._redraw)
         self._since = QElapsedTimer()
         self._behind = False
+        self._numbered = True
         self._turn = next(_TURNS)
         self._rest = _REDRAW + self._turn
 
@@ -129,13 +109,7 @@ class LinePlot(QWidget):
         self._fit = named(QToolButton(), f"{name}_fit", f"Show all of {label.lower()}", "Ends zoom and pan (Home)")
         icons.put(self._fit, "fit")
         self._fit.clicked.connect(self.show_all)
-        self._export = named(QToolButton(), f"{name}_export", f"Export {label.lower()}", "Save as PNG, SVG or CSV")
-        self._export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        icons.put(self._export, "save")
-        menu = QMenu(self._export)
-        for kind, slot in (("PNG", self._on_png), ("SVG", self._on_svg), ("CSV", self._on_csv)):
-            menu.addAction(f"Save as {kind}…").triggered.connect(slot)
-        self._export.setMenu(menu)
+        self._export = PlotExport(name, label, self.export)
         top = QHBoxLayout()
         top.addWidget(self._title)
         top.addWidget(self._readout, 1)
@@ -150,6 +124,7 @@ class LinePlot(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(top)
         layout.addWidget(card, 1)
+        self._show_numbers()
         self._follow_theme()
 
     # What it shows.
@@ -217,7 +192,7 @@ class LinePlot(QWidget):
         """Of each line that is to be seen: its name, and its point nearest to ``x``."""
         found = []
         for line in self._lines():
-            at = line.curve.nearest(x) if line.items[1].isVisible() else None
+            at = line.nearest(x)
             if at is not None:
                 found.append((line.name, float(line.curve.xs[at]), float(line.curve.ys[at])))
         return tuple(found)
@@ -278,7 +253,7 @@ class LinePlot(QWidget):
         """Put the crosshair at ``x`` with as many values as there is room for, or take it away; not announced."""
         self.point_at(x)
         if self._cross.x is not None and x is not None:
-            self._cross.show_values(f"{self._titles[0]} {_number(x)}", self._readings(x))
+            self._cross.show_values(f"{self._titles[0]} {written(x)}", self._readings(x))
 
     def point_at(self, x: float | None) -> None:
         """Put the crosshair at ``x`` and read the values in the heading, because another plot is pointed at."""
@@ -289,7 +264,7 @@ class LinePlot(QWidget):
         self._cross.show(x)
         live = [each for each in self._readings(x) if ": " not in each.name]
         values = " · ".join(each.value if len(live) == 1 else f"{each.name} {each.value}" for each in live)
-        self._readout.setText(f"{_number(x)}: {values}")
+        self._readout.setText(f"{written(x)}: {values}")
 
     def as_csv(self) -> str:
         """All points: series, x, y."""
@@ -312,26 +287,7 @@ class LinePlot(QWidget):
             with open(path, "w", encoding="utf-8", newline="") as file:
                 file.write(self.as_csv())
             return
-        # Drawn here and not by pyqtgraph's exporters: theirs say nothing when a picture can't be written, and fail on
-        # the paths that this Qt writes into SVG.
-        with open(path, "wb"):
-            pass
-        size = self._plot.viewport().size()
-        if path.endswith(".svg"):
-            from PySide6.QtSvg import QSvgGenerator
-
-            drawing = QSvgGenerator()
-            drawing.setFileName(path)
-            drawing.setTitle(self.accessibleName())
-            drawing.setDescription(self.accessibleDescription())
-            drawing.setSize(size)
-            drawing.setResolution(self.logicalDpiX())
-            drawing.setViewBox(QRect(QPoint(0, 0), size))
-            painter = QPainter(drawing)
-            self._plot.render(painter, QRectF(QPointF(0, 0), size), self._plot.viewport().rect())
-            painter.end()
-        elif not self._plot.grab().save(path, "PNG"):
-            raise OSError(f"Could not write {path}")
+        write_picture(self, self._plot, path)
 
     def sizeHint(self) -> QSize:
         """Room for a curve."""
@@ -339,69 +295,38 @@ class LinePlot(QWidget):
 
     # Drawing.
 
-    def _lines(self) -> Iterator[_Line]:
+    def _lines(self) -> Iterator[PlotLine]:
         yield from self._series.values()
         yield from self._past
 
     def _readings(self, x: float) -> list[Reading]:
-        readings = []
-        for line in self._lines():
-            at = line.curve.nearest(x) if line.items[1].isVisible() else None
-            if at is None:
-                continue
-            value = _number(float(line.curve.ys[at]))
-            if line.smooth and self._smoothing > 0:
-                value += f", mean {_number(float(line.curve.means[at]))}"
-            if abs(line.curve.xs[at] - x) > 0.5:
-                value += f" at {_number(float(line.curve.xs[at]))}"
-            readings.append(Reading(line.name, value, line.items[1].opts["pen"].color(), line.dashed))
-        return readings
+        found = (line.reading(x, self._smoothing) for line in self._lines())
+        return [reading for reading in found if reading is not None]
 
     def _follow(self, _: object, reach: Sequence[float]) -> None:
         if self._item.getViewBox().viewRange()[0] != list(reach):
             self._item.setXRange(*reach, padding=0)
 
-    def _made(self, series: str, number: int, dashed: bool, smooth: bool, run: str = "") -> _Line:
-        from workbench.widgets.curve import Curve
-        from workbench.widgets.curve_item import CurveItem
-
-        line = _Line(series, number, dashed, smooth, Curve(), run)
-        line.items = [CurveItem(line.curve), CurveItem(line.curve)]
+    def _made(self, series: str, number: int, dashed: bool, smooth: bool, run: str = "") -> PlotLine:
+        line = PlotLine(series, number, dashed, smooth, run)
         for item in line.items:
-            # What is live lies over what is past, and a mean over its points.
-            item.setZValue((0 if run else 2) + line.items.index(item))
             self._item.addItem(item)
-        self._pens(line)
+        line.dress(self)
         return line
 
     def _name_lines(self) -> None:
         """Name in the legend what has points: each live line beside others, and each past run once."""
-        first: dict[tuple[str, str], _Line] = {}
+        first: dict[tuple[str, str], PlotLine] = {}
         for line in self._lines():
             if len(line.curve):
                 first.setdefault((line.run, "" if line.run else line.series), line)
         named = self._has_legend and (len(first) > 1 or self._past)
         self._legend.name([(line.items[1], line.run or line.series) for line in first.values()] if named else [])
 
-    def _remove(self, lines: Iterable[_Line]) -> None:
+    def _remove(self, lines: Iterable[PlotLine]) -> None:
         for line in lines:
             for item in line.items:
                 self._item.removeItem(item)
-
-    def _pens(self, line: _Line) -> None:
-        look = theme.current()
-        colour = QColor(look.series[line.number % len(look.series)])
-        faint = QColor(colour)
-        faint.setAlpha(70)
-        if line.run:
-            colour = theme.mix(colour, QColor(look.surface), 0.3)
-        style = Qt.PenStyle.DashLine if line.dashed else Qt.PenStyle.SolidLine
-        pen = QPen(colour, theme.px(self, 1 if line.run else 2), style)
-        pen.setCosmetic(True)
-        thin = QPen(faint, 1)
-        thin.setCosmetic(True)
-        line.items[0].set_look(thin)
-        line.items[1].set_look(pen, theme.px(self, 4 if line.run else 6) if line.dashed else 0)
 
     def _mark_dirty(self) -> None:
         if not self._timer.isActive():
@@ -413,20 +338,22 @@ class LinePlot(QWidget):
         self._since.start()
         self._name_lines()
         for line in self._lines():
-            smoothed = line.smooth and self._smoothing > 0 and len(line.curve) > 2
-            if line.smooth:
-                line.curve.set_weight(self._smoothing)
-            # Past runs would only blur the live one with points of their own.
-            line.items[0].setVisible(smoothed and not line.run and line.items[1].isVisible())
-            line.items[1].set_mean(smoothed)
-            for item in line.items:
-                item.refresh()
+            line.refresh(self._smoothing)
+        self._show_numbers()
         if self._cross.x is None:
             self._show_last()
 
+    def _show_numbers(self) -> None:
+        """Numbers and grid lines at the axes, once there is a point to read by them."""
+        numbered = any(len(line.curve) for line in self._lines())
+        if numbered != self._numbered:
+            self._numbered = numbered
+            for side in ("bottom", "left"):
+                self._item.getAxis(side).setTicks(None if numbered else [])
+
     def _show_last(self) -> None:
         live = [line for line in self._series.values() if len(line.curve)]
-        values = {line.name: _number(float(line.curve.ys[-1])) for line in live}
+        values = {line.name: written(float(line.curve.ys[-1])) for line in live}
         words = " · ".join(f"{name} {value}" for name, value in values.items())
         # The title has the name of a single line.
         short = next(iter(values.values())) if len(self._series) == 1 and values else words
@@ -459,7 +386,7 @@ class LinePlot(QWidget):
         self._cross.follow_theme()
         self._mark.follow_theme()
         for line in self._lines():
-            self._pens(line)
+            line.dress(self)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme and the zoom."""
@@ -531,23 +458,3 @@ class LinePlot(QWidget):
             if line is clicked or (clicked.run and line.run == clicked.run):
                 line.items[1].setVisible(item.isVisible())
         self._redraw()
-
-    def _on_png(self) -> None:
-        self._ask("PNG (*.png)", ".png")
-
-    def _on_svg(self) -> None:
-        self._ask("SVG (*.svg)", ".svg")
-
-    def _on_csv(self) -> None:
-        self._ask("CSV (*.csv)", ".csv")
-
-    def _ask(self, kinds: str, ending: str) -> None:
-        name = self.objectName().replace(".", "-") + ending
-        save(self, "Export the plot", name, kinds, ending, self._export_to)
-
-    def _export_to(self, path: Path) -> None:
-        self.export(str(path))
-
-
-def _number(value: float) -> str:
-    return "not a number" if math.isnan(value) else f"{value:.4g}"

@@ -30,6 +30,7 @@ class PointMap(QWidget):
         self._names: tuple[str, ...] = ()
         self._points = np.zeros((0, 2), np.float32)
         self._caption = ""
+        self._first = 1
         self._chosen: int | None = None
 
     @property
@@ -42,14 +43,16 @@ class PointMap(QWidget):
         """The point that is marked."""
         return self._chosen
 
-    def set_points(self, names: Sequence[str], points: np.ndarray, caption: str = "") -> None:
+    def set_points(self, names: Sequence[str], points: np.ndarray, caption: str = "", *, first: int = 1) -> None:
         """Show points.
 
         Args:
             names: One for each point.
             points: Of shape ``(points, 2)``; those that are no numbers are left out.
             caption: What the directions are, in words.
+            first: Number of the first one.
         """
+        self._first = first
         self._names, self._points, self._caption = tuple(names), np.asarray(points, np.float64), caption
         self._chosen = None
         self.setAccessibleDescription(f"{len(self._names)} points. {caption}")
@@ -59,7 +62,9 @@ class PointMap(QWidget):
         """Mark a point, without announcing it."""
         self._chosen = number if number is not None and 0 <= number < len(self._names) else None
         if self._chosen is not None:
-            self.setAccessibleDescription(f"{self._chosen + 1} of {len(self._names)}: {self._names[self._chosen]}")
+            self.setAccessibleDescription(
+                f"{self._chosen + self._first} of {len(self._names)}: {self._names[self._chosen]}"
+            )
         self.update()
 
     def place(self, number: int) -> QPointF:
@@ -122,8 +127,8 @@ class PointMap(QWidget):
         """Write a name beside its point, or its number alone, where no other stands."""
         colors, metrics = theme.current(), painter.fontMetrics()
         name = one_line(drawable(self._names[number]))
-        whole = f"{number + 1}  {name if len(name) <= _LONGEST else name[: _LONGEST - 1] + '…'}"
-        for words in (whole, str(number + 1)):
+        whole = f"{number + self._first}  {name if len(name) <= _LONGEST else name[: _LONGEST - 1] + '…'}"
+        for words in (whole, str(number + self._first)):
             width = metrics.horizontalAdvance(words)
             for left in (place.x() + 1.6 * radius, place.x() - 1.6 * radius - width):
                 box = QRectF(left, place.y() - metrics.height() / 2, width, metrics.height())
@@ -164,7 +169,7 @@ class PointMap(QWidget):
         """Name the point under the mouse."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             number = self._at(QPointF(event.pos()))
-            tip = self.toolTip() if number is None else f"{number + 1}: {self._names[number]}"
+            tip = self.toolTip() if number is None else f"{number + self._first}: {self._names[number]}"
             QToolTip.showText(event.globalPos(), drawable(tip), self)
             return True
         return super().event(event)

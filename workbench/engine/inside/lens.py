@@ -1,0 +1,209 @@
+"""The logit lens: what the model's own head makes of the state after each layer.
+
+References:
+    nostalgebraist 2020, interpreting GPT: the logit lens
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.engine.inside.given import takes
+from workbench.engine.inside.states import Layers, main
+from workbench.engine.task import Progress, Task
+from workbench.engine.tokens.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import torch
+
+    from workbench.engine.models import LoadedModel
+
+#: Most probable answers kept for each layer and position.
+TOP = 10
+#: Bytes of float32 logits that are worked on at once, where the model can be asked for some positions alone.
+_CHUNK = 128 * 2**20
+#: How far logits of the same state may lie apart, as a share of the largest of them.
+_ROUNDING = {"float32": 1e-4, "float64": 1e-6}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Lens:
+    """What would be answered if the model stopped after a layer; the last row is what it does answer.
+
+    Attributes:
+        part: The `Part` it is of.
+        rows: As that part names them.
+        top_ids: The most probable answers, int32 of shape ``(rows, seq, kept)``, best first.
+        top_probabilities: Theirs, float32 of the same shape: softmax, in float32, of the logits.
+        entropies: Of the whole distribution, in bits, float32 of shape ``(rows, seq)``.
+        final_ids: The answer of the last row at each position, int32 of shape ``(seq,)``.
+        final_probabilities: Of that answer in each row, float32 of shape ``(rows, seq)``.
+        final_ranks: Its rank there, 1 is the most probable, int32 of shape ``(rows, seq)``.
+        vocabulary: Spells the ids of a language model.
+        labels: Names the ids of a tagger; empty for a language model.
+    """
+
+    part: str
+    rows: tuple[str, ...]
+    top_ids: np.ndarray
+    top_probabilities: np.ndarray
+    entropies: np.ndarray
+    final_ids: np.ndarray
+    final_probabilities: np.ndarray
+    final_ranks: np.ndarray
+    vocabulary: Vocabulary
+    labels: tuple[str, ...] = ()
+
+    def spell(self, ids: Sequence[int]) -> list[str]:
+        """How answers read."""
+        return [self.labels[each] for each in ids] if self.labels else self.vocabulary.spell(ids)
+
+
+def why_none(model: LoadedModel, logits: torch.Tensor | None, positions: int, kept: bool) -> str:
+    """Why the head's output can't be had layer by layer, as a sentence; empty when it can."""
+    kind = type(model.model).__name__
+    if logits is None:
+        return f"{kind} gives no words or labels by position, so there is nothing to read its states with."
+    if logits.ndim != 3 or logits.shape[1] != (1 if kept else positions):
+        return f"The head of {kind} gives one answer for the whole text and none for each position."
+    return ""
+
+
+def focus(
+    model: LoadedModel,
+    kwargs: dict[str, Any],
+    layers: Layers,
+    states: Sequence[torch.Tensor],
+    logits: torch.Tensor,
+    part: str,
+    rows: tuple[str, ...],
+    task: Task,
+) -> Lens | str:
+    """Read each state with the model's own way from its last layer to its logits.
+
+    The layers are passed over: each returns what it returned before, and the last one the state that is read. So
+    final norm, projection, head, scale and soft cap are the model's own code, whatever it calls them.
+
+    Args:
+        model: Its layers are as they were afterwards.
+        kwargs: What the pass was given.
+        layers: Those that gave the states.
+        states: Of shape ``(1, seq, hidden)``.
+        logits: Of the pass, at its last positions.
+        part: Name of the part.
+        rows: Names of the states.
+        task: Told of each row, and asked whether to stop.
+
+    Returns:
+        The lens, or why there is none, as a sentence.
+    """
+    import torch
+
+    last, count, seq = layers.outputs[-1], len(states), states[-1].shape[1]
+    made: dict[str, np.ndarray] = {}
+    final: torch.Tensor | None = None
+    # Backwards, because the answer of the last row is looked for in all the others.
+    for done, row in enumerate(reversed(range(count))):
+        task.check()
+        task.report(Progress(done, count, "layers", "reading the states with the model's head"))
+        # The last state has the final norm behind it already: the last layer's own output takes its place.
+        output = last if row == count - 1 else _put(last, states[row])
+        for begin, ours in _logits(model, kwargs, layers, output, seq, logits.shape[-1]):
+            task.check()
+            if row == count - 1:
+                if begin + ours.shape[0] == seq and not _alike(ours[-1], logits[0, -1], model.dtype):
+                    return (
+                        f"The way of {type(model.model).__name__} from its last layer to its logits could not be found."
+                    )
+                if not torch.isfinite(ours.max(-1).values).all():
+                    return f"The logits hold NaN or infinity; the model computes in {model.dtype}."
+                best = ours.argmax(-1)
+                final = best if final is None else torch.cat([final, best])
+            _fill(made, (count, seq, min(TOP, ours.shape[-1])), row, begin, ours, final)
+    task.report(Progress(count, count, "layers", "reading the states with the model's head"))
+    assert final is not None
+    labels = model.facts.labels if model.head == "AutoModelForTokenClassification" else ()
+    vocabulary = Vocabulary(model.tokenizer)
+    if not labels:
+        # Here and not where they are drawn: thousands of them take a while.
+        vocabulary.spell(np.unique(made["top_ids"][..., 0]).tolist())
+    answers = final.int().cpu().numpy()
+    return Lens(part, rows, final_ids=answers, vocabulary=vocabulary, labels=labels, **made)
+
+
+@contextmanager
+def _returning(modules: Sequence[torch.nn.Module], outputs: Sequence[Any]) -> Iterator[None]:
+    """Let modules return these outputs without computing anything."""
+    before = [module.__dict__.get("forward") for module in modules]
+    try:
+        for module, output in zip(modules, outputs, strict=True):
+            module.forward = lambda *_, _output=output, **__: _output
+        yield
+    finally:
+        for module, forward in zip(modules, before, strict=True):
+            if forward is None:
+                module.__dict__.pop("forward", None)
+            else:
+                module.forward = forward
+
+
+def _put(output: Any, state: torch.Tensor) -> Any:
+    old = main(output)
+    state = state if old is None else state.to(old.device)
+    return (state, *output[1:]) if isinstance(output, tuple) else state
+
+
+def _logits(
+    model: LoadedModel, kwargs: dict[str, Any], layers: Layers, output: Any, seq: int, width: int
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """Logits ``(positions, width)`` in float32, with the position they begin at, some at a time."""
+    import torch
+
+    size = max(1, _CHUNK // (4 * width)) if takes(model.model, "logits_to_keep") else seq
+    for begin in range(0, seq, size):
+        end = min(begin + size, seq)
+        kept = {} if end - begin == seq else {"logits_to_keep": torch.arange(begin, end, device=model.model.device)}
+        with torch.inference_mode(), _returning(layers.modules, (*layers.outputs[:-1], output)):
+            found = model.model(**kwargs, **kept).logits[0].float()
+        yield begin, found
+
+
+def _alike(ours: torch.Tensor, theirs: torch.Tensor, dtype: str) -> bool:
+    import torch
+
+    ours, theirs = torch.nan_to_num(ours), torch.nan_to_num(theirs.float())
+    return bool((ours - theirs).abs().max() <= _ROUNDING.get(dtype, 0.05) * theirs.abs().max().clamp(min=1e-3))
+
+
+def _fill(
+    made: dict[str, np.ndarray],
+    shape: tuple[int, int, int],
+    row: int,
+    begin: int,
+    logits: torch.Tensor,
+    final: torch.Tensor | None,
+) -> None:
+    import torch
+
+    if not made:
+        made["top_ids"] = np.zeros(shape, np.int32)
+        made["top_probabilities"] = np.full(shape, np.nan, np.float32)
+        for name in ("entropies", "final_probabilities"):
+            made[name] = np.full(shape[:2], np.nan, np.float32)
+        made["final_ranks"] = np.zeros(shape[:2], np.int32)
+    assert final is not None
+    place = slice(begin, begin + len(logits))
+    wanted = final[place, None]
+    probabilities = logits.softmax(-1)
+    best = probabilities.topk(shape[2])
+    made["top_ids"][row, place] = best.indices.cpu()
+    made["top_probabilities"][row, place] = best.values.cpu()
+    made["entropies"][row, place] = (torch.special.entr(probabilities).sum(-1) / math.log(2)).cpu()
+    made["final_probabilities"][row, place] = probabilities.gather(-1, wanted)[:, 0].cpu()
+    made["final_ranks"][row, place] = ((logits > logits.gather(-1, wanted)).sum(-1) + 1).cpu()
