@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -13,6 +14,9 @@ from pytestqt.qtbot import QtBot
 from workbench.engine import paths
 from workbench.engine.errors import NetworkError
 from workbench.engine.values import Checkpoint
+
+if TYPE_CHECKING:
+    from workbench.app import Workbench
 
 _HOME = tempfile.TemporaryDirectory(prefix="workbench-tests-")
 _SCRATCH = Path(_HOME.name)
@@ -73,6 +77,26 @@ def smollm2() -> Checkpoint:
 def minilm() -> Checkpoint:
     """The real all-MiniLM-L6-v2, fetched once into the person's own data folder."""
     return _starter("minilm")
+
+
+@pytest.fixture
+def workbench(qtbot: QtBot, tmp_path: Path) -> Iterator[Workbench]:
+    """The whole program with its window, as a person has it open."""
+    from PySide6.QtCore import QSettings
+
+    from workbench.app import Workbench
+    from workbench.runtime.settings import Settings
+
+    settings = Settings(QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat))
+    workbench = Workbench(settings)
+    workbench.window.show()
+    qtbot.waitUntil(lambda: workbench.is_warm, timeout=120_000)
+    yield workbench
+    for job in workbench.runner.active:
+        job.cancel()
+    qtbot.waitUntil(lambda: not workbench.runner.active, timeout=30_000)
+    workbench.window.close()
+    workbench.window.deleteLater()
 
 
 @pytest.fixture

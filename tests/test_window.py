@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QSettings, Qt, QTimer
-from PySide6.QtGui import QColor, QPalette, QWheelEvent
+from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
+from PySide6.QtGui import QAccessible, QAccessibleInterface, QAction, QColor, QPalette, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -30,17 +30,23 @@ from PySide6.QtWidgets import (
     QTabWidget,
     QTextEdit,
     QToolBar,
+    QToolButton,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
 
 from workbench.app import Workbench
-from workbench.engine import models
+from workbench.engine import hub, models
 from workbench.engine.task import Task
+from workbench.engine.trust import Request, Shown
 from workbench.engine.values import Checkpoint
 from workbench.entries import ENTRIES
+from workbench.panes.hub.account import AccountDialog
+from workbench.panes.hub.chooser import FileChooser
+from workbench.panes.hub.consent_view import ConsentDialog
+from workbench.panes.hub.pack_view import PackView
+from workbench.panes.trainer.share import ShareDialog
 from workbench.runtime.jobs import Job, Lane, State
-from workbench.runtime.settings import Settings
 from workbench.widgets import theme
 from workbench.widgets.foldable import Foldable
 from workbench.window import LAYOUTS, MainWindow
@@ -63,19 +69,13 @@ _CONTROLS = (
     QPlainTextEdit, QTextEdit,
 )  # fmt: skip
 
-
-@pytest.fixture
-def workbench(qtbot: QtBot, tmp_path: Path) -> Iterator[Workbench]:
-    settings = Settings(QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat))
-    workbench = Workbench(settings)
-    workbench.window.show()
-    qtbot.waitUntil(lambda: workbench.is_warm, timeout=120_000)
-    yield workbench
-    for job in workbench.runner.active:
-        job.cancel()
-    qtbot.waitUntil(lambda: not workbench.runner.active, timeout=30_000)
-    workbench.window.close()
-    workbench.window.deleteLater()
+#: What a screen reader stops at, of what is no part of a control.
+_SPOKEN = frozenset({
+    QAccessible.Role.Button, QAccessible.Role.ButtonMenu, QAccessible.Role.CheckBox, QAccessible.Role.ComboBox,
+    QAccessible.Role.EditableText, QAccessible.Role.List, QAccessible.Role.MenuItem, QAccessible.Role.PageTab,
+    QAccessible.Role.PageTabList, QAccessible.Role.ProgressBar, QAccessible.Role.RadioButton, QAccessible.Role.Slider,
+    QAccessible.Role.SpinBox, QAccessible.Role.Table, QAccessible.Role.Tree,
+})  # fmt: skip
 
 
 def _own_controls(window: QWidget) -> Iterator[QWidget]:
@@ -100,6 +100,20 @@ def _open_everything(qtbot: QtBot, window: MainWindow) -> None:
         for name in ("", *made_last.get(entry.name, ())):
             qtbot.waitUntil(lambda name=name: not name or window.findChild(QWidget, name) is not None)
             _open_pages(window)
+    # What is asked, and what is built when it is first wanted.
+    AccountDialog(window.runner, window)
+    ConsentDialog(Request("code", "a/b", "", "", (Shown("a.py", "import os", ()),)), window)
+    ShareDialog(Checkpoint("a run", Path("nowhere")), window.runner, window)
+    FileChooser(window)
+    PackView(window)
+
+
+def _spoken(part: QAccessibleInterface) -> Iterator[QAccessibleInterface]:
+    """What a screen reader comes by, down to the controls; what a control is made of is its own matter."""
+    yield part
+    if not isinstance(part.object(), _CONTROLS):
+        for child in filter(None, map(part.child, range(part.childCount()))):
+            yield from _spoken(child)
 
 
 def _open_pages(part: QWidget) -> None:
@@ -127,7 +141,9 @@ def test_every_control_has_a_name_for_people_and_one_for_machines(qtbot: QtBot, 
     assert wrong == []
 
 
-def test_whatever_takes_the_keyboard_focus_has_a_name(qtbot: QtBot, workbench: Workbench) -> None:
+def test_whatever_takes_the_keyboard_focus_or_is_told_to_a_screen_reader_has_a_name(
+    qtbot: QtBot, workbench: Workbench
+) -> None:
     _open_everything(qtbot, workbench.window)
     nameless = []
     for widget in workbench.window.findChildren(QWidget):
@@ -145,6 +161,12 @@ def test_whatever_takes_the_keyboard_focus_has_a_name(qtbot: QtBot, workbench: W
             nameless.append(
                 f"{type(widget).__name__} {widget.objectName()!r} of {area.objectName() if area else None!r}"
             )
+    assert nameless == [], "\n".join(nameless)
+    for part in _spoken(QAccessible.queryAccessibleInterface(workbench.window)):
+        control = part.object()
+        own = control is None or not control.objectName().startswith("qt_")
+        if own and part.role() in _SPOKEN and not part.text(QAccessible.Text.Name):
+            nameless.append(f"{part.role().name} {control.objectName() if control else ''!r}")
     assert nameless == [], "\n".join(nameless)
 
 
@@ -169,13 +191,18 @@ def test_a_visible_label_equals_the_accessible_name(qtbot: QtBot, workbench: Wor
             assert button.text().replace("&", "").rstrip("…") == button.accessibleName().rstrip("…"), (
                 button.objectName()
             )
+    for label in workbench.window.findChildren(QLabel):
+        if label.buddy() is not None:
+            words = label.text().replace("&", "").replace("\n", "").rstrip("…:")
+            assert words == label.buddy().accessibleName().rstrip("…"), label.buddy().objectName()
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
 def test_a_shortcut_opens_its_pane_alone_and_shift_opens_it_beside(workbench: Workbench, entry: object) -> None:
     window = workbench.window
     number = [e.name for e in ENTRIES].index(entry.name) + 1  # type: ignore[attr-defined]
-    action = next(a for a in window.actions() if a.shortcut().toString() == f"Ctrl+{number}")
+    keys = entry.keys or f"Ctrl+{number}"  # type: ignore[attr-defined]
+    action = next(a for a in window.actions() if a.shortcut().toString() == keys)
     other = "jobs" if entry.name != "jobs" else "hub"  # type: ignore[attr-defined]
     window.show_pane(other)
     action.trigger()
@@ -203,6 +230,20 @@ def test_zoom_scales_the_font_stays_in_bounds_and_is_remembered(qtbot: QtBot, wo
     assert workbench.settings.zoom == 0.6
     window.zoom_reset()
     qtbot.waitUntil(lambda: window.font().pointSizeF() == pytest.approx(at_100) and window.updatesEnabled())
+
+
+def test_a_zoom_that_was_remembered_is_worn_by_every_part_from_the_start(qtbot: QtBot, workbench: Workbench) -> None:
+    at_100 = workbench.window.font().pointSizeF()
+    workbench.settings.zoom = 1.5
+    again = Workbench(workbench.settings)
+    qtbot.addWidget(again.window)
+    window = again.window
+    parts = (window.menuBar(), window.flow_strip, window.statusBar(), *window.findChildren(QToolBar))
+    assert all(part.font().pointSizeF() == pytest.approx(1.5 * at_100) for part in parts)
+    rail = window.findChild(QToolBar, "window.rail")
+    assert rail.iconSize().height() > window.findChild(QToolBar, "window.flow_bar").fontMetrics().height()
+    assert rail.toolButtonStyle() == Qt.ToolButtonStyle.ToolButtonTextBesideIcon, "there is no room for more"
+    again.runner.shut_down()
 
 
 def test_the_names_of_the_rail_begin_at_one_place_beside_their_pictures(qtbot: QtBot, workbench: Workbench) -> None:
@@ -288,8 +329,21 @@ def _wheel(place: QPoint, angle: int) -> QWheelEvent:
 
 def test_every_key_of_the_window_is_there_once(workbench: Workbench) -> None:
     taken = [key.toString() for action in workbench.window.actions() for key in action.shortcuts()]
-    panes = {f"Ctrl+{number}" for number in range(1, len(ENTRIES) + 1)}
-    others = {"Ctrl+Return", "Esc", "Ctrl+K", "F1", "F11", "Ctrl++", "Ctrl+=", "Ctrl+-", "Ctrl+0", "Ctrl+O", "Ctrl+Q"}
+    panes = {entry.keys or f"Ctrl+{number}" for number, entry in enumerate(ENTRIES, 1)}
+    others = {
+        "Ctrl+Return",
+        "Esc",
+        "Ctrl+K",
+        "F1",
+        "F11",
+        "Ctrl++",
+        "Ctrl+=",
+        "Ctrl+-",
+        "Ctrl+0",
+        "Ctrl+L",
+        "Ctrl+O",
+        "Ctrl+Q",
+    }
     assert sorted(taken) == sorted(panes | others)
 
 
@@ -413,6 +467,26 @@ def test_the_flow_strip_says_what_is_loaded_and_opens_its_panes(workbench: Workb
         assert name in workbench.window.visible_panes()
 
 
+def test_a_checkpoint_is_loaded_from_the_flow_strip_without_leaving_the_pane(
+    qtbot: QtBot, workbench: Workbench, workbench_data: Path, tiny_llama: Checkpoint
+) -> None:
+    hub.open_folder(tiny_llama.path)
+    workbench.window.show_pane("jobs")
+    menu = workbench.window.findChild(QToolButton, "window.choose_checkpoint").menu()
+    menu.aboutToShow.emit()
+
+    def line() -> QAction | None:
+        return next((each for each in menu.actions() if each.text().startswith(tiny_llama.path.name)), None)
+
+    qtbot.waitUntil(lambda: line() is not None)
+    line().trigger()
+    qtbot.waitUntil(lambda: workbench.session.model is not None, timeout=30_000)
+    assert workbench.window.visible_panes() == ("jobs",)
+    menu.load_requested.emit(replace(tiny_llama, path=Path("/none")), False)
+    qtbot.waitUntil(lambda: "hub" in workbench.window.visible_panes())
+    assert workbench.session.checkpoint.path == tiny_llama.path, "a load that fails changes nothing"
+
+
 def test_the_status_bar_shows_running_work_and_cancels_it(qtbot: QtBot, workbench: Workbench) -> None:
     job = Job("Downloading things", _endless)
     with qtbot.waitSignal(job.started):
@@ -424,7 +498,7 @@ def test_the_status_bar_shows_running_work_and_cancels_it(qtbot: QtBot, workbenc
     qtbot.waitUntil(lambda: not button.isVisible())
 
 
-@pytest.mark.parametrize("height", [900, 520])
+@pytest.mark.parametrize("height", [900, 700, 520])
 def test_every_pane_stays_on_the_rail_when_the_window_is_low(qtbot: QtBot, workbench: Workbench, height: int) -> None:
     window = workbench.window
     window.resize(1200, height)

@@ -11,6 +11,9 @@ from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
 from workbench.widgets.pane_frame import PaneFrame
 
+#: Milliseconds after which a pane that is made in turns is dressed.
+_LATER = 5
+
 
 class Docks(QObject):
     """The docks of a window.
@@ -64,7 +67,8 @@ class Docks(QObject):
         dock = self._dock(name)
         dock.hide()
         if self.pane(name).in_turns:
-            QTimer.singleShot(0, dock, partial(self._dress, dock))
+            # In a later turn than what was built, before its parts come.
+            QTimer.singleShot(_LATER, dock, partial(self._dress, dock))
 
     def arrange(self, columns: Sequence[Sequence[str]]) -> None:
         """Show these panes and no others, as columns from left to right of panes from top to bottom."""

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QStatusBar, QToolButton, QWidget
 
-from workbench.engine import hub, models
+from workbench.engine import hub, machine
 from workbench.runtime.jobs import Job, Runner
 from workbench.runtime.session import Session
 from workbench.widgets import icons, theme
@@ -74,7 +74,7 @@ class StatusBar(QStatusBar):
         self._jobs.set_jobs([(job.title, _how_far(job), job.stops) for job in self._runner.active])
 
     def _show_memory(self) -> None:
-        memory, model, loaded = models.memory(), self._session.model, self._session.models
+        memory, model, loaded = machine.memory(), self._session.model, self._session.models
         device = model.device if model else "cpu"
         text = f"{device} · RAM {format_bytes(memory.total - memory.available)} of {format_bytes(memory.total)} in use"
         whole = format_bytes(sum(each.bytes for each in loaded))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QChildEvent, QElapsedTimer, QEvent, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QChildEvent, QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAction,
     QActionGroup,
     QCloseEvent,
-    QGuiApplication,
     QKeySequence,
     QResizeEvent,
     QShowEvent,
@@ -26,10 +26,13 @@ from PySide6.QtWidgets import (
 )
 
 from workbench import __version__, flow
+from workbench.ahead import Ahead
+from workbench.checkpoints import CheckpointMenu
 from workbench.docks import Docks
 from workbench.dressing import Dressing
-from workbench.engine.values import Step
+from workbench.engine.values import Checkpoint, Step
 from workbench.entries import ENTRIES
+from workbench.rail import Rail
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
 from workbench.runtime.settings import Settings
@@ -37,10 +40,12 @@ from workbench.status import StatusBar
 from workbench.widgets import theme
 from workbench.widgets.flow_strip import FlowStrip
 from workbench.widgets.foldable import Foldable
-from workbench.widgets.icons import icon
 from workbench.widgets.naming import named, with_keys
 from workbench.widgets.palette import CommandPalette
 from workbench.widgets.pane_frame import PaneFrame
+
+if TYPE_CHECKING:
+    from workbench.engine.models import LoadedModel
 
 #: Columns of panes, top to bottom; the three layouts that come with the program.
 LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -56,8 +61,6 @@ _OPENS: dict[str, tuple[tuple[str, ...], ...]] = {"playground": (("playground",)
 _SEPARATORS = """QMainWindow::separator { background: transparent; width: 6px; height: 6px; }
 QMainWindow::separator:hover { background: palette(midlight); }"""
 
-#: Milliseconds between two looks whether there is time to build a pane ahead, and how late such a look may come.
-_AHEAD, _LATE = 60, 15
 _ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
 
@@ -76,6 +79,8 @@ class MainWindow(QMainWindow):
     painted = Signal()
 
     def __init__(self, session: Session, runner: Runner, settings: Settings) -> None:
+        # Before there is a part: one that is dressed before it hears of another font keeps the size it had.
+        theme.set_font(QApplication.instance(), settings.zoom)
         super().__init__()
         # First, as children are announced to it from here on.
         self._dressing = Dressing(self, self._follow_theme)
@@ -89,7 +94,7 @@ class MainWindow(QMainWindow):
         self.docks = Docks(self, tuple(entry.name for entry in ENTRIES), self._build_pane, self._dressing.dress)
         self.docks.changed.connect(self._show_rail)
         self.docks.floated.connect(self._on_floated)
-        self._unloaded = {entry.name: entry for entry in ENTRIES}
+        self._ahead = Ahead(self.docks, self._dressing, runner, self)
         self._presenting = False
         self._closing = False
         self._shown = False
@@ -104,10 +109,6 @@ class MainWindow(QMainWindow):
         self._zoom_wheel = _ZoomWheel(self)
         self._flow_timer = QTimer(self, interval=500, singleShot=True)
         self._flow_timer.timeout.connect(self._show_flow)
-
-        self._ahead_timer = QTimer(self, interval=_AHEAD)
-        self._since = QElapsedTimer()
-        self._ahead_timer.timeout.connect(self._on_idle)
 
         session.model_changed.connect(self._show_flow)
         session.encoding_changed.connect(self._show_flow)
@@ -125,6 +126,17 @@ class MainWindow(QMainWindow):
     def _build_strip(self) -> None:
         self.flow_strip = named(FlowStrip(), "window.flow_strip", "Flow", "What is loaded now; a box opens its pane")
         self.flow_strip.box_clicked.connect(self.show_pane)
+        menu = CheckpointMenu(self.session, self.runner, self.flow_strip)
+        menu.load_requested.connect(self._on_load_requested)
+        menu.unload_requested.connect(self._on_unload_requested)
+        menu.folder_requested.connect(self._on_open_folder)
+        menu.hub_requested.connect(self._on_hub_requested)
+        self.flow_strip.set_menu(
+            menu,
+            "window.choose_checkpoint",
+            "Choose a checkpoint",
+            "What is in memory and on this machine, to be loaded with one click (Ctrl+L)",
+        )
         bar = QToolBar("Flow", self)
         bar.setObjectName("window.flow_bar")
         bar.setMovable(False)
@@ -133,29 +145,14 @@ class MainWindow(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.TopToolBarArea, bar)
 
     def _build_rail(self) -> None:
-        self._rail = QToolBar("Panes", self)
-        self._rail.setObjectName("window.rail")
-        self._rail.setMovable(False)
-        theme.set_role(self._rail, "rail")
-        self._rail.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        self._rail.toggleViewAction().setVisible(False)
-        self._pane_actions: dict[str, QAction] = {}
-        for place, entry in enumerate(ENTRIES, 1):
-            action = QAction(entry.title, self)
-            action.setCheckable(True)
-            action.setShortcut(QKeySequence(f"Ctrl+{place}"))
-            action.setToolTip(with_keys(f"{entry.tip} (Ctrl+{place}; Shift+click opens it beside)"))
-            action.setData(entry.name)
-            action.triggered.connect(self._on_pane_action)
-            self._rail.addAction(action)
-            self.addAction(action)
-            self._pane_actions[entry.name] = action
-            button = self._rail.widgetForAction(action)
-            named(button, f"window.{entry.name}", entry.title, action.toolTip())
+        self._rail = Rail(self)
+        self._rail.pane_requested.connect(self._on_pane_requested)
+        self.addActions(list(self._rail.panes.values()))
         self.addToolBar(Qt.ToolBarArea.LeftToolBarArea, self._rail)
 
     def _build_menus(self) -> None:
         file_menu = self.menuBar().addMenu("&File")
+        self._add(file_menu, "Choose a checkpoint…", "Ctrl+L", self.flow_strip.open_menu)
         self._add(file_menu, "Open a checkpoint folder…", "Ctrl+O", self._on_open_folder)
         file_menu.addSeparator()
         self._add(file_menu, "Quit", "Ctrl+Q", self.close)
@@ -164,8 +161,7 @@ class MainWindow(QMainWindow):
         self._add(run_menu, "Stop", "Esc", self._on_stop)
         view = self.menuBar().addMenu("&View")
         panes = view.addMenu("Panes")
-        for action in self._pane_actions.values():
-            panes.addAction(action)
+        panes.addActions(list(self._rail.panes.values()))
         beside = view.addMenu("Open beside")
         for entry in ENTRIES:
             action = self._add(beside, entry.title, "", self._on_beside)
@@ -215,7 +211,7 @@ class MainWindow(QMainWindow):
 
     def show_pane(self, name: str, *, beside: bool = False) -> None:
         """Bring a pane to the front; it takes the window unless it is already there or ``beside`` is asked for."""
-        if name not in self._pane_actions:
+        if name not in self._rail.panes:
             return
         if not self.docks.is_shown(name):
             columns = self.docks.columns() if beside else ()
@@ -238,29 +234,7 @@ class MainWindow(QMainWindow):
 
     def build_ahead(self) -> None:
         """Build the panes not yet seen, one at a time, so that the first click on each finds it ready."""
-        self._since.start()
-        self._ahead_timer.start()
-
-    def _on_idle(self) -> None:
-        # Beside running work a pane takes twice as long to build, and behind other work of the window's own what it
-        # takes comes on top: both are felt.
-        if self.runner.active or self._since.restart() > _AHEAD + _LATE:
-            return
-        # Off until it went well: what fails once would fail again at every turn.
-        self._ahead_timer.stop()
-        # What was built last is dressed in a turn of its own: both at once are felt.
-        if self._dressing.dress_next() or self._prepare_next():
-            self._since.restart()
-            self._ahead_timer.start()
-
-    def _prepare_next(self) -> bool:
-        # To the end with one before the next: the first panes are the likeliest to be asked for soon.
-        name = self.docks.unbuilt()
-        if name in self._unloaded:
-            self._unloaded.pop(name).load()
-        elif name is not None:
-            self.docks.build(name)
-        return name is not None
+        self._ahead.start()
 
     def _build_pane(self, name: str) -> PaneFrame:
         entry = next(entry for entry in ENTRIES if entry.name == name)
@@ -287,14 +261,10 @@ class MainWindow(QMainWindow):
             self.arrange([["hub"]])
 
     def _show_rail(self) -> None:
-        for name, action in self._pane_actions.items():
-            action.setChecked(self.docks.is_shown(name))
+        self._rail.show_open(self.docks.shown())
 
-    def _on_pane_action(self) -> None:
-        action = self.sender()
-        if isinstance(action, QAction):
-            beside = QGuiApplication.keyboardModifiers() == Qt.KeyboardModifier.ShiftModifier
-            self.show_pane(str(action.data()), beside=beside)
+    def _on_pane_requested(self, name: str, beside: bool) -> None:
+        self.show_pane(name, beside=beside)
 
     def _on_beside(self) -> None:
         action = self.sender()
@@ -312,6 +282,13 @@ class MainWindow(QMainWindow):
     def _on_checkpoint_requested(self, name: str) -> None:
         self.show_pane("hub")
         self.pane("hub").look_for(name)
+
+    def _on_load_requested(self, checkpoint: Checkpoint, second: bool) -> None:
+        # Its notice, and what is to be consented to, are in Hub.
+        self.pane("hub").load(checkpoint, second=second).failed.connect(self._on_hub_requested)
+
+    def _on_unload_requested(self, model: LoadedModel) -> None:
+        self.pane("hub").unload(model)
 
     def _on_branch_requested(self, index: int, token_id: int) -> None:
         self.show_pane("playground", beside=True)
@@ -335,25 +312,14 @@ class MainWindow(QMainWindow):
             self._dressing.dress(child)
 
     def _follow_theme(self) -> None:
-        side = self.fontMetrics().height()
-        self._rail.setIconSize(QSize(round(side * 1.3), round(side * 1.3)))
-        for name, action in self._pane_actions.items():
-            action.setIcon(icon(name))
+        self._rail.follow_theme()
         self._status.follow_zoom()
         self._fit_rail()
 
     def _fit_rail(self) -> None:
-        """Put the names beside their pictures where the window is too low for names below them."""
-        bars = (self.menuBar(), self.flow_strip, self.statusBar())
-        room = self.height() - sum(bar.sizeHint().height() for bar in bars if bar.isVisible())
-        needed = len(ENTRIES) * (self._rail.iconSize().height() + self.fontMetrics().height() + theme.px(self, 16))
-        below, beside = Qt.ToolButtonStyle.ToolButtonTextUnderIcon, Qt.ToolButtonStyle.ToolButtonTextBesideIcon
-        self._rail.setToolButtonStyle(below if needed <= room else beside)
-        buttons = [self._rail.widgetForAction(action) for action in self._pane_actions.values()]
-        # A tool bar centres what is narrower than it; buttons of one width have their pictures in one column.
-        width = max(theme.px(self, 84), *(button.sizeHint().width() for button in buttons))
-        for button in buttons:
-            button.setMinimumWidth(width)
+        # Before the window is shown, Qt calls the bars hidden that will be there.
+        bars = (self.flow_strip, self.statusBar(), *(() if self._presenting else (self.menuBar(),)))
+        self._rail.fit(self.height() - sum(bar.sizeHint().height() for bar in bars))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fit the rail."""
@@ -445,8 +411,8 @@ class MainWindow(QMainWindow):
             f"{here}Every control has a tooltip that says what it does and its usual range. Show code gives the Python "
             "that does the same.",
             with_keys(
-                "Ctrl+Enter runs the pane's main action, Esc stops it, Ctrl+1 … Ctrl+9 change panes, Ctrl+K finds "
-                "every command, Ctrl+plus and Ctrl+minus zoom, F11 presents."
+                "Ctrl+Enter runs the pane's main action, Esc stops it, Ctrl+1 … Ctrl+9 and Ctrl+J change panes, Ctrl+K "
+                "finds every command, Ctrl+plus and Ctrl+minus zoom, F11 presents."
             ),
             kind="info",
         )
@@ -525,7 +491,7 @@ class MainWindow(QMainWindow):
             self.statusBar().showMessage("Stopping the work, then closing…")
             event.ignore()
             return
-        self._ahead_timer.stop()
+        self._ahead.stop()
         self._dressing.stop()
         self._flow_timer.stop()
         self.remember()

@@ -28,7 +28,7 @@ from pytestqt.qtbot import QtBot
 
 from tests import hub_server
 from tests.hub_server import HubServer, checkpoint_files
-from workbench.engine import hub, models
+from workbench.engine import hub, machine, models
 from workbench.engine.values import Checkpoint
 from workbench.panes.hub import HubPane
 from workbench.runtime.jobs import Runner
@@ -131,7 +131,7 @@ def test_filters_sift_the_results(pane: HubPane, server: HubServer, qtbot: QtBot
 def test_a_row_says_its_licence_and_whether_its_weights_fit(
     pane: HubPane, server: HubServer, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "free", lambda device="cpu": 10**9)
+    monkeypatch.setattr(machine, "free", lambda device="cpu": 10**9)
     huge = {"parameters": {"F32": 10**9}, "total": 10**9}
     add(server, "a/huge", downloads=500, safetensors=huge, tags=["license:gpl-3.0"], cardData={})
     add(server, "a/unknown", downloads=400, safetensors=None)

@@ -55,7 +55,7 @@ def test_running_work_is_shown_and_stopped(pane: JobsPane, runner: Runner, qtbot
     job = runner.start(Job("Count", endless, pane="trainer"), Lane.IO)
     qtbot.waitUntil(lambda: "it began" in log(pane) and cells(pane)[0][3] != "")
     title, asked_by, state, progress, elapsed, _ = cells(pane)[0]
-    assert (title, asked_by, state, progress) == ("Count", "trainer", "running", "3/10 steps · going on")
+    assert (title, asked_by, state, progress) == ("Count", "Trainer", "running", "3/10 steps · going on")
     assert elapsed.endswith(" s")
     with qtbot.waitSignal(job.finished):
         qtbot.mouseClick(pane.findChild(QPushButton, "jobs.cancel"), Qt.MouseButton.LeftButton)
@@ -95,6 +95,28 @@ def test_until_one_is_chosen_the_newest_is_looked_at(pane: JobsPane, runner: Run
         pass
     qtbot.waitUntil(lambda: cells(pane)[0][0] == "Third")
     assert table.selected_row == 2
+
+
+def test_a_running_job_that_has_said_nothing_says_so_far_and_its_whole_progress_is_seen(
+    pane: JobsPane, runner: Runner, qtbot: QtBot
+) -> None:
+    long = "fetching a file whose name is as long as this"
+
+    def silent(*, task: Task) -> None:
+        task.report(Progress(3, 10, "steps", ""))
+        never = threading.Event()
+        while not never.wait(0.005):
+            task.check()
+            task.report(Progress(4, 10, "steps", long))
+
+    table = pane.findChild(DataTable, "jobs.table")
+    pane.resize(1400, 700)
+    job = runner.start(Job("Fetch", silent), Lane.IO)
+    qtbot.waitUntil(lambda: cells(pane)[:1] != [] and long in cells(pane)[0][3])
+    assert log(pane) == "It has said nothing so far."
+    assert table.columnWidth(3) >= table.sizeHintForColumn(3)
+    with qtbot.waitSignal(job.finished):
+        job.cancel()
 
 
 def test_finished_work_can_be_cleared(pane: JobsPane, runner: Runner, qtbot: QtBot) -> None:

@@ -66,6 +66,17 @@ def test_a_wrong_line_is_marked_and_brought_into_view(view: MarginText, qtbot: Q
     assert view.marked_line is None
 
 
+def test_a_long_line_shown_in_pieces_is_one_line(view: MarginText) -> None:
+    view.clearFocus()
+    view.set_text("a\n" + "x" * 10_000 + "\nb")
+    assert len(view.line_starts()) == 3 < view.blockCount()
+    assert [view.line_of(view.document().findBlockByNumber(number)) for number in range(5)] == [0, 1, None, None, 2]
+    view.mark_line(3)
+    assert view.textCursor().block().text() == "b"
+    view.mark_line(4)
+    assert view.marked_line is None
+
+
 def test_whoever_writes_keeps_the_cursor(view: MarginText, qtbot: QtBot) -> None:
     view.set_text("a\nb\nc")
     view.setFocus()

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QSplitter,
     QToolButton,
     QWidget,
 )
@@ -248,3 +249,15 @@ def test_a_narrow_pane_has_its_tools_in_a_line_of_their_own_and_its_title_whole(
         pane.resize(width, 300)
         qtbot.waitUntil(lambda below=below: (tools[0].y() > code.geometry().bottom()) == below)
         assert all(tool.width() >= tool.minimumSizeHint().width() for tool in tools)
+
+
+def test_three_panes_stand_side_by_side_in_a_small_window_at_150_percent(qtbot: QtBot, qapp: QApplication) -> None:
+    theme.apply(qapp, dark=False, zoom=1.5)
+    row = QSplitter()
+    qtbot.addWidget(row)
+    for number in range(3):
+        pane = PaneFrame(f"some{number}", "Probabilities")
+        pane.body.addWidget(QLabel("wide " * 80))
+        row.addWidget(pane)
+    # A thousand pixels, less the rail and what is between them.
+    assert row.minimumSizeHint().width() <= 780

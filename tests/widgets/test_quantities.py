@@ -9,6 +9,7 @@ from workbench.widgets.quantities import (
     Size,
     format_bytes,
     format_count,
+    format_many,
     format_progress,
     format_seconds,
 )
@@ -27,6 +28,10 @@ def test_bytes(value: float, text: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(812, "812"), (22_713_216, "22.7 M"), (134_515_008, "135 M")])
 def test_counts(value: float, text: str) -> None:
     assert format_count(value) == text
+
+
+def test_a_noun_stands_in_the_plural_where_it_is_not_one() -> None:
+    assert [format_many(count, "file") for count in (0, 1, 1204)] == ["0 files", "1 file", "1,204 files"]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QSpinBox
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPushButton, QSpinBox, QToolButton
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import theme
@@ -28,11 +28,12 @@ def test_a_name_is_for_people_and_machines(qtbot: QtBot) -> None:
 
 
 def test_no_widget_module_imports_the_heavy_ones() -> None:
-    # The line of a plot is one of pyqtgraph's own items; the plot imports it when the first one is made.
+    # What plots draw are pyqtgraph's own items; a plot imports them when the first one is made.
     code = (
         "import importlib, pkgutil, sys, workbench.widgets as w\n"
         "for m in pkgutil.iter_modules(w.__path__):\n"
-        "    if m.name not in ('__main__', 'curve_item'): importlib.import_module('workbench.widgets.' + m.name)\n"
+        "    if m.name not in ('__main__', 'curve_item', 'heat_items'):\n"
+        "        importlib.import_module('workbench.widgets.' + m.name)\n"
         "sys.exit(bool({'pyqtgraph', 'pygments', 'torch', 'workbench.engine'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -57,6 +58,23 @@ def test_a_box_opens_its_pane_by_mouse_and_keyboard(qtbot: QtBot, flow: FlowStri
     qtbot.keyClick(flow, Qt.Key.Key_Return)
     assert heard[0] == "tokenizer"
     assert len(heard) == 2
+
+
+def test_the_first_box_has_a_menu_for_mouse_and_keyboard(qtbot: QtBot, flow: FlowStrip) -> None:
+    menu = QMenu(flow)
+    menu.addAction("SmolLM2")
+    flow.set_menu(menu, "flow.choose", "Choose", "Loads one")
+    button = flow.findChild(QToolButton, "flow.choose")
+    assert flow._rects()[0].toRect().contains(button.geometry())
+    assert button.accessibleName() == "Choose"
+    assert button.focusPolicy() & Qt.FocusPolicy.TabFocus
+    heard: list[str] = []
+    flow.box_clicked.connect(heard.append)
+    for press in (lambda: qtbot.keyClick(flow, Qt.Key.Key_Down), lambda: qtbot.keyClick(button, Qt.Key.Key_Space)):
+        QTimer.singleShot(0, menu, menu.close)
+        with qtbot.waitSignal(menu.aboutToShow):
+            press()
+    assert heard == []
 
 
 def test_the_flow_is_there_as_text(flow: FlowStrip) -> None:

@@ -16,6 +16,8 @@ from workbench.widgets.quantities import format_progress, format_seconds
 from workbench.widgets.theme import set_role
 
 _COLUMNS = ("What", "Pane", "State", "Progress", "Elapsed", "Remaining")
+#: What stands in the log of a job without one.
+_SILENT = {State.WAITING: "It waits for the work before it.", State.RUNNING: "It has said nothing so far."}
 
 
 class JobsPane(PaneFrame):
@@ -32,6 +34,7 @@ class JobsPane(PaneFrame):
         self._rows: list[Job] = []
         self._selected: Job | None = None
         self._chosen = False
+        self._widest = 0
 
         self._table = named(DataTable(), "jobs.table", "Jobs", "All work, the newest first; select one for its log")
         self._log = named(QPlainTextEdit(), "jobs.log", "Log", "What the selected job said, and why it failed")
@@ -124,8 +127,10 @@ class JobsPane(PaneFrame):
         if self._selected is not before:
             self._show_selected()
         self._table.set_rows(_COLUMNS, len(self._rows), self._row)
-        if len(self._rows) != count:
+        widest = max((len(_how_far(job)) for job in self._rows), default=0)
+        if len(self._rows) != count or widest > self._widest:
             self._table.fit_columns()
+            self._widest = widest
         self._table.select_row(self._rows.index(self._selected) if self._selected else None)
         self._cancel.setEnabled(self._selected is not None and self._selected.active)
         self._clear.setEnabled(any(not job.active for job in self._rows))
@@ -150,14 +155,11 @@ class JobsPane(PaneFrame):
 
     def _row(self, number: int) -> tuple[str, ...]:
         job = self._rows[number]
-        progress = job.progress
-        amount = format_progress(progress.done, progress.total, progress.unit) if progress else ""
-        note = progress.note if progress and job.active else ""
         return (
             job.title,
-            job.pane,
+            job.pane.capitalize(),
             job.state.value,
-            " · ".join(part for part in (amount, note) if part),
+            _how_far(job),
             format_seconds(job.elapsed) if job.started_at is not None else "",
             format_seconds(job.remaining) if job.remaining is not None else "",
         )
@@ -174,11 +176,19 @@ class JobsPane(PaneFrame):
             parts += ["", str(job.error)]
             parts += ["", job.details] if job.details else []
         if job is not None and not parts:
-            parts = ["It said nothing." if job.state is not State.WAITING else "It waits for the work before it."]
+            parts = [_SILENT.get(job.state, "It said nothing.")]
         text = "\n".join(parts).strip()
         if text != self._log.toPlainText():
             self._log.setPlainText(text)
         self._log.setFont(theme.mono_font(self))
+
+
+def _how_far(job: Job) -> str:
+    progress = job.progress
+    if progress is None:
+        return ""
+    amount = format_progress(progress.done, progress.total, progress.unit)
+    return " · ".join(part for part in (amount, progress.note if job.active else "") if part)
 
 
 if __name__ == "__main__":

@@ -167,6 +167,12 @@ class Session(QObject):
         self.second_changed.emit()
         self.models_changed.emit()
 
+    def swap(self) -> None:
+        """Let the first and the second model change places."""
+        first, second = self.model, self.second
+        self.set_model(second)
+        self.set_second(first)
+
     def _place(self, before: LoadedModel | None, model: LoadedModel | None) -> None:
         """Keep `models` in step with what has just become a part of the window."""
         if model is not None and model in self.models:

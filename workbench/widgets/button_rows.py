@@ -26,6 +26,7 @@ class ButtonRows(QWidget):
         super().__init__(parent)
         self._buttons, self._least, self._most = tuple(buttons), least, most
         self._across = 0
+        self._ordered = False
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._arrange(most)
@@ -42,6 +43,9 @@ class ButtonRows(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Let the Tab key go through them in their order, wherever they were made."""
         super().showEvent(event)
+        if self._ordered:
+            return
+        self._ordered = True
         made = self.window().nextInFocusChain()
         while made not in self._buttons and made is not self.window():
             made = made.nextInFocusChain()

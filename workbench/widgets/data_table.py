@@ -113,8 +113,16 @@ class TableModel(QAbstractTableModel):
             return value
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _side(value) | Qt.AlignmentFlag.AlignVCenter
-        words = shown(value) if value is None else self.formats.get(index.column(), shown)(value)
-        return drawable(words[:2000]) if role == Qt.ItemDataRole.ToolTipRole else one_line(words)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return drawable(self._words(value, index.column())[:2000])
+        return one_line(self._words(value, index.column()))
+
+    def words(self, row: int, column: int) -> str:
+        """What a cell says."""
+        return one_line(self._words(self._row(row)[column], column))
+
+    def _words(self, value: object, column: int) -> str:
+        return shown(value) if value is None else self.formats.get(column, shown)(value)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         """Column names; rows are not numbered."""
@@ -272,7 +280,7 @@ class DataTable(QTableView):
         """Give each column the width of its header and of what it shows in the rows in view.
 
         Where that is more than there is room for, the widest columns give way, down to their headers; the first one,
-        which says what the row is about, to some words.
+        which says what the row is about, to some words. A table that has to be scrolled all the same cuts less.
         """
         header, letter = self.horizontalHeader(), self.fontMetrics().averageCharWidth()
         columns = [column for column in range(self._model.columnCount()) if not self.isColumnHidden(column)]
@@ -282,6 +290,8 @@ class DataTable(QTableView):
         }
         least = {column: max(heads[column], letter * (_SHORTEST if column else _WORDS)) for column in columns}
         room = self._room()
+        if sum(least.values()) > room:
+            least = {column: max(least[column], min(widths[column], letter * _WORDS)) for column in columns}
         while (excess := sum(widths.values()) - room) > 0:
             widest = max(columns, key=lambda column: widths[column] - least[column], default=None)
             if widest is None or widths[widest] <= least[widest]:
@@ -297,12 +307,12 @@ class DataTable(QTableView):
         """
         first = max(0, self.rowAt(0))
         rows = range(first, min(first + _LOOKED_AT, self._model.rowCount()))
-        cells = [self._model.index(row, column) for row in rows]
-        if not cells:
+        texts = [self._model.words(row, column) for row in rows]
+        if not texts:
             return 0
-        texts = [self._model.data(cell) for cell in cells]
         metrics = self.fontMetrics() if self._model.mono is None else QFontMetrics(self._model.mono)
-        around = self.sizeHintForIndex(cells[0]).width() - metrics.horizontalAdvance(texts[0])
+        cell = self._model.index(first, column)
+        around = self.sizeHintForIndex(cell).width() - metrics.horizontalAdvance(texts[0])
         return metrics.size(0, "\n".join(texts)).width() + around
 
     def _room(self) -> int:

@@ -1,28 +1,46 @@
-"""A plain-text editor that neither loses nor changes a character, and stays quick with a megabyte."""
+"""A plain-text editor that neither loses nor changes a character, and stays quick with a megabyte on one line."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from PySide6.QtCore import QEvent, QMimeData, Qt
-from PySide6.QtGui import QColor, QKeyEvent, QTextCursor, QTextOption
+from PySide6.QtGui import (
+    QColor,
+    QKeyEvent,
+    QTextBlock,
+    QTextBlockFormat,
+    QTextCharFormat,
+    QTextCursor,
+    QTextFormat,
+)
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
 from workbench.widgets import theme
 
-#: Qt's word wrap takes time that grows with the square of a run without blanks: 16 s for a megabyte.
-_LONGEST_RUN = 4000
-_LONG_RUN = re.compile(rf"\S{{{_LONGEST_RUN}}}")
-_BLANK = re.compile(r"\s")
-_NOT_ONE_UNIT = re.compile("[\r\U00010000-\U0010ffff]")
+#: Characters of a line that Qt lays out in one go: a megabyte takes it a quarter of a second at every key, and where
+#: it has no blanks a quarter of a minute.
+PIECE = 4000
+#: Marks the paragraph separators between the pieces of one line. It is a property of the separator itself, so that it
+#: is undone and redone with it.
+_JOINT = int(QTextFormat.Property.UserProperty) + 1
+_SHIFT = Qt.KeyboardModifier.ShiftModifier
+#: Digits that a tab is wide.
+_TAB = 4
+#: Categories of signs that are drawn in one with the character before them, and what joins the one after it.
+_CLINGING = frozenset(("Mn", "Mc", "Me", "Cf", "Cs", "Sk"))
+_JOINER = "\u200d"
 
 
 class ExactTextEdit(QPlainTextEdit):
     """A `QPlainTextEdit` whose text is exact: no-break spaces and line separators stay what they are.
 
     A text given by `set_text` is handed back unchanged until the person edits it, even where Qt could not hold all of
-    it: carriage returns, a byte-order mark at the beginning.
+    it: carriage returns, a byte-order mark at the beginning. A line longer than `PIECE` characters is shown in pieces,
+    whose breaks are no part of the text.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -31,31 +49,37 @@ class ExactTextEdit(QPlainTextEdit):
         self._given = ""
         self._revision = self.document().revision()
         self._units: Sequence[int] | None = None
+        self._pieced = False
+        self._joints: list[int] = []
         self.textChanged.connect(self._on_changed)
+        self.document().contentsChange.connect(self._on_contents_change)
+        self._follow_zoom()
 
     def text(self) -> str:
         """The exact text."""
         if self.document().revision() == self._revision:
             return self._given
         raw = self.document().toRawText()
-        units = len(raw) if raw.isascii() else len(raw.encode("utf-16-le")) // 2
-        if units != self.document().characterCount() - 1:
+        if _units(raw) != self.document().characterCount() - 1:
             raw = self._unit_by_unit()
-        self._given, self._revision = raw.replace("\u2029", "\n"), self.document().revision()
+        self._given, self._revision = self._joined(raw), self.document().revision()
         return self._given
 
     def set_text(self, text: str) -> None:
         """Show a text; the undo history starts anew."""
         self._given = text
-        long_run = has_long_run(text)
-        if long_run:
-            self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
+        self._pieced, self._joints = False, []
         # The revision that belongs to this text is known only afterwards, and who hears of the change asks for it.
         blocked = self.blockSignals(True)
-        self.setPlainText(text)
+        if _has_long_line(text):
+            self.setPlainText("")
+            self.document().setUndoRedoEnabled(False)
+            self._insert(QTextCursor(self.document()), text)
+            self.document().setUndoRedoEnabled(True)
+            self.moveCursor(QTextCursor.MoveOperation.Start)
+        else:
+            self.setPlainText(text)
         self.blockSignals(blocked)
-        if not long_run:
-            self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
         self._revision = self.document().revision()
         self._units = None
         self.textChanged.emit()
@@ -63,29 +87,49 @@ class ExactTextEdit(QPlainTextEdit):
     @property
     def position(self) -> int:
         """Where the cursor stands, in characters of `text`."""
+        return self.index_of(self.textCursor().position())
+
+    def index_of(self, place: int) -> int:
+        """The character of `text` at a position of the document."""
+        place -= bisect_left(self._joints, place)
         units = self._offsets()
-        place = self.textCursor().position()
-        if isinstance(units, range):
-            return place
-        low, high = 0, len(units) - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if units[middle] <= place else (low, middle - 1)
-        return low
+        return place if isinstance(units, range) else bisect_right(units, place) - 1
+
+    def place_of(self, index: int, *, end: bool = False) -> int:
+        """Where a character of `text` is in the document, at most its end; as ``end`` of a part before any break."""
+        units, joints = self._offsets(), self._joints
+        unit = int(units[min(index, len(units) - 1)])
+        before = bisect_left if end else bisect_right
+        return unit + before(range(len(joints)), unit, key=lambda number: joints[number] - number)
+
+    def line_of(self, block: QTextBlock) -> int | None:
+        """The line of `text`, counted from 0, that a block is or begins; None for a further piece of one."""
+        before = bisect_left(self._joints, block.position())
+        if before and self._joints[before - 1] == block.position() - 1:
+            return None
+        return block.blockNumber() - before
+
+    def block_of(self, line: int) -> QTextBlock:
+        """The block that is or begins a line of `text`, counted from 0."""
+        for joint in self._joints:
+            line += self.document().findBlock(joint).blockNumber() < line
+        return self.document().findBlockByNumber(line)
+
+    def select(self, start: int, end: int) -> QTextCursor:
+        """A cursor with the characters ``[start, end)`` selected; that of the person stays."""
+        cursor = QTextCursor(self.document())
+        cursor.setPosition(self.place_of(start))
+        cursor.setPosition(self.place_of(end, end=end > start), QTextCursor.MoveMode.KeepAnchor)
+        return cursor
 
     def mark(self, start: int, end: int) -> None:
         """Highlight the characters ``[start, end)`` and scroll to them; the cursor stays where it is."""
-        units = self._offsets()
-        last = len(units) - 1
-        cursor = QTextCursor(self.document())
-        cursor.setPosition(units[min(start, last)])
-        cursor.setPosition(units[min(end, last)], QTextCursor.MoveMode.KeepAnchor)
         marked = QTextEdit.ExtraSelection()
-        marked.cursor = cursor
+        marked.cursor = self.select(start, end)
         marked.format.setBackground(QColor(theme.current().accent_soft))
         marked.format.setFontUnderline(True)
         self.setExtraSelections([marked])
-        self._scroll_to(cursor)
+        self._scroll_to(marked.cursor)
 
     def clear_mark(self) -> None:
         """Take the highlight away."""
@@ -93,7 +137,38 @@ class ExactTextEdit(QPlainTextEdit):
 
     def marked(self) -> str:
         """The highlighted characters."""
-        return "".join(each.cursor.selectedText().replace("\u2029", "\n") for each in self.extraSelections())
+        return "".join(self._selected(each.cursor) for each in self.extraSelections())
+
+    def _selected(self, cursor: QTextCursor) -> str:
+        return self.text()[self.index_of(cursor.selectionStart()) : self.index_of(cursor.selectionEnd())]
+
+    def _insert(self, cursor: QTextCursor, text: str) -> None:
+        # In formats of its own: after the break between two pieces Qt would write on in that of the break.
+        plain, joint = QTextCharFormat(), QTextCharFormat()
+        joint.setProperty(_JOINT, True)
+        first = len(text.partition("\n")[0])
+        crowded = cursor.block().length() + first > 2 * PIECE and not cursor.atBlockStart()
+        if not crowded and not _has_long_line(text):
+            cursor.insertText(text, plain)
+            return
+        self._pieced = True
+        cursor.beginEditBlock()
+        cursor.removeSelectedText()
+        for number, piece in enumerate(_pieces(text)):
+            if number or crowded:
+                cursor.insertBlock(QTextBlockFormat(), joint)
+            cursor.insertText(piece, plain)
+        cursor.endEditBlock()
+
+    def _joined(self, raw: str) -> str:
+        """What Qt holds, without the breaks between the pieces of a line."""
+        if not self._joints:
+            return raw.replace("\u2029", "\n")
+        blocks = raw.split("\u2029")
+        ends = ["\n"] * (len(blocks) - 1) + [""]
+        for joint in self._joints:
+            ends[self.document().findBlock(joint).blockNumber()] = ""
+        return "".join(chain.from_iterable(zip(blocks, ends, strict=True)))
 
     def _unit_by_unit(self) -> str:
         # PySide leaves lone surrogates out of a whole text, yet hands each over when it is asked for alone.
@@ -108,6 +183,24 @@ class ExactTextEdit(QPlainTextEdit):
     def _on_changed(self) -> None:
         self._units = None
 
+    def _on_contents_change(self, place: int, removed: int, added: int) -> None:
+        """Keep the places of the breaks between pieces; what is undone may bring some back."""
+        if not self._pieced:
+            return
+        first, last = (bisect_left(self._joints, edge) for edge in (place, place + removed))
+        after = [joint + added - removed for joint in self._joints[last:]]
+        self._joints[first:] = [*self._joints_between(place, place + added), *after]
+
+    def _joints_between(self, start: int, end: int) -> Iterator[int]:
+        block = self.document().findBlock(start).next()
+        while block.isValid() and block.position() <= end:
+            if block.charFormat().hasProperty(_JOINT):
+                yield block.position() - 1
+            block = block.next()
+
+    def _follow_zoom(self) -> None:
+        self.setTabStopDistance(_TAB * self.fontMetrics().horizontalAdvance("0"))
+
     def _scroll_to(self, cursor: QTextCursor) -> None:
         box = self.cursorRect(cursor)
         view = self.viewport().rect()
@@ -118,59 +211,98 @@ class ExactTextEdit(QPlainTextEdit):
     # Qt.
 
     def changeEvent(self, event: QEvent) -> None:
-        """Let the highlight follow the theme."""
+        """Let the highlight follow the theme, and the tabs the font."""
         super().changeEvent(event)
-        if event.type() in theme.CHANGES and (marks := self.extraSelections()):
+        if event.type() not in theme.CHANGES:
+            return
+        self._follow_zoom()
+        if marks := self.extraSelections():
             for marked in marks:
                 marked.format.setBackground(QColor(theme.current().accent_soft))
             self.setExtraSelections(marks)
 
     def insertFromMimeData(self, source: QMimeData) -> None:
-        """Paste as plain text, wrapped so that even a megabyte without blanks is quick."""
-        text = source.text()
-        if has_long_run(text):
-            self.setWordWrapMode(QTextOption.WrapMode.WrapAnywhere)
-        self.textCursor().insertText(text)
+        """Paste as plain text."""
+        self._insert(self.textCursor(), source.text())
         self.ensureCursorVisible()
+
+    def createMimeDataFromSelection(self) -> QMimeData:
+        """Copy exactly what is selected."""
+        made = QMimeData()
+        made.setText(self._selected(self.textCursor()))
+        return made
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Make Shift+Enter an ordinary line break too; Qt's would be U+2028, another token."""
-        shifted = event.modifiers() == Qt.KeyboardModifier.ShiftModifier
-        if shifted and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.textCursor().insertText("\n")
+        if self.isReadOnly():
+            super().keyPressEvent(event)
+            return
+        breaking = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if breaking and not event.modifiers() & ~(_SHIFT | Qt.KeyboardModifier.KeypadModifier):
+            self.textCursor().insertText("\n", QTextCharFormat())
             self.ensureCursorVisible()
             return
+        if event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete):
+            self._step_over(back=event.key() == Qt.Key.Key_Backspace)
         super().keyPressEvent(event)
 
+    def _step_over(self, *, back: bool) -> None:
+        """Before a character is deleted: past the break between two pieces, which is none of the text."""
+        cursor = self.textCursor()
+        while not cursor.hasSelection() and cursor.position() - back in self._joints:
+            cursor.setPosition(cursor.position() + (-1 if back else 1))
+            self.setTextCursor(cursor)
 
-def has_long_run(text: str) -> bool:
-    """Whether a text has so many characters without a blank between them that they can't be wrapped word by word."""
-    # Every long run covers one of these windows whole; nearly all have a blank within a few characters.
-    half = _LONGEST_RUN // 2
-    return any(
-        _BLANK.search(text, start, start + half) is None
-        and _LONG_RUN.search(text, max(0, start - _LONGEST_RUN), start + 2 * _LONGEST_RUN) is not None
-        for start in range(0, len(text) - half + 1, half)
-    )
+
+def _units(text: str) -> int:
+    """How many UTF-16 code units Qt needs for a text."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _has_long_line(text: str) -> bool:
+    return len(text) > PIECE and max(map(len, text.split("\n"))) > PIECE
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a text so that none of its lines is longer than `PIECE` characters, after a blank where there is one."""
+    begun = line = 0
+    while line < len(text):
+        end = text.find("\n", line)
+        end = len(text) if end < 0 else end
+        while end - line > PIECE + text.startswith("\r", end - 1):
+            cut = _cut(text, line)
+            yield text[begun:cut]
+            begun = line = cut
+        line = end + 1
+    yield text[begun:]
+
+
+def _cut(text: str, line: int) -> int:
+    end = line + PIECE
+    blank = text.rfind(" ", end - PIECE // 4, end)
+    if blank >= 0:
+        return blank + 1
+    # Signs that are drawn in one with what stands before them stay with it.
+    while end > line + PIECE // 2 and (unicodedata.category(text[end]) in _CLINGING or text[end - 1] == _JOINER):
+        end -= 1
+    return end
 
 
 def document_offsets(text: str) -> Sequence[int]:
-    """Map characters of a text to positions in the Qt document made of it.
+    """Map characters of a text to positions in a Qt document that shows each of its lines in one piece.
 
     Returns:
         ``len(text) + 1`` positions; entry ``i`` is where character ``i`` starts.
     """
     bom = text.startswith("\ufeff")
-    if not bom and not _NOT_ONE_UNIT.search(text):
+    if not bom and "\r" not in text and _units(text) == len(text):
         return range(len(text) + 1)
-    offsets = [0]
-    place = 0
-    before = ""
-    for number, character in enumerate(text):
-        code = ord(character)
-        # A line feed after a return and a byte-order mark at the beginning take no place in the document.
-        unseen = (character == "\n" and before == "\r") or (bom and number == 0)
-        place += 0 if unseen else 2 if code > 0xFFFF else 1
-        offsets.append(place)
-        before = character
-    return offsets
+    # Known to whoever has a tokenizer; others need not wait for it.
+    import numpy as np
+
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    taken = 1 + (codes > 0xFFFF).astype(np.int64)
+    # A line feed after a return and a byte-order mark at the beginning take no place in the document.
+    taken[1:][(codes[1:] == ord("\n")) & (codes[:-1] == ord("\r"))] = 0
+    taken[0] -= bom
+    return np.concatenate(([0], taken.cumsum()))

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetrics,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPolygonF,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton, QToolTip, QWidget
 
 from workbench.widgets import theme
+from workbench.widgets.naming import named
 from workbench.widgets.visible_text import drawable
 
 Box = tuple[str, str, str]
@@ -31,6 +43,7 @@ class FlowStrip(QWidget):
         self._boxes: tuple[Box, ...] = ()
         self._hover: int | None = None
         self._current = 0
+        self._button: QToolButton | None = None
 
     @property
     def boxes(self) -> tuple[Box, ...]:
@@ -44,7 +57,20 @@ class FlowStrip(QWidget):
         self._boxes = tuple(boxes)
         self._current = min(self._current, max(0, len(boxes) - 1))
         self.setAccessibleDescription(" → ".join(f"{title} ({detail})" for _, title, detail in boxes))
+        self._place_button()
         self.update()
+
+    def set_menu(self, menu: QMenu, name: str, label: str, tip: str) -> None:
+        """Put a button into the first box that opens a menu, as the Down key does; it is `named` as told."""
+        self._button = theme.set_role(named(QToolButton(self), name, label, tip), "quiet")
+        self._button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._button.setMenu(menu)
+        self._place_button()
+
+    def open_menu(self) -> None:
+        """Open the menu of the first box."""
+        if self._button is not None:
+            self._button.showMenu()
 
     def sizeHint(self) -> QSize:
         """Two lines high, as wide as there is room."""
@@ -66,7 +92,7 @@ class FlowStrip(QWidget):
             painter.setPen(QPen(theme.mix(QColor(look.border), QColor(look.accent), number == self._hover), 1))
             painter.setBrush(QColor(look.surface))
             painter.drawRoundedRect(rect, radius, radius)
-            inner = rect.adjusted(radius, radius / 2, -radius, -radius / 2)
+            inner = rect.adjusted(radius, radius / 2, -radius - (0 if number else self._button_width()), -radius / 2)
             metrics = QFontMetrics(self._bold())
             painter.setFont(self._bold())
             painter.setPen(QColor(look.text))
@@ -112,6 +138,7 @@ class FlowStrip(QWidget):
             max(bold.horizontalAdvance(title), small.horizontalAdvance(detail)) + padding
             for _, title, detail in self._boxes
         ]
+        widths[:1] = [width + self._button_width() for width in widths[:1]]
         room = self.width() - 2 * margin - gap * max(0, len(widths) - 1)
         if widths and sum(widths) > room:
             widths = [width * room // sum(widths) for width in widths]
@@ -120,6 +147,15 @@ class FlowStrip(QWidget):
             rects.append(QRectF(left, margin, width, self.height() - 2 * margin))
             left += width + gap
         return rects
+
+    def _button_width(self) -> int:
+        return 0 if self._button is None else theme.px(self, 24)
+
+    def _place_button(self) -> None:
+        rects = self._rects()
+        if self._button is not None and rects:
+            inside = rects[0].toRect().adjusted(0, 1, -1, -1)
+            self._button.setGeometry(inside.adjusted(inside.width() - self._button_width(), 0, 0, 0))
 
     def _bold(self) -> QFont:
         font = self.font()
@@ -131,6 +167,17 @@ class FlowStrip(QWidget):
 
     def _at(self, point: QPointF) -> int | None:
         return next((number for number, rect in enumerate(self._rects()) if rect.contains(point)), None)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the button in its box."""
+        super().resizeEvent(event)
+        self._place_button()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the zoom."""
+        super().changeEvent(event)
+        if event.type() in theme.CHANGES and hasattr(self, "_button"):
+            self._place_button()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Mark the box under the mouse and say what it holds in full."""
@@ -155,13 +202,15 @@ class FlowStrip(QWidget):
             self.box_clicked.emit(self._boxes[over][0])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Left and Right move, Enter and Space open."""
+        """Left and Right move, Enter and Space open, Down opens the menu."""
         if not self._boxes:
             super().keyPressEvent(event)
         elif event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
             step = 1 if event.key() == Qt.Key.Key_Right else -1
             self._current = (self._current + step) % len(self._boxes)
             self.update()
+        elif event.key() == Qt.Key.Key_Down and self._button is not None:
+            self.open_menu()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Space):
             self.box_clicked.emit(self._boxes[self._current][0])
         else:

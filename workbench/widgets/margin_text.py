@@ -20,7 +20,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QTextEdit, QToolTip, QWidget
 
 from workbench.widgets import theme
-from workbench.widgets.exact_text import ExactTextEdit, document_offsets
+from workbench.widgets.exact_text import ExactTextEdit
 
 #: What ends a line of a Qt document.
 _BREAK = re.compile("\r\n|[\r\n\u2029]")
@@ -81,10 +81,10 @@ class MarginText(ExactTextEdit):
 
         It is scrolled to unless somebody is writing here.
         """
-        self._line = line if line is not None and 0 < line <= self.blockCount() else None
+        self._line = line if line is not None and 0 < line <= len(self.line_starts()) else None
         self._draw()
         if self._line is not None and not self.hasFocus():
-            self.setTextCursor(QTextCursor(self.document().findBlockByNumber(self._line - 1)))
+            self.setTextCursor(QTextCursor(self.block_of(self._line - 1)))
             self.ensureCursorVisible()
 
     @property
@@ -94,10 +94,7 @@ class MarginText(ExactTextEdit):
 
     def bring(self, place: int) -> None:
         """Put the cursor before a character and scroll to it."""
-        cursor = QTextCursor(self.document())
-        offsets = document_offsets(self.text())
-        cursor.setPosition(offsets[min(place, len(offsets) - 1)])
-        self.setTextCursor(cursor)
+        self.setTextCursor(self.select(place, place))
         self.ensureCursorVisible()
 
     def line_starts(self) -> list[int]:
@@ -123,13 +120,16 @@ class MarginText(ExactTextEdit):
             box = self._box(block)
             if box.top() > rect.bottom():
                 return
-            wrong = self._line is not None and block.blockNumber() == self._line - 1
+            line = self.line_of(block)
+            block = block.next()
+            if line is None:
+                continue
+            wrong = self._line is not None and line == self._line - 1
             painter.setPen(QColor(look.error if wrong else look.muted))
             place = QRectF(edge, box.top(), self._margin.width() - 2 * edge, self.fontMetrics().height())
-            name = ("▸ " if wrong else "") + self._names(block.blockNumber())
+            name = ("▸ " if wrong else "") + self._names(line)
             name = self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, int(place.width()))
             painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, name)
-            block = block.next()
 
     def margin_width(self) -> int:
         """Pixels that the margin takes."""
@@ -150,21 +150,19 @@ class MarginText(ExactTextEdit):
 
     def _draw(self) -> None:
         look = theme.current()
-        offsets = document_offsets(self.text())
+        length = len(self.text())
         drawn = []
         for ground in self._grounds:
-            if not 0 <= ground.start < ground.end < len(offsets):
+            if not 0 <= ground.start < ground.end <= length:
                 continue
             part = QTextEdit.ExtraSelection()
-            part.cursor = QTextCursor(self.document())
-            part.cursor.setPosition(offsets[ground.start])
-            part.cursor.setPosition(offsets[ground.end], QTextCursor.MoveMode.KeepAnchor)
+            part.cursor = self.select(ground.start, ground.end)
             part.format.setBackground(QColor(look.tints[ground.tint % len(look.tints)]))
             part.format.setForeground(QColor(look.text))
             drawn.append(part)
         if self._line is not None:
             wrong = QTextEdit.ExtraSelection()
-            wrong.cursor = QTextCursor(self.document().findBlockByNumber(self._line - 1))
+            wrong.cursor = QTextCursor(self.block_of(self._line - 1))
             wrong.format.setBackground(theme.mix(QColor(look.surface), QColor(look.error), 0.18))
             wrong.format.setProperty(QTextFormat.Property.FullWidthSelection, True)
             drawn.append(wrong)
@@ -189,12 +187,8 @@ class MarginText(ExactTextEdit):
     def viewportEvent(self, event: QEvent) -> bool:
         """Show the tooltip of the part under the mouse."""
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent) and self._grounds:
-            place = self.cursorForPosition(event.pos()).position()
-            offsets = document_offsets(self.text())
-            last = len(offsets) - 1
-            tip = next(
-                (g.tip for g in self._grounds if g.end <= last and offsets[g.start] <= place < offsets[g.end]), ""
-            )
+            place, last = self.index_of(self.cursorForPosition(event.pos()).position()), len(self.text())
+            tip = next((g.tip for g in self._grounds if g.end <= last and g.start <= place < g.end), "")
             QToolTip.showText(event.globalPos(), tip, self)
             return True
         return super().viewportEvent(event)

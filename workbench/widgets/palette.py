@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QPoint, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QPainter
+from PySide6.QtWidgets import (
+    QFrame,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
 
+from workbench.widgets import theme
 from workbench.widgets.naming import named
+
+_SHORTCUT = Qt.ItemDataRole.UserRole + 1
 
 
 class CommandPalette(QFrame):
@@ -28,6 +40,7 @@ class CommandPalette(QFrame):
         self._search.setPlaceholderText("Find a command")
         self._list = named(QListWidget(), "palette.list", "Commands", "Enter runs the marked command")
         self._list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._list.setItemDelegate(_Command(self))
         layout = QVBoxLayout(self)
         layout.addWidget(self._search)
         layout.addWidget(self._list)
@@ -64,8 +77,10 @@ class CommandPalette(QFrame):
         self._list.clear()
         for index, (name, shortcut) in enumerate(self._commands):
             if all(word in name.lower() for word in words):
-                item = QListWidgetItem(f"{name}    {shortcut}" if shortcut else name)
+                item = QListWidgetItem(name)
                 item.setData(Qt.ItemDataRole.UserRole, index)
+                item.setData(_SHORTCUT, shortcut)
+                item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{name}, {shortcut}" if shortcut else name)
                 self._list.addItem(item)
         self._list.setCurrentRow(0)
 
@@ -74,3 +89,20 @@ class CommandPalette(QFrame):
             return
         self.hide()
         self.chosen.emit(item.data(Qt.ItemDataRole.UserRole))
+
+
+class _Command(QStyledItemDelegate):
+    """Draws a command with its keys at the end of the line."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Draw the keys after the rest."""
+        super().paint(painter, option, index)
+        painter.save()
+        painter.setFont(option.font)
+        painter.setPen(QColor(theme.current().muted))
+        edge = theme.px(option.widget, 8)
+        place = option.rect.adjusted(edge, 0, -edge, 0)
+        painter.drawText(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, index.data(_SHORTCUT))
+        painter.restore()

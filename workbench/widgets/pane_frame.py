@@ -243,7 +243,9 @@ class PaneFrame(QWidget):
     def __place_code(self) -> None:
         """Beside the body, or below it in a pane that is too narrow for both."""
         below = self.width() < theme.px(self, _BESIDE)
-        self.__splitter.setOrientation(Qt.Orientation.Vertical if below else Qt.Orientation.Horizontal)
+        way = Qt.Orientation.Vertical if below else Qt.Orientation.Horizontal
+        if way != self.__splitter.orientation():
+            self.__splitter.setOrientation(way)
 
     def __on_save_code(self) -> None:
         path, _ = QFileDialog.getSaveFileName(self, "Save code", f"{self.__name}.py", "Python (*.py)")
@@ -252,7 +254,7 @@ class PaneFrame(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Little: a body that needs more is scrolled."""
-        return QSize(theme.px(self, 260), theme.px(self, 200))
+        return QSize(theme.px(self, 150), theme.px(self, 100))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Find room for the code."""

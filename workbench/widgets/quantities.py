@@ -13,6 +13,11 @@ def format_count(count: float) -> str:
     return _scaled(count, ("", "k", "M", "B", "T")).strip()
 
 
+def format_many(count: int, noun: str) -> str:
+    """A whole count with its noun: ``1 file``, ``1,204 files``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def format_seconds(seconds: float) -> str:
     """A time: ``0.4 s``, ``12 s``, ``2 min 5 s``, ``1 h 20 min``."""
     if seconds < 9.95:

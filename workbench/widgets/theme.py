@@ -23,8 +23,8 @@ from workbench.widgets.measures import BASE_POINTS, px, zoom_of
 
 __all__ = [
     "BASE_POINTS", "CHANGES", "STRONGEST", "THEMES", "ZOOM_RANGE", "Theme", "apply", "contrast", "current",
-    "draw_focus", "ink_on", "mix", "mono_font", "px", "set_role", "sheet", "steps", "strength_color", "strength_of",
-    "system_is_dark", "text_font", "zoom_of",
+    "draw_focus", "ink_on", "mix", "mono_font", "px", "set_font", "set_role", "sheet", "steps", "strength_color",
+    "strength_of", "system_is_dark", "text_font", "zoom_of",
 ]  # fmt: skip
 
 #: The range zoom is kept in.
@@ -92,14 +92,8 @@ def steps(
         parts: Widgets that carry the style sheet, each dressed in a step of its own, in this order. Without any the
             application carries it, which takes one long step once it has many widgets.
     """
-    font = text_font(BASE_POINTS * min(max(zoom, ZOOM_RANGE[0]), ZOOM_RANGE[1]))
     palette = _palette(_theme(dark, high_contrast))
     dress = sheet(app, dark, zoom, high_contrast)
-
-    def set_font() -> None:
-        if app.font() != font:
-            with _uncollected():
-                app.setFont(font)
 
     def set_palette() -> None:
         if app.style().name().lower() != "fusion" and not app.styleSheet():
@@ -116,11 +110,19 @@ def steps(
     return (
         # Qt takes five times as long to replace a sheet as to take it off and put another on.
         *(partial(_wear, wearer, "", dress) for wearer in wearers),
-        set_font,
+        partial(set_font, app, zoom),
         set_palette,
         *(partial(_wear, wearer, dress, dress) for wearer in wearers),
         tint,
     )
+
+
+def set_font(app: QApplication, zoom: float) -> None:
+    """Give the application its font at that zoom."""
+    font = text_font(BASE_POINTS * min(max(zoom, ZOOM_RANGE[0]), ZOOM_RANGE[1]))
+    if app.font() != font:
+        with _uncollected():
+            app.setFont(font)
 
 
 def _wear(wearer: QApplication | QWidget, put_on: str, wanted: str) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QWidget
+
+from workbench.widgets.fitting import FittingWidget
 
 #: Pixels between the widgets of a group: few, so that what just fits stands in one row.
 _GAP = 4
 
 
-class WrappingRow(QWidget):
+class WrappingRow(FittingWidget):
     """One group at the left and one at the right; the right one goes below where they don't fit beside one another.
 
     Args:
@@ -27,7 +28,7 @@ class WrappingRow(QWidget):
         self._grid.setColumnStretch(1, 1)
         self._grid.addWidget(self._groups[0], 0, 0)
         self._wrapped: bool | None = None
-        self._fit()
+        self.fit()
 
     @property
     def wrapped(self) -> bool:
@@ -39,19 +40,8 @@ class WrappingRow(QWidget):
         widths = [group.minimumSizeHint().width() for group in self._groups]
         return QSize(max(widths), super().minimumSizeHint().height())
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
+    def fit(self) -> None:
         """Wrap where the width asks for it."""
-        super().resizeEvent(event)
-        self._fit()
-
-    def event(self, event: QEvent) -> bool:
-        """Look again when a group needs more or less room, as it does when the zoom changes."""
-        done = super().event(event)
-        if event.type() == QEvent.Type.LayoutRequest:
-            self._fit()
-        return done
-
-    def _fit(self) -> None:
         beside = sum(group.sizeHint().width() for group in self._groups) + max(0, self._grid.horizontalSpacing())
         wrapped = beside > self.width()
         if wrapped == self._wrapped:

@@ -289,7 +289,8 @@ def test_an_empty_text_is_no_error(
 def test_a_pasted_megabyte_is_encoded_whole(
     find: Callable[[str], Any], session: Session, settle: Callable[[], None], llama: LoadedModel
 ) -> None:
-    pasted = ("The quick brown fox jumps over the lazy dog. " * 2 + "\n") * 11_000
+    twice = "The quick brown fox jumps over the lazy dog. " * 2
+    pasted = f"{(twice + chr(10)) * 5_500}{twice * 5_500}\n"  # Half of it on one line.
     source = QMimeData()
     source.setText(pasted)
     text = find("text")
@@ -381,6 +382,22 @@ def test_the_code_gives_the_same_ids(
 def test_every_control_says_what_it_is(find: Callable[[str], Any], name: str, label: str) -> None:
     assert find(name).accessibleName() == label
     assert find(name).toolTip()
+
+
+@pytest.mark.parametrize("width", [420, 700])
+def test_no_control_is_squeezed_in_a_small_pane(
+    qtbot: QtBot, pane: TokenizerPane, find: Callable[[str], Any], typed: None, width: int
+) -> None:
+    pane.resize(width, 380)
+    names = ("padding", "padding_side", "max_length", "decoded", "stages", "merges")
+    find("tabs").setCurrentIndex(1)
+
+    def squeezed() -> list[str]:
+        parts = {name: find(name) for name in names}
+        least = {name: part.minimumHeight() or part.minimumSizeHint().height() for name, part in parts.items()}
+        return [name for name, part in parts.items() if part.height() < least[name]]
+
+    qtbot.waitUntil(lambda: pane.width() == width and not squeezed())
 
 
 @pytest.mark.parametrize("place", ["start", "end"])

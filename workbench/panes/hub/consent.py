@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QMessageBox, QWidget
 from workbench.engine.hub import pack
 from workbench.engine.values import Checkpoint
 from workbench.widgets import consent
-from workbench.widgets.quantities import format_bytes
+from workbench.widgets.quantities import format_bytes, format_many
 
 _SHOWN = 8
 
@@ -62,7 +62,8 @@ def ask_to_bring_in(parent: QWidget, found: pack.Pack, on_yes: Callable[[], obje
         parent,
         "hub",
         "Bring in a model pack",
-        f"Bring in {len(found.models)} checkpoints and {len(found.data)} data files, {format_bytes(found.size)}?",
+        f"Bring in {format_many(len(found.models), 'checkpoint')} and {format_many(len(found.data), 'data file')}, "
+        f"{format_bytes(found.size)}?",
         "Each file is compared with its hash before it is used.\n" + "\n".join(lines),
         verb="Bring in",
         otherwise="Leave everything as it is",

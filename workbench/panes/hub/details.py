@@ -288,6 +288,7 @@ class Details(QWidget):
         narrow = pixels < px(self, _NARROW)
         if narrow != self._narrow:
             self._narrow = narrow
+            self._fits.set_narrow(narrow)
             self._show_facts()
 
     def set_loading(self, loading: bool) -> None:

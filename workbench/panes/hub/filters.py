@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QLineEdit, QWidget
 
-from workbench.engine import models
+from workbench.engine import machine
 from workbench.engine.hub import Filters
 from workbench.engine.hub.licences import COMMON
 from workbench.widgets.naming import named
@@ -96,7 +96,7 @@ class FilterRow(QWidget):
             library=self._library.currentData() or "",
             most=int(self._size.currentData()),
             loads=self._loads.isChecked(),
-            fits=(models.free() or 0) if self._fits.isChecked() else 0,
+            fits=(machine.free() or 0) if self._fits.isChecked() else 0,
         )
 
     def set_kind(self, kind: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from workbench.engine import fits, models
+from workbench.engine import fits, machine
 from workbench.engine.values import Facts, Listing, Shape
 from workbench.widgets.naming import named
 from workbench.widgets.quantities import format_bytes
@@ -42,17 +42,21 @@ class FitsView(QWidget):
         set_role(self._formula, "muted")
         self._context.setMinimumWidth(px(self._context, 90))
         self._words.setMinimumWidth(px(self._words, 90))
-        label = set_role(QLabel("Context"), "muted")
-        label.setBuddy(self._context)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.addWidget(self._words, 0, 0)
-        grid.addWidget(label, 0, 1)
-        grid.addWidget(self._context, 0, 2)
-        grid.addWidget(self._formula, 1, 0, 1, 3)
-        grid.setColumnStretch(0, 1)
+        self._label = set_role(QLabel("Context"), "muted")
+        self._label.setBuddy(self._context)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.addWidget(self._formula, 2, 0, 1, 3)
+        self._grid.setColumnStretch(0, 1)
+        self.set_narrow(False)
         self._context.valueChanged.connect(self.refresh)
         self.clear()
+
+    def set_narrow(self, narrow: bool) -> None:
+        """Give the words a line to themselves, where they and the context are too much for one."""
+        self._grid.addWidget(self._words, 0, 0, 1, 3 if narrow else 1)
+        self._grid.addWidget(self._label, int(narrow), 1)
+        self._grid.addWidget(self._context, int(narrow), 2)
 
     def clear(self) -> None:
         """Show nothing."""
@@ -82,9 +86,9 @@ class FitsView(QWidget):
             self._shape,
             dtype=self._dtype,
             context=self._context.value(),
-            free=models.free(self._device),
+            free=machine.free(self._device),
             bits=self._bits,
-            threads=models.threads() if self._device == "cpu" else 0,
+            threads=machine.threads() if self._device == "cpu" else 0,
         )
         self._context.setEnabled(self._shape is not None)
         need = ("" if found.exact else "at least ") + format_bytes(found.total)

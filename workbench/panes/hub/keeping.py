@@ -17,7 +17,7 @@ from workbench.panes.hub.consent import ask_to_bring_in, ask_to_delete
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
 from workbench.widgets.pane_frame import PaneFrame
-from workbench.widgets.quantities import format_bytes
+from workbench.widgets.quantities import format_bytes, format_many
 
 
 class Keeping(QObject):
@@ -124,7 +124,8 @@ class Keeping(QObject):
     def _on_exported(self, made: pack.Pack) -> None:
         self._pane.show_notice(
             f"The pack {made.path.name} is written.",
-            f"{len(made.models)} checkpoints, {len(made.data)} data files, {format_bytes(made.size)}, all with hashes.",
+            f"{format_many(len(made.models), 'checkpoint')} and {format_many(len(made.data), 'data file')}, "
+            f"{format_bytes(made.size)}, all with hashes.",
             f"Drop it onto the Hub pane of the other machine. It is {made.path}.",
             kind="success",
         )
@@ -134,9 +135,11 @@ class Keeping(QObject):
 
     def _on_verified(self, verified: Verified) -> None:
         name, revision = verified.checkpoint.name, verified.checkpoint.revision
-        parts = [f"{len(verified.proved)} files are what their hashes say ({format_bytes(verified.bytes)} read)."]
-        parts += [f"{len(verified.sound)} safetensors without a hash are well formed."] if verified.sound else []
-        parts += [f"{len(verified.unproved)} have nothing to compare with."] if verified.unproved else []
+        proved = format_many(len(verified.proved), "file")
+        parts = [f"Proved by hashes: {proved}, {format_bytes(verified.bytes)} read."]
+        parts += [f"Well formed, without a hash: {len(verified.sound)} safetensors."] if verified.sound else []
+        unproved = len(verified.unproved)
+        parts += [f"Nothing to compare with: {format_many(unproved, 'file')}."] if unproved else []
         if verified.whole:
             self._pane.show_notice(f"{name} is whole.", " ".join(parts), kind="success")
             return

@@ -6,7 +6,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
-from workbench.engine import models
+from workbench.engine import machine, models
 from workbench.engine.errors import OutOfMemory, WorkbenchError
 from workbench.engine.models import LoadedModel
 from workbench.engine.trust import CodeMissing, ConsentNeeded, Request
@@ -52,7 +52,7 @@ class Loading(QObject):
 
     def load(
         self, checkpoint: Checkpoint, choices: Choices | None = None, *, second: bool = False, tight: bool = False
-    ) -> None:
+    ) -> Job:
         """Load a checkpoint into the session; the one in use before is freed once the new one stands.
 
         Args:
@@ -60,6 +60,9 @@ class Loading(QObject):
             choices: How; None takes what fits it.
             second: Beside the models there are, not in the place of the first.
             tight: Although its weights take more than is free.
+
+        Returns:
+            The job that loads it.
         """
         choices = choices or Choices()
         job = Job(
@@ -83,6 +86,7 @@ class Loading(QObject):
         self._runner.start(job, Lane.MODEL, slot="hub.load")
         self._pane.clear_notices()
         self.changed.emit(True)
+        return job
 
     def cancel(self) -> None:
         """Stop the load that runs."""
@@ -91,7 +95,7 @@ class Loading(QObject):
 
     def unload(self, model: LoadedModel) -> None:
         """Take a model out of memory and say what that gave back."""
-        name, before = model.checkpoint.name, models.memory().process
+        name, before = model.checkpoint.name, machine.memory().process
         self._pane.clear_notices()
         self._session.drop_model(model)
         self._free(before).succeeded.connect(partial(self._show_freed, name))
@@ -104,20 +108,15 @@ class Loading(QObject):
         """Make one of the models in memory the second; the others stay there."""
         self._session.set_second(model)
 
-    def swap(self) -> None:
-        """Let the two models change places."""
-        first, second = self._session.model, self._session.second
-        self._session.set_model(second)
-        self._session.set_second(first)
-
     def _free(self, before: int) -> Job:
         """Collect what nobody holds any more, where it holds up no window."""
-        job = Job("Freeing a model", work.free_memory, before, pane="hub", quiet=True)
+        # Patient, as to look through all objects holds the window up for as long as the change of model itself does.
+        job = Job("Freeing a model", work.free_memory, before, pane="hub", quiet=True, patient=True)
         self._runner.start(job, Lane.MODEL)
         return job
 
     def _on_loaded(self, model: LoadedModel) -> None:
-        had_one, before = self._session.model is not None, models.memory().process
+        had_one, before = self._session.model is not None, machine.memory().process
         self._session.set_model(model)
         self._show_report(model)
         self._session.local_changed.emit()

@@ -13,7 +13,7 @@ from workbench.engine.values import Checkpoint
 from workbench.widgets import icons
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
-from workbench.widgets.quantities import Size, format_bytes
+from workbench.widgets.quantities import Size, format_bytes, format_many
 from workbench.widgets.theme import set_role
 
 _COLUMNS = ("Name", "State", "Size", "Last used", "Revision", "Source")
@@ -167,8 +167,9 @@ class LocalPanel(QWidget):
         self._rows, self._pinned, self._refs = rows, pinned, refs or {}
         self._table.set_rows(_COLUMNS, len(rows), self._row)
         self._table.fit_columns()
-        count = f"{len(rows)} revisions" if len(rows) != 1 else "1 revision"
-        self._total.setText(f"{count}, {format_bytes(sum(row.size for row in rows))}" if rows else "")
+        data = sum(row.source == "dataset" for row in rows)
+        parts = [format_many(len(rows) - data, "checkpoint")] + ([format_many(data, "data set")] if data else [])
+        self._total.setText(", ".join([*parts, format_bytes(sum(row.size for row in rows))]) if rows else "")
         self._nothing.setVisible(not rows)
         self._table.setVisible(bool(rows))
         if same:

@@ -11,7 +11,7 @@ from workbench.engine.values import Checkpoint
 from workbench.widgets import icons
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
-from workbench.widgets.quantities import Size, format_bytes
+from workbench.widgets.quantities import Size, format_bytes, format_many
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.theme import set_role
 
@@ -86,7 +86,8 @@ class PackView(QWidget):
         self._table.set_rows(("Name", "Revision", "Size"), rows)
         self._table.fit_columns()
         total = sum(int(row[2]) for row in rows)
-        self._sum.setText(f"{len(self._checkpoints)} checkpoints, {len(self._data)} data files, {format_bytes(total)}")
+        data = f", {format_many(len(self._data), 'data file')}" if self._data else ""
+        self._sum.setText(f"{format_many(len(self._checkpoints), 'checkpoint')}{data}, {format_bytes(total)}")
         self._export.setEnabled(bool(rows))
 
     def _on_add(self) -> None:

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QCheckBox, QFileDialog, QPushButton, QSplitter, QT
 
 from workbench.engine import hub
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.hub import Local, Offered, Order, Remote, Search, Transfer
+from workbench.engine.hub import Offered, Order, Search, Transfer
+from workbench.engine.models import LoadedModel
 from workbench.engine.values import Checkpoint, Listing
 from workbench.panes.hub import work
 from workbench.panes.hub.account import AccountDialog
@@ -19,6 +20,7 @@ from workbench.panes.hub.chooser import FileChooser
 from workbench.panes.hub.column import Column
 from workbench.panes.hub.details import Details
 from workbench.panes.hub.downloads import Downloads, Entry
+from workbench.panes.hub.finding import Finding
 from workbench.panes.hub.getting import Getting
 from workbench.panes.hub.keeping import Keeping
 from workbench.panes.hub.load_form import Choices
@@ -51,8 +53,6 @@ class HubPane(PaneFrame):
         self._keeping = Keeping(self, session, runner)
         self._loading = Loading(self, session, runner)
         self._installed: dict[str, Checkpoint] = {}
-        self._devices: tuple[str, ...] = ()
-        self._asked_devices = False
         self._wanted: Path | None = None
 
         self._offline = named(
@@ -71,12 +71,13 @@ class HubPane(PaneFrame):
         )
         self._loaded = Loaded(session)
         self._details = Details()
+        self._finding = Finding(self, self._search, self._details, runner)
         self._lay_out()
 
         self._offline.toggled.connect(self._on_offline_toggled)
         self._account.clicked.connect(self._on_account)
         self._search.search_requested.connect(self._on_search)
-        self._search.more_requested.connect(self._on_more)
+        self._search.more_requested.connect(self._finding.search)
         self._search.chosen.connect(self._on_listing_chosen)
         self._getting.begun.connect(self.clear_notices)
         self._getting.arrived.connect(self._on_got)
@@ -105,12 +106,14 @@ class HubPane(PaneFrame):
         self._details.cancel_requested.connect(self._on_cancel_download)
         self._details.load_requested.connect(self._on_load_requested)
         self._details.load_second_requested.connect(self._on_load_second_requested)
-        self._details.revision_requested.connect(self._look)
-        self._details.pictures_requested.connect(self._on_pictures)
+        self._details.revision_requested.connect(self._finding.look)
+        self._details.pictures_requested.connect(self._finding.pictures)
+        self._finding.looked.connect(self._show_download)
+        self._finding.was_read.connect(self._show_code_text)
         self._loading.changed.connect(self._show_loading)
         self._loading.code_requested.connect(self._on_code_requested)
         self._loaded.unload_requested.connect(self._loading.unload)
-        self._loaded.swap_requested.connect(self._loading.swap)
+        self._loaded.swap_requested.connect(session.swap)
         self._loaded.use_requested.connect(self._loading.use)
         self._loaded.second_requested.connect(self._loading.use_second)
         self._details.choices_changed.connect(self._show_code_text)
@@ -148,7 +151,7 @@ class HubPane(PaneFrame):
         about.setContentsMargins(0, 0, 0, 0)
         about.addWidget(self._details, 1)
         about.addWidget(self._loaded)
-        about_column = Column(right, "hub.right", 330)
+        about_column = Column(right, "hub.right", 345)
         about_column.width_changed.connect(self._details.set_width)
         both.addWidget(about_column)
         both.setStretchFactor(0, 3)
@@ -233,9 +236,13 @@ class HubPane(PaneFrame):
         self.clear_notices()
         self._downloads.add(order)
 
-    def load(self, checkpoint: Checkpoint, choices: Choices | None = None, *, second: bool = False) -> None:
+    def load(self, checkpoint: Checkpoint, choices: Choices | None = None, *, second: bool = False) -> Job:
         """Load a checkpoint into the session; see `Loading.load`."""
-        self._loading.load(checkpoint, choices, second=second)
+        return self._loading.load(checkpoint, choices, second=second)
+
+    def unload(self, model: LoadedModel) -> None:
+        """Take a model out of memory."""
+        self._loading.unload(model)
 
     def load_folder(self, path: Path) -> None:
         """Take a folder as a checkpoint and load it as it is."""
@@ -268,59 +275,16 @@ class HubPane(PaneFrame):
         AccountDialog(self._runner, self).open()
 
     def _on_search(self, search: Search) -> None:
+        self.clear_notices()
         self._left.setSizes([self._left.height() * 55 // 100, self._left.height() * 45 // 100])
-        self._ask(search)
-
-    def _on_more(self, search: Search) -> None:
-        self._ask(search)
-
-    def _ask(self, search: Search) -> None:
-        job = Job("Search the Hub", work.next_page, search, pane="hub", quiet=True)
-        job.succeeded.connect(self._on_page)
-        job.failed.connect(self._on_search_failed)
-        self._runner.start(job, Lane.IO, slot="hub.search")
-
-    def _on_page(self, found: tuple[Search, tuple[Listing, ...]]) -> None:
-        self._search.add_page(*found)
-
-    def _on_search_failed(self, error: WorkbenchError) -> None:
-        self._search.stop(error.why)
-        self._show_error(error)
-        job = Job("Read the last results", work.last_results, error.why, pane="hub", quiet=True)
-        job.succeeded.connect(self._show_last)
-        self._runner.start(job, Lane.IO, slot="hub.search")
+        self._finding.search(search)
 
     def _on_listing_chosen(self, listing: Listing) -> None:
         self._local.select(None)
         self._details.show_listing(listing)
         self._show_download()
         self._show_code_text()
-        self._look(listing)
-
-    def _look(self, listing: Listing) -> None:
-        job = Job(
-            f"Read {listing.repo_id}",
-            work.look_remote,
-            listing,
-            self._details.revision,
-            pane="hub",
-            quiet=True,
-        )
-        job.succeeded.connect(self._show_remote)
-        job.failed.connect(self._on_no_card)
-        self._runner.start(job, Lane.IO, slot="hub.look")
-
-    def _on_pictures(self, remote: Remote, addresses: tuple[str, ...]) -> None:
-        job = Job(f"Fetch the pictures of {remote.repo_id}", work.card_pictures, remote, addresses, pane="hub")
-        job.succeeded.connect(self._show_pictures)
-        job.failed.connect(self._show_error)
-        self._runner.start(job, Lane.IO, slot="hub.pictures")
-
-    def _show_pictures(self, found: tuple[Remote, dict[str, bytes]]) -> None:
-        self._details.show_pictures(*found)
-
-    def _on_no_card(self, error: WorkbenchError) -> None:
-        self._details.show_no_card(f"{error.why} {error.remedy}")
+        self._finding.look(listing)
 
     def _on_local_chosen(self, checkpoint: Checkpoint) -> None:
         self._search.clear_selection()
@@ -329,18 +293,7 @@ class HubPane(PaneFrame):
     def _select(self, checkpoint: Checkpoint) -> None:
         self._details.show_checkpoint(checkpoint)
         self._show_download()
-        self._read(checkpoint)
-
-    def _read(self, checkpoint: Checkpoint) -> None:
-        job = Job(f"Read {checkpoint.name}", hub.look_local, checkpoint, pane="hub", quiet=True)
-        job.succeeded.connect(self._show_local)
-        self._runner.start(job, Lane.IO, slot="hub.look")
-        if not self._asked_devices:
-            # Imports torch, so not before somebody wants to load something.
-            self._asked_devices = True
-            devices = Job("Looking for devices", work.find_devices, pane="hub", quiet=True)
-            devices.succeeded.connect(self._show_devices)
-            self._runner.start(devices, Lane.MODEL)
+        self._finding.read(checkpoint)
 
     def _on_local_activated(self, checkpoint: Checkpoint) -> None:
         if checkpoint.complete and checkpoint.source != "dataset":
@@ -438,10 +391,6 @@ class HubPane(PaneFrame):
         self._shelf.set_loading(loading)
         self._details.set_loading(loading)
 
-    def _show_last(self, found: tuple[tuple[Listing, ...], float, str]) -> None:
-        if found[0]:
-            self._search.show_last(*found)
-
     def _show_offline(self) -> None:
         self._offline.setChecked(self._session.offline)
 
@@ -464,24 +413,6 @@ class HubPane(PaneFrame):
         shown = self._details.checkpoint
         if shown is not None and self._details.listing is None and shown.path not in {row.path for row in rows}:
             self._details.show_nothing()
-
-    def _show_remote(self, found: tuple[Remote, Checkpoint | None]) -> None:
-        remote, cached = found
-        self._details.show_remote(remote, cached)
-        self._show_download()
-        if cached is not None and self._details.checkpoint == cached:
-            self._read(cached)
-
-    def _show_local(self, local: Local) -> None:
-        self._details.show_local(local)
-        wrong = local.error is not None and local.checkpoint.complete and local.checkpoint.source != "dataset"
-        if local.error is not None and wrong and self._details.checkpoint == local.checkpoint:
-            self._show_error(local.error)
-        self._show_code_text()
-
-    def _show_devices(self, devices: tuple[str, ...]) -> None:
-        self._devices = devices
-        self._details.set_devices(devices)
 
     def _show_choice(self, found: tuple[str, tuple[Offered, ...]]) -> None:
         self._chooser.show_files(*found)
@@ -512,9 +443,7 @@ class HubPane(PaneFrame):
         details = self._details
         choices = details.choices
         if details.checkpoint is not None and details.checkpoint.complete and choices.head:
-            device = choices.device
-            if device == "auto":
-                device = self._devices[0] if self._devices else "cpu"
+            device = self._finding.fastest if choices.device == "auto" else choices.device
             made = codegen.load(
                 details.checkpoint,
                 choices.head,

@@ -161,14 +161,10 @@ class QueueView(QWidget):
 
     def _show_chosen(self) -> None:
         entry = self._chosen
-        active = entry is not None and entry.active
-        self._name(
-            self._toggle,
-            "Pause" if active or entry is None else "Continue",
-            "pause" if active or entry is None else "play",
-        )
-        self._toggle.setEnabled(entry is not None and entry.state != DONE)
-        self._cancel.setEnabled(entry is not None and entry.state != DONE)
+        stands = entry is not None and not entry.active
+        self._name(self._toggle, *(("Continue", "play") if stands else ("Pause", "pause")))
+        for button in (self._toggle, self._cancel):
+            button.setEnabled(entry is not None and entry.state != DONE)
         error = entry.error if entry is not None and entry.state == FAILED else None
         self._why.setText(f"{error.why} {error.remedy}" if error is not None else "")
         self._why.setVisible(error is not None)

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.engine import models
+from workbench.engine import machine
 from workbench.engine.fits import estimate
 from workbench.engine.hub import Search
 from workbench.engine.values import Listing
@@ -66,8 +66,8 @@ DATA_TASKS = (
 )
 
 _SORTS = (
-    ("Most downloads", "downloads"),
-    ("Most likes", "likes"),
+    ("Most fetched", "downloads"),
+    ("Most liked", "likes"),
     ("Trending", "trending_score"),
     ("Newest", "last_modified"),
 )
@@ -123,13 +123,13 @@ class SearchPanel(QWidget):
         self._status = named(QLabel(), "hub.search_status", "Search status", "What the search gave")
         set_role(self._status, "muted")
 
-        for combo in (self._task, self._sort, self._kind):
+        for combo, letters in ((self._kind, 4), (self._task, 5), (self._sort, 9)):
             combo.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-            combo.setMinimumContentsLength(6)
+            combo.setMinimumContentsLength(letters)
         line, second = QHBoxLayout(), QHBoxLayout()
         line.addWidget(self._query, 1)
         line.addWidget(self._run)
-        for combo, share in ((self._kind, 2), (self._task, 3), (self._sort, 4)):
+        for combo, share in ((self._kind, 2), (self._task, 3), (self._sort, 5)):
             second.addWidget(combo, share)
         second.addWidget(self._more)
         column = QVBoxLayout(self)
@@ -218,7 +218,7 @@ class SearchPanel(QWidget):
 
     def _show(self, status: str) -> None:
         self._status.setText(status)
-        self._free = models.free()
+        self._free = machine.free()
         before = self._results.model().rowCount()
         if 0 < before < len(self._rows):
             # A selected row stays selected, and those that stand are not asked for again.

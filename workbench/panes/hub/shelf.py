@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
@@ -22,6 +21,7 @@ from workbench.engine.starters import STARTERS, Starter
 from workbench.engine.task import Progress
 from workbench.widgets import icons
 from workbench.widgets.elided_label import ElidedLabel
+from workbench.widgets.fitting import FittingWidget
 from workbench.widgets.naming import named
 from workbench.widgets.quantities import format_bytes, format_progress
 from workbench.widgets.theme import px, set_role
@@ -34,7 +34,7 @@ _SOURCES = {
 }
 
 
-class Shelf(QWidget):
+class Shelf(FittingWidget):
     """Starters and sample data.
 
     Signals:
@@ -69,19 +69,8 @@ class Shelf(QWidget):
         """As narrow as a card that lies."""
         return QSize(px(self, 220), super().minimumSizeHint().height())
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
+    def fit(self) -> None:
         """Lay the cards down where they can't stand."""
-        super().resizeEvent(event)
-        self._fit()
-
-    def event(self, event: QEvent) -> bool:
-        """Look again when a card needs more or less room, as it does when the zoom changes."""
-        done = super().event(event)
-        if event.type() == QEvent.Type.LayoutRequest:
-            self._fit()
-        return done
-
-    def _fit(self) -> None:
         across = max(card.standing_width for card in self._shown)
         lying = across * len(self._shown) + self._row.spacing() * (len(self._shown) - 1) > self.width()
         if lying == self._lying:
@@ -119,7 +108,7 @@ class Shelf(QWidget):
 
 
 class _Card(QFrame):
-    """A name, three short lines, and what can be done with it: below them, or beside two of them where it lies."""
+    """A name, three short lines, and what can be done with it: below them, or beside them where it lies."""
 
     def __init__(self, title: str, text: str, facts: str, source: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -146,16 +135,15 @@ class _Card(QFrame):
     def lay(self, lying: bool) -> None:
         """Lay it down, or let it stand."""
         title, text, facts, source = self._labels
-        self._grid.addWidget(title, 0, 0, 1, 2 if lying else 1)
+        self._grid.addWidget(title, 0, 0)
         self._grid.addWidget(text, 1, 0)
-        self._grid.addWidget(facts, 1 if lying else 2, 1 if lying else 0)
-        self._grid.addWidget(source, 2 if lying else 3, 0, 1, 2 if lying else 1)
+        self._grid.addWidget(facts, 1 if lying else 2, int(lying))
+        self._grid.addWidget(source, 0 if lying else 3, int(lying))
         place = (0, 2, 3, 1, Qt.AlignmentFlag.AlignVCenter) if lying else (5, 0, 1, 1)
         self._grid.addWidget(self._action, *place)
         self._grid.setColumnStretch(1, int(lying))
         self._grid.setColumnStretch(0, int(not lying))
         self._grid.setRowStretch(4, int(not lying))
-        source.setHidden(lying)
 
 
 class _StarterCard(_Card):

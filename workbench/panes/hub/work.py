@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workbench.engine import hub, models, starters, trust
+from workbench.engine import hub, machine, starters, trust
 from workbench.engine.hub import FileState, Offered, Order, Remote, Search, Transfer, pack
 from workbench.engine.hub.choice import Plan
 from workbench.engine.hub.fetch import came
@@ -164,7 +164,7 @@ def card_pictures(remote: Remote, addresses: tuple[str, ...], *, task: Task) -> 
 def find_devices(*, task: Task) -> tuple[str, ...]:
     """Devices a model can be loaded on; imports torch."""
     task.check()
-    return models.devices()
+    return machine.devices()
 
 
 def free_memory(before: int, *, task: Task) -> int:
@@ -179,5 +179,5 @@ def free_memory(before: int, *, task: Task) -> int:
     """
     task.check()
     gc.collect(2)
-    models.empty_caches()
-    return max(0, before - models.memory().process)
+    machine.empty_caches()
+    return max(0, before - machine.memory().process)

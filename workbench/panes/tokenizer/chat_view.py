@@ -406,6 +406,7 @@ class ChatTemplateView(QWidget):
         return self._names.get(line, "")
 
     def _show_measures(self) -> None:
+        self._messages.setMinimumHeight(theme.px(self, 160))
         self._text.setMinimumHeight(theme.px(self, 80))
         self._chips.setMinimumHeight(theme.px(self, 64))
         self._tools.setFixedHeight(theme.px(self, 120))

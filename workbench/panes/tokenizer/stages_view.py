@@ -12,6 +12,7 @@ from workbench.engine.tokens.stages import Part, StageOutput, Word, Workings
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import theme
 from workbench.widgets.data_table import DataTable
+from workbench.widgets.least_height import LeastHeight
 from workbench.widgets.naming import named
 from workbench.widgets.token_strip import Chip, TokenStrip
 from workbench.widgets.visible_text import visible
@@ -48,7 +49,10 @@ class StagesView(QWidget):
         self._reads = ""
 
         self._table = named(
-            DataTable(monospace=True), "tokenizer.stages", "Stages", "What each part of the tokenizer made of the text"
+            DataTable(monospace=True, least=3),
+            "tokenizer.stages",
+            "Stages",
+            "What each part of the tokenizer made of the text",
         )
         self._table.set_empty_text("Type a text to see what each stage makes of it.")
         self._note = named(QLabel(), "tokenizer.stage_note", "About the stage", "What the chosen stage does here")
@@ -74,7 +78,7 @@ class StagesView(QWidget):
 
         self._halves = QSplitter(Qt.Orientation.Vertical)
         self._halves.setChildrenCollapsible(False)
-        middle, below = QWidget(), QWidget()
+        middle, below = LeastHeight(), LeastHeight()
         for box, label, view in ((middle, self._note, self._parts), (below, self._about, self._merges)):
             column = QVBoxLayout(box)
             column.setContentsMargins(0, 0, 0, 0)
@@ -242,9 +246,7 @@ class StagesView(QWidget):
         return " · ".join(said)
 
     def _show_measures(self) -> None:
-        self._table.setMinimumHeight(theme.px(self, 64))
         self._parts.setMinimumHeight(theme.px(self, 44))
-        self._merges.setMinimumHeight(theme.px(self, 60))
 
     # Qt.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from bisect import bisect_right
 
 from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QTimer, Signal
@@ -10,7 +9,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
     QSplitter,
     QTabWidget,
     QVBoxLayout,
@@ -19,21 +17,19 @@ from PySide6.QtWidgets import (
 
 from workbench.engine import tokens
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.tokens.standing import NONE, Standing, standing
 from workbench.engine.values import Checkpoint, Encoding, TokenizerOptions
+from workbench.panes.tokenizer.decoded_view import DecodedView
+from workbench.panes.tokenizer.positions_table import PositionsTable
 from workbench.panes.tokenizer.reading import (
     CHIPS,
-    COLUMNS,
     LONG,
     Reading,
     back,
     change,
     chips,
-    columns,
     face,
     let_go,
     read,
-    row,
     script,
     tip,
 )
@@ -43,16 +39,12 @@ from workbench.panes.tokenizer.vocabulary_view import VocabularyView
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
 from workbench.widgets import theme
-from workbench.widgets.data_table import DataTable
 from workbench.widgets.exact_text import ExactTextEdit
 from workbench.widgets.naming import named
 from workbench.widgets.token_grid import TokenGrid
 from workbench.widgets.token_strip import TokenStrip
 from workbench.widgets.turning_splitter import TurningSplitter
 
-_TYPES = COLUMNS.index("token_type_ids")
-#: Characters of the decoded text that are shown.
-DECODED = 4000
 #: Characters from which a reading is freed on the text lane.
 LARGE = 50_000
 #: Milliseconds without a key after which a long text is shared, and encoded whole.
@@ -91,8 +83,6 @@ class TextView(QWidget):
         self._in_step = False
         self._behind = False
         self._base: Reading | None = None
-        self._standing: Standing | None = None
-        self._ranking: Job | None = None
         self._later = QTimer(self, singleShot=True, interval=PAUSE)
         self._later.timeout.connect(self.encode)
         self._unshared = QTimer(self, singleShot=True, interval=PAUSE)
@@ -108,30 +98,16 @@ class TextView(QWidget):
             QCheckBox("One text a line"), "tokenizer.batch", "One text a line", "Encode each line as a text of its own"
         )
         self._switches = Switches()
-        self._decoded = named(
-            QPlainTextEdit(),
-            "tokenizer.decoded",
-            "decode(ids)",
-            "The ids turned back into text, special tokens included",
-        )
-        self._decoded.setReadOnly(True)
-        self._decoded.setTabChangesFocus(True)
-        self._verdict = named(
-            QLabel(),
-            "tokenizer.verdict",
-            "Verdict",
-            "Whether the ids give the text back; those of tokenizers that lower-case or strip accents do not",
-        )
+        self._decoded = DecodedView()
         self._summary = named(
             QLabel(), "tokenizer.summary", "Summary", "The size of the text in characters, in UTF-8 bytes and in tokens"
         )
         self._shape = named(
             QLabel(), "tokenizer.shape", "Shape", "What the model is given: texts × positions, and what is padding"
         )
-        for line in (self._summary, self._shape, self._verdict):
+        for line in (self._summary, self._shape):
             line.setWordWrap(True)
             line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        theme.set_role(self._verdict, "muted")
         theme.set_role(self._shape, "muted")
         theme.set_role(self._summary, "heading")
         self._chips = named(
@@ -143,10 +119,7 @@ class TextView(QWidget):
         self._grid = named(
             TokenGrid(), "tokenizer.grid", "Batch", "One row a text, one column a position; padding is greyed"
         )
-        self._table = named(
-            DataTable(monospace=True), "tokenizer.table", "Positions", "Everything about each position; select a row"
-        )
-
+        self._table = PositionsTable(runner)
         self._stages = StagesView(runner)
         self._vocabulary = VocabularyView(runner)
         self._tabs = named(
@@ -165,6 +138,7 @@ class TextView(QWidget):
         self._switches.changed.connect(self.encode)
         self._chips.token_clicked.connect(self._on_chip_clicked)
         self._table.row_selected.connect(self.select)
+        self._table.ranked.connect(self._show_table)
         self._grid.token_selected.connect(self._on_cell_selected)
         self._tabs.currentChanged.connect(self.changed)
         self._vocabulary.changed.connect(self.changed)
@@ -179,16 +153,12 @@ class TextView(QWidget):
         top.addWidget(heading)
         top.addStretch(1)
         top.addWidget(self._by_line)
-        back = QHBoxLayout()
-        back.addWidget(_buddy("decode(ids)", self._decoded))
-        back.addWidget(self._verdict, 1)
         left = QWidget()
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(top)
         column.addWidget(self._text, 3)
         column.addWidget(self._switches)
-        column.addLayout(back)
         column.addWidget(self._decoded, 1)
 
         self._views = QSplitter(Qt.Orientation.Vertical)
@@ -231,7 +201,7 @@ class TextView(QWidget):
     def busy(self) -> bool:
         """Whether what is shown will be replaced shortly: the tokenizer loads, or a text is being encoded."""
         waits = any(timer.isActive() for timer in (self._later, self._unshared, self._undecoded))
-        return waits or any(job is not None and job.active for job in (self._job, self._ranking))
+        return waits or self._table.busy or (self._job is not None and self._job.active)
 
     def select(self, position: int | None) -> None:
         """Select a position of `encoding` in all views, and in the session when that holds the same encoding."""
@@ -263,10 +233,7 @@ class TextView(QWidget):
     def set_tokenizer(self, tokenizer: tokens.Tokenizer | None) -> None:
         """Take the tokenizer that cuts the text from now on; without one nothing is shown."""
         self._tokenizer = tokenizer
-        self._standing = None
-        if self._ranking is not None:
-            self._ranking.abandon()
-            self._ranking = None
+        self._table.set_tokenizer(tokenizer)
         self._vocabulary.set_tokenizer(tokenizer)
         if tokenizer is None:
             self.clear()
@@ -339,18 +306,6 @@ class TextView(QWidget):
         model = self._session.model
         return model.facts.vocab_size if model is not None else None
 
-    def _rank(self) -> None:
-        """Read the merge ranks or scores behind the first text, which waits for nothing."""
-        if self._standing is None and self._ranking is None and self._tokenizer is not None:
-            job = Job("Read ranks and scores", standing, self._tokenizer, pane="tokenizer", quiet=True)
-            job.succeeded.connect(self._on_ranked)
-            self._ranking = self._runner.start(job, Lane.TEXT, slot="tokenizer.standing")
-
-    def _on_ranked(self, found: Standing) -> None:
-        self._standing = found
-        if found.kind:
-            self._show_table()
-
     @property
     def _place(self) -> int | None:
         return self._text.position if self._text.hasFocus() else None
@@ -407,7 +362,7 @@ class TextView(QWidget):
             self.changed.emit()
             if reading.text and not reading.verdicts:
                 self._undecoded.start()
-            self._rank()
+            self._table.rank()
         self._show_link()
         if self._text.hasFocus() and reading.text:
             self._select_at_cursor()
@@ -466,28 +421,13 @@ class TextView(QWidget):
         )
 
     def _show_table(self) -> None:
-        encoding, known = self.encoding, self._standing or NONE
-        all_tokens = encoding.tokens if encoding is not None else ()
-        mask = encoding.attention_mask if encoding is not None else ()
-        self._table.set_muted(lambda number: not mask[number])
-        # A table asks for each cell of a row several times.
-        rows = functools.lru_cache(maxsize=512)(lambda number: row(all_tokens[number], known))
-        self._table.set_rows(columns(known), len(all_tokens), rows)
-        self._table.select_row(self._position)
-        # Many tokenizers give no token types, and an empty column takes room.
-        untyped = self._tokenizer is not None and "token_type_ids" not in self._tokenizer.model_input_names
-        if self._table.isColumnHidden(_TYPES) != untyped:
-            self._table.setColumnHidden(_TYPES, untyped)
-            self._table.fit_columns()
+        self._table.set_encoding(self.encoding, self._position)
 
     def _show_back(self) -> None:
         decoded, verdict = "", ""
         if self._reading is not None and self._row < len(self._reading.verdicts):
             decoded, verdict = self._reading.batch.decoded[self._row], self._reading.verdicts[self._row]
-        if len(decoded) > DECODED:
-            verdict += f"; the first {DECODED:,} of {len(decoded):,} characters are shown"
-        self._decoded.setPlainText(decoded[:DECODED])
-        _say(self._verdict, verdict)
+        self._decoded.show_text(decoded, verdict)
 
     def _show_chips(self) -> None:
         first = (self._position or 0) // CHIPS * CHIPS
@@ -521,7 +461,6 @@ class TextView(QWidget):
             self.select(selection)
 
     def _show_measures(self) -> None:
-        self._decoded.setMinimumHeight(theme.px(self, 56))
         self._chips.setMinimumHeight(theme.px(self, 64))
         self._grid.setMinimumHeight(theme.px(self, 148))
 
@@ -550,9 +489,3 @@ class TextView(QWidget):
 def _say(label: QLabel, text: str) -> None:
     label.setText(text)
     label.setAccessibleName(text or label.objectName().rpartition(".")[2].capitalize())
-
-
-def _buddy(text: str, control: QWidget) -> QLabel:
-    label = QLabel(text)
-    label.setBuddy(control)
-    return label
