@@ -353,6 +353,8 @@ class DataTable(QTableView):
 
     def minimumSizeHint(self) -> QSize:
         """Room for the headers and a few rows."""
+        # Layouts keep what this gives: the style must not make the header higher later.
+        self.horizontalHeader().ensurePolished()
         head = 0 if self.horizontalHeader().isHidden() else self.horizontalHeader().sizeHint().height()
         rows = self._least_rows * self.verticalHeader().defaultSectionSize()
         return QSize(super().minimumSizeHint().width(), head + rows + 2 * self.frameWidth())
@@ -407,6 +409,7 @@ class DataTable(QTableView):
         self._model.mono = theme.mono_font(self) if self._monospace else None
         self.verticalHeader().setMinimumSectionSize(1)
         self.verticalHeader().setDefaultSectionSize(round(self.fontMetrics().height() * 1.55))
+        self.updateGeometry()
         self._fitted = False
         self._fit_if_seen()
 

@@ -23,6 +23,7 @@ from workbench.engine.tokens.standing import standing
 from workbench.engine.values import Checkpoint
 from workbench.panes.tokenizer import TokenizerPane
 from workbench.runtime.session import Session
+from workbench.widgets import theme
 
 
 def hub_button(pane: TokenizerPane) -> QPushButton | None:
@@ -384,20 +385,27 @@ def test_every_control_says_what_it_is(find: Callable[[str], Any], name: str, la
     assert find(name).toolTip()
 
 
+@pytest.fixture
+def dressed(qapp: QApplication) -> None:
+    theme.apply(qapp, False, 1.5)
+    theme.apply(qapp, False)
+
+
 @pytest.mark.parametrize("width", [420, 700])
 def test_no_control_is_squeezed_in_a_small_pane(
-    qtbot: QtBot, pane: TokenizerPane, find: Callable[[str], Any], typed: None, width: int
+    qtbot: QtBot, dressed: None, pane: TokenizerPane, find: Callable[[str], Any], typed: None, width: int
 ) -> None:
     pane.resize(width, 380)
     names = ("padding", "padding_side", "max_length", "decoded", "stages", "merges")
     find("tabs").setCurrentIndex(1)
 
-    def squeezed() -> list[str]:
+    def nothing_is_squeezed() -> None:
         parts = {name: find(name) for name in names}
         least = {name: part.minimumHeight() or part.minimumSizeHint().height() for name, part in parts.items()}
-        return [name for name, part in parts.items() if part.height() < least[name]]
+        assert {name: part.height() for name, part in parts.items() if part.height() < least[name]} == {}, least
+        assert pane.width() == width
 
-    qtbot.waitUntil(lambda: pane.width() == width and not squeezed())
+    qtbot.waitUntil(nothing_is_squeezed)
 
 
 @pytest.mark.parametrize("place", ["start", "end"])

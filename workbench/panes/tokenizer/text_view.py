@@ -40,6 +40,7 @@ from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
 from workbench.widgets import theme
 from workbench.widgets.exact_text import ExactTextEdit
+from workbench.widgets.least_height import LeastHeight
 from workbench.widgets.naming import named
 from workbench.widgets.token_grid import TokenGrid
 from workbench.widgets.token_strip import TokenStrip
@@ -153,7 +154,7 @@ class TextView(QWidget):
         top.addWidget(heading)
         top.addStretch(1)
         top.addWidget(self._by_line)
-        left = QWidget()
+        left = LeastHeight()
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(top)
@@ -167,7 +168,7 @@ class TextView(QWidget):
             self._views.setStretchFactor(number, (0, 1, 2)[number])
         self._views.setChildrenCollapsible(False)
         self._grid.hide()
-        right = QWidget()
+        right = LeastHeight()
         seen = QVBoxLayout(right)
         seen.setContentsMargins(0, 0, 0, 0)
         seen.addWidget(self._summary)
