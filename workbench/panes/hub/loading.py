@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from weakref import ref
 
 from PySide6.QtCore import QObject, Signal
 
@@ -98,7 +99,7 @@ class Loading(QObject):
         name, before = model.checkpoint.name, machine.memory().process
         self._pane.clear_notices()
         self._session.drop_model(model)
-        self._free(before).succeeded.connect(partial(self._show_freed, name))
+        self._free(before, model).succeeded.connect(partial(self._show_freed, name))
 
     def use(self, model: LoadedModel) -> None:
         """Let all panes use one of the models in memory; the others stay there."""
@@ -108,20 +109,20 @@ class Loading(QObject):
         """Make one of the models in memory the second; the others stay there."""
         self._session.set_second(model)
 
-    def _free(self, before: int) -> Job:
+    def _free(self, before: int, model: LoadedModel) -> Job:
         """Collect what nobody holds any more, where it holds up no window."""
         # Patient, as to look through all objects holds the window up for as long as the change of model itself does.
-        job = Job("Freeing a model", work.free_memory, before, pane="hub", quiet=True, patient=True)
+        job = Job("Freeing a model", work.free_memory, before, ref(model.model), pane="hub", quiet=True, patient=True)
         self._runner.start(job, Lane.MODEL)
         return job
 
     def _on_loaded(self, model: LoadedModel) -> None:
-        had_one, before = self._session.model is not None, machine.memory().process
+        replaced, before = self._session.model, machine.memory().process
         self._session.set_model(model)
         self._show_report(model)
         self._session.local_changed.emit()
-        if had_one:
-            self._free(before)
+        if replaced is not None:
+            self._free(before, replaced)
 
     def _on_second_loaded(self, model: LoadedModel) -> None:
         # Added first: the model that was second stays in memory, until a person unloads it.
