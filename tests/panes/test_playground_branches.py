@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -468,6 +470,25 @@ def test_a_model_that_reads_a_picture_and_no_text_writes_about_it(pane, session,
     button(pane, "next_token").click()
     finished()
     assert session.next_logits is not None
+
+
+@pytest.mark.parametrize("kind", ["t5", "llava", "trocr"])
+def test_a_token_chosen_after_next_token_follows_all_that_was_scored(pane, session, finished, tmp_path, kind):
+    builds = {"t5": build_tiny_t5, "llava": build_tiny_llava, "trocr": partial(tiny_captions.build, kind="trocr")}
+    session.set_model(models.load(builds[kind](tmp_path / kind), device="cpu"))
+    session.set_sampling(replace(GREEDY, repetition_penalty=1.0))
+    if kind != "t5":
+        session.set_prompt("" if kind == "trocr" else PROMPT)
+        pane.findChild(Images).add([picture(tmp_path)])
+    button(pane, "next_token").click()
+    finished()
+    best = int(np.argmax(session.next_logits.float32()))
+    pane.branch_at(0, best)
+    finished()
+    chosen = session.branch
+    plain = run(pane, finished)
+    assert chosen.start == replace(plain.start, kept=1)
+    assert ids(chosen)[: len(plain.steps)] == ids(plain)
 
 
 def test_a_dropped_picture_is_taken_and_a_dropped_text_is_not_touched(pane, session, tmp_path):

@@ -91,6 +91,7 @@ class Session(QObject):
         self._vocabularies: dict[int, Vocabulary | None] = {}
         self._branches: dict[int, Branch] = {}
         self._key: int | None = None
+        self._scored: Start | None = None
         self._last_key = 0
         self._steps: list[Step] = []
         self._bytes = 0
@@ -119,6 +120,8 @@ class Session(QObject):
         """What the steps start from, or would."""
         if self._key is not None:
             return self._branches[self._key].start
+        if self._scored is not None:
+            return self._scored
         return Start(self.encoding) if self.encoding is not None else None
 
     @property
@@ -193,11 +196,18 @@ class Session(QObject):
         if encoding == self.encoding:
             return
         self._leave()
+        if self._scored is not None and self._scored.encoding != encoding:
+            self._scored = None
         self.encoding = encoding
         self.vocabulary = self._own_vocabulary()
         self.set_next_logits(None)
         self._show_steps([])
         self.encoding_changed.emit()
+
+    def set_start(self, start: Start) -> None:
+        """Take what goes into the model, its pictures and the decoder's start included, before it is scored."""
+        self._scored = start
+        self.set_encoding(start.encoding)
 
     def clear_steps(self) -> None:
         """Look at ``encoding`` alone; the branches stay."""

@@ -296,7 +296,7 @@ class Runs(QObject):
         growth, strategy = self._growth, self._session.strategy
         self._announcing = True
         if self._knobs is None:
-            self._session.set_encoding(start.encoding)
+            self._session.set_start(start)
         elif growth.extends and growth.parent is not None:
             self._written[growth.parent] = list(growth.steps)
             self._session.end(growth.parent, "")
