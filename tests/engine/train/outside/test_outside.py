@@ -63,7 +63,9 @@ def test_two_processes_are_two_give_the_losses_of_one_and_end_with_the_best(
     )
     one = fine_tune(replace(spec, output_dir=tmp_path / "one"))
     started = outside.start(spec, processes=2)
-    assert psutil.Process(started.process).environ()["USE_LIBUV"] == "0"
+    # Empty for the moment in which the system puts the program in the place of its parent's copy.
+    environment = next(filter(None, iter(psutil.Process(started.process).environ, None)))
+    assert environment["USE_LIBUV"] == "0"
     two = outside.follow(started)
     said = [json.loads(line) for line in started.log.read_text().splitlines() if line.startswith("{")]
     assert said[-1]["processes"] == 2
