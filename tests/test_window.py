@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
-from PySide6.QtGui import QAccessible, QAccessibleInterface, QAction, QColor, QPalette, QWheelEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
+from PySide6.QtGui import QAccessible, QAccessibleInterface, QAction, QColor, QHoverEvent, QPalette, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -506,6 +506,29 @@ def test_every_pane_stays_on_the_rail_when_the_window_is_low(qtbot: QtBot, workb
     assert last is not None
     qtbot.waitUntil(lambda: window.height() == height and last.isVisible())
     qtbot.waitUntil(lambda: last.mapTo(window, last.rect().bottomLeft()).y() <= height)
+
+
+def test_the_line_between_two_panes_shows_under_the_pointer_without_a_style_sheet_around_them(
+    qtbot: QtBot, workbench: Workbench
+) -> None:
+    window = workbench.window
+    window.docks.arrange((("hub",), ("jobs",)))
+    left, right = (window.findChild(QDockWidget, f"window.dock_{name}") for name in ("hub", "jobs"))
+    qtbot.waitUntil(lambda: window.updatesEnabled() and right.x() == left.geometry().right() + 7)
+    between = QPoint(right.x() - 3, right.geometry().center().y())
+
+    def color() -> QColor:
+        return window.grab().toImage().pixelColor(between)
+
+    ground = window.palette().color(QPalette.ColorRole.Window)
+    assert color() == ground
+    qtbot.mouseMove(window, between)
+    place = QPointF(between)
+    QApplication.sendEvent(window, QHoverEvent(QEvent.Type.HoverMove, place, window.mapToGlobal(place), place))
+    qtbot.waitUntil(lambda: window.cursor().shape() == Qt.CursorShape.SplitHCursor)
+    assert color() == window.palette().color(QPalette.ColorRole.Midlight) != ground
+    # Around everything, one would make each widget dearer to build and to dress.
+    assert window.styleSheet() == ""
 
 
 def test_a_pane_opened_while_the_theme_changes_wears_all_of_the_new_one(qtbot: QtBot, workbench: Workbench) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import time
+
 from PySide6.QtCore import QElapsedTimer, QObject, QTimer
 
+from workbench import widgets
 from workbench.docks import Docks
 from workbench.dressing import Dressing
 from workbench.entries import ENTRIES
@@ -11,6 +16,8 @@ from workbench.runtime.jobs import Runner
 
 #: Milliseconds between two looks whether there is time, and how late such a look may come.
 _REST, _LATE = 60, 15
+#: Seconds that imports may take in a turn.
+_SLICE = 0.01
 
 
 class Ahead(QObject):
@@ -26,6 +33,8 @@ class Ahead(QObject):
         super().__init__(parent)
         self._docks, self._dressing, self._runner = docks, dressing, runner
         self._unloaded = {entry.name: entry for entry in ENTRIES}
+        names = (found.name for found in pkgutil.iter_modules(widgets.__path__) if not found.name.startswith("_"))
+        self._modules = [f"{widgets.__name__}.{name}" for name in names]
         self._since = QElapsedTimer()
         self._timer = QTimer(self, interval=_REST)
         self._timer.timeout.connect(self._on_idle)
@@ -47,8 +56,16 @@ class Ahead(QObject):
         # Off until it went well: what fails once would fail again at every turn.
         self._timer.stop()
         # What was built last is dressed in a turn of its own: both at once are felt.
-        if self._dressing.dress_next() or self._prepare_next():
+        if self._import_next() or self._dressing.dress_next() or self._prepare_next():
             self.start()
+
+    def _import_next(self) -> bool:
+        # What several panes are made of. The first of them would bring in most of it, all in one turn.
+        began = time.perf_counter()
+        left = bool(self._modules)
+        while self._modules and time.perf_counter() - began < _SLICE:
+            importlib.import_module(self._modules.pop())
+        return left
 
     def _prepare_next(self) -> bool:
         # To the end with one before the next: the first panes are the likeliest to be asked for soon.

@@ -43,6 +43,7 @@ from workbench.widgets.foldable import Foldable
 from workbench.widgets.naming import named, with_keys
 from workbench.widgets.palette import CommandPalette
 from workbench.widgets.pane_frame import PaneFrame
+from workbench.widgets.separators import Separators
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
@@ -56,10 +57,6 @@ LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 #: What a click on the rail opens: the pane, with the one it is read together with.
 _OPENS: dict[str, tuple[tuple[str, ...], ...]] = {"playground": (("playground",), ("probabilities",))}
-
-#: Drawn by the window itself. Its colours come from the palette and never change, as a change would dress all anew.
-_SEPARATORS = """QMainWindow::separator { background: transparent; width: 6px; height: 6px; }
-QMainWindow::separator:hover { background: palette(midlight); }"""
 
 _ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
@@ -90,7 +87,7 @@ class MainWindow(QMainWindow):
         self.setObjectName("window")
         self.setWindowTitle("Transformers Workbench")
         self.resize(1440, 900)
-        self.setStyleSheet(_SEPARATORS)
+        self.setStyle(Separators(QApplication.instance()))
         self.docks = Docks(self, tuple(entry.name for entry in ENTRIES), self._build_pane, self._dressing.dress)
         self.docks.changed.connect(self._show_rail)
         self.docks.floated.connect(self._on_floated)

@@ -38,6 +38,11 @@ def warm_up(task: Task | None = None) -> None:
         "transformers.models.bert.modeling_bert",
         # What the panes are made with: their own modules must be imported in the window's thread, this needn't.
         "workbench.engine.codegen",
+        "workbench.engine.compare",
+        "workbench.engine.generate",
+        "workbench.engine.inside",
+        "workbench.engine.record",
+        "workbench.engine.score",
         "workbench.engine.tokens",
         "workbench.engine.train",
     ):

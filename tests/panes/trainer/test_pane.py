@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.panes.trainer.person import Find, click, notices, train
 from workbench.engine import models
-from workbench.engine.values import Checkpoint, TrainPoint, TrainSpec
+from workbench.engine.data import read
+from workbench.engine.task import Task
+from workbench.engine.values import Checkpoint, DataSource, TrainPoint, TrainSpec
 from workbench.panes.trainer import TrainerPane
 from workbench.panes.trainer.run_view import RunView
 from workbench.panes.trainer.settings_form import FIELDS, SWITCHES, RateBox
@@ -42,6 +44,28 @@ def test_it_opens_on_the_sample(pane: TrainerPane, find: Find) -> None:
     assert (spec.columns, spec.checkpoint.name) == ({"text": "text", "label": "label"}, "tiny-bert")
     assert (spec.rows, spec.learning_rate, spec.group_by_length) == (5000, 2e-4, True)
     assert spec.output_dir.name == "tiny-bert-movie_reviews"
+
+
+@pytest.mark.usefixtures("checkpoints")
+def test_nothing_is_read_until_somebody_looks(
+    qtbot: QtBot, session: Session, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources: list[str] = []
+
+    def counted(source: DataSource, *, task: Task) -> object:
+        sources.append(source.name)
+        return read(source, task=task)
+
+    monkeypatch.setattr("workbench.panes.trainer.pane.read", counted)
+    pane = TrainerPane(session, runner)
+    qtbot.addWidget(pane)
+    # Looked for when all its parts are made.
+    qtbot.waitUntil(lambda: pane.findChild(QComboBox, "trainer.checkpoint").count() > 0, timeout=20_000)
+    assert sources == []
+    with qtbot.waitExposed(pane):
+        pane.show()
+    qtbot.waitUntil(lambda: pane.findChild(QWidget, "trainer.start").isEnabled(), timeout=20_000)
+    assert sources == ["movie_reviews.csv"]
 
 
 @pytest.mark.usefixtures("ready")

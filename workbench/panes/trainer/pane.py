@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from workbench.engine import codegen, hub, paths
@@ -80,7 +81,7 @@ class TrainerPane(PaneFrame):
         self._views.addTab(self._run, "Run")
         self._lay_out()
         self._step.start.setEnabled(False)
-        self._source = DataSource(paths.asset("samples/movie_reviews.csv"))
+        self._source: DataSource | None = DataSource(paths.asset("samples/movie_reviews.csv"))
         self._parts: Iterator[None] | None = self._build()
         self._turns = QTimer(self, interval=0)
         self._turns.timeout.connect(self._on_turn)
@@ -156,9 +157,14 @@ class TrainerPane(PaneFrame):
             except StopIteration:
                 self._parts = None
         self._turns.stop()
-        self.open_data(self._source)
         self._look_for_checkpoints()
         self._outside.look()
+        self._open_waiting()
+
+    def _open_waiting(self) -> None:
+        # Many rows beside other work are felt, and nobody may ever open this pane.
+        if self._source is not None and self._parts is None and self.isVisible():
+            self.open_data(self._source)
 
     # What can be asked of it.
 
@@ -175,8 +181,8 @@ class TrainerPane(PaneFrame):
     def open_data(self, source: DataSource | Path) -> None:
         """Read a data source; its first rows and its columns show at once, what it holds when all of it was read."""
         source = DataSource(source) if isinstance(source, Path) else source
-        if self._parts is not None:
-            self._source = source
+        self._source = None if self._parts is None else source
+        if self._source is not None:
             return
         job = Job(f"Read {source.name}", read, source, pane="trainer", quiet=is_quick(source))
         job.part_ready.connect(self._show_table)
@@ -454,6 +460,13 @@ class TrainerPane(PaneFrame):
         rows.addWidget(steps, 1)
         rows.addWidget(self._step.buttons)
         self.body.addWidget(Arrangement(left, self._views))
+
+    # Qt.
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Read the data that waited until somebody looks."""
+        super().showEvent(event)
+        self._open_waiting()
 
 
 def _page(content: QWidget) -> ColumnScroll:
