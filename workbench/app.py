@@ -131,8 +131,13 @@ def _import_numpy(*, task: Task) -> None:
 
 def _warm_up(*, task: Task) -> None:
     """Import what the engine will need; for a lane's thread."""
+    from workbench.engine.sampling import scores
+
     task.check()
     models.warm_up()
+    # Finding the process's thread pools takes 15 ms, once; the first distribution would do it in the window's thread.
+    with scores.one_thread():
+        task.check()
 
 
 def _names_of_qt() -> Iterator[tuple[ModuleType, str]]:

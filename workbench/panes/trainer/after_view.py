@@ -128,7 +128,7 @@ class AfterView(QWidget):
         if self._spec is None or self._result is None or self._job is not None:
             return
         checkpoint = self._spec.checkpoint if base else self._result
-        job = Job(f"Evaluate {checkpoint.name}", evaluate, self._spec, checkpoint, pane="trainer")
+        job = Job(f"Evaluate {checkpoint.name}", evaluate, self._spec, checkpoint, pane="trainer", patient=True)
         job.progressed.connect(self._show_progress)
         job.succeeded.connect(self._show_base if base else self._show_evaluation)
         job.failed.connect(self._show_failed)

@@ -121,7 +121,8 @@ class BatchesView(QWidget):
             return
         if self._job is not None or self._running:
             return
-        job = Job(f"{title} {spec.data.name}", call, spec, pane="trainer", stops="after the step or the rows at work")
+        stops = "after the step or the rows at work"
+        job = Job(f"{title} {spec.data.name}", call, spec, pane="trainer", stops=stops, patient=True)
         job.progressed.connect(self._show_progress)
         job.succeeded.connect(show)
         job.failed.connect(self._show_failed)

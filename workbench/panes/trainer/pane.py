@@ -179,13 +179,15 @@ class TrainerPane(PaneFrame):
         return self._result
 
     def open_data(self, source: DataSource | Path) -> None:
-        """Read a data source; its first rows and its columns show at once, what it holds when all of it was read."""
+        """Read a data source; of a large one the first rows and the columns show before all of it was read."""
         source = DataSource(source) if isinstance(source, Path) else source
         self._source = None if self._parts is None else source
         if self._source is not None:
             return
-        job = Job(f"Read {source.name}", read, source, pane="trainer", quiet=is_quick(source))
-        job.part_ready.connect(self._show_table)
+        quick = is_quick(source)
+        job = Job(f"Read {source.name}", read, source, pane="trainer", quiet=quick, patient=True)
+        if not quick:
+            job.part_ready.connect(self._show_table)
         job.succeeded.connect(self._show_table)
         job.failed.connect(self._show_unreadable)
         self._runner.start(job, Lane.IO, slot="trainer.data")
