@@ -12,7 +12,7 @@ from workbench.engine.data import scan
 from workbench.engine.errors import DataError
 from workbench.engine.task import Progress, Task
 from workbench.engine.train.heads import HEADS
-from workbench.engine.train.heads.gathered import Gathered
+from workbench.engine.train.heads.gathered import Gathered, values
 from workbench.engine.values import DataSource, TrainSpec
 
 if TYPE_CHECKING:
@@ -101,14 +101,14 @@ def unseen_labels(labels: Sequence[str], train: Dataset, evaluation: Dataset) ->
     role = next((name for name in _LABELLED if name in train.column_names), None)
     if role is None or not labels:
         return {}
-    seen = {str(value) for cell in train[role] for value in _each(cell)}
-    counts = Counter(str(value) for cell in evaluation[role] for value in set(_each(cell)))
+    seen = {str(value) for cell in values(train, role) for value in _each(cell)}
+    counts = Counter(str(value) for cell in values(evaluation, role) for value in set(_each(cell)))
     return {label: counts[label] for label in labels if counts[label] and label not in seen}
 
 
 def _told_apart(rows: Dataset, column: str) -> set[int]:
     """A number for each different value: of many texts, memory may not hold a second copy."""
-    return {hash(str(value)) for value in rows[column]}
+    return {hash(str(value)) for value in values(rows, column)}
 
 
 def _each(cell: Any) -> list[Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.data import as_text
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
+from workbench.engine.train.heads.gathered import values
 from workbench.engine.train.heads.head import Head, Role
 from workbench.engine.train.heads.sequence_classification import different_labels
 
@@ -118,7 +119,8 @@ class ImageClassification(Head):
         from datasets import Dataset
 
         ids = {label: number for number, label in enumerate(labels)}
-        return Dataset.from_dict({"image": rows["image"], "labels": [ids[label] for label in rows["label"]]})
+        learned = [ids[label] for label in values(rows, "label")]
+        return Dataset.from_dict({"image": list(values(rows, "image")), "labels": learned})
 
     def collator(
         self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, spec: TrainSpec

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.errors import CheckpointError, DataError
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
-from workbench.engine.train.heads.gathered import Gathered
+from workbench.engine.train.heads.gathered import Gathered, values
 from workbench.engine.train.heads.head import OF_TOKENS, Head, Option, Role, batches
 
 if TYPE_CHECKING:
@@ -127,4 +127,4 @@ class MaskedLM(Head):
 
     def lengths(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> list[int] | None:
         """Tokens of the text."""
-        return [len(ids) for ids in tokenizer(list(rows["text"]), verbose=False)["input_ids"]]
+        return [len(ids) for ids in tokenizer(list(values(rows, "text")), verbose=False)["input_ids"]]

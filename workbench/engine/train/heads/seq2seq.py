@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
-from workbench.engine.train.heads.gathered import Gathered
+from workbench.engine.train.heads.gathered import Gathered, values
 from workbench.engine.train.heads.head import OF_TOKENS, Head, Option, Role, batches
 
 if TYPE_CHECKING:
@@ -147,4 +147,5 @@ class Seq2Seq(Head):
     def lengths(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> list[int] | None:
         """Tokens of the source with its prefix."""
         prefix = self.option(spec, "prefix")
-        return [len(ids) for ids in tokenizer([prefix + text for text in rows["source"]], verbose=False)["input_ids"]]
+        texts = [prefix + text for text in values(rows, "source")]
+        return [len(ids) for ids in tokenizer(texts, verbose=False)["input_ids"]]

@@ -13,7 +13,7 @@ from workbench.engine.errors import DataError
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
 from workbench.engine.train.heads.cells import as_list
-from workbench.engine.train.heads.gathered import Gathered
+from workbench.engine.train.heads.gathered import Gathered, values
 from workbench.engine.train.heads.head import Head, Role, batches
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class TextClassification(Head):
     def targets(self, rows: Dataset, labels: Sequence[str]) -> list[Any]:
         """What is learned of each row: the id of its label."""
         ids = {label: number for number, label in enumerate(labels)}
-        return [ids[label] for label in rows["label"]]
+        return [ids[label] for label in values(rows, "label")]
 
     def encode(
         self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec, labels: Sequence[str], task: Task
@@ -123,8 +123,8 @@ class TextClassification(Head):
 
     def lengths(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> list[int] | None:
         """Tokens of the text, or of both texts."""
-        pair = list(rows["pair"]) if "pair" in rows.column_names else None
-        return [len(ids) for ids in tokenizer(list(rows["text"]), pair, verbose=False)["input_ids"]]
+        pair = list(values(rows, "pair")) if "pair" in rows.column_names else None
+        return [len(ids) for ids in tokenizer(list(values(rows, "text")), pair, verbose=False)["input_ids"]]
 
 
 class MultiLabelClassification(TextClassification):
@@ -161,7 +161,7 @@ class MultiLabelClassification(TextClassification):
 
     def labels(self, rows: Dataset, spec: TrainSpec) -> tuple[str, ...]:
         """The different labels, sorted; in the checkpoint's own order where it knows exactly these."""
-        labels = tuple(sorted({label for several in rows["label"] for label in several}))
+        labels = tuple(sorted({label for several in values(rows, "label") for label in several}))
         what = f"Could not train on {spec.data.name}."
         if len(labels) < 2:
             raise DataError(
@@ -179,7 +179,7 @@ class MultiLabelClassification(TextClassification):
 
     def targets(self, rows: Dataset, labels: Sequence[str]) -> list[Any]:
         """1.0 for each label that a row has, else 0.0."""
-        return [[float(label in several) for label in labels] for several in rows["label"]]
+        return [[float(label in several) for label in labels] for several in values(rows, "label")]
 
     def metrics(
         self,
@@ -229,7 +229,7 @@ class TextRegression(TextClassification):
 
     def labels(self, rows: Dataset, spec: TrainSpec) -> tuple[str, ...]:
         """The column's name: the head has one output."""
-        if len(set(rows["label"])) < 2:
+        if len(set(values(rows, "label"))) < 2:
             raise DataError(
                 f"Could not train on {spec.data.name}.",
                 why=f"All {len(rows):,} rows have the number {rows['label'][0]:g}.",
@@ -239,7 +239,7 @@ class TextRegression(TextClassification):
 
     def targets(self, rows: Dataset, labels: Sequence[str]) -> list[Any]:
         """The numbers."""
-        return list(rows["label"])
+        return list(values(rows, "label"))
 
     def metrics(
         self,
@@ -262,7 +262,7 @@ def different_labels(rows: Dataset, head: Head, spec: TrainSpec) -> tuple[str, .
     Raises:
         DataError: There is only one, or there are too many to be labels.
     """
-    labels = tuple(sorted(set(rows["label"])))
+    labels = tuple(sorted(set(values(rows, "label"))))
     what = f"Could not train on {spec.data.name}."
     if len(labels) < 2:
         raise DataError(

@@ -11,7 +11,7 @@ from workbench.engine.errors import CheckpointError, DataError
 from workbench.engine.task import Task
 from workbench.engine.train import metrics
 from workbench.engine.train.heads.cells import as_list
-from workbench.engine.train.heads.gathered import Gathered
+from workbench.engine.train.heads.gathered import Gathered, values
 from workbench.engine.train.heads.head import Head, Role, batches, broken
 from workbench.engine.train.heads.sequence_classification import in_order
 
@@ -95,14 +95,14 @@ class TokenClassification(Head):
 
     def labels(self, rows: Dataset, spec: TrainSpec) -> tuple[str, ...]:
         """The different tags, ``O`` first; in the checkpoint's own order where it knows exactly these."""
-        labels = tuple(sorted({tag for tags in rows["tags"] for tag in tags}, key=tag_order))
+        labels = tuple(sorted({tag for tags in values(rows, "tags") for tag in tags}, key=tag_order))
         if len(labels) < 2:
             raise DataError(
                 f"Could not train on {spec.data.name}.",
                 why=f"All words have the tag “{labels[0]}”, so there is nothing to tell apart.",
                 remedy="Choose another column for the tags.",
             )
-        words = sum(map(len, rows["tags"]))
+        words = sum(map(len, values(rows, "tags")))
         if len(labels) > max(10, words // 2):
             raise DataError(
                 f"Could not train on {spec.data.name}.",
@@ -164,7 +164,7 @@ class TokenClassification(Head):
 
     def lengths(self, rows: Dataset, tokenizer: PreTrainedTokenizerBase, spec: TrainSpec) -> list[int] | None:
         """Tokens of all words."""
-        made = tokenizer(list(rows["tokens"]), is_split_into_words=True, verbose=False)
+        made = tokenizer(list(values(rows, "tokens")), is_split_into_words=True, verbose=False)
         return [len(ids) for ids in made["input_ids"]]
 
 
