@@ -108,7 +108,7 @@ class RunStep(QWidget):
 
 def _told(spec: TrainSpec) -> str:
     ends = f"{spec.max_steps:,} steps" if spec.max_steps > 0 else f"{spec.epochs:g} epoch{'s' * (spec.epochs != 1)}"
-    rows = "all rows" if spec.rows is None else f"{spec.rows:,} rows"
+    rows = "all rows" if spec.rows is None else f"at most {spec.rows:,} rows"
     return (
         f"{HEADS[spec.task].title} · {spec.checkpoint.name} · {spec.data.name} · {rows}, {ends} in batches of "
         f"{spec.batch_size:,}"
