@@ -170,6 +170,10 @@ def test_a_missing_file_and_a_missing_column_are_worded(tmp_path: Path) -> None:
          ("review", "stars")),
         ("category,words", [("a", "some long words"), ("b", "more long words")], ("words", "category")),
         ("a,b", [("x", "something long"), ("y", "something longer"), ("x", "something else")], ("b", "a")),
+        ("note,mood,said",
+         [("x", "calm", "some long words"), ("", "glad", "more long words"), ("", "sad", "other words"),
+          ("y", "calm", "yet more words"), ("x", "glad", "and other words"), ("x", "sad", "last words")],
+         ("said", "mood")),
         ("text", [("alone",), ("more",)], ("text", None)),
     ],
 )  # fmt: skip

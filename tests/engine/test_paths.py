@@ -21,6 +21,8 @@ from workbench.engine import paths
         ("lpt1", "_lpt1"),
         ("console", "console"),
         ("Läufe 跑", "Läufe-跑"),
+        ("𠀀" * 300, "𠀀" * 60),
+        ("x" * 59 + " yz", "x" * 59),
     ],
 )
 def test_a_new_folder_has_a_name_that_every_system_takes(tmp_path: Path, asked: str, got: str) -> None:

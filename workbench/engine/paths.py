@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _APP = "transformers-workbench"
 #: Held, in the folder of a run or of a private copy, by the process in which it goes on.
 RUN_LOCK = ".lock"
+#: Letters of a name that a folder gets: of four bytes each, they leave room for a number in the 255 of a file system.
+_NAME = 60
 
 
 def asset(name: str) -> Path:
@@ -56,8 +58,8 @@ def new_run_dir(name: str) -> Path:
 
 
 def free_place(home: Path, name: str, otherwise: str) -> Path:
-    """A folder in ``home`` that does not exist yet: the name made safe, or ``otherwise``; numbered when taken."""
-    stem = re.sub(r"[^\w.-]+", "-", name).strip("-.") or otherwise
+    """A folder in ``home`` that does not exist yet: the name made safe and cut, or ``otherwise``; numbered if taken."""
+    stem = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:_NAME].rstrip("-.") or otherwise
     stem = f"_{stem}" if is_device(stem) else stem
     number = 1
     while (place := home / (stem if number == 1 else f"{stem}-{number}")).exists():

@@ -78,6 +78,23 @@ def test_rows_confusion_scores_and_calibration_tell_one_story(spec: TrainSpec) -
     assert {example.place for example in found.examples} == set(held_out["place"])
 
 
+def test_each_row_stands_beside_its_own_answer_where_rows_of_like_length_share_a_batch(spec: TrainSpec) -> None:
+    path = spec.data.path
+    assert path is not None
+    lines = [f'"{_WORDS[n % 3]}{" and so on" * (n * 7 % 5)} {n}",{"abc"[n % 3]}' for n in range(60)]
+    path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    spec = replace(spec, max_length=48, batch_size=4)
+    result = fine_tune(replace(spec, max_steps=8))
+    told, grouped = (evaluate(replace(spec, group_by_length=each), result.checkpoint) for each in (False, True))
+    alone = {example.place: example for example in told.examples}
+    assert {example.place for example in grouped.examples} == set(alone)
+    for example in grouped.examples:
+        other = alone[example.place]
+        assert (example.text, example.right, example.guessed) == (other.text, other.right, other.guessed)
+        assert example.loss == pytest.approx(other.loss, abs=1e-5)
+        assert f'"{example.text}",{example.right}' in lines
+
+
 def test_the_base_is_measured_with_the_head_that_the_run_began_with(spec: TrainSpec) -> None:
     result = fine_tune(replace(spec, learning_rate=5e-3, epochs=4.0))
     base, tuned = evaluate(spec, spec.checkpoint), evaluate(spec, result.checkpoint)

@@ -656,7 +656,7 @@ def test_pictures_can_stand_in_the_data_themselves(pictures: Path) -> None:
 
 @pytest.mark.parametrize("kind", DATA)
 def test_the_evaluation_after_a_run_gives_the_metrics_of_its_last_one(kind: str, spec_for: Any) -> None:
-    spec = spec_for(kind, batch_size=8)
+    spec = spec_for(kind, batch_size=8, group_by_length=True)
     result = fine_tune(spec)
     last = [point for point in result.points if point.eval_loss is not None][-1]
     told = evaluate(spec, result.checkpoint)

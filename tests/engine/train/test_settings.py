@@ -39,6 +39,16 @@ def test_every_argument_is_one_that_transformers_knows(spec: TrainSpec, tmp_path
     assert made.report_to == []
 
 
+def test_windows_of_a_context_are_evaluated_in_their_order(spec: TrainSpec, tmp_path: Path) -> None:
+    grouped = replace(spec, group_by_length=True)
+    told = {
+        task: training_arguments(replace(grouped, task=task), tmp_path, cpu=True).get("train_sampling_strategy")
+        for task in ("text-classification", "question-answering")
+    }
+    # Trainer evaluates in the order of lengths too, and what an answer is compared with goes by the place of a window.
+    assert told == {"text-classification": "group_by_length", "question-answering": None}
+
+
 def test_zero_threads_leave_the_window_a_core(spec: TrainSpec) -> None:
     assert training_threads(spec) == max(1, (psutil.cpu_count(logical=False) or 1) - 1)
     assert training_threads(replace(spec, threads=3)) == 3

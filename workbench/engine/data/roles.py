@@ -94,7 +94,7 @@ def guess_roles(table: Table, roles: Sequence[RoleLike]) -> dict[str, str]:
             elif role.name == "label":
                 few = min(_FEW, max(2, table.total // 2))
                 free = [name for name in free if 2 <= looks[name].different <= few]
-                best = min(free, key=lambda name: looks[name].different, default=None)
+                best = min(free, key=lambda name: (looks[name].sparse, looks[name].different), default=None)
             else:
                 best = max(free, key=lambda name: (looks[name].holds != "number", looks[name].length), default=None)
             if best is not None:
@@ -109,6 +109,7 @@ class _Look:
         holds: ``text``, ``number``, ``list``, ``messages``, ``object`` or ``picture``.
         length: Characters of a value, on average.
         different: Different values in all rows, 0 for more than are counted.
+        sparse: A tenth of the values or more is empty.
         items: Different items of its lists.
     """
 
@@ -118,6 +119,7 @@ class _Look:
         self.different = len(table.labels.get(table.columns[place], ()))
         self._unknown = not table.complete
         filled = [value.lstrip() for value in values if value.strip()]
+        self.sparse = len(filled) < 0.9 * len(values)
         self.items = len({item.strip(" []\"'") for value in filled for item in value.split(",")})
         self.holds = "text"
         for kind, is_kind in _KINDS.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from workbench.engine.train import callbacks
 from workbench.engine.train.accelerate_state import keep_apart
 from workbench.engine.train.arguments import arguments_of, generates
 from workbench.engine.train.heads import HEADS, Head
+from workbench.engine.train.heads.gathered import values
 from workbench.engine.train.rows import Split, split_rows
 from workbench.engine.train.settings import training_arguments
 from workbench.engine.values import Bin, Checkpoint, ClassScore, Evaluation, Example, TrainSpec
@@ -99,8 +101,8 @@ def evaluate(spec: TrainSpec, checkpoint: Checkpoint, *, task: Task | None = Non
             loss = np.array([metrics["loss"]])
             metrics |= measure(transformers.EvalPrediction(answer.predictions, answer.label_ids, losses=loss))
         right, written = (_decoded(reader, ids) for ids in (answer.label_ids, answer.predictions))
-    texts = [reader.decode(ids) for ids in encoded["input_ids"]]
-    places = rows.evaluation["place"] if len(rows.evaluation) == len(encoded) else [""] * len(encoded)
+    texts = [reader.decode(ids) for ids in values(encoded, "input_ids")]
+    places = list(values(rows.evaluation, "place")) if len(rows.evaluation) == len(encoded) else [""] * len(encoded)
     examples = [
         Example(place, text[:_LONGEST], target[:_LONGEST], guess[:_LONGEST], float(loss))
         for place, text, target, guess, loss in zip(places, texts, right, written, losses, strict=True)
@@ -113,7 +115,7 @@ def _writes(head: Head, spec: TrainSpec) -> bool:
 
 
 def _predict(spec: TrainSpec, model: Any, reader: Any, encoded: Any, losses: Any, task: Task) -> Any:
-    """As the run evaluated: its batches, its precision."""
+    """As the run evaluated: its batches, its precision; what comes out stands in the order of the rows."""
     import torch
     import transformers
 
@@ -132,9 +134,16 @@ def _predict(spec: TrainSpec, model: Any, reader: Any, encoded: Any, losses: Any
         lock = callbacks.attach(trainer, callbacks.StepLock)
         lock.take()
         try:
-            return trainer.predict(encoded, metric_key_prefix="held_out")
+            answer = trainer.predict(encoded, metric_key_prefix="held_out")
         finally:
             lock.release()
+        # Where rows of like length share a batch, Trainer gives the answers in the order of the batches.
+        back = np.argsort(list(chain.from_iterable(trainer.get_test_dataloader(encoded).batch_sampler)))
+    return answer._replace(predictions=_put(answer.predictions, back), label_ids=_put(answer.label_ids, back))
+
+
+def _put(values: Any, order: np.ndarray) -> Any:
+    return tuple(_put(each, order) for each in values) if isinstance(values, tuple) else values[order]
 
 
 def _decoded(reader: Any, ids: np.ndarray) -> list[str]:
@@ -227,7 +236,7 @@ def _labelled(
         ClassScore(label, float(precision), float(recall), float(f1), int(support))
         for label, precision, recall, f1, support in zip(labels, *each, strict=True)
     )
-    places, texts = rows.evaluation["place"], rows.evaluation[rows.evaluation.column_names[0]]
+    places, texts = (values(rows.evaluation, name) for name in ("place", rows.evaluation.column_names[0]))
     examples = [
         Example(place, _spoken(text)[:_LONGEST], labels[at], labels[guess], float(loss), float(share))
         for place, text, at, guess, loss, share in zip(places, texts, right, guessed, losses, sure, strict=True)
