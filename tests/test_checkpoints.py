@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from workbench.checkpoints import CheckpointMenu
-from workbench.engine import models
+from workbench.engine import hub, models
 from workbench.engine.hub import local
 from workbench.engine.values import Checkpoint
 from workbench.runtime.jobs import Runner
@@ -77,3 +78,20 @@ def test_models_in_memory_change_their_parts(
     with qtbot.waitSignal(menu.unload_requested) as heard:
         action(action(menu, "Unload").menu(), tiny_bert.name).trigger()
     assert heard.args[0] is session.models[1]
+
+
+def test_the_disk_is_read_by_another_thread_than_the_windows(
+    qtbot: QtBot, menu: CheckpointMenu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers: list[int] = []
+    each_local = hub.each_local
+
+    def noted() -> Iterator[Checkpoint]:
+        readers.append(threading.get_ident())
+        return each_local()
+
+    monkeypatch.setattr(hub, "each_local", noted)
+    menu.hide()
+    menu.popup(menu.pos())
+    qtbot.waitUntil(lambda: bool(readers))
+    assert threading.get_ident() not in readers

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests import tiny_seq2seq, tiny_tasks
 from workbench import flow
 from workbench.engine import models, tokens
 from workbench.engine.values import Checkpoint, Sampling, Step
@@ -50,3 +53,33 @@ def test_a_classifier_ends_in_its_labels_and_an_encoder_in_hidden_states(
     assert flow.boxes(session)[-2:] == (("inside", "hidden states", "[1×…×32]"), ("tasks", "logits", "[1×2]"))
     session.set_model(models.load(tiny_bert, head="AutoModel"))
     assert flow.boxes(session)[-1] == ("inside", "hidden states", "[1×…×32]")
+
+
+def test_an_encoder_decoder_is_followed_to_the_text_that_it_writes(tmp_path: Path) -> None:
+    session = Session()
+    model = models.load(tiny_seq2seq.build_tiny_t5(tmp_path / "t5"))
+    session.set_model(model)
+    assert [title for _, title, _ in flow.boxes(session)][-3:] == ["logits", "generate", "text"]
+    session.set_encoding(tokens.encode(model.tokenizer, "The quick brown fox"))
+    session.add_step(Step(0, 40, " jumps", None, Sampling(), 0.1, 0.5, 1))
+    said = {title: detail for _, title, detail in flow.boxes(session)}
+    assert (said["logits"], said["generate"]) == ("[1×1×384]", "+1 token")
+
+
+@pytest.mark.parametrize(
+    ("task", "reads", "ends"),
+    [
+        ("image-classification", "picture → pixel_values", ("tasks", "logits", "[1×4]")),
+        ("object-detection", "picture → pixel_values", ("tasks", "outputs", "what its head gives")),
+        ("automatic-speech-recognition", "sound → input_values", ("tasks", "logits", "one row a position")),
+    ],
+)
+def test_what_sees_or_hears_has_a_processor_where_others_have_a_tokenizer(
+    tmp_path: Path, task: str, reads: str, ends: tuple[str, str, str]
+) -> None:
+    build = tiny_tasks.build_tiny_audio if task.startswith("automatic") else tiny_tasks.build_tiny_vision
+    session = Session()
+    session.set_model(models.load(build(tmp_path / task, task)))
+    found = flow.boxes(session)
+    assert found[1] == ("tasks", "processor", reads)
+    assert found[-1] == ends

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
-from PySide6.QtGui import QAccessible, QAccessibleInterface, QAction, QColor, QHoverEvent, QPalette, QWheelEvent
+from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
+from PySide6.QtGui import QAccessible, QAccessibleInterface, QAction, QColor, QImage, QPainter, QPalette, QWheelEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -26,6 +28,8 @@ from PySide6.QtWidgets import (
     QMessageBox,
     QPlainTextEdit,
     QScrollBar,
+    QStyle,
+    QStyleOption,
     QTabBar,
     QTabWidget,
     QTextEdit,
@@ -232,6 +236,17 @@ def test_zoom_scales_the_font_stays_in_bounds_and_is_remembered(qtbot: QtBot, wo
     qtbot.waitUntil(lambda: window.font().pointSizeF() == pytest.approx(at_100) and window.updatesEnabled())
 
 
+def test_another_zoom_reaches_the_words_of_every_pane(qtbot: QtBot, workbench: Workbench) -> None:
+    window = workbench.window
+    labels = [pane.findChild(QLabel) for pane in (window.pane("hub"), window.pane("tokenizer"), window.pane("trainer"))]
+    before = [label.font().pointSizeF() for label in labels]
+    for zoom in (2.0, 1.0):
+        workbench.settings.zoom = zoom
+        window.apply_theme()
+        qtbot.waitUntil(window.updatesEnabled)
+        assert [label.font().pointSizeF() for label in labels] == pytest.approx([zoom * each for each in before])
+
+
 def test_a_zoom_that_was_remembered_is_worn_by_every_part_from_the_start(qtbot: QtBot, workbench: Workbench) -> None:
     at_100 = workbench.window.font().pointSizeF()
     workbench.settings.zoom = 1.5
@@ -254,7 +269,7 @@ def test_the_names_of_the_rail_begin_at_one_place_beside_their_pictures(qtbot: Q
     qtbot.waitUntil(lambda: rail.toolButtonStyle() == Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     buttons = [window.findChild(QAbstractButton, f"window.{entry.name}") for entry in ENTRIES]
     qtbot.waitUntil(lambda: len({(button.x(), button.width()) for button in buttons}) == 1)
-    assert all(button.width() >= button.sizeHint().width() for button in buttons)
+    qtbot.waitUntil(lambda: all(button.width() >= button.sizeHint().width() for button in buttons))
 
 
 def test_present_folds_the_menus_and_comes_back(qtbot: QtBot, workbench: Workbench) -> None:
@@ -432,7 +447,8 @@ def test_closing_while_work_runs_asks_by_name_and_keeping_on_keeps_on(qtbot: QtB
     def answer() -> None:
         box = workbench.window.findChild(QMessageBox, "window.close_question")
         asked.append(box.text())
-        next(b for b in box.buttons() if b.text() == "Keep working").click()
+        assert box.defaultButton().text() == "Keep working"
+        box.defaultButton().click()
 
     QTimer.singleShot(50, answer)
     assert workbench.window.close() is False
@@ -498,14 +514,38 @@ def test_the_status_bar_shows_running_work_and_cancels_it(qtbot: QtBot, workbenc
     qtbot.waitUntil(lambda: not button.isVisible())
 
 
-@pytest.mark.parametrize("height", [900, 700, 520])
-def test_every_pane_stays_on_the_rail_when_the_window_is_low(qtbot: QtBot, workbench: Workbench, height: int) -> None:
+def test_a_model_that_is_given_up_is_held_by_no_pane(
+    qtbot: QtBot, workbench: Workbench, tiny_llama: Checkpoint, tiny_bert_classifier: Checkpoint
+) -> None:
+    for entry in ENTRIES:
+        workbench.window.pane(entry.name)
+    gone = []
+    for checkpoint in (tiny_llama, tiny_bert_classifier):
+        model = models.load(checkpoint)
+        gone.append(weakref.ref(model.model))
+        workbench.session.set_model(model)
+        workbench.session.set_prompt(checkpoint.name)
+        del model
+    workbench.session.set_model(None)
+    qtbot.waitUntil(lambda: not workbench.runner.active)
+    gc.collect()
+    assert [each() for each in gone] == [None, None]
+
+
+@pytest.mark.parametrize(("height", "zoom"), [(900, 1.0), (700, 1.0), (520, 1.0), (900, 2.0), (900, 2.5), (900, 3.0)])
+def test_every_pane_stays_on_the_rail_when_the_window_is_low_or_its_text_is_large(
+    qtbot: QtBot, workbench: Workbench, height: int, zoom: float
+) -> None:
     window = workbench.window
     window.resize(1200, height)
+    workbench.settings.zoom = zoom
+    window.apply_theme()
     last = window.findChild(QWidget, f"window.{ENTRIES[-1].name}")
     assert last is not None
+    qtbot.waitUntil(window.updatesEnabled)
     qtbot.waitUntil(lambda: window.height() == height and last.isVisible())
-    qtbot.waitUntil(lambda: last.mapTo(window, last.rect().bottomLeft()).y() <= height)
+    bottom = window.statusBar().y()
+    qtbot.waitUntil(lambda: last.mapTo(window, last.rect().bottomLeft()).y() <= bottom)
 
 
 def test_the_line_between_two_panes_shows_under_the_pointer_without_a_style_sheet_around_them(
@@ -516,17 +556,21 @@ def test_the_line_between_two_panes_shows_under_the_pointer_without_a_style_shee
     left, right = (window.findChild(QDockWidget, f"window.dock_{name}") for name in ("hub", "jobs"))
     qtbot.waitUntil(lambda: window.updatesEnabled() and right.x() == left.geometry().right() + 7)
     between = QPoint(right.x() - 3, right.geometry().center().y())
+    ground, tint = (window.palette().color(role) for role in (QPalette.ColorRole.Window, QPalette.ColorRole.Midlight))
+    assert window.grab().toImage().pixelColor(between) == ground != tint
 
-    def color() -> QColor:
-        return window.grab().toImage().pixelColor(between)
-
-    ground = window.palette().color(QPalette.ColorRole.Window)
-    assert color() == ground
-    qtbot.mouseMove(window, between)
-    place = QPointF(between)
-    QApplication.sendEvent(window, QHoverEvent(QEvent.Type.HoverMove, place, window.mapToGlobal(place), place))
-    qtbot.waitUntil(lambda: window.cursor().shape() == Qt.CursorShape.SplitHCursor)
-    assert color() == window.palette().color(QPalette.ColorRole.Midlight) != ground
+    picture = QImage(6, 100, QImage.Format.Format_RGB32)
+    option = QStyleOption()
+    option.initFrom(window)
+    option.rect = picture.rect()
+    for hovered, wanted in ((QStyle.StateFlag.State_None, ground), (QStyle.StateFlag.State_MouseOver, tint)):
+        picture.fill(ground)
+        option.state = QStyle.StateFlag.State_Enabled | hovered
+        painter = QPainter(picture)
+        handle = QStyle.PrimitiveElement.PE_IndicatorDockWidgetResizeHandle
+        window.style().drawPrimitive(handle, option, painter, window)
+        painter.end()
+        assert picture.pixelColor(3, 50) == wanted
     # Around everything, one would make each widget dearer to build and to dress.
     assert window.styleSheet() == ""
 

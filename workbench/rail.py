@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
+from PySide6.QtGui import QAction, QGuiApplication, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QToolBar, QWidget
 
 from workbench.entries import ENTRIES
 from workbench.widgets import theme
 from workbench.widgets.icons import icon
 from workbench.widgets.naming import named, with_keys
+
+#: Pixels that a picture needs to be told from the others, and the height of a button that may be as high as it likes.
+_LEAST, _ANY = 16, 2**24 - 1
 
 
 class Rail(QToolBar):
@@ -52,26 +55,39 @@ class Rail(QToolBar):
             action.setChecked(name in names)
 
     def follow_theme(self) -> None:
-        """Take the colours and the size of text in force."""
-        side = self.fontMetrics().height()
-        self.setIconSize(QSize(round(side * 1.3), round(side * 1.3)))
+        """Take the colours in force."""
         for name, action in self.panes.items():
             action.setIcon(icon(name))
 
     def fit(self, room: int) -> None:
-        """Put the names beside their pictures where there is no room for names below them.
+        """Put the names beside their pictures where there is no room for names below them, and last leave them out.
 
         Args:
             room: Pixels from top to bottom.
         """
-        needed = len(ENTRIES) * (self.iconSize().height() + self.fontMetrics().height() + theme.px(self, 20))
-        below, beside = Qt.ToolButtonStyle.ToolButtonTextUnderIcon, Qt.ToolButtonStyle.ToolButtonTextBesideIcon
-        self.setToolButtonStyle(below if needed <= room else beside)
+        under, beside = Qt.ToolButtonStyle.ToolButtonTextUnderIcon, Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        line, least = self.fontMetrics().height(), theme.px(self, 84)
+        side, each = round(line * 1.3), (room - theme.px(self, 6)) // len(ENTRIES) - theme.px(self, 2)
+        style, high = (under if side + line + theme.px(self, 20) <= room // len(ENTRIES) else beside), _ANY
+        if style == beside and side + theme.px(self, 11) > each:
+            side, high = min(line, each), each
+        if side < line:
+            # Not even a line of text.
+            style, side, least = Qt.ToolButtonStyle.ToolButtonIconOnly, max(_LEAST, each - theme.px(self, 4)), 0
+        self.setIconSize(QSize(side, side))
+        self.setToolButtonStyle(style)
         buttons = [self.widgetForAction(action) for action in self.panes.values()]
         # A tool bar centres what is narrower than it; buttons of one width have their pictures in one column.
-        width = max(theme.px(self, 84), *(button.sizeHint().width() for button in buttons))
+        width = max(least, *(button.sizeHint().width() for button in buttons))
         for button in buttons:
+            button.setMaximumHeight(high)
             button.setMinimumWidth(width)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit the room that there really is."""
+        super().resizeEvent(event)
+        if event.size().height() != event.oldSize().height():
+            self.fit(event.size().height())
 
     def _on_pane(self) -> None:
         action = self.sender()

@@ -44,6 +44,7 @@ from workbench.widgets.naming import named, with_keys
 from workbench.widgets.palette import CommandPalette
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.separators import Separators
+from workbench.widgets.steady_focus import SteadyFocus
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
@@ -104,6 +105,7 @@ class MainWindow(QMainWindow):
         self.setStatusBar(self._status)
         self._build_menus()
         self._zoom_wheel = _ZoomWheel(self)
+        self._steady_focus = SteadyFocus(self)
         self._flow_timer = QTimer(self, interval=500, singleShot=True)
         self._flow_timer.timeout.connect(self._show_flow)
 
@@ -315,7 +317,7 @@ class MainWindow(QMainWindow):
 
     def _fit_rail(self) -> None:
         # Before the window is shown, Qt calls the bars hidden that will be there.
-        bars = (self.flow_strip, self.statusBar(), *(() if self._presenting else (self.menuBar(),)))
+        bars = (self.flow_strip.parentWidget(), self.statusBar(), *(() if self._presenting else (self.menuBar(),)))
         self._rail.fit(self.height() - sum(bar.sizeHint().height() for bar in bars))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -476,7 +478,7 @@ class MainWindow(QMainWindow):
             box.setText(f"This work is still running:\n\n{names}")
             box.setInformativeText("A fine-tune keeps its checkpoint; a download can be resumed.")
             stop = box.addButton("Stop and close", QMessageBox.ButtonRole.AcceptRole)
-            box.addButton("Keep working", QMessageBox.ButtonRole.RejectRole)
+            box.setDefaultButton(box.addButton("Keep working", QMessageBox.ButtonRole.RejectRole))
             box.exec()
             if box.clickedButton() is not stop:
                 event.ignore()

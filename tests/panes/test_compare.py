@@ -158,13 +158,18 @@ def test_another_model_starts_anew(
     assert find(pane, QLabel, "verdict").text() == ""
 
 
-def test_what_cannot_generate_is_a_notice(
+def test_what_does_not_generate_is_said_before_anything_is_written(
     pane: ComparePane, session: Session, tiny_bert: Checkpoint, compared: Callable[[], None]
 ) -> None:
-    session.set_second(models.load(tiny_bert))
-    compared()
-    assert "can't generate text" in notice(pane)
-    assert texts(pane)[0], "the side that can has written"
+    encoder = models.load(tiny_bert)
+    session.set_second(encoder)
+    assert f"{encoder.checkpoint.name} was loaded as AutoModelForMaskedLM" in notice(pane)
+    assert not find(pane, QPushButton, "run").isEnabled()
+    find(pane, QuietComboBox, "what").setCurrentIndex(1)
+    assert find(pane, QPushButton, "run").isEnabled(), "one checkpoint under two settings needs no second one"
+    session.set_model(encoder)
+    assert not find(pane, QPushButton, "run").isVisible()
+    assert find(pane, QPushButton, "empty_action").isVisible()
 
 
 def test_the_code_names_both_sides(pane: ComparePane, session: Session, twin: LoadedModel) -> None:

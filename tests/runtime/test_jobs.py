@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -72,6 +74,32 @@ def test_a_failure_is_worded_and_the_lane_goes_on(qtbot: QtBot, runner: Runner, 
     after = Job("After", lambda *, task: None)
     with qtbot.waitSignal(after.succeeded):
         runner.start(after, Lane.MODEL)
+
+
+def test_a_failure_holds_nothing_of_what_the_call_worked_with(qtbot: QtBot, runner: Runner) -> None:
+    class Weights:
+        pass
+
+    held: list[weakref.ref[Weights]] = []
+
+    def compute(weights: Weights) -> None:
+        held.append(weakref.ref(weights))
+        raise RuntimeError("shapes differ")
+
+    def fail(*, task: Task) -> None:
+        weights = Weights()
+        try:
+            compute(weights)
+        except RuntimeError as error:
+            raise InputError("It failed.", why="Shapes differ.", remedy="Change them.") from error
+
+    job = Job("Failing", fail)
+    with qtbot.waitSignal(job.finished):
+        runner.start(job, Lane.MODEL)
+    assert isinstance(job.error, InputError)
+    assert "shapes differ" in job.details
+    gc.collect()
+    assert held[0]() is None
 
 
 def test_cancel_stops_running_work_and_frees_waiting_work_at_once(qtbot: QtBot, runner: Runner) -> None:

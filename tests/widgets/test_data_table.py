@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import theme
@@ -158,3 +159,71 @@ def test_a_file_that_cannot_be_written_is_a_notice_of_the_pane(qtbot: QtBot, tab
     assert str(path) in pane.notices[0].what
     with pytest.raises(OSError, match="missing"):
         write_or_tell(table, path, table.export_csv)
+
+
+def test_all_of_a_million_rows_are_selected_and_the_first_of_them_is_told(qtbot: QtBot, table: DataTable) -> None:
+    asked: set[int] = set()
+
+    def row(number: int) -> tuple[int]:
+        asked.add(number)
+        return (number,)
+
+    table.set_rows(("number",), 1_000_000, row)
+    told: list[int] = []
+    table.row_selected.connect(told.append)
+    table.selectAll()
+    assert told == [0]
+    assert table.selected_rows == [range(1_000_000)]
+    table.select_row(999_999)
+    assert table.selected_row == 999_999
+    assert len(asked) < 400
+
+
+def test_a_long_copy_goes_on_in_later_turns_and_has_the_rows_of_its_beginning(qtbot: QtBot) -> None:
+    pane = PaneFrame("some", "Some")
+    qtbot.addWidget(pane)
+    table = DataTable()
+    pane.body.addWidget(table)
+    table.set_rows(("number", "text"), 40_000, lambda number: (number, "x"))
+    QApplication.clipboard().setText("before")
+    table.selectAll()
+    table.copy_selection()
+    assert QApplication.clipboard().text() == "before"
+    assert [card.what for card in pane.notices] == ["Copying 40,000 rows …"]
+    table.set_rows(("number", "text"), [(1, "other")])
+    qtbot.waitUntil(lambda: [card.what for card in pane.notices] == ["Copied 40,000 rows."])
+    assert QApplication.clipboard().text().splitlines() == [f"{number}\tx" for number in range(40_000)]
+
+
+def test_a_long_export_can_be_stopped_and_leaves_no_half_a_file(qtbot: QtBot, tmp_path: Path) -> None:
+    pane = PaneFrame("some", "Some")
+    qtbot.addWidget(pane)
+    table = DataTable()
+    pane.body.addWidget(table)
+    table.set_rows(("number",), 40_000, lambda number: (number,))
+    (tmp_path / "rows.csv").write_text("kept")
+    table.export_csv(tmp_path / "rows.csv")
+    pane.findChild(QPushButton, "some.notice_action").click()
+    assert pane.notices == []
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.csv"]
+    assert (tmp_path / "rows.csv").read_text() == "kept"
+    table.export_csv(tmp_path / "rows.csv")
+    qtbot.waitUntil(lambda: [card.what for card in pane.notices] == ["Saved 40,000 rows in rows.csv."])
+    assert (tmp_path / "rows.csv").read_text().splitlines() == ["number", *map(str, range(40_000))]
+
+
+def test_a_disk_that_fills_up_during_a_long_export_is_told_in_the_pane(qtbot: QtBot, tmp_path: Path) -> None:
+    pane = PaneFrame("some", "Some")
+    qtbot.addWidget(pane)
+    table = DataTable()
+    pane.body.addWidget(table)
+
+    def row(number: int) -> tuple[int]:
+        if number == 39_999:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return (number,)
+
+    table.set_rows(("number",), 40_000, row)
+    table.export_csv(tmp_path / "rows.csv")
+    qtbot.waitUntil(lambda: [card.why for card in pane.notices] == ["No space left on device."])
+    assert list(tmp_path.iterdir()) == []

@@ -194,3 +194,65 @@ def test_whatever_is_done_to_pieces_the_text_is_exact(
 def test_offsets_of_ordinary_text_cost_nothing() -> None:
     assert document_offsets("漢字 abc") == range(7)
     assert list(document_offsets("a🦊b")) == [0, 1, 3, 4]
+
+
+@pytest.mark.parametrize("letters", ["abcd ", "abc 🦊é\n", "abc\n"])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_comes_in_over_some_turns_is_exact_whenever_it_is_interrupted(
+    qtbot: QtBot, edit: ExactTextEdit, seed: int, letters: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact_text, "PIECE", 12)
+    monkeypatch.setattr(exact_text, "AT_ONCE", 100)
+    monkeypatch.setattr(exact_text, "TURN", 40)
+    chance = random.Random(seed)
+    begun = text = "".join(chance.choices(letters, k=300))
+    edit.set_text(text)
+    assert edit.text() == text
+    assert not edit.settled
+    told: list[str] = []
+    edit.textChanged.connect(lambda: told.append(edit.text()))
+    for _ in range(12):
+        start, end = sorted(chance.choices(range(len(text) + 1), k=2))
+        if chance.random() < 0.5:
+            qtbot.waitUntil(lambda: edit.settled)
+        else:
+            QTest.keyClick(edit, Qt.Key.Key_Shift)
+        edit.setTextCursor(edit.select(start, end))
+        new = "".join(chance.choices(letters, k=200))
+        told.clear()
+        paste(edit, new)
+        text = text[:start] + new + text[end:]
+        if chance.random() < 0.5:
+            QTest.keyClick(edit, Qt.Key.Key_X)
+            text = text[: start + 200] + "x" + text[start + 200 :]
+        qtbot.waitUntil(lambda: edit.settled)
+        assert told[-1] == edit.text() == text
+        assert edit.document().characterCount() - 1 == len(edit._joints) + len(text.encode("utf-16-le")) // 2
+    while edit.document().isUndoAvailable():
+        edit.undo()
+    assert edit.text() == begun
+
+
+def test_a_long_paste_is_told_of_and_undone_as_one(qtbot: QtBot, edit: ExactTextEdit) -> None:
+    paste(edit, "before")
+    told: list[str] = []
+    edit.textChanged.connect(lambda: told.append(edit.text()))
+    long = "one line after another\n" * 60_000
+    paste(edit, long)
+    assert not edit.settled
+    assert not told, "half of a text is nothing to go by"
+    qtbot.waitUntil(lambda: edit.settled)
+    assert told == ["before" + long]
+    edit.undo()
+    assert edit.text() == "before"
+
+
+def test_a_text_that_is_set_while_another_comes_in_takes_its_place(qtbot: QtBot, edit: ExactTextEdit) -> None:
+    edit.set_text("x" * 2_000_000)
+    edit.set_text("short")
+    assert edit.settled
+    assert edit.toPlainText() == edit.text() == "short"
+    edit.moveCursor(QTextCursor.MoveOperation.End)
+    QTest.keyClick(edit, Qt.Key.Key_Y)
+    edit.undo()
+    assert edit.text() == "short"

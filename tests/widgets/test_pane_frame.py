@@ -261,3 +261,23 @@ def test_three_panes_stand_side_by_side_in_a_small_window_at_150_percent(qtbot: 
         row.addWidget(pane)
     # A thousand pixels, less the rail and what is between them.
     assert row.minimumSizeHint().width() <= 780
+
+
+@pytest.mark.parametrize("width", [180, 260, 500])
+def test_a_notice_has_room_for_all_its_words_in_a_narrow_pane(qtbot: QtBot, width: int) -> None:
+    pane = PaneFrame("some", "Some")
+    qtbot.addWidget(pane)
+    pane.body.addWidget(QPlainTextEdit())
+    what = "Could not generate with a checkpoint of some name."
+    pane.show_notice(what, "It has no way to do so, as far as it says.", "Choose another one.", "details")
+    pane.resize(width, 600)
+    with qtbot.waitExposed(pane):
+        pane.show()
+
+    def all_words_are_shown() -> None:
+        labels = [label for label in pane.notices[0].findChildren(QLabel) if label.wordWrap()]
+        assert len(labels) == 3
+        assert all(label.height() >= label.heightForWidth(label.width()) for label in labels)
+        assert all(label.width() > 100 for label in labels), "no column of single words"
+
+    qtbot.waitUntil(all_words_are_shown)

@@ -6,9 +6,19 @@ import gc
 import re
 
 import pytest
-from PySide6.QtCore import QEvent
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QColor, QPalette
-from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import icons, style_sheet, theme
@@ -164,3 +174,30 @@ def test_no_widget_is_collected_while_the_application_is_dressed(qtbot: QtBot, q
         theme.apply(qapp, dark=False)
         if not collects:
             gc.disable()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("role", ["", "fold"])
+def test_the_keyboard_is_seen_on_a_button_that_is_switched_on_and_moves_nothing(
+    qtbot: QtBot, qapp: QApplication, dark: bool, role: str
+) -> None:
+    theme.apply(qapp, dark=dark)
+    window = QWidget()
+    qtbot.addWidget(window)
+    row = QHBoxLayout(window)
+    button, other = QToolButton(), QToolButton()
+    for each in (button, other):
+        each.setText("Trace")
+        each.setProperty("role", role)
+        each.setCheckable(True)
+        each.setChecked(True)
+        row.addWidget(each)
+    with qtbot.waitActive(window):
+        window.show()
+    other.setFocus(Qt.FocusReason.TabFocusReason)
+    without, place = button.grab().toImage(), button.geometry()
+    button.setFocus(Qt.FocusReason.TabFocusReason)
+    assert button.hasFocus()
+    assert button.grab().toImage() != without
+    assert button.sizeHint() == other.sizeHint()
+    assert button.geometry() == place

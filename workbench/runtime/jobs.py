@@ -270,9 +270,19 @@ class Job(QObject):
             details = "".join(traceback.format_exception(error))
             if not isinstance(error, Cancelled | WorkbenchError):
                 log.info("job %r failed\n%s", self.title, details)
-            error.__traceback__ = None
+            _forget_frames(error)
         del function, args, kwargs
         self._settled.emit(result, failure, details)
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Let go of what the frames of an error hold, models among it, and those of the errors behind it."""
+    errors: list[BaseException | None] = [error]
+    while errors:
+        each = errors.pop()
+        if each is not None and each.__traceback__ is not None:
+            each.__traceback__ = None
+            errors += (each.__cause__, each.__context__)
 
 
 def _nothing(**_: object) -> None:

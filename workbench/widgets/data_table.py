@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from PySide6.QtCore import (
     QAbstractTableModel,
@@ -16,7 +18,6 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QSize,
     Qt,
-    QTimer,
     Signal,
 )
 from PySide6.QtGui import (
@@ -35,7 +36,9 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from workbench.widgets import theme
-from workbench.widgets.saving import save
+from workbench.widgets.in_turns import InTurns
+from workbench.widgets.late_look import LateLook
+from workbench.widgets.saving import save, tell
 from workbench.widgets.visible_text import drawable, one_line
 
 #: Letters that a column is narrowed to at most, and the first one.
@@ -83,6 +86,11 @@ class TableModel(QAbstractTableModel):
     def row(self, number: int) -> Row:
         """The values of a row."""
         return self._row(number)
+
+    @property
+    def row_getter(self) -> Callable[[int], Row]:
+        """Gives row ``n`` as it is now, whatever is shown later."""
+        return self._row
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -176,7 +184,7 @@ class DataTable(QTableView):
         super().__init__(parent)
         self._monospace, self._least_rows = monospace, least
         self._empty_text = "nothing here yet"
-        self._fitted = self._followed = self._arranged = False
+        self._fitted = self._arranged = False
         self._model = TableModel(self)
         self.setModel(self._model)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -203,7 +211,9 @@ class DataTable(QTableView):
         self.addActions([copy, export])
         self.activated.connect(self._on_activated)
         self.horizontalHeader().sectionResized.connect(self._on_column_resized)
-        self._follow_font()
+        self._look = LateLook(self, kinds=(QEvent.Type.FontChange, QEvent.Type.StyleChange))
+        self._look.due.connect(self._follow_font)
+        self._look.catch_up()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -263,7 +273,7 @@ class DataTable(QTableView):
             selection.clearSelection()
             self.blockSignals(False)
             return
-        if [index.row() for index in selection.selectedRows()] == [number]:
+        if self.selected_rows == [range(number, number + 1)]:
             return
         self.blockSignals(True)
         self.selectRow(number)
@@ -273,8 +283,14 @@ class DataTable(QTableView):
     @property
     def selected_row(self) -> int | None:
         """The selected row."""
-        rows = self.selectionModel().selectedRows()
-        return rows[0].row() if rows else None
+        rows = self.selected_rows
+        return rows[0].start if rows else None
+
+    @property
+    def selected_rows(self) -> list[range]:
+        """The selected rows, from the first to the last: to list each of a million takes a minute."""
+        parts = self.selectionModel().selection()
+        return sorted((range(part.top(), part.bottom() + 1) for part in parts), key=lambda part: part.start)
 
     def fit_columns(self) -> None:
         """Give each column the width of its header and of what it shows in the rows in view.
@@ -324,25 +340,55 @@ class DataTable(QTableView):
     def as_csv(self) -> str:
         """The whole table as CSV, values in full."""
         out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(self._model.columns)
-        for number in range(self._model.rowCount()):
-            writer.writerow(["" if value is None else value for value in self._model.row(number)])
+        for _ in self.write_csv(out):
+            pass
         return out.getvalue()
 
+    def write_csv(self, out: TextIO) -> Iterator[None]:
+        """Write the whole table as it is now as CSV, a row at each step."""
+        count, row = self._model.rowCount(), self._model.row_getter
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(self._model.columns)
+        for number in range(count):
+            writer.writerow(["" if value is None else value for value in row(number)])
+            yield
+
     def export_csv(self, path: Path) -> None:
-        """Write the whole table as UTF-8 CSV.
+        """Write the whole table as UTF-8 CSV; of a long one the rest in later turns, so that the window goes on.
 
         Raises:
             OSError: It can't be written.
         """
-        path.write_text(self.as_csv(), encoding="utf-8", errors="backslashreplace", newline="")
+        rows = self._model.rowCount()
+        InTurns(
+            self,
+            self._written(path),
+            f"Saving {rows:,} rows in {path.name} …",
+            f"Saved {rows:,} rows in {path.name}.",
+            partial(tell, self, path),
+        )
+
+    def _written(self, path: Path) -> Generator[None]:
+        unfinished = path.with_name(f"{path.name}.part")
+        try:
+            with unfinished.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                yield from self.write_csv(file)
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def copy_selection(self) -> None:
         """Copy the selected rows, columns separated by tabs."""
-        rows = sorted(index.row() for index in self.selectionModel().selectedRows())
-        text = "\n".join("\t".join(shown(value) for value in self._model.row(row)) for row in rows)
-        QGuiApplication.clipboard().setText(drawable(text))
+        rows = self.selected_rows
+        count = f"{sum(map(len, rows)):,} rows"
+        InTurns(self, self._copied(rows), f"Copying {count} …", f"Copied {count}.")
+
+    def _copied(self, rows: list[range]) -> Generator[None]:
+        row, lines = self._model.row_getter, []
+        for number in chain.from_iterable(rows):
+            lines.append("\t".join(shown(value) for value in row(number)))
+            yield
+        QGuiApplication.clipboard().setText(drawable("\n".join(lines)))
 
     def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
         """Announce the row moved to."""
@@ -369,7 +415,7 @@ class DataTable(QTableView):
     def showEvent(self, event: QShowEvent) -> None:
         """Follow the look when it changed meanwhile."""
         super().showEvent(event)
-        self._catch_up()
+        self._look.catch_up()
         self._fit_if_seen()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -393,19 +439,10 @@ class DataTable(QTableView):
     def changeEvent(self, event: QEvent) -> None:
         """Follow the zoom."""
         super().changeEvent(event)
-        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange) and hasattr(self, "_model"):
-            # A change of theme sends several of these to every table there is, most of which nobody sees: the others
-            # follow once, in a turn of their own.
-            self._followed = False
-            if self.isVisible():
-                QTimer.singleShot(0, self, self._catch_up)
-
-    def _catch_up(self) -> None:
-        if not self._followed:
-            self._follow_font()
+        if hasattr(self, "_look"):
+            self._look.on_change(event)
 
     def _follow_font(self) -> None:
-        self._followed = True
         self._model.mono = theme.mono_font(self) if self._monospace else None
         self.verticalHeader().setMinimumSectionSize(1)
         self.verticalHeader().setDefaultSectionSize(round(self.fontMetrics().height() * 1.55))
@@ -415,7 +452,7 @@ class DataTable(QTableView):
 
     def _fit_if_seen(self) -> None:
         # In a font that is about to change it would be done twice.
-        if not self._fitted and self._followed and self._model.columnCount() and self.isVisible():
+        if not self._fitted and not self._look.behind and self._model.columnCount() and self.isVisible():
             self._fitted = True
             self.fit_columns()
 

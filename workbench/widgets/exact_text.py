@@ -1,4 +1,4 @@
-"""A plain-text editor that neither loses nor changes a character, and stays quick with a megabyte on one line."""
+"""A plain-text editor that neither loses nor changes a character, and stays quick with ten megabytes on one line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from PySide6.QtCore import QEvent, QMimeData, Qt
+from PySide6.QtCore import QEvent, QMimeData, Qt, QTimer
 from PySide6.QtGui import (
     QColor,
+    QContextMenuEvent,
+    QInputMethodEvent,
     QKeyEvent,
     QTextBlock,
     QTextBlockFormat,
@@ -24,6 +26,9 @@ from workbench.widgets import theme
 #: Characters of a line that Qt lays out in one go: a megabyte takes it a quarter of a second at every key, and where
 #: it has no blanks a quarter of a minute.
 PIECE = 4000
+#: Characters up to which a text is given to Qt at once; of a longer one those of each turn of the event loop, and
+#: milliseconds to the next.
+AT_ONCE, TURN, _REST = 1_200_000, 200_000, 5
 #: Marks the paragraph separators between the pieces of one line. It is a property of the separator itself, so that it
 #: is undone and redone with it.
 _JOINT = int(QTextFormat.Property.UserProperty) + 1
@@ -32,7 +37,7 @@ _SHIFT = Qt.KeyboardModifier.ShiftModifier
 _TAB = 4
 #: Categories of signs that are drawn in one with the character before them, and what joins the one after it.
 _CLINGING = frozenset(("Mn", "Mc", "Me", "Cf", "Cs", "Sk"))
-_JOINER = "\u200d"
+_JOINER, _MARK = "\u200d", "\ufeff"
 
 
 class ExactTextEdit(QPlainTextEdit):
@@ -40,7 +45,8 @@ class ExactTextEdit(QPlainTextEdit):
 
     A text given by `set_text` is handed back unchanged until the person edits it, even where Qt could not hold all of
     it: carriage returns, a byte-order mark at the beginning. A line longer than `PIECE` characters is shown in pieces,
-    whose breaks are no part of the text.
+    whose breaks are no part of the text. What is longer than `AT_ONCE` characters comes in over some turns of the
+    event loop, before the next key at the latest; of what is pasted ``textChanged`` tells once it is all there.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -51,7 +57,10 @@ class ExactTextEdit(QPlainTextEdit):
         self._units: Sequence[int] | None = None
         self._pieced = False
         self._joints: list[int] = []
-        self.textChanged.connect(self._on_changed)
+        self._coming: Iterator[None] | None = None
+        self._is_given = False
+        self._next = QTimer(self, singleShot=True, interval=_REST)
+        self._next.timeout.connect(self._take)
         self.document().contentsChange.connect(self._on_contents_change)
         self._follow_zoom()
 
@@ -65,20 +74,29 @@ class ExactTextEdit(QPlainTextEdit):
         self._given, self._revision = self._joined(raw), self.document().revision()
         return self._given
 
+    @property
+    def settled(self) -> bool:
+        """Whether all of what was set or pasted last is in the document."""
+        return self._coming is None
+
     def set_text(self, text: str) -> None:
         """Show a text; the undo history starts anew."""
+        self._next.stop()
+        self._coming = None
         self._given = text
         self._pieced, self._joints = False, []
         # The revision that belongs to this text is known only afterwards, and who hears of the change asks for it.
         blocked = self.blockSignals(True)
-        if _has_long_line(text):
+        self._is_given = True
+        if len(text) > AT_ONCE or _has_long_line(text):
             self.setPlainText("")
             self.document().setUndoRedoEnabled(False)
-            self._insert(QTextCursor(self.document()), text)
-            self.document().setUndoRedoEnabled(True)
+            self._coming = self._parts(QTextCursor(self.document()), text, crowded=False)
+            self._take()
             self.moveCursor(QTextCursor.MoveOperation.Start)
         else:
             self.setPlainText(text)
+            self._end_given()
         self.blockSignals(blocked)
         self._revision = self.document().revision()
         self._units = None
@@ -100,7 +118,8 @@ class ExactTextEdit(QPlainTextEdit):
         units, joints = self._offsets(), self._joints
         unit = int(units[min(index, len(units) - 1)])
         before = bisect_left if end else bisect_right
-        return unit + before(range(len(joints)), unit, key=lambda number: joints[number] - number)
+        place = unit + before(range(len(joints)), unit, key=lambda number: joints[number] - number)
+        return place if self.settled else min(place, self.document().characterCount() - 1)
 
     def line_of(self, block: QTextBlock) -> int | None:
         """The line of `text`, counted from 0, that a block is or begins; None for a further piece of one."""
@@ -143,22 +162,73 @@ class ExactTextEdit(QPlainTextEdit):
         return self.text()[self.index_of(cursor.selectionStart()) : self.index_of(cursor.selectionEnd())]
 
     def _insert(self, cursor: QTextCursor, text: str) -> None:
+        first = len(text.partition("\n")[0])
+        crowded = cursor.block().length() + first > 2 * PIECE and not cursor.atBlockStart()
+        if not crowded and len(text) <= AT_ONCE and not _has_long_line(text):
+            cursor.insertText(text, QTextCharFormat())
+            return
+        # So that what comes is followed from now on.
+        self._offsets()
+        self._coming = self._parts(cursor, text, crowded)
+        if len(text) > AT_ONCE:
+            self._next.start()
+        else:
+            self._take()
+
+    def _parts(self, cursor: QTextCursor, text: str, crowded: bool) -> Iterator[None]:
+        """Insert a text, a part of it at each step, to be undone as one."""
         # In formats of its own: after the break between two pieces Qt would write on in that of the break.
         plain, joint = QTextCharFormat(), QTextCharFormat()
         joint.setProperty(_JOINT, True)
-        first = len(text.partition("\n")[0])
-        crowded = cursor.block().length() + first > 2 * PIECE and not cursor.atBlockStart()
-        if not crowded and not _has_long_line(text):
-            cursor.insertText(text, plain)
-            return
         self._pieced = True
         cursor.beginEditBlock()
         cursor.removeSelectedText()
-        for number, piece in enumerate(_pieces(text)):
-            if number or crowded:
-                cursor.insertBlock(QTextBlockFormat(), joint)
+        if crowded:
+            cursor.insertBlock(QTextBlockFormat(), joint)
+        written = 0
+        for piece, broken in _pieces(text):
+            if written > TURN and len(text) > AT_ONCE:
+                written = 0
+                cursor.endEditBlock()
+                yield
+                cursor.joinPreviousEditBlock()
             cursor.insertText(piece, plain)
+            if broken:
+                cursor.insertBlock(QTextBlockFormat(), joint)
+            written += len(piece)
         cursor.endEditBlock()
+
+    def _take(self) -> None:
+        """Insert the next part of what is coming."""
+        if self._coming is None:
+            return
+        blocked = self.blockSignals(True)
+        unfinished = next(self._coming, self) is None
+        self.blockSignals(blocked)
+        if unfinished:
+            self._next.start()
+            return
+        self._coming = None
+        self.blockCountChanged.emit(self.blockCount())
+        self.updateRequest.emit(self.viewport().rect(), 0)
+        if self._is_given:
+            self._end_given()
+        else:
+            self.ensureCursorVisible()
+            self.textChanged.emit()
+            self.cursorPositionChanged.emit()
+
+    def _end_given(self) -> None:
+        """What is done from now on is the person's, and can be undone."""
+        self._is_given = False
+        self.document().setUndoRedoEnabled(True)
+        self._revision = self.document().revision()
+
+    def _take_all(self) -> None:
+        """Insert what is still coming, as something is about to be done to the text."""
+        self._next.stop()
+        while self._coming is not None:
+            self._take()
 
     def _joined(self, raw: str) -> str:
         """What Qt holds, without the breaks between the pieces of a line."""
@@ -180,16 +250,46 @@ class ExactTextEdit(QPlainTextEdit):
             self._units = document_offsets(self.text())
         return self._units
 
-    def _on_changed(self) -> None:
-        self._units = None
-
     def _on_contents_change(self, place: int, removed: int, added: int) -> None:
-        """Keep the places of the breaks between pieces; what is undone may bring some back."""
-        if not self._pieced:
-            return
+        """Keep the places of the breaks between pieces, which what is undone may bring back, and the text."""
         first, last = (bisect_left(self._joints, edge) for edge in (place, place + removed))
-        after = [joint + added - removed for joint in self._joints[last:]]
-        self._joints[first:] = [*self._joints_between(place, place + added), *after]
+        if self._pieced:
+            after = [joint + added - removed for joint in self._joints[last:]]
+            self._joints[first:] = [*self._joints_between(place, place + added), *after]
+        if self._is_given:
+            self._revision = self.document().revision()
+            return
+        units, self._units = self._units, None
+        if isinstance(units, range):
+            self._follow(place - first, place + removed - last, self._standing(place, place + added))
+
+    def _follow(self, start: int, end: int, new: str | None) -> None:
+        """Put what is new for the characters ``[start, end)`` of the text.
+
+        To ask Qt for all of ten megabytes takes it longer than there is between two keys.
+        """
+        if new is None:
+            return
+        text = self._given[:start] + new + self._given[end:]
+        if len(text) + len(self._joints) == self.document().characterCount() - 1 and not text.startswith(_MARK):
+            self._given, self._revision = text, self.document().revision()
+            self._units = range(len(text) + 1)
+
+    def _standing(self, start: int, stop: int) -> str | None:
+        """The characters ``[start, stop)`` of the document; None where some of them take two places."""
+        parts = []
+        block = self.document().findBlock(start)
+        while block.isValid():
+            text, begin = block.text(), block.position()
+            if len(text) != block.length() - 1:
+                return None
+            parts.append(text[max(0, start - begin) : stop - begin])
+            block = block.next()
+            if block.position() > stop:
+                break
+            if block.isValid() and not block.charFormat().hasProperty(_JOINT):
+                parts.append("\n")
+        return "".join(parts)
 
     def _joints_between(self, start: int, end: int) -> Iterator[int]:
         block = self.document().findBlock(start).next()
@@ -223,17 +323,20 @@ class ExactTextEdit(QPlainTextEdit):
 
     def insertFromMimeData(self, source: QMimeData) -> None:
         """Paste as plain text."""
+        self._take_all()
         self._insert(self.textCursor(), source.text())
         self.ensureCursorVisible()
 
     def createMimeDataFromSelection(self) -> QMimeData:
         """Copy exactly what is selected."""
+        self._take_all()
         made = QMimeData()
         made.setText(self._selected(self.textCursor()))
         return made
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Make Shift+Enter an ordinary line break too; Qt's would be U+2028, another token."""
+        self._take_all()
         if self.isReadOnly():
             super().keyPressEvent(event)
             return
@@ -245,6 +348,16 @@ class ExactTextEdit(QPlainTextEdit):
         if event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete):
             self._step_over(back=event.key() == Qt.Key.Key_Backspace)
         super().keyPressEvent(event)
+
+    def inputMethodEvent(self, event: QInputMethodEvent) -> None:
+        """Let what an input method writes stand in the whole text."""
+        self._take_all()
+        super().inputMethodEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer to undo all of what was pasted."""
+        self._take_all()
+        super().contextMenuEvent(event)
 
     def _step_over(self, *, back: bool) -> None:
         """Before a character is deleted: past the break between two pieces, which is none of the text."""
@@ -263,18 +376,25 @@ def _has_long_line(text: str) -> bool:
     return len(text) > PIECE and max(map(len, text.split("\n"))) > PIECE
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """Cut a text so that none of its lines is longer than `PIECE` characters, after a blank where there is one."""
+def _pieces(text: str) -> Iterator[tuple[str, bool]]:
+    """Cut a text so that none of its lines is longer than `PIECE` characters, after a blank where there is one.
+
+    Yields:
+        A piece, and whether it ends within a line; others end behind one, at the latest after some lines.
+    """
     begun = line = 0
     while line < len(text):
         end = text.find("\n", line)
         end = len(text) if end < 0 else end
         while end - line > PIECE + text.startswith("\r", end - 1):
             cut = _cut(text, line)
-            yield text[begun:cut]
+            yield text[begun:cut], True
             begun = line = cut
         line = end + 1
-    yield text[begun:]
+        if line - begun > TURN // 10 and not text.startswith(_MARK, line):
+            yield text[begun:line], False
+            begun = line
+    yield text[begun:], False
 
 
 def _cut(text: str, line: int) -> int:
@@ -294,7 +414,7 @@ def document_offsets(text: str) -> Sequence[int]:
     Returns:
         ``len(text) + 1`` positions; entry ``i`` is where character ``i`` starts.
     """
-    bom = text.startswith("\ufeff")
+    bom = text.startswith(_MARK)
     if not bom and "\r" not in text and _units(text) == len(text):
         return range(len(text) + 1)
     # Known to whoever has a tokenizer; others need not wait for it.

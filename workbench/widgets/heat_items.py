@@ -28,6 +28,8 @@ class NameAxis(pyqtgraph.AxisItem):
         self._longest = 80
         # Zoomed in, some names stand outside; pyqtgraph would leave out all that touch another one's box.
         self.setStyle(tickLength=0, hideOverlappingLabels=False)
+        # Without cells the axis would say “(x0.001)” behind its title.
+        self.enableAutoSIPrefix(False)
 
     def set_names(self, names: Sequence[str]) -> None:
         """Take other names."""

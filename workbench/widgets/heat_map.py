@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QKeyEvent, QLinearGradient, QPainter, QPaintEvent, QPen, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from workbench.widgets import icons, theme
 from workbench.widgets.color_table import strength_table
 from workbench.widgets.elided_label import ElidedLabel
+from workbench.widgets.late_look import LateLook
 from workbench.widgets.naming import named
 from workbench.widgets.plot_export import PlotExport
 from workbench.widgets.plot_picture import write_picture
@@ -65,7 +66,6 @@ class HeatMap(QWidget):
         self._log = False
         self._tip: Callable[[int, int], str] | None = None
         self._chosen: tuple[int | None, int | None] = (None, None)
-        self._behind = False
 
         self._across, self._down = NameAxis("bottom"), NameAxis("left")
         self._plot = pyqtgraph.PlotWidget(axisItems={"bottom": self._across, "left": self._down})
@@ -113,7 +113,9 @@ class HeatMap(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(top)
         layout.addWidget(card, 1)
-        self._follow_theme()
+        self._look = LateLook(self)
+        self._look.due.connect(self._follow_theme)
+        self._look.catch_up()
 
     # What it shows.
 
@@ -287,20 +289,13 @@ class HeatMap(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme and the zoom, in a turn of its own and when seen."""
         super().changeEvent(event)
-        if event.type() in theme.CHANGES and hasattr(self, "_card"):
-            self._behind = True
-            if self.isVisible():
-                QTimer.singleShot(0, self, self._catch_up)
+        if hasattr(self, "_look"):
+            self._look.on_change(event)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Take on the look that changed meanwhile."""
         super().showEvent(event)
-        self._catch_up()
-
-    def _catch_up(self) -> None:
-        if self._behind:
-            self._behind = False
-            self._follow_theme()
+        self._look.catch_up()
 
     def eventFilter(self, watched: QWidget, event: QEvent) -> bool:
         """Take the crosshair away with the pointer."""

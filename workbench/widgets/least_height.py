@@ -20,7 +20,9 @@ class LeastHeight(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Room for all lines of the words."""
-        return QSize(super().minimumSizeHint().width(), self.layout().minimumHeightForWidth(self.width()))
+        hint, layout = super().minimumSizeHint(), self.layout()
+        # A layout without words that wrap gives -1 for the height at a width.
+        return QSize(hint.width(), layout.minimumHeightForWidth(self.width())) if layout.hasHeightForWidth() else hint
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The words may wrap into another number of lines."""

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolBut
 
 from workbench.widgets import icons, theme
 from workbench.widgets.crosshair import Crosshair, Reading
+from workbench.widgets.late_look import LateLook
 from workbench.widgets.naming import named
 from workbench.widgets.plot_export import PlotExport
 from workbench.widgets.plot_legend import PlotLegend
@@ -77,10 +78,9 @@ class LinePlot(QWidget):
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._redraw)
         self._since = QElapsedTimer()
-        self._behind = False
         self._numbered = True
-        self._turn = next(_TURNS)
-        self._rest = _REDRAW + self._turn
+        turn = next(_TURNS)
+        self._rest = _REDRAW + turn
 
         self._plot = pyqtgraph.PlotWidget()
         self._plot.setObjectName(f"{name}_canvas")
@@ -125,7 +125,9 @@ class LinePlot(QWidget):
         layout.addLayout(top)
         layout.addWidget(card, 1)
         self._show_numbers()
-        self._follow_theme()
+        self._look = LateLook(self, wait=turn)
+        self._look.due.connect(self._follow_theme)
+        self._look.catch_up()
 
     # What it shows.
 
@@ -391,21 +393,13 @@ class LinePlot(QWidget):
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme and the zoom."""
         super().changeEvent(event)
-        if event.type() in theme.CHANGES and hasattr(self, "_cross"):
-            # It takes two milliseconds and a change of theme sends several: once in a turn of its own, and when seen.
-            self._behind = True
-            if self.isVisible():
-                QTimer.singleShot(self._turn, self, self._catch_up)
+        if hasattr(self, "_look"):
+            self._look.on_change(event)
 
     def showEvent(self, event: QShowEvent) -> None:
         """Take on the look that changed meanwhile."""
         super().showEvent(event)
-        self._catch_up()
-
-    def _catch_up(self) -> None:
-        if self._behind:
-            self._behind = False
-            self._follow_theme()
+        self._look.catch_up()
 
     # The person.
 

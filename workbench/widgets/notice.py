@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QAccessible, QAccessibleEvent, QColor, QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from workbench.widgets import icons, theme
+from workbench.widgets.least_height import LeastHeight
 from workbench.widgets.naming import named
 from workbench.widgets.visible_text import drawable
 
 _WORDS = {"error": "Error", "warning": "Warning", "info": "Note", "success": "Done"}
 _ICONS = {"error": "error", "warning": "warning", "info": "info", "success": "check"}
+#: Pixels, at 100 %, of a card whose headline has room beside the buttons.
+_BESIDE = 340
 
 
-class NoticeCard(QFrame):
+class NoticeCard(LeastHeight):
     """What, why, what to do; details on demand, one action at most, and a button that dismisses it.
 
     Attributes:
@@ -33,7 +36,7 @@ class NoticeCard(QFrame):
         what, why, remedy, details: As given.
 
     Signals:
-        dismissed(): The person closed the card; it deletes itself.
+        dismissed(): The card was closed; it deletes itself.
     """
 
     dismissed = Signal()
@@ -77,7 +80,7 @@ class NoticeCard(QFrame):
         top.addWidget(self._dismiss, 0, Qt.AlignmentFlag.AlignTop)
         self._layout = QVBoxLayout(self)
         self._layout.addLayout(top)
-        self._rest = QVBoxLayout()
+        self._top, self._rest = top, QVBoxLayout()
         self._words = (word, headline)
         for part in (why, remedy):
             if part:
@@ -90,11 +93,13 @@ class NoticeCard(QFrame):
         self._layout.addLayout(self._rest)
 
         self._details_button.toggled.connect(self._details.setVisible)
-        self._dismiss.clicked.connect(self._on_dismiss)
+        self._dismiss.clicked.connect(self.dismiss)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self._restyle()
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
 
-    def _on_dismiss(self) -> None:
+    def dismiss(self) -> None:
+        """Close the card."""
         self.hide()
         self.dismissed.emit()
         # Nobody shall find it by its name while it waits to be deleted.
@@ -117,6 +122,24 @@ class NoticeCard(QFrame):
         painter.drawRoundedRect(0, radius, bar, self.height() - 2 * radius, bar / 2, bar / 2)
         painter.end()
 
+    def sizeHint(self) -> QSize:
+        """As high as its words at the width it has."""
+        return QSize(super().sizeHint().width(), self.minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the headline a line of its own in a narrow card."""
+        super().resizeEvent(event)
+        word, headline = self._words
+        narrow = self.width() < theme.px(self, _BESIDE)
+        if narrow != (self._rest.indexOf(headline) == 0):
+            (self._top if narrow else self._rest).removeWidget(headline)
+            self._top.setStretchFactor(word, int(narrow))
+            if narrow:
+                self._rest.insertWidget(0, headline)
+            else:
+                self._top.insertWidget(2, headline, 1, Qt.AlignmentFlag.AlignTop)
+            self._restyle()
+
     def changeEvent(self, event: QEvent) -> None:
         """Follow theme and zoom."""
         super().changeEvent(event)
@@ -130,8 +153,9 @@ class NoticeCard(QFrame):
         )
         # The words stand on the line of the buttons, which are higher.
         above = max(0, (self._dismiss.sizeHint().height() - self.fontMetrics().height()) // 2)
-        for label in self._words:
-            label.setContentsMargins(0, above, 0, 0)
+        word, headline = self._words
+        word.setContentsMargins(0, above, 0, 0)
+        headline.setContentsMargins(0, 0 if self._rest.indexOf(headline) == 0 else above, 0, 0)
         self._icon.setContentsMargins(0, max(0, (self._dismiss.sizeHint().height() - edge) // 2), 0, 0)
         left = theme.px(self, 14)
         self._layout.setContentsMargins(left, theme.px(self, 8), theme.px(self, 8), theme.px(self, 10))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Protocol, TextIO
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
@@ -174,12 +174,12 @@ class ProbabilityTable(DataTable):
         selected, bars = self._selected_id(), (self.horizontalScrollBar(), self.verticalScrollBar())
         places = [bar.value() for bar in bars]
         self._candidates = rows
-        self._cells.clear()
+        self._cells = {}
         if tuple(acts) != self._acts:
             self._acts = tuple(acts)
             self._set_columns()
         else:
-            self.set_rows(self.columns, len(rows), self._row)
+            self.set_rows(self.columns, len(rows), self._getter())
         self._keep_selected(selected)
         for bar, place in zip(bars, places, strict=True):
             bar.setValue(place)
@@ -239,16 +239,16 @@ class ProbabilityTable(DataTable):
         """Whether the columns of these processors would fit beside the others."""
         return sum(self._least(tuple(acts))) <= self.viewport().width()
 
-    def as_csv(self) -> str:
-        """What is listed as CSV, values in full."""
-        out = io.StringIO()
+    def write_csv(self, out: TextIO) -> Iterator[None]:
+        """Write what is listed as CSV, values in full, a row at each step."""
         writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-        writer.writerow([*_FRONT, *self._acts, *_BACK])
-        for row in self._candidates:
-            scores = row.scores[: len(self._acts)]
+        rows, acts = self._candidates, self._acts
+        writer.writerow([*_FRONT, *acts, *_BACK])
+        for row in rows:
+            scores = row.scores[: len(acts)]
             cut = f"cut by {row.cut_by}" if row.cut_by else ""
             writer.writerow([row.text, row.id, row.rank, row.logit, *scores, row.probability, row.after, cut])
-        return out.getvalue()
+            yield
 
     def fit_columns(self) -> None:
         """Widths by the room there is, not by the content, so that nothing jumps while a slider moves.
@@ -305,20 +305,25 @@ class ProbabilityTable(DataTable):
         self._model.formats |= {_RANK: _rank, raw: format_percent, raw + 1: format_percent}
         for column in range(len(columns)):
             self.setColumnHidden(column, False)
-        self.set_rows(columns, len(self._candidates), self._row)
+        self.set_rows(columns, len(self._candidates), self._getter())
         # The bars say it; the column is there for copies.
         self.setColumnHidden(raw + 2, True)
         self.fit_columns()
 
-    def _row(self, number: int) -> Sequence[object]:
-        cells = self._cells.get(number)
+    def _getter(self) -> Callable[[int], Sequence[object]]:
+        """Gives the rows as they are now: who copies them may go on when others are shown."""
+        return partial(self._row, self._candidates, self._cells, len(self._acts))
+
+    def _row(
+        self, rows: Sequence[ProbabilityRow], known: dict[int, tuple[object, ...]], acts: int, number: int
+    ) -> Sequence[object]:
+        cells = known.get(number)
         if cells is None:
-            row = self._candidates[number]
+            row = rows[number]
             name = f"▶ {visible(row.text)}" if row.id == self._chosen else visible(row.text)
             cut = f"cut by {row.cut_by}" if row.cut_by else ""
-            scores = _scores(row, len(self._acts))
-            cells = (name, row.id, row.rank, row.logit, *scores, row.probability, row.after, cut)
-            self._cells[number] = cells
+            cells = (name, row.id, row.rank, row.logit, *_scores(row, acts), row.probability, row.after, cut)
+            known[number] = cells
         return cells
 
     def _is_cut(self, number: int) -> bool:
@@ -345,7 +350,7 @@ class ProbabilityTable(DataTable):
             return
         painter = QPainter(self.viewport())
         pencil = _Pencil(self, painter)
-        selected = {index.row() for index in self.selectionModel().selectedRows()}
+        selected = self.selected_rows
         columns = [
             (column, self.columnViewportPosition(column), self.columnWidth(column))
             for column in range(len(_FRONT) + len(self._acts) + 2)
@@ -354,7 +359,7 @@ class ProbabilityTable(DataTable):
         first, last = max(0, self.rowAt(event.rect().top())), self.rowAt(event.rect().bottom())
         for number in range(first, count if last < 0 else last + 1):
             top, height = self.rowViewportPosition(number), self.rowHeight(number)
-            pencil.draw(number, self._row(number), columns, top, height, number in selected)
+            pencil.draw(number, self.row(number), columns, top, height, any(number in rows for rows in selected))
         if self.reach_of is not None:
             # One row more at both ends, so that the line does not end with what is seen.
             rows = range(max(0, first - 1), min(count, (count if last < 0 else last + 1) + 1))

@@ -38,11 +38,23 @@ def write_or_tell(asker: QWidget, path: Path, write: Callable[[Path], None]) -> 
     try:
         write(path)
     except OSError as error:
-        pane: QWidget | None = asker
-        while pane is not None and not isinstance(pane, PaneFrame):
-            pane = pane.parentWidget()
-        if pane is None:
+        if pane_of(asker) is None:
             raise
-        pane.show_notice(f"Could not save {path}.", f"{error.strerror or error}.", "Choose another folder.")
+        tell(asker, path, error)
         return False
     return True
+
+
+def pane_of(asker: QWidget) -> PaneFrame | None:
+    """The pane that a widget stands in."""
+    pane: QWidget | None = asker
+    while pane is not None and not isinstance(pane, PaneFrame):
+        pane = pane.parentWidget()
+    return pane
+
+
+def tell(asker: QWidget, path: Path, error: OSError) -> None:
+    """Say in the asker's pane that a file could not be written."""
+    pane = pane_of(asker)
+    if pane is not None:
+        pane.show_notice(f"Could not save {path}.", f"{error.strerror or error}.", "Choose another folder.")

@@ -51,8 +51,10 @@ QToolButton:hover { background: $hover; }
 QToolButton:pressed { background: $pressed; }
 QToolButton:checked { background: $accent_soft; border-color: $accent; }
 QToolButton:focus { border-color: $accent; }
+QToolButton:checked:focus { border: ${ring}px solid $text; padding: ${p4r}px; }
 QToolButton:disabled { color: $faint; }
 QToolButton[role="fold"] { font-weight: 600; border-radius: ${p4}px; padding: ${p3}px 0; }
+QToolButton[role="fold"]:checked:focus { border: 1px solid $text; padding: ${p3}px 0; }
 QToolButton::menu-indicator { image: none; }
 QToolButton[popupMode="2"] { padding-right: ${p16}px; }
 QToolButton[popupMode="2"]::menu-indicator { image: url("$art/chevron-down.svg"); width: ${p10}px; height: ${p10}px;

@@ -111,6 +111,8 @@ def steps(
         # Qt takes five times as long to replace a sheet as to take it off and put another on.
         *(partial(_wear, wearer, "", dress) for wearer in wearers),
         partial(set_font, app, zoom),
+        # Of another font, Qt tells what wears a sheet only through a parent that wears one too.
+        *(partial(_take_font, part, app) for part in parts),
         set_palette,
         *(partial(_wear, wearer, dress, dress) for wearer in wearers),
         tint,
@@ -123,6 +125,12 @@ def set_font(app: QApplication, zoom: float) -> None:
     if app.font() != font:
         with _uncollected():
             app.setFont(font)
+
+
+def _take_font(part: QWidget, app: QApplication) -> None:
+    if shiboken6.isValid(part) and part.font() != app.font():
+        with _uncollected():
+            part.setFont(app.font())
 
 
 def _wear(wearer: QApplication | QWidget, put_on: str, wanted: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -385,9 +385,11 @@ def test_every_control_says_what_it_is(find: Callable[[str], Any], name: str, la
     assert find(name).toolTip()
 
 
-@pytest.fixture
-def dressed(qapp: QApplication) -> None:
+@pytest.fixture(params=[1.0, 1.25, 1.5])
+def dressed(qapp: QApplication, request: pytest.FixtureRequest) -> Iterator[None]:
     theme.apply(qapp, False, 1.5)
+    theme.apply(qapp, False, request.param)
+    yield
     theme.apply(qapp, False)
 
 

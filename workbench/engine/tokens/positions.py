@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import functools
+from array import array
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from workbench.engine.task import Silent, Task
@@ -88,9 +90,9 @@ def fast_tokens(
     encoding: FastEncoding,
     text: str,
     pair: str | None,
-    ids: list[int],
-    mask: list[int],
-    types: list[int] | None,
+    ids: Sequence[int],
+    mask: Sequence[int],
+    types: Sequence[int] | None,
     task: Task,
     span: tuple[int, int] | None = None,
 ) -> tuple[Token, ...]:
@@ -184,11 +186,13 @@ def fast_positions(
         mask: As for `fast_tokens`.
         types: As for `fast_tokens`.
     """
+    kept, masked = array("i", ids), array("b", mask)
+    typed = None if types is None else array("i", types)
 
     def describe(first: int, last: int) -> tuple[Token, ...]:
-        return fast_tokens(pieces, encoding, text, pair, ids, mask, types, Silent(), (first, last))
+        return fast_tokens(pieces, encoding, text, pair, kept, masked, typed, Silent(), (first, last))
 
-    return Positions(ids, mask, describe, encoding.token_to_chars)
+    return Positions(kept, masked, describe, encoding.token_to_chars)
 
 
 def _overlap(before: tuple[int, int] | None, start: int) -> bool:

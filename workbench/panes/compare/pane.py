@@ -196,7 +196,7 @@ class ComparePane(PaneFrame):
     def _sides(self) -> tuple[Side, Side] | None:
         first, second = (
             Side(column.model, column.sampling, column.strategy, self._session.second)
-            if column.model is not None
+            if column.model is not None and column.model.generates
             else None
             for column in self._columns
         )
@@ -255,11 +255,13 @@ class ComparePane(PaneFrame):
         """Say what is missing, or show both sides."""
         session, settings = self._session, self._what.currentIndex() == _SETTINGS
         missing = _missing(session.model, session.second, settings=settings)
-        if session.model is None:
+        # Before all else: a side that nobody looks at would keep an unloaded model in memory.
+        self._show_sides()
+        self.clear_notices()
+        if session.model is None or not session.model.generates:
             self.show_empty(missing, "Open Hub", self.hub_requested.emit)
             return
         self.show_body()
-        self.clear_notices()
         if missing:
             self.show_notice(
                 "There is nothing to compare with yet.",
@@ -268,7 +270,6 @@ class ComparePane(PaneFrame):
                 kind="info",
                 action=("Open Hub", self.hub_requested.emit),
             )
-        self._show_sides()
         self._run.setEnabled(not missing and self._job is None)
 
     def _show_sides(self) -> None:
@@ -415,6 +416,10 @@ def _missing(model: LoadedModel | None, second: LoadedModel | None, *, settings:
         return (
             "No model is loaded.\nLoad a language model in Hub, and another one as second, to compare what they write."
         )
+    asked = (model,) if settings or second is None else (model, second)
+    silent = next((each for each in asked if not each.generates), None)
+    if silent is not None:
+        return f"{silent.checkpoint.name} was loaded as {silent.head}, which does not generate text."
     if second is None and not settings:
         return "Two checkpoints are compared, and only one is loaded."
     return ""

@@ -11,10 +11,12 @@ from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox
 
 _TOPS = (10, 50, 200)
+#: Pixels, at 100 %, that are enough for words to search for.
+_FIND = 120
 
 
 class Controls(QWidget):
-    """Find, candidates, scale, cumulative, trace, as it was, branch, export; on two lines where one is too narrow.
+    """Find, candidates, scale, cumulative, trace, as it was, branch, export; on up to three lines, as there is room.
 
     Attributes:
         find, count, scale, cumulative, trace, held, branch, export: The controls; the data of ``count`` is how many, 0
@@ -86,7 +88,7 @@ class Controls(QWidget):
         self._doing.layout().addStretch(1)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._narrow: bool | None = None
+        self._lines = 0
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
         self._arrange()
 
@@ -97,7 +99,7 @@ class Controls(QWidget):
         self.trace.blockSignals(False)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Choose between one line and two."""
+        """Choose how many lines they take."""
         super().resizeEvent(event)
         self._arrange()
 
@@ -114,13 +116,24 @@ class Controls(QWidget):
 
     def _arrange(self) -> None:
         gap = theme.px(self, 8)
-        wanted = self._listing.minimumSizeHint().width() + self._doing.sizeHint().width() + theme.px(self, 120)
-        narrow = wanted > self.width()
+        listing = sum(each.minimumSizeHint().width() + gap for each in (self.count, self.scale, self.cumulative))
+        listing += theme.px(self, _FIND)
+        # Where there is no room for words to search for, they stand above the choices.
+        lines = 3 if listing > self.width() else 2 if listing + self._doing.sizeHint().width() > self.width() else 1
         for layout in (self._grid, self._listing.layout(), self._doing.layout()):
             layout.setSpacing(gap)
-        if narrow == self._narrow:
+        if lines == self._lines:
             return
-        self._narrow = narrow
-        self._grid.addWidget(self._listing, 0, 0)
-        self._grid.addWidget(self._doing, 1 if narrow else 0, 0 if narrow else 1)
+        self._lines = lines
+        writing = self.find.hasFocus()
+        if lines == 3:
+            self._grid.addWidget(self.find, 0, 0)
+        else:
+            self._listing.layout().insertWidget(0, self.find, 1)
+        self._listing.layout().setStretch(self._listing.layout().count() - 1, int(lines == 3))
+        self._grid.addWidget(self._listing, int(lines == 3), 0)
+        self._grid.addWidget(self._doing, lines - 1, int(lines == 1))
         self._grid.setColumnStretch(0, 1)
+        QWidget.setTabOrder(self.find, self.count)
+        if writing:
+            self.find.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -67,8 +67,7 @@ class PositionsTable(DataTable):
         """Show the positions of an encoding, one of them selected."""
         known = self._standing or NONE
         all_tokens = encoding.tokens if encoding is not None else ()
-        mask = encoding.attention_mask if encoding is not None else ()
-        self.set_muted(lambda number: not mask[number])
+        self.set_muted(lambda number: not all_tokens[number].mask)
         # A table asks for each cell of a row several times.
         rows = functools.lru_cache(maxsize=512)(lambda number: row(all_tokens[number], known))
         self.set_rows(columns(known), len(all_tokens), rows)

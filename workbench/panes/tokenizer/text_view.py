@@ -78,6 +78,7 @@ class TextView(QWidget):
         self._tokenizer: tokens.Tokenizer | None = None
         self._job: Job | None = None
         self._reading: Reading | None = None
+        self._tabled: Encoding | None = None
         self._row = 0
         self._position: int | None = None
         self._first_chip = 0
@@ -202,7 +203,7 @@ class TextView(QWidget):
     def busy(self) -> bool:
         """Whether what is shown will be replaced shortly: the tokenizer loads, or a text is being encoded."""
         waits = any(timer.isActive() for timer in (self._later, self._unshared, self._undecoded))
-        return waits or self._table.busy or (self._job is not None and self._job.active)
+        return waits or not self._text.settled or self._table.busy or (self._job is not None and self._job.active)
 
     def select(self, position: int | None) -> None:
         """Select a position of `encoding` in all views, and in the session when that holds the same encoding."""
@@ -341,7 +342,7 @@ class TextView(QWidget):
         self.select(position)
 
     def _on_read(self, reading: Reading) -> None:
-        before, self._reading = self._reading, reading
+        before, self._reading, tabled = self._reading, reading, self._tabled
         if reading.final:
             self._later.stop()
             self._base = reading if self.options == TokenizerOptions(self.options.add_special_tokens) else None
@@ -367,14 +368,24 @@ class TextView(QWidget):
         self._show_link()
         if self._text.hasFocus() and reading.text:
             self._select_at_cursor()
-        if before is not None and len(before.text) > LARGE:
-            held = [before]
-            del before
-            self._runner.start(Job("Free the text before", let_go, held, pane="tokenizer", quiet=True), Lane.TEXT)
+        held = self._gone(before, tabled)
+        del before, tabled
+        self._free(held)
 
     def _on_failed(self, error: WorkbenchError) -> None:
         self.clear()
         self.failed.emit(error, self._job.details if self._job is not None else "")
+
+    def _gone(self, before: Reading | None, tabled: Encoding | None) -> list[Encoding]:
+        """The encodings of a long text that are shown no more: of the reading before, and what the table showed."""
+        gone = list(before.batch.encodings) if before is not None and len(before.text) > LARGE else []
+        if tabled is not None and tabled is not self._tabled and len(tabled.text) > LARGE:
+            gone.append(tabled)
+        return gone
+
+    def _free(self, held: list[Encoding]) -> None:
+        if held:
+            self._runner.start(Job("Free the text before", let_go, held, pane="tokenizer", quiet=True), Lane.TEXT)
 
     def _select_at_cursor(self) -> None:
         reading = self._reading
@@ -422,7 +433,8 @@ class TextView(QWidget):
         )
 
     def _show_table(self) -> None:
-        self._table.set_encoding(self.encoding, self._position)
+        self._tabled = self.encoding
+        self._table.set_encoding(self._tabled, self._position)
 
     def _show_back(self) -> None:
         decoded, verdict = "", ""
@@ -467,6 +479,7 @@ class TextView(QWidget):
 
     def clear(self) -> None:
         """Show no encoding."""
+        before, tabled = self._reading, self._tabled
         self._reading = self._base = None
         self._later.stop()
         self._undecoded.stop()
@@ -476,6 +489,9 @@ class TextView(QWidget):
         self._show_row()
         _say(self._summary, "")
         _say(self._shape, "")
+        held = self._gone(before, tabled)
+        del before, tabled
+        self._free(held)
 
     # Qt.
 
