@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tests import tiny
+from tests.tiny_films import _prepared
 from tests.tiny_tasks import _save
 from workbench.engine.values import Checkpoint
 
-KINDS = ("trocr", "donut", "blip", "blip-2", "instructblip", "git", "pix2struct", "florence2", "kosmos-2")
+KINDS = ("trocr", "donut", "nougat", "blip", "blip-2", "instructblip", "git", "pix2struct", "florence2", "kosmos-2")
 """What `build` makes; Pillow is enough for all of them."""
 
 T5 = ("blip-2-t5", "instructblip-t5")
@@ -27,8 +28,9 @@ def build(folder: Path, kind: str) -> Checkpoint:
 
     Args:
         folder: Made when missing.
-        kind: One of `T5`, or of `KINDS`: TrOCR, Donut and Pix2Struct, which read; BLIP, BLIP-2, InstructBLIP and GIT,
-            which describe; Florence-2 and Kosmos-2, which say where things are.
+        kind: One of `T5`, or of `KINDS`: TrOCR, Donut, Nougat and Pix2Struct, which read; BLIP, BLIP-2, InstructBLIP
+            and GIT, which describe; Florence-2 and Kosmos-2, which say where things are. Also ``kosmos-2.5``, whose
+            processor makes 4,096 pieces of every picture, and ``pp_formulanet``, whose processor wants torchvision.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _BUILDERS[kind](folder)
@@ -67,6 +69,58 @@ def _donut(folder: Path) -> None:
     config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 1, 0, 2
     _save(t.VisionEncoderDecoderModel, config, folder, 5.0)
     t.DonutProcessor(DonutImageProcessorPil(size=_SIDE), tokenizer).save_pretrained(folder)
+
+
+def _nougat(folder: Path) -> None:
+    import transformers as t
+    from transformers.models.nougat.image_processing_pil_nougat import NougatImageProcessorPil
+
+    tokenizer = _nougat_tokenizer()
+    sees = t.DonutSwinConfig(image_size=32, patch_size=4, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4)
+    decoder = t.MBartConfig(
+        vocab_size=len(tokenizer), d_model=16, decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=16,
+        max_position_embeddings=64, is_decoder=True, add_cross_attention=True, **_NOUGAT_IDS,
+    )  # fmt: skip
+    config = t.VisionEncoderDecoderConfig.from_encoder_decoder_configs(sees, decoder)
+    config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 0, 1, 2
+    _save(t.VisionEncoderDecoderModel, config, folder, 5.0)
+    t.NougatProcessor(NougatImageProcessorPil(size=_SIDE), tokenizer).save_pretrained(folder)
+
+
+_NOUGAT_IDS = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
+
+
+def _nougat_tokenizer() -> Any:
+    from tokenizers import pre_tokenizers
+    from transformers import NougatTokenizer
+
+    letters = ["<s>", "<pad>", "</s>", "<unk>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    return NougatTokenizer(vocab={letter: index for index, letter in enumerate(letters)})
+
+
+def _formulas(folder: Path) -> None:
+    import transformers as t
+
+    tokenizer = _nougat_tokenizer()
+    looks = {
+        "hidden_size": 16, "output_channels": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 64,
+        "window_size": 2, "global_attn_indexes": [0], "mlp_dim": 16, "post_conv_in_channels": 8,
+        "post_conv_mid_channels": 8, "post_conv_out_channels": 8, "decoder_hidden_size": 16, "initializer_range": 0.2,
+    }  # fmt: skip
+    writes = {
+        "vocab_size": len(tokenizer), "max_position_embeddings": 64, "encoder_layers": 1, "decoder_layers": 1,
+        "encoder_attention_heads": 2, "decoder_attention_heads": 2, "decoder_ffn_dim": 16, "d_model": 16, **_NOUGAT_IDS,
+        "decoder_start_token_id": 2,
+    }  # fmt: skip
+    _save(
+        t.PPFormulaNetForConditionalGeneration,
+        t.PPFormulaNetConfig(text_config=writes, vision_config=looks),
+        folder,
+        4.0,
+    )
+    tokenizer.save_pretrained(folder)
+    settings = {"processor_class": "PPFormulaNetProcessor", "size": {"height": 64, "width": 64}}
+    _prepared(folder, "PPFormulaNetImageProcessor", **settings)
 
 
 def _blip(folder: Path) -> None:
@@ -230,9 +284,35 @@ def _kosmos2(folder: Path) -> None:
     processor.save_pretrained(folder)
 
 
+def _kosmos25(folder: Path) -> None:
+    import transformers as t
+    from transformers.models.kosmos2_5.image_processing_pil_kosmos2_5 import Kosmos2_5ImageProcessorPil
+
+    marks = {"boi_token": "<image>", "eoi_token": "</image>", "image_token": "<s>"}
+    tokenizer = tiny.byte_level_tokenizer(*marks.values(), "<ocr>", "<md>")
+    for name, mark in marks.items():
+        setattr(tokenizer, name, mark)
+    reads = {
+        **_IDS, "vocab_size": len(tokenizer), "embed_dim": 16, "layers": 1, "ffn_dim": 16, "attention_heads": 2,
+        "max_position_embeddings": 256,
+    }  # fmt: skip
+    looks = {
+        "hidden_size": 16, "intermediate_size": 16, "head_dim": 8, "num_hidden_layers": 1, "num_attention_heads": 1,
+        "patch_embed_hidden_size": 768,
+    }  # fmt: skip
+    config = t.Kosmos2_5Config(text_config=reads, vision_config=looks, latent_query_num=8)
+    _save(t.Kosmos2_5ForConditionalGeneration, config, folder, 5.0)
+    t.Kosmos2_5Processor(Kosmos2_5ImageProcessorPil(), tokenizer, num_image_tokens=8).save_pretrained(folder)
+    file = folder / "tokenizer_config.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps(settings | {"extra_special_tokens": marks}))
+
+
 _BUILDERS = {
     "trocr": _trocr,
     "donut": _donut,
+    "nougat": _nougat,
+    "pp_formulanet": _formulas,
     "blip": _blip,
     "blip-2": _blip2,
     "blip-2-t5": partial(_blip2, t5=True),
@@ -242,4 +322,5 @@ _BUILDERS = {
     "git": _git,
     "florence2": _florence2,
     "kosmos-2": _kosmos2,
+    "kosmos-2.5": _kosmos25,
 }

@@ -10,7 +10,9 @@ from tests import tiny
 from tests.tiny_tasks import THINGS, _save
 from workbench.engine.values import Checkpoint
 
-KINDS = ("sam2", "sam2-video", "sam3", "sam3-video", "vivit", "vjepa2", "zoedepth", "sapiens2")
+KINDS = (
+    "sam2", "sam2-video", "sam3", "sam3-video", "vivit", "vjepa2", "videoprism", "zoedepth", "sapiens2", "omdet",
+)  # fmt: skip
 """What `build` makes; of these ViViT alone runs without torchvision."""
 
 _NAMED: dict[str, Any] = {"id2label": dict(enumerate(THINGS)), "label2id": {n: i for i, n in enumerate(THINGS)}}
@@ -22,7 +24,7 @@ def build(folder: Path, kind: str) -> Checkpoint:
     Args:
         folder: Made when missing.
         kind: One of `KINDS`: SAM 2, alone and as published, the tracker of SAM 3, alone and as published, ViViT,
-            V-JEPA 2, ZoeDepth and Sapiens 2.
+            V-JEPA 2, VideoPrism, ZoeDepth, Sapiens 2 and OmDet-Turbo.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _BUILDERS[kind](folder)
@@ -227,6 +229,43 @@ def _vjepa2(folder: Path) -> None:
     (folder / "video_preprocessor_config.json").write_text(json.dumps(settings))
 
 
+def _videoprism(folder: Path) -> None:
+    import transformers as t
+
+    config = t.VideoPrismVisionConfig(
+        **_NAMED, image_size=32, num_frames=4, tubelet_size=[1, 16, 16], hidden_size=16, num_spatial_layers=1,
+        num_temporal_layers=1, num_attention_heads=2, intermediate_size=16, num_auxiliary_layers=1,
+    )  # fmt: skip
+    _save(t.VideoPrismForVideoClassification, config, folder)
+    settings = {"video_processor_type": "LlavaOnevisionVideoProcessor", "size": _side(32), "do_normalize": False}
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(settings))
+
+
+def _omdet(folder: Path) -> None:
+    import transformers as t
+
+    tokenizer = tiny.byte_level_tokenizer()
+    reads = {
+        "model_type": "clip_text_model", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "intermediate_size": 16, "vocab_size": len(tokenizer), "max_position_embeddings": 77, "projection_dim": 16,
+        "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+    }  # fmt: skip
+    sees = {
+        "model_type": "swin", "image_size": 64, "embed_dim": 8, "depths": [1, 1, 1, 1], "num_heads": [1, 1, 2, 2],
+        "window_size": 2, "out_features": ["stage2", "stage3", "stage4"],
+    }  # fmt: skip
+    config = t.OmDetTurboConfig(
+        text_config=reads, backbone_config=sees, apply_layernorm_after_vision_backbone=False, image_size=64,
+        text_projection_in_dim=16, text_projection_out_dim=16, task_encoder_hidden_dim=16, class_embed_dim=16,
+        num_queries=6, d_model=32, vision_features_channels=[32, 32, 32], encoder_in_channels=[16, 32, 64],
+        encoder_attention_heads=2, encoder_dim_feedforward=16, decoder_hidden_dim=32, decoder_num_heads=2,
+        decoder_num_layers=1, decoder_dim_feedforward=16,
+    )  # fmt: skip
+    _save(t.OmDetTurboForObjectDetection, config, folder, 1.0)
+    tokenizer.save_pretrained(folder)
+    _prepared(folder, "DetrImageProcessor", size=_side(64), processor_class="OmDetTurboProcessor")
+
+
 def _zoedepth(folder: Path) -> None:
     import transformers as t
 
@@ -263,6 +302,8 @@ _BUILDERS = {
     "sam3-video": _sam3_video,
     "vivit": _vivit,
     "vjepa2": _vjepa2,
+    "videoprism": _videoprism,
+    "omdet": _omdet,
     "zoedepth": _zoedepth,
     "sapiens2": _sapiens2,
 }

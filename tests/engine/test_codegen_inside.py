@@ -60,7 +60,7 @@ def test_the_lens_is_the_same(
     found = inside.look(what.model, what.given)
     part, lens = found.parts[-1], found.lens
     assert lens is not None
-    names = run(scripts.lens(what, part.name, part.path, 2))
+    names = run(scripts.lens(what, part, 2))
     shares = names["probabilities"]
     assert shares.shape[:2] == lens.entropies.shape
     np.testing.assert_allclose(shares.max(-1).values.numpy(), lens.top_probabilities[..., 0], rtol=1e-4)
@@ -77,11 +77,11 @@ def test_norms_and_attention_are_the_same(
 ) -> None:
     what = asked(loaded[name], written)
     for part in inside.look(what.model, what.given).parts:
-        names = run(scripts.norms(what, part.name))
+        names = run(scripts.norms(what, part))
         np.testing.assert_allclose(names["norms"].numpy(), part.norms, rtol=1e-5)
     for kind in inside.attend(what.model, what.given).kinds:
         for head, expected in ((1, kind.maps[0][1]), (None, kind.maps[0].mean(0))):
-            names = run(scripts.attention(what, kind.key, kind.places[0], head, 2))
+            names = run(scripts.attention(what, kind.picks[0], head, 2))
             np.testing.assert_allclose(names["weights"].numpy(), expected[2], rtol=1e-4, atol=1e-6)
     assert capsys.readouterr().out
 
@@ -93,7 +93,7 @@ def test_neighbours_and_map_are_the_same(
 ) -> None:
     what = asked(loaded[name], written)
     for part in inside.look(what.model, what.given).parts:
-        names = run(scripts.embeddings(what, part.name, row, 1, 6, "pca"))
+        names = run(scripts.embeddings(what, part, row, 1, 6, "pca"))
         vectors = inside.vectors(what.model, part, row)
         near = inside.neighbours(what.model, vectors[1], count=6)
         assert names["best"].indices.tolist() == [each.id for each in near]
@@ -110,11 +110,11 @@ def test_the_scripts_are_laid_out_as_ruff_does_and_trust_nothing(
     sources = []
     for name, written in (*CASES, ("llama", tuple(range(3, 90)))):
         what = asked(loaded[name], written)
-        part = "decoder" if name == "t5" else "model"
+        part = inside.look(what.model, what.given).parts[-1]
         sources += [
             scripts.norms(what, part),
-            scripts.lens(what, part, "model.layers", 1),
-            scripts.attention(what, "attentions", 0, None, 1),
+            scripts.lens(what, part, 1),
+            scripts.attention(what, "attentions[0][0]", None, 1),
             *(scripts.embeddings(what, part, 1, 1, 20, how) for how in ("pca", "t-sne")),
         ]
     for number, source in enumerate(sources):

@@ -26,13 +26,13 @@ from workbench.engine.values import Branch, Message, Sampling, Step, Strategy
 
 GREEDY = Sampling(do_sample=False, max_new_tokens=6)
 DRAWN = Sampling(do_sample=True, temperature=1.3, top_k=9, repetition_penalty=1.2, max_new_tokens=6, seed=5)
-READ = ("trocr", "donut", "pix2struct")
+READ = ("trocr", "donut", "nougat", "pix2struct")
 TOLD = {
     "florence2": "<OD>", "instructblip": "a picture of the fox", "kosmos-2": "<grounding>An image of",
     "donut": "<s_menu>", "blip": "a picture of the",
 }  # fmt: skip
 GIVEN = [(kind, TOLD.get(kind, "a house")) for kind in (*tiny_captions.KINDS, *tiny_captions.T5)]
-BARE = [(kind, "") for kind in ("trocr", "pix2struct", "blip", "blip-2", "blip-2-t5", "git")]
+BARE = [(kind, "") for kind in ("trocr", "nougat", "pix2struct", "blip", "blip-2", "blip-2-t5", "git")]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def plain(model: LoadedModel, kind: str, picture: Path, text: str, **more: Any) 
     """All ids that ``generate()`` gives for what the checkpoint's processor makes."""
     with Image.open(picture) as image:
         shown = image.convert("RGB")
-    if kind in ("trocr", "donut"):
+    if kind in ("trocr", "donut", "nougat", "pp_formulanet"):
         inputs = dict(model.processor.image_processor(shown, return_tensors="pt"))
         if text:
             told = model.tokenizer(text, add_special_tokens=False, return_tensors="pt")
@@ -216,3 +216,20 @@ def test_guesses_from_the_prompt_change_nothing(made, picture, kind) -> None:
     model, text = made(kind), TOLD.get(kind, "a house")
     guessed = run(model, picture, text, strategy=Strategy(prompt_lookup_num_tokens=2))
     assert guessed.ids == run(model, picture, text).ids
+
+
+def test_kosmos25_reads_a_page_as_generate_does(made, picture, capsys) -> None:
+    model, sampling = made("kosmos-2.5"), dataclasses.replace(GREEDY, max_new_tokens=3)
+    found = run(model, picture, "<ocr>", sampling)
+    ids = plain(model, "kosmos-2.5", picture, "<ocr>", max_new_tokens=3)
+    assert [*found.start.context_ids, *found.ids] == ids
+    assert script(model, picture, "<ocr>", sampling) == list(found.ids)
+
+
+@pytest.mark.parametrize("text", ["", "a"])
+def test_a_formula_is_written_as_generate_writes_it(made, picture, text, capsys) -> None:
+    pytest.importorskip("torchvision", reason="PP-FormulaNet's image processor needs torchvision")
+    model = made("pp_formulanet")
+    found = run(model, picture, text, own(model))
+    assert [*found.start.context_ids, *found.ids] == plain(model, "pp_formulanet", picture, text)
+    assert script(model, picture, text, own(model), steps=found.steps) == list(found.ids)

@@ -20,7 +20,7 @@ from workbench.engine.inside import Inside, attention, embeddings, given, lens
 from workbench.engine.inside.states import Watch
 from workbench.engine.models import LoadedModel
 from workbench.engine.task import Cancelled, Progress, Silent
-from workbench.engine.values import Checkpoint, Start
+from workbench.engine.values import Checkpoint, Start, TaskInput
 
 FOX = "The quick brown fox jumps over the lazy dog."
 #: Families whose head does more than multiply: they scale, cap, project or add.
@@ -149,6 +149,44 @@ def test_the_lens_is_final_norm_and_head_as_the_papers_write_it(
         np.testing.assert_allclose(
             found.lens.top_probabilities[row], logits.softmax(-1).topk(10).values.numpy(), rtol=1e-4, atol=1e-6
         )
+
+
+#: Layers that are shared, return lists or hold several streams a position; and what is behind the class of their names.
+ODD = {
+    "Albert": ("ForMaskedLM", {"embedding_size": 16}),
+    "OpenAIGPT": ("LMHeadModel", {}),
+    "DeepseekV4": ("ForCausalLM", {}),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_layers_of_other_makes_are_read_too(llama: LoadedModel, name: str) -> None:
+    behind, more = ODD[name]
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = getattr(transformers, f"{name}Config")(vocab_size=384, initializer_range=0.2, **(sizes | more))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = getattr(transformers, name + behind)(config).eval()
+    head = "AutoModelForMaskedLM" if name == "Albert" else "AutoModelForCausalLM"
+    model = replace(llama, model=net, head=head)
+    found = inside.look(model, inside.read(model, FOX))
+    encoded = model.tokenizer(FOX, return_tensors="pt")
+    with torch.inference_mode():
+        out = net(**encoded, output_hidden_states=True)
+    (part,) = found.parts
+    for ours, theirs in zip(part.states, out.hidden_states, strict=True):
+        # Several streams stand side by side.
+        np.testing.assert_array_equal(ours, theirs[0].flatten(1).numpy())
+    check_last_row(found, out.logits)
+    assert part.rows[:2] == ("embeddings", "layer 1")
+    names: dict[str, Any] = {}
+    exec(
+        "\n".join(["states = out.hidden_states", f"states = [{part.layout or 'state'} for state in states]"]),
+        {"out": out},
+        names,
+    )
+    assert names["states"][0].shape == (1, *part.states[0].shape)
+    assert as_it_was(model)
 
 
 def test_rows_are_named_by_what_gave_them(family: Callable[[str], LoadedModel], tiny_bert: Checkpoint) -> None:
@@ -296,7 +334,7 @@ def test_attention_maps_are_those_of_a_model_loaded_with_eager_attention(
 
 def test_a_layer_without_attention_is_not_counted_as_one(family: Callable[[str], LoadedModel]) -> None:
     (kind,) = inside.attend(family("lfm2"), inside.read(family("lfm2"), FOX)).kinds
-    assert (kind.layers, kind.places) == (("layer 2",), (0,))
+    assert (kind.layers, kind.picks) == (("layer 2",), ("attentions[0][0]",))
 
 
 def test_what_was_not_computed_is_absent_and_never_zero(family: Callable[[str], LoadedModel]) -> None:
@@ -395,9 +433,10 @@ def test_what_can_not_be_looked_into_says_why(llama: LoadedModel) -> None:
     with pytest.raises(NotSupported, match="tokenizer"):
         inside.read(mute, FOX)
     assert inside.refusal(llama) == ""
-    vit = transformers.ViTConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=8, patch_size=4)
-    seeing = replace(llama, model=transformers.ViTModel(vit))
-    assert "reads pixel values" in inside.refusal(seeing)
+    drawn = transformers.VitsConfig(vocab_size=30, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    assert "no tokenizer" in inside.refusal(replace(mute, model=transformers.VitsModel(drawn)))
+    with pytest.raises(NotSupported, match="no tokenizer"):
+        inside.take(mute, TaskInput(FOX))
 
 
 def test_a_tokenizer_of_another_vocabulary_is_refused(llama: LoadedModel) -> None:

@@ -22,6 +22,9 @@ from workbench.engine.values import Checkpoint, Facts
 CONFIG_LIMIT = 8 * 2**20
 _HEADER_LIMIT = 100 * 2**20
 
+BACKBONE = "AutoBackbone"
+"""The Auto class that the library reads no folder with; the class that it would choose reads one (see `class_for`)."""
+
 #: Auto classes in the order they are offered, with the table of transformers that says which model types have them.
 HEADS: tuple[tuple[str, str], ...] = (
     ("AutoModelForCausalLM", "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"),
@@ -70,6 +73,7 @@ HEADS: tuple[tuple[str, str], ...] = (
     ("AutoModelForDecision", "MODEL_FOR_DECISION_MAPPING_NAMES"),
     ("AutoModelForMultimodalLM", "MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES"),
     ("AutoModelForTimeSeriesPrediction", "MODEL_FOR_TIME_SERIES_PREDICTION_MAPPING_NAMES"),
+    (BACKBONE, "MODEL_FOR_BACKBONE_MAPPING_NAMES"),
     ("AutoModel", "MODEL_MAPPING_NAMES"),
     ("AutoModelForTextEncoding", "MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES"),
     ("AutoModelForPreTraining", "MODEL_FOR_PRETRAINING_MAPPING_NAMES"),
@@ -82,6 +86,25 @@ _OTHER_NAMES = ("AutoModelForTextEncoding", "AutoModelForPreTraining")
 
 _PICTURES = "MODEL_FOR_IMAGE_MAPPING_NAMES"
 
+#: Architectures that are shown films.
+FILMS = ("pe_video", "timesformer", "tvp", "videomae", "videomt", "videoprism", "videoprism_vision_model", "vivit",
+         "vjepa2", "xclip")  # fmt: skip
+
+#: Auto classes whose models read a text alone, all but those architectures that want a picture beside it.
+_READERS = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForMaskedLM", "AutoModelForTextEncoding",
+            "AutoModelForSequenceClassification", "AutoModelForTokenClassification", "AutoModelForQuestionAnswering",
+            "AutoModelForMultipleChoice", "AutoModelForNextSentencePrediction")  # fmt: skip
+#: Parts of larger architectures that see a picture as it is; others are told how it was cut besides.
+_TOWERS = ("gemma3n_vision", "granite_docling_vision", "idefics3_vision", "internvl_vision", "qianfan_ocr_vision",
+           "smolvlm_vision")  # fmt: skip
+_BESIDE = ("bridgetower", "lxmert", "vilt")
+_READS = ("dpr", "embedding_gemma2")
+
+#: Architectures whose decoder alone stands in two tables, where the library fails to build it from the whole config.
+_HALVED = ("musicgen", "musicgen_melody")
+#: Architectures that generate without a cache alone, whatever their config says.
+CACHELESS = ("blt",)
+
 #: Only for model types transformers has no table entry for; the longest suffix that fits wins.
 _SUFFIXES = {
     "ForCausalLM": "AutoModelForCausalLM",
@@ -92,6 +115,7 @@ _SUFFIXES = {
     "ForQuestionAnswering": "AutoModelForQuestionAnswering",
     "ForMultipleChoice": "AutoModelForMultipleChoice",
     "ForImageClassification": "AutoModelForImageClassification",
+    "ForCausalImageModeling": "AutoModel",
     "Model": "AutoModel",
 }
 
@@ -107,6 +131,8 @@ _TOKENIZER_FILES = (
     "vocab.json",
     "tekken.json",
 )
+#: What the tokenizers begin with that read the words of a page with their boxes.
+_BOXED = ("LayoutLMv2", "LayoutLMv3", "LayoutXLM", "Udop")
 #: Tokenizers of bytes and characters, which have no vocabulary to be saved.
 _WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "DiaTokenizer", "PerceiverTokenizer")
 _PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
@@ -327,15 +353,45 @@ def header(file: Path) -> dict[str, Any]:
 
 def sees(model_type: str) -> bool:
     """Whether the installed transformers lists an architecture among those that turn pictures into vectors."""
-    return model_type in _tables()[_PICTURES] or "vision" in model_type
+    named = "vision_model" in model_type or model_type in _TOWERS
+    return (model_type in _tables()[_PICTURES] or named) and model_type not in FILMS
+
+
+def reads(model_type: str) -> bool:
+    """Whether an architecture makes vectors of a text alone."""
+    tables, named = _tables(), dict(HEADS)
+    listed = any(model_type in tables[named[head]] for head in _READERS) and model_type not in _BESIDE
+    return listed or model_type.endswith("_text") or model_type in _READS
+
+
+def fewest(config: Any) -> int:
+    """The fewest ids that an architecture reads: the library's code fails on fewer.
+
+    Args:
+        config: The ``model.config``.
+
+    References:
+        transformers, CanineModel (convolution over ``downsampling_rate`` characters), FunnelEncoder (halves the
+        sequence in each block after the first)
+    """
+    if config.model_type == "canine":
+        return int(config.downsampling_rate)
+    if config.model_type == "funnel" and config.attention_type == "relative_shift" and len(config.block_sizes) > 1:
+        return int(2 ** (len(config.block_sizes) - (1 if config.separate_cls else 2))) + 1
+    return 1
 
 
 def renamed(model_type: str, head: str) -> dict[str, str]:
     """Names of weights that a head has to be told when it is loaded, as ``key_mapping`` takes them.
 
-    The library means to find the tracker of a published SAM 3 itself, and leaves its weights drawn at random.
+    The library means to find the tracker of a published SAM 3 and the writer of an Emu3 itself, and leaves their
+    weights drawn at random.
     """
-    return {r"^tracker_model\.": ""} if (model_type, head) == ("sam3_video", "AutoModelForMaskGeneration") else {}
+    parts = {
+        ("sam3_video", "AutoModelForMaskGeneration"): "tracker_model",
+        ("emu3", "AutoModelForCausalLM"): "text_model",
+    }
+    return {rf"^{parts[model_type, head]}\.": ""} if (model_type, head) in parts else {}
 
 
 def has_tokenizer(path: Path) -> bool:
@@ -345,16 +401,27 @@ def has_tokenizer(path: Path) -> bool:
     )
 
 
+def boxed(path: Path) -> bool:
+    """Whether a folder's tokenizer wants words with boxes, and no running text."""
+    return str(_tokenizer_config(path).get("tokenizer_class", "")).startswith(_BOXED)
+
+
 def known_model_type(model_type: str) -> bool:
     """Whether the installed transformers has this architecture itself."""
     return model_type in _tables()["CONFIG_MAPPING_NAMES"]
 
 
+def class_for(head: str, model_type: str) -> str:
+    """The class that reads a checkpoint's folder: the Auto class, or of backbones the one that it stands for."""
+    named = _tables()[dict(HEADS)[BACKBONE]].get(model_type, ())
+    return named[0] if head == BACKBONE and named else head
+
+
 @functools.cache
-def _tables() -> dict[str, dict[str, str]]:
+def _tables() -> dict[str, dict[str, tuple[str, ...]]]:
     # Importing transformers.models.auto costs seconds and torch; its tables are literals, so they are read as text.
     wanted = {table for _, table in HEADS} | {"CONFIG_MAPPING_NAMES", _PICTURES}
-    found: dict[str, dict[str, str]] = {name: {} for name in wanted}
+    found: dict[str, dict[str, tuple[str, ...]]] = {name: {} for name in wanted}
     spec = importlib.util.find_spec("transformers")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for module in ("auto_mappings.py", "configuration_auto.py", "modeling_auto.py"):
@@ -366,13 +433,17 @@ def _tables() -> dict[str, dict[str, str]]:
                 if block[1] in wanted:
                     for other in re.findall(r"\*list\((\w+)\.items\(\)\)", block[2]):
                         found[block[1]].update(found.get(other, {}))
-                    found[block[1]].update(re.findall(r'\(?"([\w.-]+)"\s*[,:]\s*\(?\s*"(\w+)"', block[2]))
+                    for entry in re.finditer(r'"([\w.-]+)"\s*[,:]\s*("\w+"|\([^()]*\))', block[2]):
+                        # Some architectures have several classes, told apart by what the config names.
+                        found[block[1]][entry[1]] = tuple(re.findall(r'"(\w+)"', entry[2]))
     return found
 
 
 def _heads(model_type: str, trained: str | None) -> tuple[str, ...]:
     tables = _tables()
     fit = [head for head, table in HEADS if model_type in tables[table] and head != "AutoModel"]
+    if model_type in _HALVED:
+        return tuple(head for head in fit if head != "AutoModelForCausalLM")
     for head in _OTHER_NAMES:
         # Two names for one class help nobody to choose.
         others = {tables[table].get(model_type) for each, table in HEADS if each not in _OTHER_NAMES}
@@ -392,7 +463,7 @@ def _trained_head(architectures: tuple[str, ...], model_type: str) -> str | None
     tables = _tables()
     # Some classes stand in two tables; with pictures, or with the boxes of words, they do all they can.
     for head, table in sorted(HEADS, key=lambda entry: entry[0] not in _FIRST):
-        if tables[table].get(model_type) == architectures[0]:
+        if architectures[0] in tables[table].get(model_type, ()):
             if head == "AutoModel" and model_type in tables["MODEL_FOR_MASK_GENERATION_MAPPING_NAMES"]:
                 # SAM 2 and 3 are published with what follows things through a film; the task loads what finds them.
                 return "AutoModelForMaskGeneration"

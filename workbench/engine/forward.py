@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.generate.captions import beside
@@ -76,11 +77,26 @@ def next_token(model: LoadedModel, start: Start | Encoding, *, at: int = -1, tas
         # bits.
         if bool(given["attention_mask"].all()):
             del given["attention_mask"]
+        if not start.images:
+            given = _as_generate(model, given)
     # Without it the logits of all positions are computed: gigabytes for a long text and a large vocabulary.
     kept = {"logits_to_keep": 1} if model.model._supports_logits_to_keep() else {}
     with torch.inference_mode():
-        row = model.model(**given, **kept, use_cache=False).logits[0, -1]
+        row = model.model(**(given | kept | {"use_cache": False})).logits[0, -1]
     return keep(row, model.dtype)
+
+
+def _as_generate(model: LoadedModel, given: dict[str, Any]) -> dict[str, Any]:
+    """What ``generate()`` hands a decoder: XLM and XLNet are given a place to predict, and RoBERTa other positions.
+
+    References:
+        transformers, GenerationMixin.prepare_inputs_for_generation
+    """
+    net = model.model
+    ids = given.pop("input_ids")
+    if "position_ids" in inspect.signature(net.forward).parameters:
+        given["position_ids"] = net._prepare_position_ids_for_generation(ids, given)
+    return dict(net.prepare_inputs_for_generation(ids, is_first_iteration=True, **given))
 
 
 def embed(

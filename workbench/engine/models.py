@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,14 +11,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine import neighbours, trust
+from workbench.engine import neighbours, pyramid, trust
 from workbench.engine.adapters import adapter_in, base_of, merged
-from workbench.engine.errors import CheckpointError, NotSupported, OutOfMemory, UnsafeRefused, explain, first_line
-from workbench.engine.facts import describe, header, known_model_type, renamed, shards, weight_files
+from workbench.engine.errors import (
+    CheckpointError,
+    InputError,
+    NotSupported,
+    OutOfMemory,
+    UnsafeRefused,
+    explain,
+    first_line,
+)
+from workbench.engine.facts import (
+    CACHELESS,
+    class_for,
+    describe,
+    fewest,
+    header,
+    known_model_type,
+    renamed,
+    shards,
+    weight_files,
+)
 from workbench.engine.fits import WIDTH
 from workbench.engine.machine import devices, free, memory
+from workbench.engine.processors import NO_TOKENIZER, processor_of, tokenizer_of
 from workbench.engine.processors import missing as wanting
-from workbench.engine.processors import processor_of, tokenizer_of
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.trust import Trusted
 from workbench.engine.values import Checkpoint, Facts
@@ -97,6 +116,16 @@ class LoadedModel:
         # InstructBLIP does not tell it of what writes inside.
         inside = getattr(config, "text_config", None)
         return any(bool(getattr(each, "is_encoder_decoder", False)) for each in (config, inside))
+
+    @property
+    def known_ids(self) -> int | None:
+        """Ids it has vectors for, those that Idefics 1 keeps apart included; None where it does not tell."""
+        try:
+            vectors = self.model.get_input_embeddings()
+        except NotImplementedError:
+            return None
+        own = getattr(vectors, "num_embeddings", None)
+        return None if own is None else int(own) + int(getattr(vectors, "num_additional_embeddings", 0))
 
     @property
     def takes_images(self) -> bool:
@@ -212,7 +241,8 @@ def load(
         task.report(Progress(0, None, "steps", "reading the tokenizer"))
         private = replace(checkpoint, path=trusted.path)
         tokenizer, notes = tokenizer_of(private, own_code=trusted.code)
-        processor, about_processor = processor_of(private, facts, head, model.config)
+        notes = notes if _reads_ids(model) else tuple(note for note in notes if note != NO_TOKENIZER)
+        processor, about_processor = processor_of(private, facts, head)
     if trusted.path != checkpoint.path:
         # Nobody is to look for it in the private copy, which ends with the program.
         model.config._name_or_path = model.name_or_path = str(checkpoint.path)
@@ -221,7 +251,8 @@ def load(
     missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])} - stored
     if adapter is not None:
         notes = (*notes, f"Its adapter ({adapter.kind}) is merged into {base.name} in memory.")
-    notes = (*notes, *about_processor, *_about_language(model), *_about_missing(model, missing))
+    notes = (*notes, *about_processor, *_about_language(model), *_about_cache(model), *_about_chance(model))
+    notes = (*notes, *_about_missing(model, missing))
     weights: dict[str, int] = {}
     for weight in model.parameters():
         weights[str(weight.dtype)] = weights.get(str(weight.dtype), 0) + weight.numel()
@@ -251,6 +282,22 @@ def load(
     return loaded
 
 
+def check_count(model: LoadedModel, count: int) -> None:
+    """Refuse fewer ids than an architecture can read.
+
+    Raises:
+        InputError: There are fewer.
+    """
+    least = fewest(model.model.config)
+    if count < least:
+        raise InputError(
+            f"This text is too short for {model.checkpoint.name}.",
+            why=f"It makes {count} {'token' if count == 1 else 'tokens'}, special ones included; the model joins "
+            f"neighbouring tokens to fewer on its way, and needs at least {least}.",
+            remedy="Write a longer text.",
+        )
+
+
 def _about_language(model: PreTrainedModel) -> tuple[str, ...]:
     """Tell XMOD which language it reads: its checkpoints leave that open, and the library refuses to run them then."""
     config: Any = model.config
@@ -259,6 +306,31 @@ def _about_language(model: PreTrainedModel) -> tuple[str, ...]:
     language = config.languages[0]
     model.set_default_language(language)
     return (f"It reads texts as {language}, the first of its {len(config.languages)} languages.",)
+
+
+def _reads_ids(model: PreTrainedModel) -> bool:
+    """Whether a model reads or writes text: one that sees or hears alone lacks nothing without a tokenizer."""
+    named = inspect.signature(model.forward).parameters
+    return any(name.endswith("input_ids") for name in named) or type(model).__name__.endswith("CTC")
+
+
+def _about_cache(model: PreTrainedModel) -> tuple[str, ...]:
+    """Let BLT read everything again for each token: the library can't make its cache, and would look at one patch."""
+    if model.config.model_type not in CACHELESS:
+        return ()
+    model.config.use_cache = False
+    if model.can_generate():
+        model.generation_config.use_cache = False
+    return ("It reads the whole text again for each new token: the library's cache does not work for it.",)
+
+
+def _about_chance(model: PreTrainedModel) -> tuple[str, ...]:
+    config: Any = model.config
+    if config.model_type != "reformer" or "lsh" not in config.attn_layers or config.hash_seed is not None:
+        return ()
+    return (
+        "It draws the directions by which it sorts its tokens anew at each pass: the same text gives other numbers.",
+    )
 
 
 def _tied(model: PreTrainedModel) -> tuple[str, ...]:
@@ -406,15 +478,16 @@ def _from_pretrained(
             why=f"The architecture {config.model_type} has no head of the kind {head}.",
             remedy="Choose another head for it.",
         )
-    if neighbours.wanted(config.to_dict()):
-        neighbours.stand_in()
+    for part in (neighbours, pyramid):
+        if part.wanted(config.to_dict()):
+            part.stand_in()
     for attempt in (attention,) if attention else ("sdpa", "eager"):
         # A config.json can name an attention kernel to be fetched from the Hub; only setting it here beats that.
         config._attn_implementation = attempt
         # The library's decision models and Qwen2.5 Omni fail where they are asked what was missing.
         told = head != "AutoModelForDecision" and config.model_type != "qwen2_5_omni"
         try:
-            found = auto.from_pretrained(
+            found = getattr(transformers, class_for(head, config.model_type)).from_pretrained(
                 path,
                 config=config,
                 dtype=dtype,

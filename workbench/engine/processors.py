@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported, first_line
@@ -11,9 +13,20 @@ from workbench.engine.facts import has_tokenizer
 from workbench.engine.values import Checkpoint, Facts
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedTokenizerBase, ProcessorMixin
+    from transformers import PreTrainedTokenizerBase, ProcessorMixin
+
+READERS = {
+    "tokenizer": "AutoTokenizer",
+    "image_processor": "AutoImageProcessor",
+    "feature_extractor": "AutoFeatureExtractor",
+}
+"""What reads a part of a processor, by the part."""
+
+COUNTED = "cosmos3_edge"
+"""The architecture that wants to be told which tokens are of a picture, whose processor tells it only when asked."""
 
 _EXTRAS = {
+    "num2words": "vision",
     "torchvision": "vision",
     "timm": "vision",
     "opencv": "vision",
@@ -27,12 +40,11 @@ _EXTRAS = {
 }
 """Packages that the library has some architectures for alone, with the extra of this program that brings them."""
 
-#: Those that no extra can bring, with why.
-_NOWHERE = {
-    "detectron2": "the package index does not have it: it is compiled from its source, for one torch",
-}
 #: Those whose name on the package index is another than the library's.
 _ON_THE_INDEX = {"levenshtein": "python-Levenshtein", "bs4": "beautifulsoup4", "g2p_en": "g2p-en"}
+
+NO_TOKENIZER = "The folder has no tokenizer: text can't be turned into ids for it."
+"""What is said of a checkpoint without one, where the model reads text."""
 
 
 def missing(what: str, error: BaseException) -> NotSupported:
@@ -49,12 +61,6 @@ def missing(what: str, error: BaseException) -> NotSupported:
             what,
             why=f"torchvision is installed, but does not work with the torch beside it: {said}.",
             remedy="Install the torchvision that was built for this torch, from where it came, or remove torchvision.",
-        )
-    if package in _NOWHERE:
-        return NotSupported(
-            what,
-            why=f"The library does it with {package} alone, which is not installed, and {_NOWHERE[package]}.",
-            remedy="Load another checkpoint for this task.",
         )
     if not package:
         return NotSupported(
@@ -75,8 +81,9 @@ def missing(what: str, error: BaseException) -> NotSupported:
 
 def wants_torchvision(error: BaseException) -> bool:
     """Whether the library failed for want of torchvision."""
-    # Some processors name a function of it that was never imported.
-    return "torchvision" in str(error).lower() or (isinstance(error, NameError) and "tvF" in str(error))
+    # Some processors name a function of it that was never imported, and of some nothing else is there to be loaded.
+    unread = "Could not load any image processor class" in str(error) and not importlib.util.find_spec("torchvision")
+    return "torchvision" in str(error).lower() or unread or (isinstance(error, NameError) and "tvF" in str(error))
 
 
 def _package(error: BaseException) -> str:
@@ -84,8 +91,8 @@ def _package(error: BaseException) -> str:
     if wants_torchvision(error):
         return "torchvision"
     # Its names come after one another where several are missing; one of an extra brings the others.
-    named = re.search(r"requires? (?:the |`)([\w-]+)(?: library|`)", str(error))
-    return named[1].lower() if named else ""
+    named = re.search(r"requires? (?:the |`)([\w-]+)(?: library|`)|Package `([\w-]+)` is required", str(error))
+    return (named[1] or named[2]).lower() if named else ""
 
 
 def tokenizer_of(
@@ -100,7 +107,7 @@ def tokenizer_of(
     from transformers import AutoTokenizer
 
     if not has_tokenizer(checkpoint.path):
-        return None, ("The folder has no tokenizer: text can't be turned into ids for it.",)
+        return None, (NO_TOKENIZER,)
     try:
         return AutoTokenizer.from_pretrained(checkpoint.path, trust_remote_code=own_code, local_files_only=True), ()
     except Exception as error:
@@ -111,16 +118,13 @@ def tokenizer_of(
         return None, (f"{what}: {first_line(error)}",)
 
 
-def processor_of(
-    checkpoint: Checkpoint, facts: Facts, head: str, config: PreTrainedConfig
-) -> tuple[ProcessorMixin | None, tuple[str, ...]]:
+def processor_of(checkpoint: Checkpoint, facts: Facts, head: str) -> tuple[ProcessorMixin | None, tuple[str, ...]]:
     """What makes inputs of pictures and text, or None, and what a person should know about it.
 
     Args:
         checkpoint: Whose folder is read.
         facts: What it says.
         head: Auto class of the model.
-        config: Of the model.
     """
     from transformers import AutoProcessor
 
@@ -128,22 +132,59 @@ def processor_of(
         return None, ()
     try:
         try:
-            processor = AutoProcessor.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True)
+            # The words of a page are given; nothing is to be read off its picture.
+            more = {"apply_ocr": False} if facts.model_type == "udop" else {}
+            processor = AutoProcessor.from_pretrained(
+                checkpoint.path, trust_remote_code=False, local_files_only=True, **more
+            )
         except ImportError as error:
-            if "VideoProcessor" not in str(error):
-                raise
-            processor = without_films(checkpoint, config)
+            processor = without_films(checkpoint, facts.model_type, error)
     except Exception as error:
+        if isinstance(error, ImportError) or wants_torchvision(error):
+            return None, (str(missing("Its processor could not be read, so it takes no pictures here.", error)),)
         said = first_line(error).split(". ")[0].rstrip(".")
-        if "torchvision" in str(error).lower():
-            said = "the library has it for torchvision alone (transformers-workbench[vision])"
         return None, (f"Its processor could not be read, so it takes no pictures here: {said[:200]}.",)
-    whole = hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")
+    sees = hasattr(processor, "image_processor") or hasattr(processor, "qformer_tokenizer")
+    whole = sees and hasattr(processor, "tokenizer")
     if not whole and facts.model_type == "vision-encoder-decoder":
         return _paired(checkpoint)
     if not whole:
         return None, ("The folder has no processor for pictures with text, so it takes no pictures here.",)
-    return processor, ()
+    return adapted(processor, facts.model_type), ()
+
+
+def adapted(processor: Any, model_type: str) -> Any:
+    """A processor made to do what its model needs, where the library's own way there is broken.
+
+    Args:
+        processor: Of any architecture; most are left as they are.
+        model_type: Of the config.
+    """
+    if model_type == "fuyu" and hasattr(processor, "image_processor"):
+        _cut_tensors(processor.image_processor)
+    if model_type == COUNTED:
+        processor.return_mm_token_type_ids = True
+    return processor
+
+
+def _cut_tensors(pixels: Any) -> None:
+    """Let Fuyu's image processor of Pillow cut patches: it is written for arrays, and its processor hands it tensors.
+
+    Args:
+        pixels: The image processor; the one of torchvision is left as it is.
+    """
+    import torch
+
+    if not type(pixels).__name__.endswith("Pil"):
+        return
+    kind: Any = type(pixels)
+
+    class Cuts(kind):
+        def patchify_image(self, image: Any, patch_size: Any = None) -> Any:
+            return torch.from_numpy(super().patchify_image(image.numpy(), patch_size))
+
+    Cuts.__name__ = kind.__name__
+    pixels.__class__ = Cuts
 
 
 def _paired(checkpoint: Checkpoint) -> tuple[ProcessorMixin | None, tuple[str, ...]]:
@@ -158,24 +199,72 @@ def _paired(checkpoint: Checkpoint) -> tuple[ProcessorMixin | None, tuple[str, .
         return None, (f"Its image processor could not be read, so it takes no pictures here: {first_line(error)}",)
 
 
-def without_films(checkpoint: Checkpoint, config: PreTrainedConfig) -> ProcessorMixin:
+def class_of(path: Path, model_type: str) -> Any:
+    """The class of a checkpoint's processor: the one its files name, else its architecture's; None without one.
+
+    Args:
+        path: The folder.
+        model_type: Of its config.
+    """
+    import transformers
+    from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+
+    files = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
+    said: dict[str, Any] = {}
+    for file in (*files, "tokenizer_config.json"):
+        try:
+            read = json.loads((path / file).read_bytes())
+        except (OSError, ValueError):
+            continue
+        said = read if isinstance(read, dict) else {}
+        if isinstance(said.get("processor_class"), str):
+            break
+    name = said.get("processor_class") or PROCESSOR_MAPPING_NAMES.get(model_type)
+    found = getattr(transformers, name, None) if isinstance(name, str) else None
+    return found if isinstance(found, type) and issubclass(found, transformers.ProcessorMixin) else None
+
+
+def stills(path: Path, model_type: str) -> Any:
+    """The class of a processor whose part for films can't be had here, for want of torchvision; None of any other.
+
+    Args:
+        path: The folder of the checkpoint.
+        model_type: Of its config.
+    """
+    if importlib.util.find_spec("torchvision") is not None:
+        return None
+    kind = class_of(path, model_type)
+    parts = set(kind.get_attributes()) if kind is not None else set()
+    return kind if "video_processor" in parts and parts <= {*READERS, "video_processor"} else None
+
+
+def without_films(checkpoint: Checkpoint, model_type: str, error: ImportError) -> ProcessorMixin:
     """A processor without its part for films, which needs torchvision; the others need Pillow and numpy alone.
 
     Args:
         checkpoint: Whose folder is read.
-        config: Of the model.
-    """
-    from transformers import PROCESSOR_MAPPING, AutoFeatureExtractor, AutoImageProcessor, AutoTokenizer
+        model_type: Of its config.
+        error: What the library said of the whole one.
 
-    kind: Any = PROCESSOR_MAPPING[type(config)]
-    path = checkpoint.path
-    readers: dict[str, Any] = {
-        "tokenizer": AutoTokenizer, "image_processor": AutoImageProcessor, "feature_extractor": AutoFeatureExtractor,
-    }  # fmt: skip
+    Raises:
+        ImportError: What it said, where that part is not what was missing, or the others can't do without it.
+    """
+    if "VideoProcessor" not in str(error) or stills(checkpoint.path, model_type) is None:
+        raise error
+    try:
+        return _without_films(checkpoint.path, model_type)
+    except Exception as second:
+        raise error from second
+
+
+def _without_films(path: Path, model_type: str) -> ProcessorMixin:
+    import transformers
+
+    kind: Any = class_of(path, model_type)
     parts: dict[str, Any] = {
-        name: readers[name].from_pretrained(path, trust_remote_code=False, local_files_only=True)
+        name: getattr(transformers, READERS[name]).from_pretrained(path, trust_remote_code=False, local_files_only=True)
         for name in kind.get_attributes()
-        if name in readers
+        if name in READERS
     } | {"video_processor": None}
 
     class Stills(kind):

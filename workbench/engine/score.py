@@ -415,8 +415,8 @@ def _check_ids(model: LoadedModel, ids: tuple[int, ...]) -> None:
             why=f"It is {'one token' if ids else 'no token'}, and a token is scored after the one in front of it.",
             remedy="Write a longer text.",
         )
-    rows = model.model.get_input_embeddings().num_embeddings
-    if max(ids) >= rows:
+    rows = model.known_ids
+    if rows is not None and max(ids) >= rows:
         raise NotSupported(
             f"{model.checkpoint.name} can't read this text.",
             why=f"Its tokenizer gives the id {max(ids):,}, and the model knows {rows:,} ids.",

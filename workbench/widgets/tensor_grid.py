@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, Qt
@@ -110,7 +111,7 @@ class TensorGrid(QWidget):
         """The grid."""
         return self._table
 
-    def set_tensor(self, title: str, dtype: str, values: np.ndarray | None) -> None:
+    def set_tensor(self, title: str, dtype: str, values: np.ndarray | None, axes: Sequence[str] = ()) -> None:
         """Show a tensor.
 
         Args:
@@ -118,6 +119,7 @@ class TensorGrid(QWidget):
             dtype: As torch spells it.
             values: Of any number of dimensions; the last two are the rows and columns of the grid, the others are
                 chosen by index where there is a choice. None shows nothing.
+            axes: What each dimension is, where that is known.
         """
         self._values = values
         for _, box in self._indices:
@@ -131,7 +133,7 @@ class TensorGrid(QWidget):
         if values is not None and values.size:
             for dimension, size in enumerate(values.shape[:-2]):
                 if size > 1:
-                    self._add_index(dimension, size)
+                    self._add_index(dimension, size, axes[dimension] if axes else f"dim {dimension}")
         self._show()
 
     def copy_selection(self) -> None:
@@ -148,7 +150,7 @@ class TensorGrid(QWidget):
         if event.type() in theme.CHANGES and hasattr(self, "_indices"):
             self._measure()
 
-    def _add_index(self, dimension: int, size: int) -> None:
+    def _add_index(self, dimension: int, size: int, axis: str) -> None:
         box = named(
             QuietSpinBox(),
             f"{self._name}_index_{dimension}",
@@ -156,7 +158,7 @@ class TensorGrid(QWidget):
             f"Place in dimension {dimension}, from 0 to {size - 1}",
         )
         box.setRange(0, size - 1)
-        box.setPrefix(f"dim {dimension}: ")
+        box.setPrefix(f"{axis}: ")
         box.valueChanged.connect(self._show)
         self._slices.addWidget(box)
         self._indices.append((dimension, box))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,63 @@ def test_a_picture_alone_is_enough(made, picture, kind, capsys) -> None:
     assert capsys.readouterr().out
 
 
+@pytest.mark.parametrize("kind", ["nougat", "kosmos-2.5"])
+def test_a_reader_of_pages_writes_what_its_documentation_has(made, picture, kind, capsys) -> None:
+    model = made(kind)
+    given = TaskInput(captioning.PROMPTED.get(kind, ""), image=picture)
+    (written,) = tasks.run(model, NAME, given, OPTIONS).items
+    with Image.open(picture) as image, torch.inference_mode():
+        inputs = model.processor(
+            images=image.convert("RGB"), return_tensors="pt", **({"text": given.text} if given.text else {})
+        )
+        if kind == "kosmos-2.5":
+            inputs.pop("height"), inputs.pop("width")
+        expected = model.processor.batch_decode(
+            model.model.generate(**inputs, max_new_tokens=8), skip_special_tokens=True
+        )
+    # The documentation leaves what it was told to do at the beginning.
+    assert [written] == [text.removeprefix(given.text) for text in expected] != [""]
+    assert script(model, given) == written
+    assert capsys.readouterr().out
+
+
+def test_a_formula_is_what_its_processor_makes_of_the_ids(made, picture, capsys) -> None:
+    pytest.importorskip("torchvision", reason="PP-FormulaNet's image processor needs torchvision")
+    model = made("pp_formulanet")
+    assert tasks.infer(model.facts) == NAME and not model.missing
+    given = TaskInput(image=picture)
+    (written,) = tasks.run(model, NAME, given, OPTIONS).items
+    with Image.open(picture) as image, torch.inference_mode():
+        inputs = model.processor(images=image.convert("RGB"), return_tensors="pt")
+        expected = model.processor.post_process(model.model.generate(**inputs, max_new_tokens=8))
+    assert [written] == expected != [""]
+    assert script(model, given) == written
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["blip", "blip-2", "kosmos-2", "florence2", "git"])
+def test_a_body_without_its_head_is_shown_picture_and_text_together(made, picture, kind, capsys) -> None:
+    model = load(made(kind).checkpoint, head="AutoModel", device="cpu")
+    given = TaskInput(captioning.PROMPTED.get(kind, "a fox"), image=picture)
+    result = tasks.run(model, "raw-outputs", given)
+    with Image.open(picture) as image, torch.inference_mode():
+        inputs = made(kind).processor(images=image.convert("RGB"), text=given.text, return_tensors="pt")
+        takes = inspect.signature(model.model.forward).parameters
+        output = model.model(**{name: tensor for name, tensor in inputs.items() if name in takes})
+    shown = {view.name: view.values for view in result.stages[1].tensors}
+    # The checkpoints of BLIP that describe pictures lack the scale of its similarities.
+    first = "text_embeds" if kind == "blip" else next(iter(output))
+    np.testing.assert_allclose(shown[first], output[first].numpy(), atol=1e-5)
+    names = {"__name__": "__main__"}
+    exec(codegen.task(model.checkpoint, "raw-outputs", given, OPTIONS, model.dtype, "cpu", "AutoModel"), names)
+    np.testing.assert_allclose(names["outputs"][first], output[first].numpy(), atol=1e-5)
+    assert tasks.example("raw-outputs", model).text
+    if kind in ("blip", "blip-2", "kosmos-2"):
+        with pytest.raises(NotSupported, match="no vectors of text alone"):
+            tasks.run(model, "feature-extraction", "a fox")
+    capsys.readouterr()
+
+
 def test_a_decoder_goes_on_with_what_it_is_told_to_begin_with(made, picture) -> None:
     model = made("trocr")
     result = tasks.run(model, NAME, TaskInput("The", image=picture), OPTIONS)
@@ -165,6 +223,19 @@ def test_outlines_and_lines_of_writing_have_places_too() -> None:
     assert part.mask.shape == (61, 97) and (rows.min(), columns.max()) == (10, 20)
     (line,) = captioning._places({"quad_boxes": [[5, 6, 30, 4, 31, 12, 6, 14]], "labels": ["EXIT"]}, 61, 97)
     assert line == Place("EXIT", 5, 4, 31, 14)
+
+
+def test_lines_that_were_read_have_places_in_pixels_of_the_picture(made) -> None:
+    told = (
+        "<bbox><x_20><y_10><x_60><y_20></bbox>Sub Total\n45<bbox><x_9><y_9><x_9><y_30></bbox>nothing"
+        "<bbox><x_0><y_0><x_194><y_122></bbox>Total 50\n"
+    )
+    made_of = {"width": torch.tensor([194]), "height": torch.tensor([122])}
+    inputs = captioning.Inputs(made_of, {"target_size": torch.tensor([[61, 97]])})
+    text, first, second = said(made("kosmos-2.5"), inputs, "<ocr>", told)
+    assert text == told
+    assert first == Place("Sub Total\n45", 10.0, 5.0, 30.0, 10.0)
+    assert second == Place("Total 50", 0.0, 0.0, 97.0, 61.0)
 
 
 def test_phrases_with_pieces_of_the_picture_are_the_processors(made, inputs, picture) -> None:

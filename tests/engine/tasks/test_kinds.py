@@ -446,6 +446,11 @@ def test_recognition_with_a_transducer_is_the_pipeline(kinds, tmp_path) -> None:
     expected = pipeline(model, name, **parts)({"raw": samples, "sampling_rate": rate})
     assert result.items == (expected["text"],)
     assert result.items[0]
+    # How many tokens there are is the sound's matter, in the script too.
+    assert tasks.applies(name, model) == ()
+    few, names = TaskOptions(max_new_tokens=1), {"__name__": "__main__"}
+    exec(codegen.task(model.checkpoint, name, TaskInput(audio=path), few, model.dtype, model.device, model.head), names)
+    assert names["result"]["text"] == result.items[0]
     with pytest.raises(InputError, match="Choose none"):
         tasks.run(model, name, TaskInput(audio=path), TaskOptions(timestamps="word"))
 

@@ -108,6 +108,17 @@ def test_what_a_masked_autoencoder_hides_is_drawn_by_the_seed(masked, tmp_path, 
     assert capsys.readouterr().out
 
 
+def test_vectors_of_a_masked_autoencoder_are_the_same_each_time(masked, tmp_path, capsys) -> None:
+    model = load(masked.checkpoint, head="AutoModel", device="cpu")
+    given = TaskInput(image=tiny_seq2seq.picture(tmp_path))
+    first, again = (tasks.run(model, "image-feature-extraction", given).items for _ in range(2))
+    assert first == again
+    with torch.random.fork_rng():
+        made = script(model, "image-feature-extraction", given)["embeddings"]
+    torch.testing.assert_close(made, torch.tensor(first))
+    assert capsys.readouterr().out
+
+
 def test_pretraining_of_a_model_that_hears_shows_its_codes(hearing, tmp_path) -> None:
     assert (hearing.head, tasks.infer(hearing.facts)) == ("AutoModelForPreTraining", RAW)
     found = shown(hearing, TaskInput(audio=tiny_tasks.sound(tmp_path)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ TASKS = {
     "sam2": "mask-generation", "sam2-video": "mask-generation", "sam3": "mask-generation",
     "sam3-video": "mask-generation",
     "vivit": "video-classification", "vjepa2": "video-classification", "zoedepth": "depth-estimation",
-    "sapiens2": "image-matting",
+    "sapiens2": "image-matting", "videoprism": "video-classification", "omdet": "zero-shot-object-detection",
 }  # fmt: skip
 
 
@@ -72,7 +73,39 @@ def test_the_task_of_each_is_inferred(made, kind) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in tiny_films.KINDS if kind != "vivit"])
 def test_without_torchvision_the_refusal_names_it(made, given, kind) -> None:
     with pytest.raises(NotSupported, match=r"with torchvision alone.*transformers-workbench\[vision\]"):
-        tasks.run(made(kind), TASKS[kind], given)
+        tasks.run(made(kind), TASKS[kind], replace(given, labels=("a house",)))
+
+
+@WITH
+def test_all_labels_are_told_at_once_as_the_documentation_has_it(made, given, capsys) -> None:
+    from transformers import AutoProcessor
+
+    model, labels = made("omdet"), ["a house", "a fox"]
+    processor = AutoProcessor.from_pretrained(model.checkpoint.path)
+    picture = Image.open(given.image)
+    with torch.inference_mode():
+        outputs = model.model(**processor(images=picture, text=[labels], return_tensors="pt"))
+    (expected,) = processor.post_process_grounded_object_detection(
+        outputs, text_labels=[labels], target_sizes=[(picture.height, picture.width)], threshold=0.0, nms_threshold=0.3
+    )
+    options, asked = TaskOptions(threshold=0.0, top_k=None), replace(given, labels=tuple(labels))
+    items = tasks.run(model, TASKS["omdet"], asked, options).items
+    assert items and [item.score for item in items] == pytest.approx(sorted(expected["scores"].tolist(), reverse=True))
+    found = script(model, TASKS["omdet"], asked, options)
+    assert [(row[0], *row[2:]) for row in found] == [
+        (item.label, item.xmin, item.ymin, item.xmax, item.ymax) for item in items
+    ]
+    assert capsys.readouterr().out
+
+
+@WITH
+def test_labels_of_a_film_by_videoprism_are_one_each(made, given, capsys) -> None:
+    model, options = made("videoprism"), TaskOptions(top_k=4)
+    items = tasks.run(model, TASKS["videoprism"], given, options).items
+    assert sum(item.score for item in items) == pytest.approx(1.0) and len(items) == 4
+    found = script(model, TASKS["videoprism"], given, options)
+    assert [score for _, score in found] == pytest.approx([item.score for item in items], abs=1e-5)
+    assert capsys.readouterr().out
 
 
 @WITHOUT
@@ -98,7 +131,6 @@ def test_a_torchvision_that_does_not_work_is_told_from_none(monkeypatch) -> None
      'from where your torch came (pip install "transformers-workbench[audio]")'),
     ("The scheduler requires `diffusers`. Install it.", "diffusers", 'pip install "transformers-workbench[speech]"'),
     ("It requires the bs4 library but it was not found.", "bs4", "(pip install beautifulsoup4)"),
-    ("It requires the detectron2 library but it was not found.", "detectron2", "Load another checkpoint"),
     ("Something of this machine is too old. Get another.", "", "Install the package it names"),
 ])  # fmt: skip
 def test_a_package_that_is_missing_is_named_with_what_brings_it(said, package, remedy) -> None:

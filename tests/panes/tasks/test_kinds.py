@@ -267,12 +267,31 @@ def test_a_model_that_speaks_with_a_voice_asks_for_it(qtbot, session, pane, find
     assert not pane.notices
 
 
+def test_a_threshold_that_lets_nothing_through_is_named_beside_the_picture(qtbot) -> None:
+    from PySide6.QtGui import QImage
+    from PySide6.QtWidgets import QListWidget
+
+    from workbench.engine.values import Stage, TaskInput, TaskResult, TensorView
+    from workbench.panes.tasks.pictures import FoundView
+
+    view = FoundView()
+    qtbot.addWidget(view)
+    picture = QImage(30, 20, QImage.Format.Format_RGB32)
+    sizes = (TensorView("target_size", (1, 2), "int64", np.array([[20, 30]])),)
+    stages = (Stage("preprocess", sizes, 0.0), Stage("forward", (), 0.0), Stage("postprocess", (), 0.0))
+    said = view.show_boxes(TaskResult("object-detection", TaskInput(), stages, ()), picture)
+    (words,) = view.findChild(QListWidget, "tasks.found_labels").findItems("", Qt.MatchFlag.MatchContains)
+    assert said == "Nothing was found above the threshold"
+    assert words.text().startswith("Nothing above the threshold") and not words.flags()
+
+
 def test_what_comes_out_is_listed_where_nothing_more_is_made_of_it(run, pane, find) -> None:
     run("raw-outputs")
     listed = rows(find("outputs"))
     assert [row[0] for row in listed] == list(pane.result.items)
     values = pane.result.stages[1].tensors[0].values
-    assert listed[0][2:] == (f"{values.min():.4g}", f"{values.mean():.4g}", f"{values.max():.4g}")
+    numbers = (f"{values.min():.4g}", f"{values.mean():.4g}", f"{values.max():.4g}")
+    assert listed[0][2:] == (*numbers, "batch × xvector output dim")
 
 
 def test_options_of_a_decision_are_bars(run, pane, find) -> None:

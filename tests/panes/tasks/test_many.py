@@ -123,6 +123,26 @@ def test_a_file_that_can_not_be_read_gives_a_notice(qtbot, session, pane, find, 
     assert not find("run").isEnabled()
 
 
+def test_an_empty_cell_fails_in_words_of_its_own_and_another_models_task_has_no_file(
+    qtbot, session, pane, find, choose, settle, classifier, tiny_llama, tmp_path, capsys
+) -> None:
+    from workbench.engine.models import load
+
+    session.set_model(classifier)
+    choose(written(tmp_path / "gaps.csv", ["What a film!", ""]))
+    pane.run_main_action()
+    settle()
+    assert rows(find("many_results"))[-1][-1] == "There is no text yet. The text is empty."
+    names: dict = {"__name__": "__main__"}
+    pane.show_code(True)
+    qtbot.waitUntil(lambda: "results.append" in pane.code)
+    exec(pane.code, names)
+    assert names["results"][0] is not None and names["results"][1] is None
+    assert "row 2 failed: The text is empty." in capsys.readouterr().out
+    session.set_model(load(tiny_llama, device="cpu"))
+    assert not find("from_file").isChecked()
+
+
 @pytest.mark.parametrize(("name", "content"), [
     ("header.csv", "text\n"), ("empty.jsonl", ""), ("empty.json", "[]"), ("blank.txt", "\n\n"),
 ])  # fmt: skip

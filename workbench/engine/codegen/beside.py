@@ -8,12 +8,45 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, model_type_of, numbers
 from workbench.engine.facts import read_config
-from workbench.engine.generate.captions import ALONE, INSIDE, TYPES
+from workbench.engine.generate.captions import ALONE, ASKING, FRAMES, INSIDE, PAGED, TYPES
+from workbench.engine.generate.page import told, words
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint
 
 _MODEL = "model.generation_config"
+
+CUTS = [
+    "pixels = processor.image_processor",
+    "cut = pixels.patchify_image",
+    'if type(pixels).__name__.endswith("Pil"):  # written for arrays, and handed tensors',
+    "    pixels.patchify_image = lambda image, patch_size: torch.from_numpy(cut(image.numpy(), patch_size))",
+]
+"""Lines that let Fuyu's image processor of Pillow cut patches."""
+
+
+def shown(kind: str, picture: str) -> str:
+    """The argument of a processor that is the picture, or a film of it alone.
+
+    Args:
+        kind: One of `workbench.engine.generate.captions.TYPES`.
+        picture: The name of the picture.
+    """
+    return f"images=numpy.stack([{picture}] * {FRAMES[kind]})" if kind in FRAMES else f"images=[{picture}]"
+
+
+def interleaved(text: str, pictures: str) -> list[str]:
+    """``pieces``: what stands between the marks of a text, with the pictures in their places, as Idefics 1 wants it.
+
+    Args:
+        text: The name of the text.
+        pictures: The name of the list of pictures.
+    """
+    return [
+        f'first, *rest = {text}.split("<image>")',
+        f"pieces = [first, *(each for pair in zip({pictures}, rest) for each in pair)]",
+        "pieces = [each for each in pieces if each]",
+    ]
 
 
 class Beside:
@@ -42,7 +75,7 @@ class Beside:
         self._donut = "donut" in str(config.get("encoder", {}).get("model_type", ""))
         inside_kind = config.get("text_config", {}).get("model_type")
         self._pixels = self._kind in (*ALONE, "pix2struct")
-        self._encodes = self._pixels or self._kind == "florence2" or inside_kind == "t5"
+        self._encodes = self._pixels or self._kind in ("florence2", PAGED) or inside_kind == "t5"
         inside = INSIDE.get(self._kind)
         self.settings = f"model.{inside}.generation_config" if inside else _MODEL
         self.ends = f"{self.settings}.eos_token_id"
@@ -53,6 +86,8 @@ class Beside:
         if not self._encodes:
             self.length = 'inputs["input_ids"].shape[1]' + (" - 1" if self._kind == "blip" else "")
         self.imports = [] if self._kind in ALONE else ["import inspect"]
+        if self._kind in FRAMES:
+            self.imports += ["", "import numpy"]
         #: What reads the checkpoint's files.
         self.readers = ["AutoTokenizer", "AutoImageProcessor"] if self._kind in ALONE else ["AutoProcessor"]
 
@@ -68,9 +103,13 @@ class Beside:
                 'inputs = {"pixel_values": pixels.to(model.device, dtype=model.dtype)}',
             ]
         else:
-            told = ["text=[prompt]"] if self._text else []
+            given = ["text=[prompt]"] if self._text else []
+            if self._kind == PAGED:
+                given = ["text=[asked]", "text_pair=[words]", "boxes=[boxes]"]
             made = [
-                *call("inputs = processor(", ["images=[picture]", *told, 'return_tensors="pt"']),
+                *(self._page() if self._kind == PAGED else []),
+                *(CUTS if self._kind == "fuyu" else []),
+                *call("inputs = processor(", [shown(self._kind, "picture"), *given, 'return_tensors="pt"']),
                 "inputs = inputs.to(model.device, dtype=model.dtype)",
                 "takes = inspect.signature(model.forward).parameters",
                 "inputs = {name: tensor for name, tensor in inputs.items() if name in takes}",
@@ -80,6 +119,17 @@ class Beside:
             'picture = ImageOps.exif_transpose(Image.open(file)).convert("RGB")',
             *made,
             *(self._begun() if self._encodes else self._first()),
+        ]
+
+    def _page(self) -> list[str]:
+        """What is asked, and the words of the page below it."""
+        asked, page = told(self._text)
+        boxed = words(page)
+        return [
+            "processor.image_processor.apply_ocr = False  # the words of the page are those below",
+            *assign("asked", asked),
+            *assign("words", [word for word, _ in boxed]),
+            *assign("boxes", [list(box) for _, box in boxed]),
         ]
 
     def _begun(self) -> list[str]:
@@ -109,7 +159,7 @@ class Beside:
     def _first(self) -> list[str]:
         """What a model that goes on behind its prompt is given of ids."""
         lines = []
-        if not self._text:
+        if not self._text and self._kind not in ASKING:
             config = "model.config.text_config"
             pictured = "[model.config.image_token_index] * model.config.num_query_tokens"
             first = {

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.codegen import beside, knobs
+from workbench.engine.codegen.beside import interleaved
+from workbench.engine.codegen.reader import processor_lines
 from workbench.engine.codegen.script import (
     WIDTH,
     assign,
@@ -17,10 +19,12 @@ from workbench.engine.codegen.script import (
     imported,
     literal,
     model_lines,
+    model_type_of,
     numbers,
     script,
     tokenizer_lines,
 )
+from workbench.engine.generate.captions import ENCODING, HANDING
 from workbench.engine.generate.pictures import attach
 from workbench.engine.values import Strategy
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint, Message, Sampling, Step
 
 HEAD = "AutoModelForCausalLM"
+_PICTURED = "AutoModelForImageTextToText"
 _SPECIAL = ("eos_token_id", "pad_token_id")
 
 
@@ -76,7 +81,12 @@ def generate(
     pictures = [path for turn in turns for path in turn.images] if turns else list(images)
     moved = knobs.moves(steps) or {0: sampling}
     seen = beside.of(checkpoint, head, text, pictures, prefix)
-    writer = _Writer(head, strategy, moved, device, prefix, pictures, seen, chat=bool(turns))
+    kind = model_type_of(checkpoint) if head == _PICTURED else ""
+    between = kind == "idefics"
+    ways: dict[str, Any] = {"chat": bool(turns), "between": between}
+    ways |= {"hands": kind in HANDING, "encoder": kind in ENCODING}
+    ways["reads"] = processor_lines(checkpoint) if pictures or between else ([], [])
+    writer = _Writer(head, strategy, moved, device, prefix, pictures, seen, **ways)
     if strategy.assisted and second is not None:
         writer.second = second
     return script(
@@ -105,7 +115,11 @@ class _Writer:
         prefix: Ids that were taken over.
         pictures: Files of pictures.
         seen: Writes how one goes beside the text, where it does.
+        reads: The lines that read a processor, and the names that they need.
         chat: Whether the prompt is a chat.
+        between: Whether the processor wants the pictures between the pieces of the prompt, and one without any too.
+        encoder: Whether an encoder reads the pictures and the prompt.
+        hands: Whether ``generate()`` of the model does more than write, and leaves that to the library's.
     """
 
     def __init__(
@@ -118,7 +132,11 @@ class _Writer:
         pictures: Sequence[Path],
         seen: beside.Beside | None,
         *,
+        reads: tuple[list[str], list[str]],
         chat: bool,
+        between: bool,
+        hands: bool,
+        encoder: bool,
     ) -> None:
         self._head = head
         self._strategy = strategy
@@ -127,11 +145,15 @@ class _Writer:
         self._prefix = prefix
         self._pictures = pictures
         self._seen = seen
+        self._between = between
+        self._hands = hands
+        self._reads, self._readers = reads
+        self._processes = bool(pictures) or between
         self._scheduled = len(moved) > 1
         self._drawing = len({each.do_sample for each in moved.values()}) > 1
         self._beams = strategy.num_beams > 1
         self._heals = strategy.token_healing and not (pictures or chat)
-        self._encoder = head == "AutoModelForSeq2SeqLM"
+        self._encoder = head == "AutoModelForSeq2SeqLM" or encoder
         self._streams = not self._beams and strategy.num_return_sequences == 1
         self._names = knobs.Names(
             length="length",
@@ -144,12 +166,14 @@ class _Writer:
 
     def imports(self) -> list[str]:
         """The imports."""
-        readers = ["AutoProcessor" if self._pictures else "AutoTokenizer"]
+        readers = self._readers if self._processes else ["AutoTokenizer"]
         names = [self._head, "GenerationConfig", *(self._seen.readers if self._seen else readers)]
         if self._streams:
             names.append("TextStreamer")
         if self.second is not None:
             names.append("AutoTokenizer")
+        if self._hands:
+            names.append("GenerationMixin")
         if self._scheduled:
             values = knobs.Values()
             made = [knobs.processors(sampling, self._names, values) for sampling in self._moved.values()]
@@ -172,12 +196,9 @@ class _Writer:
         if self._seen and "AutoImageProcessor" in self._seen.readers:
             reads = "image_processor = AutoImageProcessor.from_pretrained(checkpoint, trust_remote_code=False)"
             return [*tokenizer_lines(), reads]
-        if not self._pictures:
+        if not self._processes:
             return tokenizer_lines()
-        return [
-            "processor = AutoProcessor.from_pretrained(checkpoint, trust_remote_code=False)",
-            "tokenizer = processor.tokenizer",
-        ]
+        return [*self._reads, "tokenizer = processor.tokenizer"]
 
     def assistant(self, dtype: str) -> list[str]:
         """The second model."""
@@ -206,7 +227,7 @@ class _Writer:
         """From the prompt to tensors; ``way`` is how a chat goes on, empty without one."""
         if self._seen:
             lines = self._seen.lines()
-        elif self._pictures:
+        elif self._processes:
             lines = self._encode_pictures(way)
         elif way:
             lines = [
@@ -242,19 +263,25 @@ class _Writer:
     def _encode_pictures(self, way: str) -> list[str]:
         lines = []
         if way:
-            lines.append(f"prompt = processor.apply_chat_template(messages, {way}=True, tokenize=False)")
-        return [
-            *lines,
-            *assign("files", [str(path) for path in self._pictures]),
-            'pictures = [ImageOps.exif_transpose(Image.open(file)).convert("RGB") for file in files]',
-            "bos = tokenizer.bos_token",
-            "special = bos is None or not prompt.startswith(bos)",
-            *call(
-                "inputs = processor(",
-                ["text=[prompt]", "images=[pictures]", "add_special_tokens=special", 'return_tensors="pt"'],
-            ),
-            "inputs = inputs.to(model.device, dtype=model.dtype)",
-        ]
+            template = ["chat_template=tokenizer.chat_template"] if self._between else []
+            given = ["messages", *template, f"{way}=True", "tokenize=False"]
+            lines += call("prompt = processor.apply_chat_template(", given)
+        if self._pictures:
+            lines += [
+                *assign("files", [str(path) for path in self._pictures]),
+                'pictures = [ImageOps.exif_transpose(Image.open(file)).convert("RGB") for file in files]',
+            ]
+        if self._between:
+            lines += interleaved("prompt", "pictures") if self._pictures else ["pieces = [prompt] * bool(prompt)"]
+            lines.append('inputs = processor(text=[pieces], return_tensors="pt")')
+        else:
+            given = ["text=[prompt]", "images=[pictures]", "add_special_tokens=special", 'return_tensors="pt"']
+            lines += [
+                "bos = tokenizer.bos_token",
+                "special = bos is None or not prompt.startswith(bos)",
+                *call("inputs = processor(", given),
+            ]
+        return [*lines, "inputs = inputs.to(model.device, dtype=model.dtype)"]
 
     def _extend(self) -> list[str]:
         """Put the ids behind the prompt that were taken over."""
@@ -270,7 +297,7 @@ class _Writer:
                 "decoder_input_ids = torch.tensor([[start, *kept]], device=model.device)",
             ]
         lines.append("tail = torch.tensor([kept], device=model.device)")
-        if not self._pictures:
+        if not self._processes:
             return [
                 *lines,
                 'inputs["input_ids"] = torch.cat([inputs["input_ids"], tail], dim=1)',
@@ -363,7 +390,7 @@ class _Writer:
     def run(self, steps: Sequence[Step], sampling: Sampling) -> list[str]:
         """The call of ``generate()`` and what is printed of it."""
         several = self._strategy.num_return_sequences > 1
-        if self._pictures:
+        if self._processes:
             arguments = ["**inputs"]
         else:
             arguments = ['inputs["input_ids"]', 'attention_mask=inputs["attention_mask"]']
@@ -382,7 +409,11 @@ class _Writer:
             lines = ["compiling = CompileConfig(mode=None)", everywhere, *lines]
         if self._streams:
             lines.insert(0, "streamer = TextStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)")
-        lines = [*values.lines, *lines, *call("output = model.generate(", arguments)]
+        if self._hands:
+            # Its own draws pictures too, and loses processors of texts.
+            arguments.insert(0, "model")
+        generates = "GenerationMixin" if self._hands else "model"
+        lines = [*values.lines, *lines, *call(f"output = {generates}.generate(", arguments)]
         if several:
             lines += [
                 f"sequences = output[:, {length}{' ' if '[' in length else ''}:].tolist()",

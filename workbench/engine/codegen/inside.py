@@ -6,24 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.engine.codegen import looking
+from workbench.engine.codegen.looking import LOADS
+from workbench.engine.codegen.reader import processor_lines
 from workbench.engine.codegen.script import (
     assign,
     call,
     checkpoint_lines,
+    imported,
     literal,
     model_lines,
     numbers,
     script,
     tokenizer_lines,
 )
-from workbench.engine.inside import EMBEDDING
-from workbench.engine.inside.given import CHOICES
+from workbench.engine.inside import EMBEDDING, labelled
+from workbench.engine.inside.given import CHOICES, draws
 
 if TYPE_CHECKING:
-    from workbench.engine.inside import Given
+    from workbench.engine.inside import Given, Part
     from workbench.engine.models import LoadedModel
-
-_STATES = {"model": "hidden_states", "encoder": "encoder_hidden_states", "decoder": "decoder_hidden_states"}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -32,8 +34,8 @@ class Asked:
 
     Attributes:
         model: Loaded by its folder.
-        given: What it reads.
-        names: Arguments of the tokenizer's call that the model takes.
+        given: What it is given.
+        names: Arguments of the model that the tokenizer's call gives.
     """
 
     model: LoadedModel
@@ -41,18 +43,18 @@ class Asked:
     names: tuple[str, ...]
 
 
-def norms(asked: Asked, part: str) -> str:
+def norms(asked: Asked, part: Part) -> str:
     """A script that prints the length of the state behind each layer, at each position.
 
     Args:
-        asked: The model and what it reads.
-        part: ``model``, ``encoder`` or ``decoder``.
+        asked: The model and what it is given.
+        part: Whose states.
     """
     return _script(
         asked,
         "The hidden states of a model, and how long they are.",
         [
-            *_pass(_STATES[part]),
+            *_pass(part),
             "norms = torch.stack([state[0].float().norm(dim=-1) for state in states])",
             "for number, row in enumerate(norms):",
             '    print(number, " ".join(f"{value:.6g}" for value in row.tolist()))',
@@ -60,22 +62,20 @@ def norms(asked: Asked, part: str) -> str:
     )
 
 
-def lens(asked: Asked, part: str, path: str, position: int) -> str:
+def lens(asked: Asked, part: Part, position: int) -> str:
     """A script that prints what the model's head makes of the state behind each layer, at one position.
 
     Args:
-        asked: The model and what it reads.
-        part: ``model`` or ``decoder``.
-        path: Where the model keeps the layers of that part.
+        asked: The model and what it is given.
+        part: Whose states the head reads.
         position: Looked at, in ``[0, seq)``.
     """
-    tagger = asked.model.head == "AutoModelForTokenClassification"
-    spelled = "model.config.id2label[best]" if tagger else "tokenizer.decode([best])"
+    spelled = 'model.config.id2label.get(best, "nothing")' if labelled(asked.model) else "tokenizer.decode([best])"
     return _script(
         asked,
         "The logit lens: what a model would answer if it stopped after each layer.",
         [
-            f"layers = model.get_submodule({literal(path)})",
+            f"layers = model.get_submodule({literal(part.path)})",
             "",
             "",
             "def read(state):",
@@ -89,7 +89,7 @@ def lens(asked: Asked, part: str, path: str, position: int) -> str:
             "    return logits",
             "",
             "",
-            *_pass(_STATES[part]),
+            *_pass(part),
             "lens = torch.stack([*(read(state) for state in states[:-1]), out.logits[0].float()])",
             "probabilities = lens.softmax(-1)",
             "entropies = torch.special.entr(probabilities).sum(-1) / torch.log(torch.tensor(2.0))",
@@ -101,18 +101,19 @@ def lens(asked: Asked, part: str, path: str, position: int) -> str:
             "for number, row in enumerate(probabilities[:, position]):",
             "    best = row.argmax().item()",
             "    rank, entropy = ranks[number, position].item(), entropies[number, position].item()",
-            f'    print(f"{{number}} {{row[best].item():.6f}} rank {{rank}} entropy {{entropy:.4f}}", repr({spelled}))',
+            f"    answer = {spelled}",
+            '    print(f"{number} {row[best].item():.6f} rank {rank} entropy {entropy:.4f}", repr(answer))',
         ],
+        speaks=not labelled(asked.model),
     )
 
 
-def attention(asked: Asked, key: str, layer: int, head: int | None, position: int) -> str:
+def attention(asked: Asked, pick: str, head: int | None, position: int) -> str:
     """A script that prints where one position looks, by one layer and head.
 
     Args:
-        asked: The model and what it reads.
-        key: What the library's output calls the maps, such as ``attentions``.
-        layer: By its place in the library's output.
+        asked: The model and what it is given.
+        pick: Where the library's output has the maps of the layer, such as ``attentions[0][0]``.
         head: By number, or None for the mean of all.
         position: That looks, in ``[0, seq)``.
     """
@@ -123,7 +124,7 @@ def attention(asked: Asked, key: str, layer: int, head: int | None, position: in
         [
             "with torch.inference_mode():",
             "    out = model(**inputs, output_attentions=True)",
-            f"maps = out.{key}[{layer}][0].float()  # (heads, from, to)",
+            f"maps = out.{pick}.float()  # (heads, from, to)",
             f"weights = {chosen}[{position}]",
             'print(" ".join(f"{weight:.6f}" for weight in weights.tolist()))',
         ],
@@ -131,64 +132,115 @@ def attention(asked: Asked, key: str, layer: int, head: int | None, position: in
     )
 
 
-def embeddings(asked: Asked, part: str, row: int, position: int, count: int, projection: str) -> str:
-    """A script that prints the neighbours of one vector in the vocabulary, and a place in a plane for each vector.
+def embeddings(asked: Asked, part: Part, row: int, position: int, count: int, projection: str) -> str:
+    """A script that prints what is near one vector, and a place in a plane for each vector.
 
     Args:
-        asked: The model and what it reads.
-        part: ``model``, ``encoder`` or ``decoder``.
+        asked: The model and what it is given.
+        part: Whose vectors.
         row: A hidden state by its place, or `EMBEDDING`.
         position: Whose neighbours.
         count: How many.
         projection: ``pca`` or ``t-sne``.
     """
-    ids = 'inputs["decoder_input_ids"]' if part == "decoder" else 'inputs["input_ids"]'
-    vectors = f"matrix[{ids}[0]].float()"
-    block = [] if row == EMBEDDING else _pass(_STATES[part])
-    if row != EMBEDDING:
-        vectors = f"states[{row}][0].float()"
+    words = not part.ids or min(part.ids) >= 0
+    ids = 'inputs["decoder_input_ids"]' if part.name == "decoder" else 'inputs["input_ids"]'
+    lines = ["matrix = model.get_input_embeddings().weight.detach()"] if words else []
+    if row == EMBEDDING:
+        lines.append(f"vectors = matrix[{ids}[0]].float()")
+    else:
+        lines = [*_pass(part), *lines, f"vectors = states[{row}][0].float()"]
+    others = "matrix.float()" if words else "vectors"
     places = 'PCA(n_components=2, svd_solver="full").fit_transform(vectors.cpu().numpy())'
     if projection != "pca":
         places = "TSNE(perplexity=min(30, (len(vectors) - 1) / 3), random_state=0).fit_transform(vectors.cpu().numpy())"
     return _script(
         asked,
-        "The vectors of a text's tokens: what is near them in the vocabulary, and a map.",
+        "The vectors of what a model reads: what is near one of them, and a map.",
         [
-            *block,
-            "matrix = model.get_input_embeddings().weight.detach()",
-            f"vectors = {vectors}",
-            f"cosines = torch.nn.functional.cosine_similarity(matrix.float(), vectors[{position}][None])",
-            f"best = cosines.topk({count})",
-            "for cosine, token_id in zip(best.values.tolist(), best.indices.tolist()):",
-            '    print(f"{cosine:.6f} {token_id}", repr(tokenizer.decode([token_id])))',
+            *lines,
+            f"cosines = torch.nn.functional.cosine_similarity({others}, vectors[{position}][None])",
+            f"best = cosines.topk(min({count}, len(cosines)))",
+            "for cosine, place in zip(best.values.tolist(), best.indices.tolist()):",
+            '    print(f"{cosine:.6f} {place}"' + (", repr(tokenizer.decode([place])))" if words else ")"),
         ],
         ["if len(vectors) >= 3:", f"    places = {places}", "    print(places)"],
         imports=[
             "from sklearn.decomposition import PCA" if projection == "pca" else "from sklearn.manifold import TSNE"
         ],
+        speaks=words,
     )
 
 
-def _pass(states: str) -> list[str]:
-    return [
+def _pass(part: Part) -> list[str]:
+    """A pass, and the states of a part, each of shape ``(1, seq, hidden)``."""
+    if part.watched:
+        return _watched(part)
+    path, _, first = part.picks[0].rpartition("[")
+    begin = int(first[:-1])
+    # Those of one size, where the layers change it.
+    whole = begin == 0 and part.name == part.name.partition(" ")[0]
+    lines = [
         "with torch.inference_mode():",
         "    out = model(**inputs, output_hidden_states=True)",
-        f"states = out.{states}",
+        f"states = out.{path}" + ("" if whole else f"[{begin}:{begin + len(part.picks)}]"),
+    ]
+    return [*lines, f"states = [{part.layout} for state in states]"] if part.layout else lines
+
+
+def _watched(part: Part) -> list[str]:
+    """A pass, and what its layers returned, where the model's output has no hidden states."""
+    places = [int(pick.rpartition("[")[2][:-1]) for pick in part.picks]
+    return [
+        "seen = []",
+        f"layers = model.get_submodule({literal(part.path)})",
+        "for layer in layers:",
+        "    layer.register_forward_hook(lambda module, given, output: seen.append(output))",
+        "with torch.inference_mode():",
+        "    model(**inputs)",
+        f"states = [each[0] if isinstance(each, tuple) else each for each in seen][{places[0]}:{places[-1] + 1}]",
+        *([f"states = [{part.layout} for state in states]"] if part.layout else []),
     ]
 
 
-def _script(asked: Asked, title: str, *blocks: Sequence[str], eager: bool = False, imports: Sequence[str] = ()) -> str:
+def _script(
+    asked: Asked,
+    title: str,
+    *blocks: Sequence[str],
+    eager: bool = False,
+    imports: Sequence[str] = (),
+    speaks: bool = False,
+) -> str:
     model = asked.model
     attention = "eager" if eager or model.attention == "eager" else None
+    if asked.given.task:
+        begun = looking.by_task(model, asked.given, title, imports, speaks=speaks)
+        chosen = ['model.set_attn_implementation("eager")'] if eager else []
+        return begun + "\n".join(
+            ["", *chosen, *blocks[0], *(line for block in blocks[1:] for line in ("", *block)), ""]
+        )
+    given = looking.lines(model, asked.given)
+    if given is None:
+        given = looking.Lines(("import torch",), ("tokenizer",), _inputs(asked))
+    loads = given.loads if "tokenizer" in given.loads or not speaks else ("tokenizer", *given.loads)
+    reads = [
+        processor_lines(model.checkpoint)
+        if each == "processor"
+        else (tokenizer_lines(model.checkpoint), [LOADS[each]])
+        if each == "tokenizer"
+        else ([f"{each} = {LOADS[each]}.from_pretrained(checkpoint, trust_remote_code=False)"], [LOADS[each]])
+        for each in loads
+    ]
+    classes = sorted({model.head, *(name for _, names in reads for name in names)}, key=str.lower)
     return script(
         title,
-        ["import torch", *imports, f"from transformers import {model.head}, AutoTokenizer"],
+        [*given.imports, *imports, *imported(classes)],
         checkpoint_lines(model.checkpoint),
         [
-            *tokenizer_lines(),
+            *(line for lines, _ in reads for line in lines),
             *model_lines(model.checkpoint, model.head, model.dtype, model.device, attention=attention),
         ],
-        _inputs(asked),
+        [*given.lines, *(["torch.manual_seed(0)  # what is hidden is drawn"] if draws(model) else [])],
         *blocks,
     )
 

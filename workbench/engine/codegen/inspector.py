@@ -77,6 +77,9 @@ def stages(checkpoint: Checkpoint, text: str, add_special_tokens: bool = True) -
     fast = [
         "else:",
         "    backend = tokenizer.backend_tokenizer",
+        "    # Some files hold settings that cut every text, or fill it up.",
+        "    backend.no_truncation()",
+        "    backend.no_padding()",
         "    added = {token.content for token in backend.get_added_tokens_decoder().values()}",
         "    # Added tokens are cut out first; no stage but the post-processor touches them.",
         "    sections, place = [], 0",
@@ -107,7 +110,7 @@ def stages(checkpoint: Checkpoint, text: str, add_special_tokens: bool = True) -
         "Follow a text through the stages of a tokenizer.",
         [_AUTO],
         checkpoint_lines(checkpoint),
-        tokenizer_lines(),
+        tokenizer_lines(checkpoint),
         [*assign("text", text), *slow, *fast],
         ['print("model", pieces)', 'print("post-processor", finished)', 'print("decoder", repr(decoded))'],
     )
@@ -150,7 +153,7 @@ def vocabulary(checkpoint: Checkpoint, query: str = "", kind: str = "text") -> s
         "Search a vocabulary.",
         ["import json", "", *(["import regex"] if kind == "regex" and query else []), _AUTO],
         checkpoint_lines(checkpoint),
-        tokenizer_lines(),
+        tokenizer_lines(checkpoint),
         [
             *read,
             *(assign("query", query) if match != "True" else []),
@@ -190,7 +193,7 @@ def add_token(checkpoint: Checkpoint, text: str, token: str, special: bool = Fal
         "Add a token and see the effect.",
         [_AUTO],
         checkpoint_lines(checkpoint),
-        tokenizer_lines(),
+        tokenizer_lines(checkpoint),
         [*assign("text", text), *assign("token", token)],
         [
             'before = tokenizer(text)["input_ids"]',
@@ -226,7 +229,7 @@ def batch(checkpoint: Checkpoint, texts: Sequence[str], pairs: Sequence[str] | N
         "Encode texts as one rectangle.",
         [_AUTO],
         checkpoint_lines(checkpoint),
-        [*tokenizer_lines(), *side, *(_BORROW if options.padding else [])],
+        [*tokenizer_lines(checkpoint), *side, *(_BORROW if options.padding else [])],
         [
             *assign("texts", list(texts)),
             *(assign("pairs", list(pairs)) if pairs is not None else []),
@@ -285,7 +288,7 @@ def chat_template(checkpoint: Checkpoint, talk: template.Talk, *, mask: bool = F
         "Write a conversation by its chat template.",
         [_AUTO],
         checkpoint_lines(checkpoint),
-        tokenizer_lines(),
+        tokenizer_lines(checkpoint),
         lines,
         call("text = tokenizer.apply_chat_template(", [arguments[0], "tokenize=False", *arguments[1:]]),
         call("encoded = tokenizer.apply_chat_template(", [arguments[0], *loud, *arguments[1:]]),

@@ -9,15 +9,16 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine import neighbours
+from workbench.engine import neighbours, pyramid
 from workbench.engine.adapters import adapter_in
 from workbench.engine.errors import CheckpointError
-from workbench.engine.facts import read_config, renamed
+from workbench.engine.facts import CACHELESS, boxed, class_for, read_config, renamed
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint
 
 _PEFT = "PeftModel"
+_RUNNING = "PreTrainedTokenizerFast"
 WIDTH = 120
 """Columns of a line, the same as in this project."""
 
@@ -95,9 +96,15 @@ def checkpoint_lines(checkpoint: Checkpoint) -> list[str]:
     return [*lines, *assign("checkpoint", str(checkpoint.path))]
 
 
-def tokenizer_lines() -> list[str]:
-    """``tokenizer = AutoTokenizer…``."""
-    return ["tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)"]
+def tokenizer_lines(checkpoint: Checkpoint | None = None) -> list[str]:
+    """``tokenizer = AutoTokenizer…``; with a checkpoint it reads running text, whatever its own call wants."""
+    lines = ["tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)"]
+    if checkpoint is not None and boxed(checkpoint.path):
+        lines += [
+            "# Its own call wants words with boxes; running text is read by the class beneath.",
+            f"tokenizer.__class__ = {_RUNNING}",
+        ]
+    return lines
 
 
 def model_lines(
@@ -120,10 +127,11 @@ def model_lines(
         arguments += ["quantization_config=packed", f'device_map={{"": {literal(device)}}}']
     elif device == "spread":
         arguments.append('device_map="auto"')
-    lines = call(f"model = {head}.from_pretrained(", arguments)
-    if neighbours.wanted(_config_of(checkpoint)):
-        why = "# What the library has natten do for this model, this program does with torch alone."
-        lines = [why, "neighbours.stand_in()", *lines]
+    lines = call(f"model = {class_for(head, model_type_of(checkpoint))}.from_pretrained(", arguments)
+    for part, package in ((neighbours, "natten"), (pyramid, "detectron2")):
+        if part.wanted(_config_of(checkpoint)):
+            why = f"# What the library has {package} do for this model, this program does with torch alone."
+            lines = [why, f"{part.__name__.rpartition('.')[2]}.stand_in()", *lines]
     if adapter is not None:
         lines += merge_lines("model", "checkpoint")
     if model_type_of(checkpoint) == "xmod":
@@ -131,6 +139,10 @@ def model_lines(
             "if model.config.default_language is None:",
             "    model.set_default_language(model.config.languages[0])",
         ]
+    if model_type_of(checkpoint) in CACHELESS:
+        lines.append("model.config.use_cache = False")
+        if head == "AutoModelForCausalLM":
+            lines.append("model.generation_config.use_cache = False")
     # A model is on the CPU unless it is moved, or placed while it is read.
     return lines if device in ("cpu", "spread") or bits else [*lines, f"model.to({literal(device)})"]
 
@@ -206,8 +218,12 @@ def script(title: str, imports: Sequence[str], *blocks: Sequence[str]) -> str:
         later = (at for at, line in enumerate(imports) if line.startswith("from ") and line.split()[1].lower() > "peft")
         place = next(later, len(imports))
         imports = [*imports[:place], f"from peft import {_PEFT}", *imports[place:]]
-    if any("neighbours." in line for block in blocks for line in block):
-        imports = [*imports, "", "from workbench.engine import neighbours"]
+    if any(line.endswith(f"= {_RUNNING}") for block in blocks for line in block):
+        known = "from transformers import "
+        imports = [f"{line}, {_RUNNING}" if line.startswith(known) else line for line in imports]
+    for part in ("neighbours", "pyramid"):
+        if any(line == f"{part}.stand_in()" for block in blocks for line in block):
+            imports = [*imports, "", f"from workbench.engine import {part}"]
     parts = [f'"""{title}"""', "\n".join(imports), *("\n".join(block) for block in blocks if block)]
     return "\n\n".join(parts) + "\n"
 

@@ -34,7 +34,7 @@ def tokenizer(checkpoint: Checkpoint, texts: Sequence[str], options: TokenizerOp
         "Tokenize: what the model sees of a text.",
         ["from transformers import AutoTokenizer"],
         checkpoint_lines(checkpoint),
-        [*tokenizer_lines(), *(borrow if options.padding else [])],
+        [*tokenizer_lines(checkpoint), *(borrow if options.padding else [])],
         [*assign("texts", list(texts)), *call("encoded = tokenizer(", arguments)],
         [
             'for ids, mask in zip(encoded["input_ids"], encoded["attention_mask"]):',

@@ -1,20 +1,23 @@
 """Pictures that stand beside their text, where no mark in the text places them.
 
 Encoders with a decoder such as TrOCR and Donut take a picture alone, or the beginning of what they shall write; BLIP,
-GIT, Florence-2 and Kosmos-2 have processors that put picture and text together.
+GIT, Fuyu, Florence-2 and Kosmos-2 have processors that put picture and text together. UDOP is told the words of the
+page in the picture besides, each with its box.
 
 References:
-    transformers, VisionEncoderDecoder; TrOCR; Donut; BLIP; GIT; Pix2Struct; Florence-2; Kosmos-2
+    transformers, VisionEncoderDecoder; TrOCR; Donut; BLIP; Fuyu; GIT; GOT-OCR2; Pix2Struct; Florence-2; Kosmos-2; UDOP
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
+from workbench.engine.generate import page as page_words
 from workbench.engine.generate import pictures
 from workbench.engine.task import Task
 from workbench.engine.tokens.positions import Pieces, slow_tokens
@@ -31,25 +34,54 @@ ALONE = ("vision-encoder-decoder", "pp_formulanet")
 
 PROMPTED = {
     "florence2": "<OD>",
+    "fuyu": "Generate a coco-style caption.\n",
     "instructblip": "What does the picture show?",
+    "instructblipvideo": "What does the film show?",
     "kosmos-2": "<grounding>An image of",
     "kosmos-2.5": "<ocr>",
+    "udop": "Question answering. What is the total?",
 }
 """Architectures that need to be told what to do, and something to tell them."""
 
-TYPES = (*ALONE, *PROMPTED, "blip", "blip-2", "git", "pix2struct")
+FRAMES = {"instructblipvideo": 4}
+"""Architectures that are shown films of so many frames; a picture stands for each of them."""
+
+ASKING = ("got_ocr2",)
+"""Architectures whose processor writes the whole prompt where there is none."""
+
+TYPES = (*ALONE, *PROMPTED, *ASKING, "blip", "blip-2", "git", "pix2struct")
 """Architectures whose pictures have no mark in the text."""
+
+PAGED = "udop"
+"""The architecture that reads the words of a page with their boxes besides."""
 
 INSIDE = {
     "blip": "text_decoder",
     "blip-2": "language_model",
     "instructblip": "language_model",
+    "instructblipvideo": "language_model",
     "kosmos-2": "text_model",
 }
 """Architectures whose ``generate`` hands what it is told to that of a model inside, by its name."""
 
+ENCODING = ("t5gemma2",)
+"""Architectures whose encoder reads a text with marks for the pictures, for a decoder to write its own."""
+
+HANDING = ("janus",)
+"""Architectures whose own ``generate`` draws pictures too, and leaves texts to the library's."""
+
 #: What Pix2Struct writes questions with.
 _FONT = ("ybelkada/fonts", "Arial.TTF")
+
+
+def trimmed(kind: str, text: str) -> str:
+    """A prompt without the spaces around it; Fuyu was trained on prompts that end in a line break, which stays.
+
+    Args:
+        kind: One of `TYPES`.
+        text: As it was written; one of spaces alone becomes empty.
+    """
+    return text if kind == "fuyu" and text.strip() else text.strip()
 
 
 def beside(model: LoadedModel) -> bool:
@@ -60,6 +92,23 @@ def beside(model: LoadedModel) -> bool:
 def writer(model: LoadedModel) -> Any:
     """The part of a model whose ``generate`` has the library's loop; mostly the model itself."""
     return getattr(model.model, INSIDE.get(_kind(model), ""), model.model)
+
+
+def writes_nothing(model: LoadedModel) -> NotSupported:
+    """The refusal of a model that the library has among those that write, and that has no ``generate``, such as π0."""
+    return NotSupported(
+        f"{model.checkpoint.name} writes no text.",
+        why=f"{type(model.model).__name__} has no generate(), although the library lists it among the models that "
+        "answer about pictures: what it gives are numbers, such as the moves of a robot.",
+        remedy="Load another checkpoint for this task.",
+    )
+
+
+def generating(model: LoadedModel) -> Callable[..., Any]:
+    """The ``generate`` of a model; Janus' own hands texts on to the library's, and loses processors on the way."""
+    from transformers import GenerationMixin
+
+    return partial(GenerationMixin.generate, model.model) if _kind(model) in HANDING else model.model.generate
 
 
 def ends(model: LoadedModel) -> tuple[int, ...]:
@@ -105,7 +154,7 @@ def refused(model: LoadedModel) -> dict[str, str]:
     return found
 
 
-def together(model: LoadedModel, reader: Any, opened: Image, text: str) -> dict[str, Tensor]:
+def together(model: LoadedModel, reader: Any, opened: Image, text: str, page: str = "") -> dict[str, Tensor]:
     """Picture and text as the checkpoint's processor puts them together.
 
     Args:
@@ -113,20 +162,28 @@ def together(model: LoadedModel, reader: Any, opened: Image, text: str) -> dict[
         reader: Its processor; its image processor for those that are shown the picture `ALONE`.
         opened: The picture, in RGB.
         text: The prompt, or what the decoder begins with; may be empty where the architecture needs none.
+        page: The words of the page with their boxes, for UDOP.
 
     Returns:
         ``pixel_values`` (Pix2Struct: ``flattened_patches``), and what the text became, on the CPU.
 
     Raises:
-        InputError: The processor refuses them.
+        InputError: The processor refuses them, or the words of the page are missing or have no boxes.
         NotSupported: A font is needed that was not downloaded.
     """
     kind = _kind(model)
     if kind == "pix2struct" and text:
         _check_font(reader)
-    told = {"text": [text]} if text and kind not in ALONE else {}
+    told: dict[str, Any] = {"text": [text]} if text and kind not in ALONE else {}
+    if kind == PAGED:
+        told |= _boxed(model, page)
+    shown: Any = [opened]
+    if kind in FRAMES:
+        import numpy
+
+        shown = numpy.stack([numpy.asarray(opened)] * FRAMES[kind])
     try:
-        both = dict(reader(images=[opened], return_tensors="pt", **told))
+        both = dict(reader(images=shown, return_tensors="pt", **told))
     except Exception as error:
         raise InputError(
             "The picture and the text could not be prepared together.",
@@ -236,7 +293,8 @@ def _given(model: LoadedModel, text: str, images: Sequence[Path]) -> dict[str, T
         )
     reader: Any = pictures.processor_of(model)
     opened = pictures.read(images[0])
-    made = together(model, reader.image_processor if kind in ALONE else reader, opened, text if text.strip() else "")
+    text, page = page_words.told(text) if kind == PAGED else (text if text.strip() else "", "")
+    made = together(model, reader.image_processor if kind in ALONE else reader, opened, text, page)
     # It masks nothing: there is one text.
     made.pop("decoder_attention_mask", None)
     if reads_pixels(model):
@@ -249,6 +307,18 @@ def _given(model: LoadedModel, text: str, images: Sequence[Path]) -> dict[str, T
         made["input_ids"] = torch.cat([own, made["input_ids"][:, 1:-1]], dim=1)
         made["attention_mask"] = made["attention_mask"][:, :-1]
     return made
+
+
+def _boxed(model: LoadedModel, page: str) -> dict[str, Any]:
+    """The words of a page and their boxes, as UDOP's processor wants them."""
+    boxed = page_words.words(page)
+    if not boxed:
+        raise InputError(
+            "There are no words of the page yet.",
+            why=f"{model.checkpoint.name} reads the words of a page, each with its box.",
+            remedy="Write them below what is asked, one a line, like “Total,80,700,160,730” (in thousandths).",
+        )
+    return {"text_pair": [[word for word, _ in boxed]], "boxes": [[list(box) for _, box in boxed]]}
 
 
 def _first(model: LoadedModel) -> list[int]:

@@ -39,6 +39,8 @@ def no_early_exit(model: LoadedModel) -> str:
     kinds = set(getattr(base.config, "layer_types", None) or ())
     if kinds - _ATTENTION:
         return f"{kind} has layers without attention, which keep a state of their own."
+    if getattr(base.config, "hidden_size_per_layer_input", 0):
+        return f"{kind} makes one input for all of its layers together, so none can be left out."
     if base.config.num_hidden_layers < 2:
         return f"{kind} has a single layer, so there is none to leave out."
     return ""

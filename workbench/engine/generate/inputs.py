@@ -99,7 +99,10 @@ def tokenizer_of(model: LoadedModel) -> PreTrainedTokenizerBase:
     from transformers import GenerationMixin
 
     inside = captions.writer(model)
-    if getattr(type(inside), "generate", None) is not GenerationMixin.generate:
+    handing = model.facts.model_type in captions.HANDING
+    if getattr(type(inside), "generate", None) is not GenerationMixin.generate and not handing:
+        if not hasattr(model.model, "generate"):
+            raise captions.writes_nothing(model)
         raise NotSupported(
             what,
             why=f"{type(model.model).__name__} has a way of generating of its own, which can't be watched step by "
@@ -221,7 +224,7 @@ def start_of(model: LoadedModel, encoding: Encoding, images: Sequence[Path] = ()
 
 def _check_known(model: LoadedModel, encoding: Encoding) -> None:
     """Refuse ids without a vector: on the CPU an index error, on a GPU the end of every later computation."""
-    known = getattr(model.model.get_input_embeddings(), "num_embeddings", None)
+    known = model.known_ids
     largest = max(encoding.input_ids, default=0)
     if known is not None and largest >= known:
         raise NotSupported(
@@ -250,7 +253,7 @@ def inputs(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> Inputs
         start = replace(start, decoder_start=start_of(model, start.encoding).decoder_start)
     device = model.model.device
     written = [*start.context_ids, *more]
-    if start.images or captions.beside(model):
+    if start.images or captions.beside(model) or pictures.interleaved(model.processor):
         made = captions.tensors if captions.beside(model) else pictures.tensors
         return Inputs(start, made(model, start, more), len(written))
     if start.decoder_start:
@@ -323,7 +326,7 @@ def _truncated(model: LoadedModel, start: Start, reserve: int) -> Start:
     tokens = start.encoding.tokens
     if longest is None or len(tokens) <= longest:
         return start
-    if start.images:
+    if start.images or pictures.interleaved(model.processor):
         # What would go is as likely as not a picture, and half of one means nothing.
         raise _too_long(
             len(tokens) - longest, f"It has {len(tokens):,} tokens with its pictures, which can't be cut in parts."

@@ -80,7 +80,7 @@ def encode_shown(
         text = render(processor, messages, marked == 0)
     elif images and not marked:
         text = _placeholders(processor, len(images)) + text
-    if not images:
+    if not (images or interleaved(processor)):
         return encode(
             processor.tokenizer, text, TokenizerOptions(add_special_tokens=_adds_special(processor, text)), task=task
         )
@@ -205,13 +205,15 @@ def processor_of(model: LoadedModel) -> ProcessorMixin:
         remedy = "Remove the picture, or load an image-text-to-text checkpoint."
     else:
         why = next((note for note in model.notes if "processor" in note), "Its folder has no processor.")
-        remedy = "Remove the picture, or download the checkpoint again with its preprocessor_config.json."
+        again = "download the checkpoint again with its preprocessor_config.json"
+        remedy = f"Remove the picture, or {'install it' if 'not installed' in why else again}."
     raise NotSupported(f"{model.checkpoint.name} takes no pictures.", why=why, remedy=remedy)
 
 
 def _mark(processor: ProcessorMixin) -> str:
-    # Gemma's texts name the beginning of a picture, and the token in between is the processor's business.
-    return str(getattr(processor, "boi_token", None) or getattr(processor, "image_token", None) or "<image>")
+    # Qianfan-OCR's texts have another mark than the token that the processor puts there many times.
+    named = (getattr(processor, name, None) for name in ("image_placeholder_token", "image_token"))
+    return str(next(filter(None, named), "<image>"))
 
 
 def _placeholders(processor: ProcessorMixin, count: int) -> str:
@@ -290,9 +292,18 @@ def _adds_special(processor: ProcessorMixin, text: str) -> bool:
     return bos is None or not text.startswith(str(bos))
 
 
+def interleaved(processor: ProcessorMixin | None) -> bool:
+    """Whether a processor wants the pictures between the pieces of the text, and a text without any too: Idefics 1."""
+    return type(processor).__name__ == "IdeficsProcessor"
+
+
 def _run(processor: ProcessorMixin, text: str, images: Sequence[Path]) -> BatchFeature:
     opened = [read(path) for path in images]
     try:
+        if interleaved(processor):
+            first, *rest = text.split(_mark(processor))
+            pieces = [first, *(each for pair in zip(opened, rest, strict=True) for each in pair)]
+            return processor(text=[[each for each in pieces if each]], return_tensors="pt")
         return processor(
             text=[text], images=[opened], add_special_tokens=_adds_special(processor, text), return_tensors="pt"
         )

@@ -114,7 +114,7 @@ def launch(
             threads(share) if share else nullcontext(),
             compiling_of(model.model) if config.compile_config is not None else nullcontext(),
         ):
-            return model.model.generate(
+            return captions.generating(model)(
                 **captions.handed(model, inputs.kwargs),
                 generation_config=config,
                 custom_generate=loop,

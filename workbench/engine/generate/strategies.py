@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.facts import CACHELESS
 from workbench.engine.generate import captions
 from workbench.engine.generate.compiled import no_compiling
 from workbench.engine.generate.drafts import no_early_exit, no_mtp
@@ -65,6 +67,8 @@ _BY = {
     "early_exit": "by the model's own lower layers",
     "mtp": "by its layers for multi-token prediction",
 }
+#: Architectures whose cache takes one token at a time, and those that write behind a prompt of their own alone.
+_ONE_BY_ONE, _PROMPTED = ("prophetnet",), ("cpmant",)
 #: Knobs that act on the draw alone.
 _OF_THE_DRAW = (
     "temperature",
@@ -224,6 +228,15 @@ def _kind(model: LoadedModel) -> str:
     return type(model.model).__name__
 
 
+def _no_cache(model: LoadedModel) -> bool:
+    """Whether a model computes everything again for each token: some always do, and so do encoders that write."""
+    if model.head != "AutoModelForCausalLM" or model.facts.model_type in CACHELESS:
+        return model.facts.model_type in CACHELESS
+    encoder = "AutoModelForMaskedLM" in model.facts.heads or model.facts.model_type == "bert-generation"
+    unmade = encoder and not getattr(model.model.config, "is_decoder", True)
+    return unmade or "past_key_values" not in inspect.signature(model.model.forward).parameters
+
+
 def _no_beams(model: LoadedModel) -> str:
     if not model.model._supports_default_dynamic_cache():
         return f"{_kind(model)} keeps a state that can't be handed from one beam to another."
@@ -236,6 +249,10 @@ def _no_guessing(model: LoadedModel) -> str:
             f"{_kind(model)} keeps a running state, which can't be taken back when a guess was wrong; "
             "the library refuses it."
         )
+    if _no_cache(model):
+        return f"{_kind(model)} keeps nothing of what it has read here, and guesses are checked against that."
+    if model.facts.model_type in _ONE_BY_ONE:
+        return f"{_kind(model)} reads one new token at a time, and guesses are checked several at once."
     return ""
 
 
@@ -266,6 +283,10 @@ def _no_guidance(model: LoadedModel) -> str:
         return "The library's guidance runs the model on the written text alone, without an encoder's input."
     if model.model._is_stateful or not model.model._supports_default_dynamic_cache():
         return f"The library's guidance needs an attention cache, and {_kind(model)} keeps a running state."
+    if _no_cache(model):
+        return f"The library's guidance needs an attention cache, and {_kind(model)} runs without one."
+    if model.facts.model_type in _PROMPTED:
+        return f"The library's guidance runs on the new tokens alone, and {_kind(model)} needs the prompt before them."
     return ""
 
 

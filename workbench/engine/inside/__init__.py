@@ -7,10 +7,12 @@ return is absent, and the reason is said.
 from __future__ import annotations
 
 from workbench.engine.inside.attention import Attentions, Kind, attend
-from workbench.engine.inside.embeddings import EMBEDDING, Neighbour, neighbours, vectors
-from workbench.engine.inside.given import MOST, POSITIONS, Estimate, Given, arguments, estimate, follow, read, refusal
-from workbench.engine.inside.lens import TOP, Lens
+from workbench.engine.inside.embeddings import EMBEDDING, Neighbour, alike, neighbours, similarities, vectors
+from workbench.engine.inside.given import MOST, POSITIONS, Estimate, Given, Sight, arguments, estimate, read
+from workbench.engine.inside.lens import TOP, Lens, labelled
 from workbench.engine.inside.one_pass import Inside, look
+from workbench.engine.inside.places import Grid
+from workbench.engine.inside.senses import example, follow, reads, refusal, take, wanted
 from workbench.engine.inside.states import Part
 
 __all__ = [
@@ -21,18 +23,27 @@ __all__ = [
     "Attentions",
     "Estimate",
     "Given",
+    "Grid",
     "Inside",
     "Kind",
     "Lens",
     "Neighbour",
     "Part",
+    "Sight",
+    "alike",
     "arguments",
     "attend",
     "estimate",
+    "example",
     "follow",
+    "labelled",
     "look",
     "neighbours",
     "read",
+    "reads",
     "refusal",
+    "similarities",
+    "take",
     "vectors",
+    "wanted",
 ]

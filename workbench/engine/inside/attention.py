@@ -11,9 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.engine.errors import InputError, NotSupported, WorkbenchError
-from workbench.engine.inside.given import ATTENTION_BUDGET, Given, check_room, estimate, takes, tensors, worded
-from workbench.engine.inside.one_pass import names
+from workbench.engine.inside.given import (
+    ATTENTION_BUDGET,
+    Given,
+    check_room,
+    drawn,
+    estimate,
+    reach,
+    returns_states,
+    takes,
+    tensors,
+    worded,
+)
+from workbench.engine.inside.places import Grid, configs, places
 from workbench.engine.inside.states import Watch
+from workbench.engine.inside.walk import Found, walk
 from workbench.engine.task import Progress, Silent, Task
 
 if TYPE_CHECKING:
@@ -23,12 +35,6 @@ if TYPE_CHECKING:
 
 #: Bytes of maps that are kept behind a pass; where all of them are more, those of the layer asked for are kept alone.
 KEPT = 256 * 2**20
-_KEYS = (
-    ("attentions", "model", "model", "model"),
-    ("encoder_attentions", "encoder", "encoder", "encoder"),
-    ("decoder_attentions", "decoder", "decoder", "decoder"),
-    ("cross_attentions", "decoder to encoder", "decoder", "encoder"),
-)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -36,23 +42,28 @@ class Kind:
     """The maps of one stack of layers.
 
     Attributes:
-        name: ``model``, ``encoder``, ``decoder`` or ``decoder to encoder``.
-        key: What the library's output calls them.
-        layers: Names of the layers that returned some.
-        places: Of these in the library's output.
+        name: ``model``, ``encoder``, ``decoder``, ``decoder to encoder``, ``vision`` …; with the size of the maps
+            behind it where layers make them in several.
+        layers: Names of the layers that returned some, each window of a layer that looks by windows apart.
+        picks: Where the library's output has the maps of each, such as ``attentions[0][0]``.
         maps: One for each layer, float32 of shape ``(heads, from, to)`` as the library returned it; None where it was
             not kept.
         tokens: What stands at the positions ``from``.
         others: What stands at the positions ``to``.
+        side: Name of the `Part` whose positions look.
+        grid: Which of ``others`` are the patches of the picture, or None.
+        own_grid: Likewise of ``tokens``.
     """
 
     name: str
-    key: str
     layers: tuple[str, ...]
-    places: tuple[int, ...]
+    picks: tuple[str, ...]
     maps: tuple[np.ndarray | None, ...]
     tokens: tuple[str, ...]
     others: tuple[str, ...]
+    side: str
+    grid: Grid | None = None
+    own_grid: Grid | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -79,11 +90,11 @@ def attend(
     afterwards. The two differ in the last bits.
 
     Args:
-        model: A loaded model that reads text.
-        given: What it reads.
-        kind: Where all maps together are too many to be kept, those of this stack are, and there of one layer;
+        model: A loaded model.
+        given: What it is given.
+        kind: Where all maps together are too many to be kept, those of this `Kind` are, and there of one layer;
             empty takes the first.
-        layer: That layer, by its place in the library's output.
+        layer: That layer, by its place in the `Kind`.
         task: Asked at each layer whether to stop.
 
     Raises:
@@ -98,37 +109,49 @@ def attend(
 
     task = task or Silent()
     began = time.perf_counter()
-    needed = estimate(model, max(len(given.input_ids), len(given.decoder_input_ids))).attention
-    if needed > ATTENTION_BUDGET:
-        positions = max(1, int(len(given.input_ids) * (ATTENTION_BUDGET / needed) ** 0.5))
-        raise InputError(
-            f"The attention maps of {len(given.input_ids):,} positions are too large.",
-            why=f"All layers and heads together would take {needed / 2**30:.1f} GiB, and at most "
-            f"{ATTENTION_BUDGET / 2**30:.0f} GiB is used.",
-            remedy=f"Look at {positions:,} positions or fewer.",
-        )
-    check_room(model, needed)
+    _check_size(model, given)
     task.report(Progress(0, None, "layers", "one pass with eager attention"))
-    kept = {"logits_to_keep": 1} if takes(model.model, "logits_to_keep") else {}
+    if not returns_states(model):
+        raise _none(model)
+    kept = {"logits_to_keep": 1} if model.generates and takes(model.model, "logits_to_keep") else {}
     try:
-        with torch.inference_mode(), eager(model.model), Watch(model.model, task).running():
+        with torch.inference_mode(), eager(model.model), drawn(model, task), Watch(model.model, task).running():
             out = model.model(**tensors(model, given), **kept, output_attentions=True)
     except WorkbenchError:
         raise
     except Exception as error:
         raise worded(model, error) from error
-    found = [(*stack, out[stack[0]]) for stack in _KEYS if any(each is not None for each in out.get(stack[0]) or ())]
-    if not found:
-        raise NotSupported(
-            f"{model.checkpoint.name} shows no attention.",
-            why=f"{type(model.model).__name__} returns no attention maps"
-            + (": its layers are not made of attention." if not model.facts.attention_heads else "."),
-            remedy="The other sections show what it does return.",
+    groups = [group for stack in walk(out, "attentions") for group in _grouped(model, stack)]
+    if not groups:
+        raise _none(model)
+    total = sum(4 * maps.numel() for group in groups for _, _, maps in group.maps)
+    chosen = (kind or groups[0].name, layer) if total > KEPT else None
+    return Attentions(given, tuple(_kind(model, given, group, chosen) for group in groups), time.perf_counter() - began)
+
+
+def _none(model: LoadedModel) -> NotSupported:
+    return NotSupported(
+        f"{model.checkpoint.name} shows no attention.",
+        why=f"{type(model.model).__name__} returns no attention maps"
+        + (": its layers are not made of attention." if not model.facts.attention_heads else "."),
+        remedy="The other sections show what it does return.",
+    )
+
+
+def _check_size(model: LoadedModel, given: Given) -> None:
+    """Refuse maps that would be too large, as far as the config tells of them before the pass."""
+    count = reach(model, given)
+    needed = estimate(model, count).attention
+    # How long a picture or a sound is can't be chosen: there only memory is the limit.
+    if needed > ATTENTION_BUDGET and not given.made:
+        positions = max(1, int(count * (ATTENTION_BUDGET / needed) ** 0.5))
+        raise InputError(
+            f"The attention maps of {count:,} positions are too large.",
+            why=f"All layers and heads together would take {needed / 2**30:.1f} GiB, and at most "
+            f"{ATTENTION_BUDGET / 2**30:.0f} GiB is used.",
+            remedy=f"Look at {positions:,} positions or fewer.",
         )
-    total = sum(4 * each.numel() for *_, maps in found for each in maps if each is not None)
-    chosen = (kind or found[0][1], layer) if total > KEPT else None
-    kinds = tuple(_kind(model, given, each, chosen) for each in found)
-    return Attentions(given, kinds, time.perf_counter() - began)
+    check_room(model, needed)
 
 
 @contextmanager
@@ -150,36 +173,81 @@ def eager(model: PreTrainedModel) -> Iterator[None]:
             config._attn_implementation_internal = implementation
 
 
-def _kind(
-    model: LoadedModel, given: Given, found: tuple[str, str, str, str, Any], chosen: tuple[str, int] | None
-) -> Kind:
-    key, name, side, other, maps = found
-    there = [(place, each[0]) for place, each in enumerate(maps) if each is not None]
+@dataclass(frozen=True, eq=False, slots=True)
+class _Group:
+    """Maps of one stack of layers and of one size: names and places of their layers, and the maps."""
+
+    name: str
+    stack: Found
+    maps: list[tuple[str, str, Any]]
+
+
+def _grouped(model: LoadedModel, stack: Found) -> list[_Group]:
+    """The maps of a stack by their size, each of shape ``(heads, from, to)``, those of each window apart."""
+    sizes: dict[tuple[int, int], list[tuple[str, str, Any]]] = {}
+    numbers = _layer_numbers(stack)
+    # Those that look by windows give the maps of one layer a stage.
+    staged = any(hasattr(part, "depths") for part in configs(model.model.config))
+    word = "stage" if staged and any(_windows(maps)[1:] for _, maps in stack.tensors) else "layer"
+    for number, (place, maps) in zip(numbers, stack.tensors, strict=True):
+        for more, window, each in _windows(maps):
+            name = f"{word} {number}{window}"
+            sizes.setdefault(tuple(each.shape[-2:]), []).append((name, stack.path + place + more, each))
+    names = {size: stack.name if len(sizes) == 1 else f"{stack.name} {size[0]} × {size[1]}" for size in sizes}
+    return [_Group(names[size], stack, found) for size, found in sizes.items()]
+
+
+def _layer_numbers(stack: Found) -> list[int]:
+    """The place of each layer's maps in the output, from 1."""
+    firsts = [place[1:].split("]")[0] for place, _ in stack.tensors]
+    # Where each layer has a list of maps, they are numbered through.
+    return [int(first) + 1 for first in firsts] if len(set(firsts)) == len(firsts) else [*range(1, len(firsts) + 1)]
+
+
+def _windows(maps: Any) -> list[tuple[str, str, Any]]:
+    """Maps of shape ``(heads, from, to)``: the only ones, or those of each window, with where they are."""
+    if maps.ndim == 5 and len(maps) == 1:
+        # Hiera has the windows behind the heads.
+        found = [(f"[0][:, {number}]", f", window {number}", maps[0][:, number]) for number in range(maps.shape[2])]
+        return found if len(found) > 1 else [("[0][:, 0]", "", found[0][2])]
+    if maps.ndim != 4:
+        return []
+    if len(maps) == 1:
+        return [("[0]", "", maps[0])]
+    return [(f"[{number}]", f", window {number}", each) for number, each in enumerate(maps)]
+
+
+def _kind(model: LoadedModel, given: Given, group: _Group, chosen: tuple[str, int] | None) -> Kind:
     kept: list[np.ndarray | None] = []
-    for place, each in there:
-        wanted = chosen is None or (name == chosen[0] and place == chosen[1] % len(maps))
+    for place, (_, _, each) in enumerate(group.maps):
+        wanted = chosen is None or (group.name == chosen[0] and place == chosen[1] % len(group.maps))
         kept.append(each.float().cpu().numpy() if wanted else None)
-    rows, columns = there[0][1].shape[-2:]
+    count, others = group.maps[0][2].shape[-2:]
+    names = _attending(model, group)
+    side, other = group.stack.sides
+    if any(", window" in name for name, _, _ in group.maps):
+        inside = tuple(str(place) for place in range(max(count, others)))
+        return Kind(
+            group.name,
+            names,
+            tuple(pick for _, pick, _ in group.maps),
+            tuple(kept),
+            inside[:count],
+            inside[:others],
+            "",
+        )
+    looking, seen = places(model, given, side, count), places(model, given, other, others)
     return Kind(
-        name,
-        key,
-        _layer_names(model, len(maps), [place for place, _ in there]),
-        tuple(place for place, _ in there),
-        tuple(kept),
-        _tokens(model, given, side, rows),
-        _tokens(model, given, other, columns),
-    )
+        group.name, names, tuple(pick for _, pick, _ in group.maps), tuple(kept), looking.faces, seen.faces, side,
+        seen.grid, looking.grid,
+    )  # fmt: skip
 
 
-def _layer_names(model: LoadedModel, count: int, places: list[int]) -> tuple[str, ...]:
+def _attending(model: LoadedModel, group: _Group) -> tuple[str, ...]:
     """The layers by number: some models return maps of their attention layers alone."""
     types = getattr(model.model.config.get_text_config(decoder=True), "layer_types", None) or ()
     attending = [number for number, kind in enumerate(types, 1) if "attention" in kind]
-    if len(types) > count == len(attending):
-        return tuple(f"layer {attending[place]}" for place in places)
-    return tuple(f"layer {place + 1}" for place in places)
-
-
-def _tokens(model: LoadedModel, given: Given, side: str, count: int) -> tuple[str, ...]:
-    tokens = names(model, given, side)[1]
-    return tokens if len(tokens) == count else tuple(str(place) for place in range(count))
+    names = [name for name, _, _ in group.maps]
+    if group.stack.name == "model" and len(types) > len(names) == len(attending):
+        return tuple(f"layer {number}" for number in attending)
+    return tuple(names)

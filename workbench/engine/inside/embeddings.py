@@ -25,10 +25,10 @@ _ROWS = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A token of the vocabulary.
+    """A token of the vocabulary, or a position of the same pass.
 
     Attributes:
-        id: Its id.
+        id: Its id, or the position.
         text: As it reads.
         cosine: Of the angle between its row of the embedding matrix and the vector asked about.
     """
@@ -54,13 +54,13 @@ def vectors(model: LoadedModel, part: Part, row: int) -> np.ndarray:
 
     if row != EMBEDDING:
         return part.states[row]
-    matrix = _matrix(model)
     if min(part.ids) < 0:
         raise NotSupported(
             f"{model.checkpoint.name} has positions that are no tokens.",
             why="They have no row in the embedding matrix.",
             remedy="Choose a hidden state.",
         )
+    matrix = _matrix(model)
     return np.asarray(matrix[torch.tensor(part.ids, device=matrix.device)].float().cpu())
 
 
@@ -109,6 +109,32 @@ def neighbours(
     best = cosines.topk(min(count, len(cosines)))
     ids = best.indices.tolist()
     return tuple(map(Neighbour, ids, Vocabulary(model.tokenizer).spell(ids), best.values.tolist()))
+
+
+def alike(part: Part, vectors: np.ndarray, position: int, *, count: int = 20) -> tuple[Neighbour, ...]:
+    """The positions of a part whose vectors point most in the direction of one of them.
+
+    Args:
+        part: Whose positions, which are no tokens: patches of a picture, or moments of a sound.
+        vectors: Of shape ``(seq, hidden)``.
+        position: The one.
+        count: How many.
+    """
+    cosines = similarities(vectors, position)
+    best = np.argsort(-cosines, kind="stable")[:count].tolist()
+    return tuple(Neighbour(each, part.tokens[each], float(cosines[each])) for each in best)
+
+
+def similarities(vectors: np.ndarray, position: int) -> np.ndarray:
+    """The cosine of the angle between one vector and each, float32 of shape ``(seq,)``.
+
+    References:
+        torch, nn.functional.cosine_similarity
+    """
+    import torch
+
+    whole = torch.from_numpy(np.asarray(vectors, np.float32))
+    return np.asarray(torch.nn.functional.cosine_similarity(whole, whole[position][None]))
 
 
 def _matrix(model: LoadedModel) -> torch.Tensor:

@@ -1,21 +1,29 @@
-"""What a model is looked into with: a text, or what was generated, cut to a number of positions."""
+"""What a model is looked into with: a text or what was generated, cut to a number of positions; a picture; a sound."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from workbench.engine.errors import InputError, NotSupported, OutOfMemory, WorkbenchError, explain, first_line
 from workbench.engine.generate import context_of
 from workbench.engine.generate.inputs import start_of
 from workbench.engine.machine import free
+from workbench.engine.models import check_count
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens import encode, longest
-from workbench.engine.values import Encoding, Start, Token, TokenizerOptions
+from workbench.engine.tasks.inputs import Request
+from workbench.engine.tasks.writing import drawing
+from workbench.engine.tokens import encode, longest, running
+from workbench.engine.values import Encoding, Start, TaskInput, TaskOptions, Token, TokenizerOptions
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel
 
     from workbench.engine.models import LoadedModel
@@ -26,6 +34,26 @@ POSITIONS, MOST = 256, 1024
 CHOICES = "AutoModelForMultipleChoice"
 #: Bytes of all attention maps of a pass, as the model makes them; they grow with the square of the positions.
 ATTENTION_BUDGET = 2**30
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sight:
+    """A picture as it went into the model.
+
+    Attributes:
+        pixels: As the processor made it, its normalization undone; uint8 of shape ``(height, width, 3)``. Where the
+            processor cut it into strips, as it was given, made small.
+        size: Height and width that the model's patches are counted by.
+        whole: Whether the model is given the picture in one piece.
+        merged: Rows and columns of the tokens that it became, where the processor tells them.
+        front: Positions in front of them.
+    """
+
+    pixels: np.ndarray
+    size: tuple[int, int]
+    whole: bool = True
+    merged: tuple[int, int] | None = None
+    front: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,6 +68,15 @@ class Given:
         text: That ``tokens`` are the tokenizer's call on, or None for what was generated.
         most: Positions that were allowed; more was cut off at the end.
         cut: Tokens that were cut off.
+        image: The file of a picture, or None.
+        audio: The file of a sound, or None.
+        video: The file of a film, or None.
+        task: The task whose own preprocessing made what follows; empty where that is plainly the processor's.
+        made: What the checkpoint's processor made of them, by the argument of ``model(…)``, on the CPU; empty where
+            the ids above are all there is.
+        sight: The picture that was made, or None.
+        seconds: How long the sound is that was made; 0.0 without one.
+        rate: Samples a second of what the model hears; 0 without a sound.
     """
 
     tokens: tuple[Token, ...]
@@ -48,6 +85,14 @@ class Given:
     text: str | None = None
     most: int = POSITIONS
     cut: int = 0
+    image: Path | None = None
+    audio: Path | None = None
+    video: Path | None = None
+    task: str = ""
+    made: dict[str, Tensor] = field(default_factory=dict)
+    sight: Sight | None = None
+    seconds: float = 0.0
+    rate: int = 0
 
     @property
     def input_ids(self) -> tuple[int, ...]:
@@ -74,17 +119,6 @@ class Estimate:
     attention: int
 
 
-def refusal(model: LoadedModel) -> str:
-    """Why a model can't be looked into with a text, as a sentence; empty when it can."""
-    name = model.checkpoint.name
-    if model.tokenizer is None:
-        return f"{name} has no tokenizer, so no text can be turned into ids for it."
-    main = model.model.main_input_name
-    if main != "input_ids":
-        return f"{name} reads {main.replace('_', ' ')} instead of text."
-    return ""
-
-
 def read(model: LoadedModel, text: str, *, most: int = POSITIONS, task: Task | None = None) -> Given:
     """Encode a text for a look.
 
@@ -98,7 +132,7 @@ def read(model: LoadedModel, text: str, *, most: int = POSITIONS, task: Task | N
         NotSupported: The model reads no text.
         InputError: The text is empty.
     """
-    tokenizer = _check(model, most)
+    tokenizer = running(_check(model, most))
     most = min(most, _reach(model))
     options = TokenizerOptions(truncation=True, max_length=most)
     encoding = encode(tokenizer, text, options, task=task or Silent())
@@ -118,16 +152,10 @@ def follow(model: LoadedModel, start: Start, written: Sequence[int], *, most: in
         most: Positions, in ``[1, MOST]``.
 
     Raises:
-        NotSupported: The model reads no text, or the prompt shows pictures.
+        NotSupported: The model reads no text.
         InputError: There is no token.
     """
     _check(model, most)
-    if start.images:
-        raise NotSupported(
-            f"{model.checkpoint.name} can't be looked into here.",
-            why="The prompt shows pictures, and only text is followed through the layers.",
-            remedy="Look at a prompt without pictures.",
-        )
     most = min(most, _reach(model))
     tokens, written = tuple(start.encoding.tokens), tuple(written)
     if not tokens:
@@ -141,7 +169,10 @@ def follow(model: LoadedModel, start: Start, written: Sequence[int], *, most: in
 
 def estimate(model: LoadedModel, positions: int) -> Estimate:
     """The memory that a look at some positions takes, before it is taken."""
-    config = model.model.config.get_text_config(decoder=True)
+    config = model.model.config
+    # What sees or hears alone says its sizes itself, or in the config of the part that does.
+    seeing = model.model.main_input_name != "input_ids" and getattr(config, "vision_config", None)
+    config = seeing or config.get_text_config(decoder=True)
     sizes = [getattr(config, name, None) for name in ("num_hidden_layers", "hidden_size", "num_attention_heads")]
     layers, hidden, heads = (size if isinstance(size, int) else 0 for size in sizes)
     width = model.model.dtype.itemsize
@@ -150,6 +181,23 @@ def estimate(model: LoadedModel, positions: int) -> Estimate:
     return Estimate(
         stacks * (layers + 1) * positions * hidden * (width + 4), maps * layers * heads * positions**2 * width
     )
+
+
+def reach(model: LoadedModel, given: Given) -> int:
+    """The most positions that a part of a model has for what it is given, as far as its config tells of it."""
+    known = [len(given.input_ids), len(given.decoder_input_ids)]
+    config = getattr(model.model.config, "vision_config", model.model.config)
+    patch = getattr(config, "patch_size", None)
+    if (
+        given.sight is not None
+        and not given.tokens
+        and isinstance(patch, int)
+        and hasattr(config, "num_attention_heads")
+    ):
+        known.append(given.sight.size[0] * given.sight.size[1] // patch**2)
+    if given.audio is not None:
+        known.append(getattr(model.model.config, "max_source_positions", 0) or int(given.seconds * 50))
+    return max(known)
 
 
 def check_room(model: LoadedModel, needed: int) -> None:
@@ -163,14 +211,22 @@ def check_room(model: LoadedModel, needed: int) -> None:
         raise OutOfMemory(
             f"There is no room to look into {model.checkpoint.name}.",
             why=f"It takes {needed / 1e9:.1f} GB, and {model.device} has {room / 1e9:.1f} GB free.",
-            remedy="Look at fewer positions.",
+            remedy="Look at fewer positions, or load a smaller checkpoint.",
         )
 
 
 def tensors(model: LoadedModel, given: Given) -> dict[str, Any]:
-    """The arguments of ``model(…)``, each of shape ``(1, seq)`` on its device, as the tokenizer names them."""
+    """The arguments of ``model(…)`` on its device: those that were made, or ids ``(1, seq)`` and their masks."""
     import torch
 
+    # A cache would only take memory.
+    plain = {"use_cache": False} if takes(model.model, "use_cache") else {}
+    if given.made:
+        device, dtype = model.model.device, model.model.dtype
+        return plain | {
+            name: tensor.to(device, dtype if tensor.is_floating_point() else None)
+            for name, tensor in given.made.items()
+        }
     ids = given.input_ids
     known = model.tokenizer.model_input_names if model.tokenizer is not None else ()
     rows: dict[str, Sequence[int]] = {"input_ids": ids}
@@ -185,8 +241,19 @@ def tensors(model: LoadedModel, given: Given) -> dict[str, Any]:
     whole: dict[str, Any] = {name: torch.tensor([row], device=model.model.device) for name, row in rows.items()}
     if model.head == CHOICES:
         whole = {name: tensor[None] for name, tensor in whole.items()}
-    # A cache would only take memory.
-    return whole | ({"use_cache": False} if takes(model.model, "use_cache") else {})
+    return whole | plain
+
+
+@contextmanager
+def drawn(model: LoadedModel, task: Task) -> Iterator[None]:
+    """Let a model that hides parts of a picture from itself hide the same ones each time."""
+    with drawing(Request(model, TaskInput(), TaskOptions(), task), draws(model)):
+        yield
+
+
+def draws(model: LoadedModel) -> bool:
+    """Whether a pass of a model draws what it hides from itself, as masked autoencoders do."""
+    return hasattr(model.model.config, "mask_ratio") and takes(model.model, "noise")
 
 
 def arguments(model: LoadedModel, given: Given) -> tuple[str, ...]:
@@ -199,9 +266,15 @@ def takes(model: PreTrainedModel, name: str) -> bool:
     return name in inspect.signature(model.forward).parameters
 
 
+def returns_states(model: LoadedModel) -> bool:
+    """Whether a model can be asked for its hidden states."""
+    parameters = inspect.signature(model.model.forward).parameters.values()
+    return any(each.name == "output_hidden_states" or each.kind is each.VAR_KEYWORD for each in parameters)
+
+
 def worded(model: LoadedModel, error: Exception) -> WorkbenchError:
     """A pass that failed, in three sentences."""
-    what = f"{model.checkpoint.name} can't be looked into with this text."
+    what = f"{model.checkpoint.name} can't be looked into with this."
     plain = explain(error, what)
     if isinstance(plain, OutOfMemory):
         return plain
@@ -211,18 +284,28 @@ def worded(model: LoadedModel, error: Exception) -> WorkbenchError:
 
 
 def _check(model: LoadedModel, most: int) -> Any:
-    why = refusal(model)
-    if why:
+    if model.tokenizer is None:
         raise NotSupported(
-            f"{model.checkpoint.name} can't be looked into here.", why=why, remedy="Load a checkpoint that reads text."
+            f"{model.checkpoint.name} can't be looked into with a text.",
+            why="It has no tokenizer, so no text can be turned into ids for it.",
+            remedy="Load a checkpoint that reads text.",
         )
+    check_most(most)
+    return model.tokenizer
+
+
+def check_most(most: int) -> None:
+    """Refuse a number of positions that can't be looked at.
+
+    Raises:
+        InputError: It is not in ``[1, MOST]``.
+    """
     if not 1 <= most <= MOST:
         raise InputError(
             f"{most:,} positions can't be looked at.",
             why=f"Between 1 and {MOST:,} can be.",
             remedy=f"Choose another number; {POSITIONS} is usual.",
         )
-    return model.tokenizer
 
 
 def _reach(model: LoadedModel) -> int:
@@ -231,10 +314,8 @@ def _reach(model: LoadedModel) -> int:
 
 
 def _checked(model: LoadedModel, given: Given) -> Given:
-    try:
-        rows = getattr(model.model.get_input_embeddings(), "num_embeddings", None)
-    except NotImplementedError:
-        return given
+    check_count(model, len(given.input_ids))
+    rows = model.known_ids
     largest = max(given.input_ids)
     if rows is not None and largest >= rows:
         raise NotSupported(

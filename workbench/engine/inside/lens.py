@@ -7,7 +7,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.engine.inside.given import takes
-from workbench.engine.inside.states import Layers, main
+from workbench.engine.inside.states import Layers, Part, main
 from workbench.engine.task import Progress, Task
 from workbench.engine.tokens.vocabulary import Vocabulary
 
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 TOP = 10
 #: Bytes of float32 logits that are worked on at once, where the model can be asked for some positions alone.
 _CHUNK = 128 * 2**20
+#: Heads that give labels by position.
+_LABELLED = (
+    "AutoModelForTokenClassification",
+    "AutoModelForAudioFrameClassification",
+    "AutoModelForObjectDetection",
+)
 #: How far logits of the same state may lie apart, as a share of the largest of them.
 _ROUNDING = {"float32": 1e-4, "float64": 1e-6}
 
@@ -70,9 +76,29 @@ def why_none(model: LoadedModel, logits: torch.Tensor | None, positions: int, ke
     kind = type(model.model).__name__
     if logits is None:
         return f"{kind} gives no words or labels by position, so there is nothing to read its states with."
+    if logits.ndim == 2:
+        # A classifier of pictures reads [CLS] or the mean alone.
+        what = "text" if model.model.main_input_name == "input_ids" else "input"
+        return f"The head of {kind} gives one answer for the whole {what} and none for each position."
     if logits.ndim != 3 or logits.shape[1] != (1 if kept else positions):
-        return f"The head of {kind} gives one answer for the whole text and none for each position."
+        return f"The head of {kind} gives an answer of shape {tuple(logits.shape)} and not one for each position."
+    if not _labels(model, logits.shape[-1]) and model.tokenizer is None:
+        return f"What the head of {kind} gives at each position has no names: neither labels nor words."
     return ""
+
+
+def labelled(model: LoadedModel) -> bool:
+    """Whether a model's head gives labels by position, and not words."""
+    return model.head in _LABELLED
+
+
+def _labels(model: LoadedModel, width: int) -> tuple[str, ...]:
+    """The labels that a head gives by position; empty for one that gives words."""
+    if not labelled(model):
+        return ()
+    labels = tuple(model.model.config.id2label.values())
+    # What finds things has one more for nothing.
+    return (*labels, "nothing") if width == len(labels) + 1 else labels if len(labels) == width else ()
 
 
 def focus(
@@ -81,8 +107,7 @@ def focus(
     layers: Layers,
     states: Sequence[torch.Tensor],
     logits: torch.Tensor,
-    part: str,
-    rows: tuple[str, ...],
+    part: Part,
     task: Task,
 ) -> Lens | str:
     """Read each state with the model's own way from its last layer to its logits.
@@ -94,10 +119,9 @@ def focus(
         model: Its layers are as they were afterwards.
         kwargs: What the pass was given.
         layers: Those that gave the states.
-        states: Of shape ``(1, seq, hidden)``.
+        states: As the library returned them.
         logits: Of the pass, at its last positions.
-        part: Name of the part.
-        rows: Names of the states.
+        part: Whose states they are.
         task: Told of each row, and asked whether to stop.
 
     Returns:
@@ -105,7 +129,7 @@ def focus(
     """
     import torch
 
-    last, count, seq = layers.outputs[-1], len(states), states[-1].shape[1]
+    last, count, seq = layers.outputs[-1], len(states), len(part.ids)
     made: dict[str, np.ndarray] = {}
     final: torch.Tensor | None = None
     # Backwards, because the answer of the last row is looked for in all the others.
@@ -116,6 +140,8 @@ def focus(
         output = last if row == count - 1 else _put(last, states[row])
         for begin, ours in _logits(model, kwargs, layers, output, seq, logits.shape[-1]):
             task.check()
+            if len(ours) > seq - begin:
+                return f"{type(model.model).__name__} answers at more positions than it returns states for."
             if row == count - 1:
                 if begin + ours.shape[0] == seq and not _alike(ours[-1], logits[0, -1], model.dtype):
                     return (
@@ -128,35 +154,46 @@ def focus(
             _fill(made, (count, seq, min(TOP, ours.shape[-1])), row, begin, ours, final)
     task.report(Progress(count, count, "layers", "reading the states with the model's head"))
     assert final is not None
-    labels = model.facts.labels if model.head == "AutoModelForTokenClassification" else ()
+    labels = _labels(model, logits.shape[-1])
     vocabulary = Vocabulary(model.tokenizer)
     if not labels:
         # Here and not where they are drawn: thousands of them take a while.
         vocabulary.spell(np.unique(made["top_ids"][..., 0]).tolist())
     answers = final.int().cpu().numpy()
-    return Lens(part, rows, final_ids=answers, vocabulary=vocabulary, labels=labels, **made)
+    return Lens(part.name, part.rows, final_ids=answers, vocabulary=vocabulary, labels=labels, **made)
 
 
 @contextmanager
-def _returning(modules: Sequence[torch.nn.Module], outputs: Sequence[Any]) -> Iterator[None]:
-    """Let modules return these outputs without computing anything."""
-    before = [module.__dict__.get("forward") for module in modules]
+def _returning(layers: Layers, last: Any) -> Iterator[None]:
+    """Let layers return what they returned, the last one something else, and what was done before them likewise."""
+    returns: dict[torch.nn.Module, list[Any]] = {module: [output] for module, output in layers.before}
+    for module, output in zip(layers.modules, (*layers.outputs[:-1], last), strict=True):
+        returns.setdefault(module, []).append(output)
+    before = {module: module.__dict__.get("forward") for module in returns}
     try:
-        for module, output in zip(modules, outputs, strict=True):
-            module.forward = lambda *_, _output=output, **__: _output
+        for module, outputs in returns.items():
+            module.forward = _giving(outputs)
         yield
     finally:
-        for module, forward in zip(modules, before, strict=True):
+        for module, forward in before.items():
             if forward is None:
                 module.__dict__.pop("forward", None)
             else:
                 module.forward = forward
 
 
+def _giving(outputs: Sequence[Any]) -> Callable[..., Any]:
+    """What gives these one call after the other, whatever it is called with."""
+    left = iter(outputs)
+    return lambda *_, **__: next(left)
+
+
 def _put(output: Any, state: torch.Tensor) -> Any:
     old = main(output)
     state = state if old is None else state.to(old.device)
-    return (state, *output[1:]) if isinstance(output, tuple) else state
+    if hasattr(output, "_replace"):
+        return type(output)(state, *output[1:])
+    return type(output)((state, *output[1:])) if isinstance(output, (tuple, list)) else state
 
 
 def _logits(
@@ -165,11 +202,11 @@ def _logits(
     """Logits ``(positions, width)`` in float32, with the position they begin at, some at a time."""
     import torch
 
-    size = max(1, _CHUNK // (4 * width)) if takes(model.model, "logits_to_keep") else seq
+    size = max(1, _CHUNK // (4 * width)) if model.generates and takes(model.model, "logits_to_keep") else seq
     for begin in range(0, seq, size):
         end = min(begin + size, seq)
         kept = {} if end - begin == seq else {"logits_to_keep": torch.arange(begin, end, device=model.model.device)}
-        with torch.inference_mode(), _returning(layers.modules, (*layers.outputs[:-1], output)):
+        with torch.inference_mode(), _returning(layers, output):
             found = model.model(**kwargs, **kept).logits[0].float()
         yield begin, found
 

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import NotSupported, WorkbenchError
+from workbench.engine.errors import NotSupported, OutOfMemory, WorkbenchError, first_line
 from workbench.engine.inside import lens as lenses
-from workbench.engine.inside.given import Given, check_room, estimate, takes, tensors, worded
+from workbench.engine.inside.given import (
+    Given,
+    check_room,
+    drawn,
+    estimate,
+    reach,
+    returns_states,
+    takes,
+    tensors,
+    worded,
+)
 from workbench.engine.inside.lens import Lens
-from workbench.engine.inside.states import Layers, Part, Watch, rows_of
+from workbench.engine.inside.places import Grid, places
+from workbench.engine.inside.states import Layers, Part, Watch, laid_out, rows_of
+from workbench.engine.inside.walk import Found, walk
 from workbench.engine.task import Progress, Silent, Task
-from workbench.engine.tokens.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    import torch
-
     from workbench.engine.models import LoadedModel
 
-_KEYS = (("hidden_states", "model"), ("encoder_hidden_states", "encoder"), ("decoder_hidden_states", "decoder"))
+#: The part whose states the head reads, the first that is there.
+_READ = ("decoder", "model", "text")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,7 +41,7 @@ class Inside:
     Attributes:
         checkpoint: Name of the model's checkpoint.
         given: What went in.
-        parts: The model's one stack of layers, or encoder and decoder.
+        parts: The model's one stack of layers, encoder and decoder, or those that see, hear and read.
         lens: What its head makes of each state, or None.
         why_no_lens: The reason for that, as a sentence.
         writes: Whether its head answers with the token that follows, and not with what stands at a position.
@@ -56,7 +68,7 @@ def look(model: LoadedModel, given: Given, *, task: Task | None = None) -> Insid
     """Let a model read, and keep the state behind each layer and what its head would make of it there.
 
     Args:
-        model: A loaded model that reads text; it is as it was afterwards.
+        model: A loaded model; it is as it was afterwards.
         given: What it reads.
         task: Told of each layer, and asked at each whether to stop.
 
@@ -71,24 +83,31 @@ def look(model: LoadedModel, given: Given, *, task: Task | None = None) -> Insid
 
     task = task or Silent()
     began = time.perf_counter()
-    check_room(model, estimate(model, len(given.input_ids)).states)
+    check_room(model, estimate(model, reach(model, given)).states)
     kwargs = tensors(model, given)
+    asked = {"output_hidden_states": True} if returns_states(model) else {}
     # The logits of all positions would be gigabytes for a long text and a large vocabulary.
-    kept = {"logits_to_keep": 1} if takes(model.model, "logits_to_keep") else {}
+    kept = {"logits_to_keep": 1} if model.generates and takes(model.model, "logits_to_keep") else {}
     task.report(Progress(0, None, "layers", "one pass"))
     watch = Watch(model.model, task)
     try:
-        with torch.inference_mode(), watch.running():
-            out = model.model(**kwargs, **kept, output_hidden_states=True)
+        with torch.inference_mode(), drawn(model, task), watch.running():
+            out = model.model(**kwargs, **kept, **asked)
     except WorkbenchError:
         raise
     except Exception as error:
         raise worded(model, error) from error
-    found = {name: out[key] for key, name in _KEYS if out.get(key)}
-    _check_states(model, found)
-    layers = {name: watch.layers_of(states) for name, states in found.items()}
-    parts = tuple(_part(model, given, name, states, layers[name]) for name, states in found.items())
-    lens = _lens(model, kwargs, out, found, layers, parts, bool(kept), task)
+    stacks = [_once(stack, watch) for stack in walk(out, "hidden_states")]
+    if not stacks and (seen := watch.seen()) is not None:
+        stacks = [seen]
+    _check_states(model, given, stacks)
+    layers = {
+        stack.name: None if stack.watched else watch.layers_of([state for _, state in stack.tensors])
+        for stack in stacks
+    }
+    mixed = _mixed(out)
+    parts = tuple(part for stack in stacks for part in _parts(model, given, stack, layers[stack.name], mixed))
+    lens = _lens(model, given, kwargs, out, stacks, layers, parts, bool(kept), task)
     return Inside(
         model.checkpoint.name,
         given,
@@ -100,79 +119,119 @@ def look(model: LoadedModel, given: Given, *, task: Task | None = None) -> Insid
     )
 
 
-def names(model: LoadedModel, given: Given, side: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Ids and faces of the positions of a part: ``encoder``, ``decoder`` or ``model``."""
-    spell = Vocabulary(model.tokenizer).spell
-    own = tuple(token.id for token in given.tokens)
-    faces = tuple(_face(token.text, token.bytes, token.piece) for token in given.tokens)
-    if side == "decoder":
-        # Heads on top of both hand the input to the decoder too, moved by one.
-        first = getattr(model.model.config, "decoder_start_token_id", None)
-        ids = given.decoder_input_ids or ((first, *own[:-1]) if first is not None else own)
-        return ids, tuple(spell(ids))
-    if side == "encoder" or not given.written:
-        return own, faces
-    return (*own, *given.written), (*faces, *spell(given.written))
+def _once(stack: Found, watch: Watch) -> Found:
+    """A stack without what the library lists twice: SAM's states are, once attention was asked for."""
+    states = [state for _, state in stack.tensors]
+    unique = list({id(state): state for state in states}.values())
+    if len(unique) == len(states) or watch.layers_of(states) or not watch.layers_of(unique):
+        return stack
+    return Found(stack.name, stack.path, tuple((f"[{number}]", state) for number, state in enumerate(unique)))
 
 
-def _face(text: str, raw: bytes | None, piece: str) -> str:
-    if text or not raw:
-        return text or piece
-    return f"‹{raw.hex(' ').upper()}›"
-
-
-def _check_states(model: LoadedModel, found: dict[str, Any]) -> None:
+def _check_states(model: LoadedModel, given: Given, stacks: Sequence[Found]) -> None:
     kind = type(model.model).__name__
-    plain = all(
-        state.ndim == 3 and state.shape[:2] == states[0].shape[:2] for states in found.values() for state in states
-    )
-    if not found or not plain:
+    plain = all(laid_out([state for _, state in stack.tensors], 0, len(given.input_ids)) for stack in stacks)
+    if not stacks or not plain:
         raise NotSupported(
             f"{model.checkpoint.name} can't be looked into here.",
             why=f"{kind} returns hidden states that are not one vector a position."
-            if found
+            if stacks
             else f"{kind} returns no hidden states.",
             remedy="Load a checkpoint of another architecture.",
         )
 
 
-def _part(model: LoadedModel, given: Given, name: str, states: tuple[torch.Tensor, ...], layers: Layers | None) -> Part:
+def _mixed(out: Any) -> bool:
+    """Whether the states of a model that gives them as maps besides are not those maps row by row, as Hiera's are."""
+    import torch
+
+    return any(
+        not any(torch.equal(state.flatten(), each.flatten()) for each in (shaped, shaped.movedim(1, -1)))
+        for state, shaped in zip(out.get("hidden_states") or (), out.get("reshaped_hidden_states") or (), strict=False)
+    )
+
+
+def _parts(model: LoadedModel, given: Given, stack: Found, layers: Layers | None, mixed: bool) -> list[Part]:
+    """The states of a stack; those behind layers that change the number of positions apart."""
     import numpy
 
-    ids, tokens = names(model, given, name)
-    seq = states[0].shape[1]
-    if seq != len(ids):
-        # Some put positions of their own in front of those of the text, which have no token.
-        ids, tokens = (-1,) * seq, tuple(str(position) for position in range(seq))
-    values = tuple(state[0].float().cpu().numpy() for state in states)
-    norms = numpy.stack([numpy.linalg.norm(value, axis=-1) for value in values])
-    return Part(name, rows_of(states, layers), ids, tokens, values, norms, layers.path if layers is not None else "")
+    states = [state for _, state in stack.tensors]
+    found = laid_out(states, _width(model), len(given.input_ids))
+    if stack.watched and given.audio is not None and all(state.ndim == 3 for state in states):
+        # What hears without telling of its states is made of convolutions: their channels come first.
+        found = [(state.transpose(1, 2).flatten(0, 1), None, "state.transpose(1, 2)") for state in states]
+    sizes = {len(vectors) for vectors, _, _ in found}
+    rows = rows_of(states, layers, "layer" if len(sizes) == 1 else "stage")
+    if stack.watched:
+        # The library says nothing of them: neither what stands at their positions.
+        rows, given = tuple(f"layer {number}" for number in range(1, len(states) + 1)), Given(())
+    parts = []
+    runs = groupby(range(len(found)), lambda row: (len(found[row][0]), found[row][1]))
+    groups = [list(run) for _, run in runs]
+    for group in groups:
+        vectors, size, layout = next((found[row] for row in group if found[row][2]), found[group[0]])
+        count, grid = len(vectors), Grid(*size) if size is not None else None
+        there = places(model, given if not mixed else Given(()), stack.name, count, grid)
+        values = tuple(found[row][0].float().cpu().numpy() for row in group)
+        norms = numpy.stack([numpy.linalg.norm(value, axis=-1) for value in values])
+        parts.append(
+            Part(
+                stack.name if len(groups) == 1 else f"{stack.name} {_size(there.grid, norms.shape[1])}",
+                tuple(rows[row] for row in group), there.ids, there.faces, values, norms,
+                stack.path if stack.watched else layers.path if layers is not None else "",
+                tuple(stack.path + stack.tensors[row][0] for row in group), there.grid, layout, stack.watched,
+            )
+        )  # fmt: skip
+    return parts
+
+
+def _size(grid: Grid | None, count: int) -> str:
+    return f"{grid.rows} × {grid.columns}" if grid is not None else f"({count:,} positions)"
+
+
+def _width(model: LoadedModel) -> int:
+    config = model.model.config
+    for part in (getattr(config, "vision_config", None), config):
+        width = getattr(part, "hidden_size", None)
+        if isinstance(width, int):
+            return width
+    return 0
 
 
 def _lens(
     model: LoadedModel,
+    given: Given,
     kwargs: dict[str, Any],
     out: Any,
-    found: dict[str, tuple[torch.Tensor, ...]],
+    stacks: Sequence[Found],
     layers: dict[str, Layers | None],
     parts: tuple[Part, ...],
     kept: bool,
     task: Task,
 ) -> Lens | str:
-    part = parts[-1]
-    states, own, logits = found[part.name], layers[part.name], out.get("logits")
-    why = lenses.why_none(model, logits, states[-1].shape[1], kept)
+    kind, logits = type(model.model).__name__, out.get("logits")
+    stack = next((each for name in _READ for each in stacks if each.name == name), None)
+    part = next((each for each in parts if stack is not None and each.name == stack.name), None)
+    if stack is None or part is None:
+        return lenses.why_none(model, logits, len(parts[-1].ids), kept) or _no_layers(kind)
+    why = lenses.why_none(model, logits, len(part.ids), kept)
     if why:
         return why
-    if part.name == "encoder" or own is None:
-        return f"The layers of {type(model.model).__name__} could not be told from what else it is made of."
-    if "encoder" in found:
-        from transformers.modeling_outputs import BaseModelOutput
-
-        kwargs = kwargs | {"encoder_outputs": BaseModelOutput(last_hidden_state=out.encoder_last_hidden_state)}
+    if given.sight is not None and (given.tokens or given.decoder_start) and max(part.ids) < 0:
+        return f"{kind} returns the states of the part that sees or hears, and not of the one that writes."
+    own = layers[stack.name]
+    if own is None:
+        return _no_layers(kind)
+    states = [state for _, state in stack.tensors]
     try:
-        return lenses.focus(model, kwargs, own, states, logits, part.name, part.rows, task)
+        return lenses.focus(model, kwargs, own, states, logits, part, task)
     except WorkbenchError:
         raise
     except Exception as error:
-        raise worded(model, error) from error
+        if isinstance(plain := worded(model, error), OutOfMemory):
+            raise plain from error
+        return f"The layers of {kind} can't be passed over: {first_line(error)}"
+
+
+def _no_layers(kind: str) -> str:
+    return f"The layers of {kind} could not be told from what else it is made of."

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.engine.inside.places import Grid
+from workbench.engine.inside.walk import Found
 from workbench.engine.task import Progress, Task
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ class Part:
     """A stack of layers and the states between them.
 
     Attributes:
-        name: ``model``, ``encoder`` or ``decoder``.
+        name: ``model``, ``encoder``, ``decoder``, ``vision`` …; with the size of the map behind it, such as
+            ``model 14 × 14``, where the layers change the number of positions.
         rows: What each state stands behind: ``embeddings``, ``layer 1`` … ``norm``, in the order of the library's
             ``hidden_states``.
         ids: At each position.
@@ -29,6 +32,11 @@ class Part:
         states: One for each row, float32 of shape ``(seq, hidden)``.
         norms: Euclidean length of each state, float32 of shape ``(rows, seq)``.
         path: Where the model keeps these layers, such as ``model.layers``; empty where they were not found.
+        picks: Where the library's output has each state, such as ``hidden_states[0]``.
+        watched: Whether it has none, and these are what the layers at `path` returned.
+        grid: Which positions are the patches of the picture, or None.
+        layout: How one of the library's states becomes ``(1, seq, hidden)``, as an expression of ``state``; empty where
+            it is that already.
     """
 
     name: str
@@ -38,6 +46,10 @@ class Part:
     states: tuple[np.ndarray, ...]
     norms: np.ndarray
     path: str = ""
+    picks: tuple[str, ...] = ()
+    grid: Grid | None = None
+    layout: str = ""
+    watched: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,6 +60,7 @@ class Layers:
         path: Where the model keeps them.
         modules: The layers, in order.
         outputs: What each returned.
+        before: Modules of other lists that were done before the first of them, and what they returned.
         first: The hidden state that the first layer gave: 1, or 0 where those in front of it are not returned.
     """
 
@@ -55,6 +68,7 @@ class Layers:
     modules: tuple[torch.nn.Module, ...]
     outputs: tuple[Any, ...]
     first: int
+    before: tuple[tuple[torch.nn.Module, Any], ...] = ()
 
 
 class Watch:
@@ -72,7 +86,8 @@ class Watch:
         self._lists = {
             name: tuple(each) for name, each in model.named_modules() if isinstance(each, torch.nn.ModuleList)
         }
-        self._seen: dict[int, Any] = {}
+        self._seen: dict[int, list[Any]] = {}
+        self._read: dict[int, Any] = {}
         self._hooks: list[Any] = []
         self._total = max((len(each) for each in self._lists.values()), default=0)
 
@@ -89,9 +104,11 @@ class Watch:
                 hook.remove()
             self._hooks = []
 
-    def _on_done(self, module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+    def _on_done(self, module: torch.nn.Module, inputs: Any, output: Any) -> None:
         self._task.check()
-        self._seen[id(module)] = output
+        # Those that were called last stand last; one that is shared by all layers is called by each.
+        self._seen[id(module)] = [*self._seen.pop(id(module), []), output]
+        self._read[id(module)] = inputs[0] if inputs else None
         done = max(sum(id(each) in self._seen for each in modules) for modules in self._lists.values())
         self._task.report(Progress(done, self._total, "layers", "one pass"))
 
@@ -100,34 +117,104 @@ class Watch:
         import torch
 
         for path, modules in self._lists.items():
-            outputs = [self._seen.get(id(module)) for module in modules]
+            outputs = [output for module in modules for output in self._seen.get(id(module), [])]
+            modules = modules if len(outputs) == len(modules) else modules[:1] * len(outputs)
             given = [main(output) for output in outputs]
-            if len(modules) != len(states) - 1 or any(each is None or each.shape != states[0].shape for each in given):
+            if len(modules) != len(states) - 1 or any(each is None for each in given):
+                continue
+            read = self._read[id(modules[0])]
+            if len(modules) == 1 and (read is None or not torch.equal(read, states[0])):
+                # One layer alone is told by what it was given.
                 continue
             for first in (1, 0):
                 if all(torch.equal(ours, theirs) for ours, theirs in zip(given[:-1], states[first:], strict=False)):
-                    return Layers(path, modules, tuple(outputs), first)
+                    return Layers(path, modules, tuple(outputs), first, self._before(modules))
         return None
+
+    def seen(self) -> Found | None:
+        """What the modules of the longest list returned, one after the other; None where that is no tensor."""
+        found: Found | None = None
+        for path, modules in self._lists.items():
+            outputs = [main(output) for module in modules for output in self._seen.get(id(module), [])[:1]]
+            tensors = tuple((f"[{number}]", each) for number, each in enumerate(outputs) if each is not None)
+            plain = len(tensors) == len(modules) and all(each.ndim in (3, 4) for _, each in tensors)
+            if plain and len(tensors) > (len(found.tensors) if found is not None else 0):
+                found = Found("model", path, tensors, watched=True)
+        return found
+
+    def _before(self, layers: Sequence[torch.nn.Module]) -> tuple[tuple[torch.nn.Module, Any], ...]:
+        """What was done once, before the first of some layers: a pass over these need not do it again."""
+        order = {module: place for place, module in enumerate(self._seen)}
+        known = {id(module): module for modules in self._lists.values() for module in modules}
+        inside = {id(each) for layer in layers for each in layer.modules()}
+        return tuple(
+            (known[each], self._seen[each][0])
+            for each, place in order.items()
+            if place < order[id(layers[0])] and len(self._seen[each]) == 1 and each not in inside
+        )
 
 
 def main(output: Any) -> torch.Tensor | None:
     """The hidden states in what a layer returned; None where there are none."""
     import torch
 
-    first = output[0] if isinstance(output, tuple) and output else output
+    first = output[0] if isinstance(output, (tuple, list)) and output else output
     return first if isinstance(first, torch.Tensor) else None
 
 
-def rows_of(states: Sequence[torch.Tensor], layers: Layers | None) -> tuple[str, ...]:
-    """What each hidden state stands behind."""
+def rows_of(states: Sequence[torch.Tensor], layers: Layers | None, word: str = "layer") -> tuple[str, ...]:
+    """What each hidden state stands behind.
+
+    Args:
+        states: Of a stack of layers.
+        layers: Those that gave them, where they were found.
+        word: ``layer``, or ``stage`` where each is made of several.
+    """
     import torch
 
     count = len(states) - 1
     if layers is None:
         return tuple(f"state {number}" for number in range(count + 1))
     if layers.first == 0:
-        return (*(f"layer {number + 1}" for number in range(count)), "norm")
+        return (*(f"{word} {number + 1}" for number in range(count)), "norm")
     last = main(layers.outputs[-1])
     plain = last is not None and torch.equal(last, states[-1])
-    end = f"layer {count}" if plain else f"layer {count} + norm"
-    return ("embeddings", *(f"layer {number}" for number in range(1, count)), end)
+    end = f"{word} {count}" if plain else f"{word} {count} + norm"
+    return ("embeddings", *(f"{word} {number}" for number in range(1, count)), end)
+
+
+def laid_out(
+    states: Sequence[torch.Tensor], hidden: int, tokens: int
+) -> list[tuple[torch.Tensor, tuple[int, int] | None, str]]:
+    """Hidden states as one vector a position.
+
+    Args:
+        states: Of a stack of layers, as the library returned them: ``(batch, seq, hidden)``, maps, or several streams
+            a position.
+        hidden: The width that the config names; tells maps ``(batch, rows, columns, hidden)`` from those that have
+            the channels first.
+        tokens: How many the model reads; 0 where it reads none. Each may have several streams, which are put side by
+            side.
+
+    Returns:
+        For each the state of shape ``(seq, hidden)``, its rows and columns where it is a map, and its `Part.layout`;
+        empty where they are none of these.
+    """
+    if any(state.ndim not in (3, 4) for state in states):
+        return []
+    behind = all(state.ndim == 4 and state.shape[-1] == hidden for state in states)
+    found: list[tuple[torch.Tensor, tuple[int, int] | None, str]] = []
+    for state in states:
+        axis = next((axis for axis in (1, 2) if state.ndim == 4 and state.shape[axis] == tokens), None)
+        if state.ndim == 3:
+            layout = "" if len(state) == 1 else "state.flatten(0, 1)[None]"
+            found.append((state.flatten(0, 1), None, layout))
+        elif axis is not None:
+            streams = f"state.movedim({axis}, 0).flatten(1)[None]"
+            found.append((state.movedim(axis, 0).flatten(1), None, f"{streams} if state.ndim == 4 else state"))
+        elif behind:
+            found.append((state.flatten(0, 2), tuple(state.shape[1:3]), "state.flatten(1, 2)"))
+        else:
+            vectors = state.permute(0, 2, 3, 1).flatten(0, 2)
+            found.append((vectors, tuple(state.shape[2:]), "state.flatten(2).transpose(1, 2)"))
+    return found

@@ -6,17 +6,20 @@ it, the result is the pipeline's. `SPECS` is the table that names them.
 
 from __future__ import annotations
 
+import inspect
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported
-from workbench.engine.facts import sees
+from workbench.engine.facts import FILMS, reads, sees
+from workbench.engine.generate import page
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.tasks import (
     any_to_any,
     audio_classification,
     automatic_speech_recognition,
+    axes,
     decision,
     depth_estimation,
     document_question_answering,
@@ -37,9 +40,11 @@ from workbench.engine.tasks import (
     object_detection,
     pointmap_estimation,
     question_answering,
+    raw_inputs,
     raw_outputs,
     samples,
     sentence_pair_classification,
+    series,
     speaking,
     summarization,
     table_question_answering,
@@ -128,6 +133,14 @@ _SAMPLES = {
     "video": samples.video,
 }
 
+#: The field of an example by the tensor that a model names first; some leave it to that to say what they read.
+_READS = {
+    "pixel_values": "image",
+    "pixel_values_videos": "video",
+    "input_values": "audio",
+    "input_features": "audio",
+}
+
 #: Architectures that were made to translate, whatever else the head could write.
 _TRANSLATORS = ("marian", "m2m_100", "nllb-moe", "mbart", "fsmt", *speaking.SEAMLESS)
 #: Architectures that compare sounds with texts; they have no head to tell them by.
@@ -160,8 +173,12 @@ def infer(facts: Facts) -> str:
         return text_to_audio.SPEC.name
     if facts.model_type in image_to_image.FLATTENS:
         return image_to_image.SPEC.name
+    if facts.model_type in FILMS and head != video_classification.SPEC.heads[0]:
+        return raw_outputs.SPEC.name
+    if facts.model_type in document_question_answering.AMONG_TEXTS and head == question_answering.SPEC.heads[0]:
+        return document_question_answering.SPEC.name
     unread = image_feature_extraction if sees(facts.model_type) else raw_outputs
-    fallback = feature_extraction if facts.has_tokenizer else unread
+    fallback = feature_extraction if facts.has_tokenizer and reads(facts.model_type) else unread
     # Some heads do more than one task; the one that they usually do comes first.
     usual = sorted(SPECS, key=lambda spec: spec.heads[0] != head)
     found = next((spec.name for spec in usual if head in spec.heads), fallback.SPEC.name)
@@ -207,6 +224,10 @@ def _does(name: str, head: str, facts: Facts) -> bool:
         return speaks == (facts.model_type in _SPEAKERS)
     if name == image_to_image.SPEC.name and head == "AutoModel":
         return facts.model_type in image_to_image.FLATTENS
+    if name == document_question_answering.SPEC.name and head == question_answering.SPEC.heads[0]:
+        return facts.model_type in document_question_answering.AMONG_TEXTS
+    if name == image_segmentation.SPEC.name and facts.model_type in FILMS:
+        return False
     return head in spec(name).heads
 
 
@@ -221,7 +242,12 @@ def supports(model: LoadedModel, name: str) -> bool:
         speaks = any_to_any.SPEC.heads[0] in model.facts.heads and model.head in any_to_any.ALSO
         return speaks and model.facts.model_type not in transcribing.PACED
     if name == image_feature_extraction.SPEC.name:
-        return getattr(model.model, "main_input_name", "") == "pixel_values"
+        # Some leave out what they read first, and ImageGPT's pictures are ids of colours.
+        first = next(iter(inspect.signature(model.model.forward).parameters), "")
+        shown = "pixel_values" in (first, getattr(model.model, "main_input_name", ""))
+        return shown or (model.head == "AutoModel" and sees(model.facts.model_type))
+    if name == raw_outputs.SPEC.name and infer(model.facts) == name:
+        return True
     return _does(name, model.head, model.facts)
 
 
@@ -242,7 +268,8 @@ def example(name: str, model: LoadedModel | None = None) -> TaskInput:
     if name == fill_mask.SPEC.name and mask:
         return replace(given, text=given.text.replace("[MASK]", mask))
     made: dict[str, Any] = {}
-    for field, make in (_SAMPLES | getattr(module(name), "SAMPLES", {})).items():
+    paged = {"image": samples.page} if page.EXAMPLE in (given.text, given.second) else {}
+    for field, make in (_SAMPLES | getattr(module(name), "SAMPLES", {}) | paged).items():
         if field in spec(name, model).takes and _takes(model, field):
             made[field] = make()
     return replace(given, **made)
@@ -250,12 +277,19 @@ def example(name: str, model: LoadedModel | None = None) -> TaskInput:
 
 def _takes(model: LoadedModel | None, field: str) -> bool:
     """Whether an example is of use to a model that may take several kinds of input."""
-    kinds = {"image": "image", "audio": "audio"}
     if model is not None and model.facts.model_type in speaking.CONVERSES:
         # A tone is no voice to speak like.
         return False
-    modalities = getattr(model.model, "input_modalities", None) if model is not None else None
-    return field not in kinds or not modalities or kinds[field] in modalities
+    if model is None or field not in _READS.values():
+        return True
+    kind = model.facts.model_type
+    if field == "image" and (kind in FILMS or kind in raw_inputs.REGIONS):
+        return False
+    first = _READS.get(str(getattr(model.model, "main_input_name", "")))
+    stated = getattr(model.model, "input_modalities", field)
+    seen = field in (first if first is not None and stated == "text" else stated)
+    # What sees pictures and films is shown a picture.
+    return kind in FILMS or (seen and "image" not in stated) if field == "video" else seen
 
 
 def architecture(facts: Facts) -> tuple[str, str]:
@@ -270,6 +304,8 @@ def architecture(facts: Facts) -> tuple[str, str]:
         return "decoder", (
             "Each token sees only those before it; encoders of their own turn pictures and sounds into some of them."
         )
+    if facts.model_type in series.DECIDES:
+        return "decoder", "Each step sees only those before it, so that the model can say what to do next."
     if time_series_prediction.SPEC.heads[0] in facts.heads:
         return "decoder", "Each part of the series sees only those before it, so that the model can say how it goes on."
     if facts.model_type in speaking.DECODERS:
@@ -326,7 +362,7 @@ def run(
             f"{model.head}.",
             remedy=f"Load it again as {head_for(name, model.facts)}, or choose {infer(model.facts)}.",
         )
-    with torch.inference_mode():
+    with torch.inference_mode(), axes.watched(model) as known:
         started = time.perf_counter()
         task.report(Progress(0, 3, "steps", "preprocess"))
         inputs = steps.preprocess(request)
@@ -342,7 +378,7 @@ def run(
         task.report(Progress(3, 3, "steps"))
     stages = (
         Stage("preprocess", views({**inputs.tensors, **inputs.aside}), encoded - started),
-        Stage("forward", views(outputs), computed - encoded),
+        Stage("forward", views(outputs, known), computed - encoded),
         Stage("postprocess", views(outcome.tensors), ended - computed),
     )
     return TaskResult(name, given, stages, outcome.items, inputs.truncated, outcome.tokens)

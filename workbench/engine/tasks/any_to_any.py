@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import pictures
+from workbench.engine.generate.captions import PAGED, TYPES
 from workbench.engine.tasks import sounds, transcribing
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.tasks.processors import missing, processor
-from workbench.engine.tasks.writing import generated, watched
+from workbench.engine.tasks.writing import behind, generated, watched
 from workbench.engine.values import Sound, TaskInput
 
 if TYPE_CHECKING:
@@ -78,6 +79,12 @@ def preprocess(request: Request) -> Inputs:
     import torch
 
     check_text(request.text, "question")
+    if request.model.facts.model_type in ("blip", "fuyu", "got_ocr2", PAGED):
+        raise NotSupported(
+            f"{request.model.checkpoint.name} does not answer whatever it is given.",
+            why="It writes about one picture, and its processor has a way of its own.",
+            remedy="Load it as AutoModelForImageTextToText, and choose image-text-to-text.",
+        )
     reader = processor(request.model)
     parts = _parts(request, reader)
     try:
@@ -99,7 +106,7 @@ def preprocess(request: Request) -> Inputs:
             )
         else:
             more = {{"image": "images"}.get(part["type"], part["type"]): part[part["type"]] for part in parts}
-            made = reader(text=request.text, **more, return_tensors="pt")
+            made = reader(text=_marked(request, reader), **more, return_tensors="pt")
     except ImportError as error:
         raise missing(f"{request.model.checkpoint.name} can't read what it was given.", error) from error
     except Exception as error:
@@ -127,9 +134,8 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
     """Cut the prompt off and decode the rest without special tokens; what was spoken comes after it."""
-    new_ids = outputs["sequences"][0, _prompt(request, inputs) :]
-    text = str(request.tokenizer.decode(new_ids, skip_special_tokens=True))
-    tensors = {"new_ids": new_ids, "first_probabilities": outputs["first_logits"].float().softmax(dim=-1)}
+    tensors = behind(outputs, _prompt(request, inputs))
+    text = str(request.tokenizer.decode(tensors["new_ids"], skip_special_tokens=True))
     said = (Sound(outputs["waveform"].numpy(), RATE),) if "waveform" in outputs else ()
     return Outcome(tensors, (text, *said))
 
@@ -152,6 +158,15 @@ def _spoken(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     # Of the two architectures one gives the ids, the other all that its generate() returns.
     sequences = getattr(written, "sequences", written)
     return {"sequences": sequences.cpu(), "first_logits": first[0], "waveform": waveform.float().cpu().reshape(-1)}
+
+
+def _marked(request: Request, reader: Any) -> str:
+    """The text with the marks of what goes with it, in front of it unless it has them."""
+    if request.model.facts.model_type in TYPES:
+        return request.text
+    given = {"image_token": request.given.image, "audio_token": request.given.audio}
+    marks = [getattr(reader, name, None) for name, file in given.items() if file is not None]
+    return "".join(str(mark) for mark in marks if mark and str(mark) not in request.text) + request.text
 
 
 def _prompt(request: Request, inputs: Inputs) -> int:

@@ -55,6 +55,9 @@ def fitted(model: LoadedModel) -> Spec:
     """The task as it is for a model: the settings that it reads."""
     if model.head == "AutoModelForCTC":
         return replace(SPEC, options=("timestamps",))
+    if model.head in TRANSDUCERS:
+        # It goes along the sound, and is at its end where the sound is.
+        return replace(SPEC, options=())
     kind = model.facts.model_type
     if kind == notes.ARCHITECTURE:
         return replace(SPEC, options=("max_new_tokens",))

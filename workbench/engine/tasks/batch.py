@@ -217,15 +217,20 @@ def _passed(name: str, part: Sequence[Request]) -> list[tuple[tuple[dict[str, An
     for index, request in enumerate(part):
         inputs = prepared[index]
         if isinstance(inputs, WorkbenchError):
-            found.append(((), str(inputs)))
+            found.append(((), _said(inputs)))
             continue
         mine = outputs[good.index(index)] if outputs is not None else _tried(module.forward, request, inputs)
         outcome = mine if isinstance(mine, WorkbenchError) else _tried(module.postprocess, request, inputs, mine)
         if isinstance(outcome, WorkbenchError):
-            found.append(((), str(outcome)))
+            found.append(((), _said(outcome)))
         else:
             found.append((tuple(show(outcome.items)), ""))
     return found
+
+
+def _said(error: WorkbenchError) -> str:
+    """Why a row failed; what to do with a single input is no use to it."""
+    return f"{error.what} {error.why}" if "take the example" in error.remedy else str(error)
 
 
 def _tried(step: Callable[..., Any], *arguments: Any) -> Any:
@@ -246,6 +251,8 @@ def _together(module: Any, part: Sequence[Request], prepared: Sequence[Any]) -> 
     if not how or len(part) < 2:
         return None
     request = part[0]
+    if any("input_ids" in inputs.tensors and len(inputs.tensors["input_ids"]) > 1 for inputs in prepared):
+        return None  # several rows of tensors an input
     widths = [_width(inputs) for inputs in prepared]
     padded = len(set(widths)) > 1
     # A decoder finds the last token by the pad token; where it has none, rows can't be padded beside one another.

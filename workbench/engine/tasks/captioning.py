@@ -1,11 +1,11 @@
 """Captioning: what models write about a picture that stands beside their text, where no mark in the text places it.
 
 Encoders with a decoder such as TrOCR and Donut take a picture alone, or the beginning of what they shall write; BLIP,
-GIT, Florence-2 and Kosmos-2 have processors that put picture and text together. Some tell where in the picture the
-things are that they write of.
+GIT, Fuyu, Florence-2 and Kosmos-2 have processors that put picture and text together. Some tell where in the picture
+the things are that they write of.
 
 References:
-    transformers, VisionEncoderDecoder; TrOCR; Donut; BLIP; GIT; Florence-2; Kosmos-2
+    transformers, VisionEncoderDecoder; TrOCR; Donut; BLIP; Fuyu; GIT; Florence-2; Kosmos-2; UDOP
     transformers, Pipelines: ImageTextToTextPipeline
 """
 
@@ -15,7 +15,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.generate.captions import ALONE, PROMPTED, together
+from workbench.engine.generate.captions import ALONE, PROMPTED, together, trimmed
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, check_text
 from workbench.engine.tasks.processors import image_processor, processor
 from workbench.engine.tasks.vision import picture, size
@@ -25,6 +25,8 @@ from workbench.engine.values import Place, Segment
 if TYPE_CHECKING:
     from torch import Tensor
 
+#: A line of writing as Kosmos-2.5 tells it: its box, then what it says.
+_LINE = r"<bbox><x_(\d+)><y_(\d+)><x_(\d+)><y_(\d+)></bbox>(.*?)(?=<bbox>|$)"
 #: Characters that may stand before the prompt in what was written; as the pipeline allows.
 _RESIDUE = 2
 
@@ -37,18 +39,19 @@ def preprocess(request: Request) -> Inputs:
         picture's own height and width.
 
     Raises:
-        InputError: There is no picture, it can't be read, or the model needs a text and there is none.
+        InputError: There is no picture, it can't be read, or the model needs a text or words and there are none.
         NotSupported: The checkpoint has no processor that works here.
     """
     import torch
 
     opened = picture(request)
-    kind, text = request.model.facts.model_type, request.text.strip()
+    kind = request.model.facts.model_type
+    text = trimmed(kind, request.text)
     aside = {"target_size": torch.tensor([[opened.height, opened.width]])}
     if kind in PROMPTED:
         check_text(text, "prompt")
     reader = image_processor(request.model) if kind in ALONE else processor(request.model)
-    return Inputs(together(request.model, reader, opened, text), aside)
+    return Inputs(together(request.model, reader, opened, text, request.given.second), aside)
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
@@ -82,12 +85,14 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
     if kind in ALONE:
         return Outcome(tensors, (_read(request, sequences),))
     reader = processor(request.model)
-    text = _written(reader, inputs, sequences)
+    text = written(reader, inputs, sequences)
     if kind == "kosmos-2":
         # Its words and the pieces of the picture they belong to, without the marks between them.
         told = reader.batch_decode(sequences, skip_special_tokens=True)[0]
         text, entities = reader.post_process_generation(told)
         return Outcome(tensors, (text, *_entities(entities, *size(inputs))))
+    if kind == "kosmos-2.5":
+        return Outcome(tensors, (text, *_lines(text, inputs)))
     if kind == "florence2":
         task = florence_task(request.text)
         if task:
@@ -121,8 +126,14 @@ def _read(request: Request, sequences: Tensor) -> str:
     return str(tokenizer.decode(sequences[0], skip_special_tokens=True))
 
 
-def _written(reader: Any, inputs: Inputs, sequences: Tensor) -> str:
-    """What was written, as the pipeline cuts the prompt off."""
+def written(reader: Any, inputs: Inputs, sequences: Tensor) -> str:
+    """What was written, as the pipeline cuts the prompt off.
+
+    Args:
+        reader: The checkpoint's processor.
+        inputs: Their ``input_ids`` are the prompt, where there is one.
+        sequences: Ids of shape ``(1, length)``; behind the prompt, unless a decoder wrote them.
+    """
     text = str(reader.post_process_image_text_to_text(sequences, skip_special_tokens=True)[0])
     if "input_ids" not in inputs.tensors:
         return text
@@ -138,6 +149,19 @@ def _entities(entities: list[Any], height: int, width: int) -> list[Place]:
         for name, _, boxes in entities
         for left, top, right, bottom in boxes
     ]
+
+
+def _lines(text: str, inputs: Inputs) -> list[Place]:
+    """Kosmos-2.5 tells corners of lines of writing in pixels of the picture as its processor made it."""
+    height, width = size(inputs)
+    across, down = width / float(inputs.tensors["width"]), height / float(inputs.tensors["height"])
+    found = []
+    for *corners, said in re.findall(_LINE, text, re.DOTALL):
+        left, top, right, bottom = map(int, corners)
+        # Now and then it writes a box with nothing inside.
+        if left < right and top < bottom:
+            found.append(Place(said.strip(), left * across, top * down, right * across, bottom * down))
+    return found
 
 
 def _places(parsed: dict[str, Any], height: int, width: int) -> list[Place | Segment]:

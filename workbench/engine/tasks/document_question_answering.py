@@ -1,22 +1,22 @@
 """Document question answering: the words of a page that answer a question, by what they say and where they stand.
 
 The words and their boxes are given, as whatever read the page found them; nothing is read off a picture here.
-LayoutLMv3 may look at the picture of the page besides.
+LayoutLMv2 looks at the picture of the page besides, and LayoutLMv3 may.
 
 References:
-    transformers, Pipelines: DocumentQuestionAnsweringPipeline; Xu et al. 2019, LayoutLM; Huang et al. 2022, LayoutLMv3
+    transformers, Pipelines: DocumentQuestionAnsweringPipeline; Xu et al. 2019, LayoutLM; Xu et al. 2020, LayoutLMv2;
+    Huang et al. 2022, LayoutLMv3
 """
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate.page import EXAMPLE, WORDS, placing, words
+from workbench.engine.tasks import documents
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text, cut_at
-from workbench.engine.tasks.processors import image_processor
-from workbench.engine.tasks.vision import picture, prepared
 from workbench.engine.values import Label, TaskInput
 
 if TYPE_CHECKING:
@@ -27,53 +27,30 @@ if TYPE_CHECKING:
 
 SPEC = Spec(
     name="document-question-answering",
-    heads=("AutoModelForDocumentQuestionAnswering",),
+    heads=("AutoModelForDocumentQuestionAnswering", "AutoModelForQuestionAnswering"),
     does="Finds the words of a page that answer a question",
     inputs=(
         ("text", "Question"),
-        ("second", "Words, one a line: word,left,top,right,bottom in thousandths of the page"),
+        ("second", WORDS),
     ),
     options=("top_k", "max_answer_tokens", "no_answer"),
     shows="labels",
-    example=TaskInput(
-        "What is the total?",
-        "Invoice,80,60,240,90\n2024-117,250,60,390,90\nTotal,80,700,160,730\n418.00,620,700,740,730\nEUR,750,700,810,730",
-    ),
+    example=TaskInput("What is the total?", EXAMPLE),
     defaults=(("top_k", 3),),
 )
+
+AMONG_TEXTS = ("lilt", "layoutlmv2", "layoutlmv3")
+"""Architectures that read pages, and that the library has among those asked about texts; of LiLT it has no other."""
 
 WINDOW = 512
 """Tokens of a window over a long page, as LayoutLM was trained."""
 
 _SIDES = 4
-_SEES = "layoutlmv3"
 
 
 def fitted(model: LoadedModel) -> Spec:
-    """The task with a place for the page's picture, where the model may look at it."""
-    inputs = (*SPEC.inputs, ("image", "Picture of the page, or none"))
-    return replace(SPEC, inputs=inputs) if model.facts.model_type == _SEES else SPEC
-
-
-def words(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """The words of a page that is written as CSV, each with its box.
-
-    Raises:
-        InputError: A line is no word with four numbers from 0 to 1000.
-    """
-    found = []
-    for number, row in enumerate(csv.reader(text.splitlines(), skipinitialspace=True), 1):
-        if not row:
-            continue
-        word, box = ",".join(row[:-_SIDES]).strip(), row[-_SIDES:]
-        if not word or not all(side.strip().isdecimal() and int(side) <= 1000 for side in box):
-            raise InputError(
-                f"Line {number} is no word with its box.",
-                why="It needs a word and four whole numbers from 0 to 1000: left, top, right and bottom.",
-                remedy="Write it like “Total,80,700,160,730”; 1000 is the far edge of the page.",
-            )
-        found.append((word, tuple(map(int, box))))
-    return tuple(found)
+    """The task with a place for the page's picture, where the model looks at it."""
+    return replace(SPEC, inputs=(*SPEC.inputs, *documents.picture_field(model)))
 
 
 def preprocess(request: Request) -> Inputs:
@@ -84,17 +61,16 @@ def preprocess(request: Request) -> Inputs:
         there is none of the page.
 
     Raises:
-        InputError: Question or words are empty, or a line is no word with its box.
+        InputError: Question or words are empty, a line is no word with its box, or a picture is missing or damaged.
         NotSupported: The architecture can't be asked that way, or its tokenizer can't tell words apart.
     """
     import torch
 
-    kind = request.model.model.config.model_type
-    if kind not in ("layoutlm", _SEES) or not request.tokenizer.is_fast:
+    if not request.tokenizer.is_fast:
         raise NotSupported(
             f"{request.model.checkpoint.name} can't be asked about words and boxes.",
-            why=f"The architecture {kind} can't do without the picture of the page, or its tokenizer is a slow one.",
-            remedy="Load a LayoutLM or LayoutLMv3 checkpoint, such as impira/layoutlm-document-qa.",
+            why="Its tokenizer is a slow one, which can't say what word a token belongs to.",
+            remedy="Load a checkpoint with a tokenizer.json, such as impira/layoutlm-document-qa.",
         )
     check_text(request.text, "question")
     check_text(request.given.second, "page")
@@ -102,8 +78,8 @@ def preprocess(request: Request) -> Inputs:
     tokenizer = request.tokenizer
     asked = request.text.split()
     width = min(cut_at(request.model, request.options) or WINDOW, WINDOW)
-    sees = kind == _SEES
-    if sees:
+    placed = placing(tokenizer)
+    if placed:
         alone = tokenizer([request.text], [["."]], boxes=[[[0] * _SIDES]], add_special_tokens=False, verbose=False)
         taken = alone.sequence_ids(0).count(0)
     else:
@@ -120,7 +96,7 @@ def preprocess(request: Request) -> Inputs:
         "padding": "longest", "padding_side": "right", "return_overflowing_tokens": True, "return_tensors": "pt",
         "verbose": False,
     }  # fmt: skip
-    if sees:
+    if placed:
         beside = [[list(box) for _, box in page]]
         made = tokenizer([request.text], [[word for word, _ in page]], boxes=beside, **settings)
     else:
@@ -138,13 +114,9 @@ def preprocess(request: Request) -> Inputs:
             ]
         )
     aside = {"word_ids": torch.tensor(places)}
-    if not sees:
+    if not placed:
         return Inputs({**made, "bbox": torch.tensor(boxes)}, aside)
-    if request.given.image is None:
-        return Inputs(dict(made), aside)
-    # Its processor would look for words in the picture.
-    seen = prepared(image_processor(request.model), images=[picture(request)], apply_ocr=False)["pixel_values"]
-    return Inputs({**made, "pixel_values": seen.repeat(len(places), 1, 1, 1)}, aside)
+    return Inputs({**documents.seen(request, len(places)), **made}, aside)
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.engine.errors import InputError
+from workbench.engine.errors import InputError, NotSupported, first_line
+from workbench.engine.generate import page
+from workbench.engine.tasks import documents
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text, cut_at
 from workbench.engine.tasks.projection import project
 from workbench.engine.tokens import encode, padding_token
@@ -16,6 +18,8 @@ from workbench.engine.values import TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 
 SPEC = Spec(
@@ -29,6 +33,11 @@ SPEC = Spec(
 )
 
 
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model that reads pages: a page becomes one vector."""
+    return documents.fitted(SPEC, model, "Turns a page into a vector")
+
+
 def lines(text: str) -> tuple[str, ...]:
     """The lines that have something in them; each becomes a row of the batch."""
     return tuple(line for line in text.splitlines() if line.strip())
@@ -39,6 +48,8 @@ def preprocess(request: Request) -> Inputs:
     import torch
 
     tokenizer = request.tokenizer
+    if page.wanted(request.model):
+        return documents.encoded(request)
     check_text(request.text)
     rows = lines(request.text)
     limit = cut_at(request.model, request.options)
@@ -57,11 +68,24 @@ def preprocess(request: Request) -> Inputs:
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """One pass without the head: ``last_hidden_state`` of shape ``(lines, seq, hidden)``."""
+    """One pass without the head: ``last_hidden_state`` of shape ``(lines, seq, hidden)``.
+
+    Raises:
+        NotSupported: The model can't read a text alone.
+    """
     body = request.model.model.base_model
     if request.model.model.config.is_encoder_decoder:
         body = body.get_encoder()
-    return {"last_hidden_state": body(**request.on_device(inputs.tensors))[0].cpu()}
+    try:
+        hidden = body(**request.on_device(inputs.tensors))[0].cpu()
+    except (TypeError, ValueError) as error:
+        raise NotSupported(
+            f"{request.model.checkpoint.name} makes no vectors of text alone.",
+            why=f"The model says: {first_line(error)}",
+            remedy="Choose raw-outputs, which may be given a picture besides, or what the checkpoint was made for.",
+        ) from error
+    # The pieces of a page's picture stand behind its tokens.
+    return {"last_hidden_state": hidden[:, : inputs.tensors["input_ids"].shape[1]]}
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.vision import PICTURE, pixels
+from workbench.engine.tasks.writing import drawing
 from workbench.engine.values import TaskInput
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ SPEC = Spec(
     example=TaskInput(),
 )
 
+DRAWS = ("vit_mae",)
+"""Architectures that hide a part of the picture, drawn by the seed."""
+
 preprocess = pixels
 
 
@@ -37,8 +41,12 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     Raises:
         NotSupported: The model can't be shown a picture alone.
     """
+    model = request.model.model
+    # Of some models without a head a part bears the name that a body has under one.
+    body = model if request.model.head == "AutoModel" else model.base_model
     try:
-        output = request.model.model.base_model(**request.on_device(inputs.tensors))
+        with drawing(request, request.model.facts.model_type in DRAWS):
+            output = body(**request.on_device(inputs.tensors))
     except (TypeError, ValueError) as error:
         raise NotSupported(
             f"{request.model.checkpoint.name} makes no vectors of pictures alone.",

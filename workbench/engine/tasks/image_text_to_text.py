@@ -10,11 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import workbench.engine.generate.pictures as shown
-from workbench.engine.generate.captions import PROMPTED, TYPES
+from workbench.engine.generate.captions import ASKING, PAGED, PROMPTED, TYPES, writes_nothing
+from workbench.engine.generate.page import EXAMPLE, WORDS
 from workbench.engine.tasks import captioning
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
+from workbench.engine.tasks.processors import processor
 from workbench.engine.tasks.vision import picture
-from workbench.engine.tasks.writing import generated
+from workbench.engine.tasks.writing import behind, generated
 from workbench.engine.values import Message, Start, TaskInput
 
 if TYPE_CHECKING:
@@ -40,7 +42,11 @@ def fitted(model: LoadedModel) -> Spec:
     if kind not in TYPES:
         return SPEC
     prompt = "What to do" if kind in PROMPTED else "How the text begins, or nothing"
-    inputs = (("image", "Picture"), ("text", prompt))
+    prompt = "A whole prompt with <imgpad> for the picture, or nothing" if kind in ASKING else prompt
+    inputs: tuple[tuple[str, str], ...] = (("image", "Picture"), ("text", prompt))
+    if kind == PAGED:
+        does = "Does what it is told with the words and the picture of a page"
+        return replace(SPEC, does=does, inputs=(*inputs, ("second", WORDS)), example=TaskInput(PROMPTED[kind], EXAMPLE))
     return replace(SPEC, inputs=inputs, example=TaskInput(PROMPTED.get(kind, "")))
 
 
@@ -55,6 +61,8 @@ def preprocess(request: Request) -> Inputs:
     """
     import torch
 
+    if not hasattr(request.model.model, "generate"):
+        raise writes_nothing(request.model)
     if _captions(request):
         return captioning.preprocess(request)
     picture(request)
@@ -80,10 +88,8 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
     if _captions(request):
         return captioning.postprocess(request, inputs, outputs)
     length = 1 if request.model.encoder_decoder else int(inputs.tensors["input_ids"].shape[1])
-    new_ids = outputs["sequences"][0, length:]
-    text = str(request.tokenizer.decode(new_ids, skip_special_tokens=True))
-    tensors = {"new_ids": new_ids, "first_probabilities": outputs["first_logits"].float().softmax(dim=-1)}
-    return Outcome(tensors, (text,))
+    text = captioning.written(processor(request.model), inputs, outputs["sequences"])
+    return Outcome(behind(outputs, length), (text,))
 
 
 def _captions(request: Request) -> bool:

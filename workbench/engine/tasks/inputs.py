@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine import tokens
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate import page
+from workbench.engine.models import check_count
 from workbench.engine.task import Task
+from workbench.engine.tasks import axes
 from workbench.engine.tokens import longest
 from workbench.engine.values import TaskInput, TaskOptions, TensorView
 
@@ -99,6 +102,7 @@ class Request:
 
         Raises:
             NotSupported: There are ids that the model has no vector for.
+            InputError: There are fewer ids than the model can read.
         """
         model = self.model.model
         if "input_ids" in tensors:
@@ -109,10 +113,8 @@ class Request:
         }
 
     def _check_ids(self, ids: Tensor) -> None:
-        try:
-            known = getattr(self.model.model.get_input_embeddings(), "num_embeddings", None)
-        except NotImplementedError:
-            return
+        check_count(self.model, int(ids.shape[-1]))
+        known = self.model.known_ids
         largest = int(ids.max()) if ids.numel() else 0
         if known is not None and largest >= known:
             raise NotSupported(
@@ -180,9 +182,10 @@ def encoded(
 
     Raises:
         InputError: A text is empty, or can't be encoded.
-        NotSupported: The checkpoint has no tokenizer.
+        NotSupported: The checkpoint has no tokenizer, or one that reads pages.
     """
     tokenizer = request.tokenizer
+    check_runs(request)
     texts = [request.text] if second is None else [request.text, second]
     for text in texts:
         check_text(text)
@@ -218,6 +221,21 @@ def check_text(text: str, which: str = "text") -> None:
     tokens.check_text(text)
 
 
+def check_runs(request: Request) -> None:
+    """Refuse running text where the tokenizer reads words with boxes.
+
+    Raises:
+        NotSupported: It does.
+    """
+    if page.wanted(request.model):
+        raise NotSupported(
+            f"{request.model.checkpoint.name} reads no running text.",
+            why="It reads the words of a page, each with its box.",
+            remedy="Choose document-question-answering, token-classification, text-classification or "
+            "feature-extraction, which are given pages here.",
+        )
+
+
 def check_labels(labels: tuple[str, ...], least: int = 1, which: str = "candidate labels") -> None:
     """Refuse too few labels.
 
@@ -232,16 +250,25 @@ def check_labels(labels: tuple[str, ...], least: int = 1, which: str = "candidat
         )
 
 
-def views(tensors: Mapping[str, Tensor]) -> tuple[TensorView, ...]:
-    """Tensors as the boxes show them."""
-    return tuple(view(name, tensor) for name, tensor in tensors.items())
+def views(tensors: Mapping[str, Tensor], known: Mapping[str, tuple[str, ...]] | None = None) -> tuple[TensorView, ...]:
+    """Tensors as the boxes show them.
+
+    Args:
+        tensors: By name.
+        known: The axes of outputs, by name; without it the tensors are inputs.
+    """
+    found = []
+    for name, tensor in tensors.items():
+        stated = axes.inputs(name, tensor.ndim) if known is None else known.get(name, ())
+        found.append(view(name, tensor, stated if len(stated) == tensor.ndim else ()))
+    return tuple(found)
 
 
-def view(name: str, tensor: Tensor) -> TensorView:
+def view(name: str, tensor: Tensor, known: tuple[str, ...] = ()) -> TensorView:
     """A tensor as a box shows it: all values on the CPU, bfloat16 widened to float32."""
     import torch
 
     values = tensor.detach().cpu()
     if values.dtype == torch.bfloat16:
         values = values.float()
-    return TensorView(name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), values.numpy())
+    return TensorView(name, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), values.numpy(), known)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported, first_line
+from workbench.engine.processors import adapted, wants_torchvision, without_films
 from workbench.engine.processors import missing as missing
-from workbench.engine.processors import wants_torchvision, without_films
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
@@ -86,11 +86,10 @@ def processor(model: LoadedModel) -> Any:
 
     def read(path: Path, **named: Any) -> Any:
         try:
-            return AutoProcessor.from_pretrained(path, **named)
+            found = AutoProcessor.from_pretrained(path, **named)
         except ImportError as error:
-            if "VideoProcessor" not in str(error):
-                raise
-            return without_films(model.checkpoint, model.model.config)
+            found = without_films(model.checkpoint, model.facts.model_type, error)
+        return adapted(found, model.facts.model_type)
 
     return _once(model, "more than text", SETTINGS, read)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.errors import NotSupported
 from workbench.engine.task import Progress
-from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text, cut_at
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_runs, check_text, cut_at
 from workbench.engine.values import Answer, TaskInput
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def preprocess(request: Request) -> Inputs:
             why="Its tokenizer can't say where in the text a token stands.",
             remedy="Load a checkpoint with a tokenizer.json.",
         )
+    check_runs(request)
     width = min(cut_at(request.model, request.options) or WINDOW, WINDOW)
     asked = len(tokenizer(question, add_special_tokens=False)["input_ids"])
     room = width - tokenizer.num_special_tokens_to_add(pair=True) - asked

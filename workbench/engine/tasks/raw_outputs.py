@@ -1,7 +1,8 @@
 """Raw outputs: the forward step alone, for heads that neither a pipeline nor a task of their own reads.
 
 What the checkpoint's tokenizer, image processor and feature extractor make of the input goes through the model, and
-every tensor that comes out is shown. Models of series, such as PatchTST, take numbers, a moment a line.
+every tensor that comes out is shown. Models of series, such as PatchTST, take numbers, a moment a line; of pictures
+that a model is to complete, half is hidden.
 
 References:
     transformers, Model outputs; Auto Classes
@@ -15,10 +16,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
-from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
-from workbench.engine.tasks.series import ARCHITECTURES, table
+from workbench.engine.generate import captions, page
+from workbench.engine.tasks import captioning, documents, raw_inputs
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.sounds import features
-from workbench.engine.tasks.vision import pixels
 from workbench.engine.tasks.writing import drawing
 from workbench.engine.values import TaskInput
 
@@ -36,6 +37,7 @@ SPEC = Spec(
         "AutoModelForAudioTokenization",
         "AutoModelForMaskedImageModeling",
         "AutoModelForPreTraining",
+        "AutoBackbone",
         "AutoModel",
     ),
     does="Runs the model on whatever it takes, and shows every tensor that comes out",
@@ -43,6 +45,7 @@ SPEC = Spec(
         ("text", "Text, if the model reads one"),
         ("image", "Picture, if it sees one"),
         ("audio", "Sound, if it hears one"),
+        ("video", "Film, if it is shown one"),
     ),
     options=(),
     shows="tensors",
@@ -52,7 +55,7 @@ SPEC = Spec(
 STARTED = (
     "blenderbot", "blenderbot-small", "longt5", "m2m_100", "marian", "moonshine", "moonshine_streaming", "mt5",
     "nllb-moe", "pegasus", "pegasus_x", "prophetnet", "speech_to_text", "switch_transformers", "t5", "t5gemma",
-    "t5gemma2", "umt5", "whisper",
+    "t5gemma2", "udop", "umt5", "whisper",
 )  # fmt: skip
 """Architectures whose decoder has to be given something too; others make it of what the encoder reads."""
 
@@ -66,37 +69,54 @@ def preprocess(request: Request) -> Inputs:
     """
     given = request.given
     parts: list[Inputs] = []
-    if given.image is not None:
-        parts.append(pixels(request))
+    together = given.image is not None and request.model.facts.model_type in captions.TYPES
+    paged = page.wanted(request.model)
+    if paged:
+        parts.append(documents.encoded(request))
+    elif together:
+        parts.append(captioning.preprocess(request))
+    elif given.image is not None:
+        parts.append(raw_inputs.shown(request))
+    if given.video is not None:
+        parts.append(raw_inputs.film(request))
     if given.audio is not None:
         parts.append(features(request))
-    if given.text.strip():
-        parts.append(_series(request) if _reads_series(request.model) else encoded(request))
+    if given.text.strip() and not (paged or together):
+        parts.append(raw_inputs.series(request) if raw_inputs.reads_series(request.model) else raw_inputs.read(request))
     if not parts:
         raise InputError(
             "There is nothing to run the model on yet.",
-            why="No text, no picture and no sound was given.",
+            why="No text, no picture, no sound and no film was given.",
             remedy="Give it what it was trained on, or take the example.",
         )
-    tensors = {name: tensor for part in parts for name, tensor in part.tensors.items()}
+    made = {name: tensor for part in parts for name, tensor in part.tensors.items()}
     aside = {name: tensor for part in parts for name, tensor in part.aside.items()}
-    takes = set(inspect.signature(request.model.model.forward).parameters)
     if request.model.facts.model_type in STARTED:
-        tensors |= _start(request)
-    if not takes & set(tensors):
+        made |= _start(request)
+    if raw_inputs.hides(request.model.head, request.model.facts.model_type):
+        made |= raw_inputs.hidden(request)
+    tensors = raw_inputs.called(request.model, made)
+    if not tensors:
+        takes = set(inspect.signature(request.model.model.forward).parameters)
         raise NotSupported(
             f"{request.model.checkpoint.name} takes nothing of the kind.",
-            why=f"The model reads {', '.join(sorted(takes - {'kwargs'})[:6])}, and the input became "
-            f"{', '.join(tensors)}.",
-            remedy="Give it a text, a picture or a sound, whichever it was trained on.",
+            why=f"The model reads {', '.join(sorted(takes - {'kwargs'})[:6])}, and the input became {', '.join(made)}.",
+            remedy="Give it a text, a picture, a sound or a film, whichever it was trained on.",
         )
-    return Inputs({name: tensor for name, tensor in tensors.items() if name in takes}, aside)
+    return Inputs(tensors, aside)
 
 
 def fitted(model: LoadedModel) -> Spec:
-    """The task as it is for a model: one of series is given numbers alone."""
-    numbers = (("text", "Numbers, a moment a line, channels between commas"),)
-    return replace(SPEC, inputs=numbers) if _reads_series(model) else SPEC
+    """The task as it is for a model: one of series is given numbers alone, one that reads pages their words."""
+    if page.wanted(model):
+        return documents.fitted(SPEC, model, SPEC.does)
+    if model.facts.model_type in captions.TYPES:
+        return replace(SPEC, example=TaskInput(captions.PROMPTED.get(model.facts.model_type, "a picture of")))
+    if raw_inputs.reads_series(model):
+        return replace(
+            SPEC, inputs=(("text", raw_inputs.columns(model)),), example=TaskInput(raw_inputs.example(model))
+        )
+    return replace(SPEC, example=TaskInput(raw_inputs.example(model)))
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
@@ -110,7 +130,7 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     try:
         with drawing(request, True):
             output = request.model.model(**request.on_device(inputs.tensors))
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError, LookupError, AssertionError) as error:
         raise InputError(
             "The model can't be run on that.",
             why=f"It says: {first_line(error)}",
@@ -136,36 +156,6 @@ def _start(request: Request) -> dict[str, Tensor]:
     start = getattr(config, "decoder_start_token_id", None)
     start = config.pad_token_id if start is None else start
     return {"decoder_input_ids": torch.tensor([[start]])} if start is not None else {}
-
-
-def _reads_series(model: LoadedModel) -> bool:
-    return model.facts.model_type in ARCHITECTURES
-
-
-def _series(request: Request) -> Inputs:
-    """The last moments of the series, as many as the model looks back on, with all of them marked as observed."""
-    import torch
-
-    config = request.model.model.config
-    takes = inspect.signature(request.model.model.forward).parameters
-    rows = torch.tensor(table(request.text))
-    wanted = config.context_length + max(getattr(config, "lags_sequence", None) or [0])
-    channels = getattr(config, "num_input_channels", getattr(config, "input_size", 1))
-    features = getattr(config, "num_time_features", 0) if "past_time_features" in takes else 0
-    if rows.shape[0] < wanted or rows.shape[1] != channels + features:
-        raise InputError(
-            "The series does not fit the model.",
-            why=f"It has {rows.shape[0]} moments with {rows.shape[1]} numbers each, and the model looks back on "
-            f"{wanted} with {channels + features}" + (f", {features} of them features of time." if features else "."),
-            remedy="Write as many lines at least, with as many numbers on each.",
-        )
-    rows = rows[-wanted:][None]
-    values = rows[..., :channels]
-    values = values[..., 0] if hasattr(config, "input_size") and channels == 1 else values
-    made = {"past_values": values, "past_observed_mask": torch.ones_like(values)}
-    if "past_time_features" in takes:
-        made["past_time_features"] = rows[..., channels:]
-    return Inputs(made)
 
 
 def _tensors(output: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workbench.engine.generate.page import EXAMPLE, words
 from workbench.engine.paths import data_dir
 from workbench.engine.tasks import sounds
 from workbench.engine.values import Sound
 
 _WIDTH, _HEIGHT = 640, 480
 _RATE = 16_000
-_FRAMES = 32
+#: V-JEPA 2 looks at as many.
+_FRAMES = 64
 
 
 def picture() -> Path:
@@ -91,6 +93,23 @@ def writing() -> Path:
     return path
 
 
+def page() -> Path:
+    """The words of `EXAMPLE` where their boxes are, black on white."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    path = data_dir() / "samples" / "page.png"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.new("RGB", (_HEIGHT, _WIDTH), "white")
+        draw = ImageDraw.Draw(image)
+        for word, box in words(EXAMPLE):
+            left, top, right, bottom = (side * size / 1000 for side, size in zip(box, image.size * 2, strict=True))
+            size = (right - left) / ImageFont.load_default(100).getlength(word) * 100
+            draw.text((left, top), word, "black", ImageFont.load_default(min(size, bottom - top)))
+        image.save(path)
+    return path
+
+
 def table() -> Path:
     """A table of three columns whose head is one cell."""
     from PIL import Image, ImageDraw, ImageFont
@@ -101,9 +120,9 @@ def table() -> Path:
         image = Image.new("RGB", (_WIDTH, 280), "white")
         draw, font = ImageDraw.Draw(image), ImageFont.load_default(24)
         rows = (("Fruit sold",), ("", "2023", "2024"), ("Apples", "120", "134"), ("Pears", "87", "91"))
-        for row, words in enumerate(rows):
-            wide = 600 // len(words)
-            for column, word in enumerate(words):
+        for row, cells in enumerate(rows):
+            wide = 600 // len(cells)
+            for column, word in enumerate(cells):
                 left, top = 20 + column * wide, 20 + row * 60
                 draw.rectangle((left, top, left + wide, top + 60), outline="black", width=2)
                 draw.text((left + 14, top + 15), word, "black", font)
@@ -115,7 +134,7 @@ def video() -> Path:
     """Two seconds of a ball that rolls over the picture of `picture`, as an animated GIF."""
     from PIL import Image, ImageDraw
 
-    path = data_dir() / "samples" / "ball.gif"
+    path = data_dir() / "samples" / "rolling ball.gif"
     if not path.is_file():
         with Image.open(picture()) as image:
             ground = image.resize((320, 240))

@@ -8,7 +8,10 @@ import re
 from workbench.engine.errors import InputError
 from workbench.engine.tasks.inputs import check_text
 
-ARCHITECTURES = ("autoformer", "informer", "patchtsmixer", "patchtst", "time_series_transformer")
+DECIDES = ("decision_transformer",)
+"""Those whose series are steps of somebody who acts: the state, the action, and the return to go."""
+
+ARCHITECTURES = ("autoformer", *DECIDES, "informer", "patchtsmixer", "patchtst", "time_series_transformer")
 """Those that read series and have no head among the Auto classes."""
 
 _BETWEEN = re.compile(r"[,;\t ]+")

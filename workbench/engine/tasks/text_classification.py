@@ -9,11 +9,15 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
+from workbench.engine.generate import page
+from workbench.engine.tasks import documents
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
 from workbench.engine.values import Label, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 
 SPEC = Spec(
@@ -28,9 +32,14 @@ SPEC = Spec(
 )
 
 
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model that reads pages."""
+    return documents.fitted(SPEC, model, "Gives a page a label")
+
+
 def preprocess(request: Request) -> Inputs:
     """Tokenize, special tokens included, cut at the context."""
-    return encoded(request)
+    return documents.encoded(request) if page.wanted(request.model) else encoded(request)
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate import page
+from workbench.engine.tasks import documents
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
 from workbench.engine.values import Entity, TaskInput
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 
 SPEC = Spec(
@@ -47,6 +52,11 @@ class _Piece:
     end: int
 
 
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model that reads pages: each of its words is labelled."""
+    return documents.fitted(SPEC, model, "Gives each word of a page a label, and joins words")
+
+
 def preprocess(request: Request) -> Inputs:
     """Tokenize, and keep aside where each token stands in the text and which ones are special.
 
@@ -66,6 +76,8 @@ def preprocess(request: Request) -> Inputs:
             why="Its tokenizer can't say where in the text a token stands.",
             remedy="Load a checkpoint with a tokenizer.json.",
         )
+    if page.wanted(request.model):
+        return documents.encoded(request)
     aside = ("offset_mapping", "special_tokens_mask")
     return encoded(request, aside=aside, return_offsets_mapping=True, return_special_tokens_mask=True)
 
@@ -82,15 +94,20 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
     special = inputs.aside["special_tokens_mask"][0].tolist()
     positions = [position for position in range(len(offsets)) if not special[position]]
     scores = probabilities.numpy()
-    if request.options.aggregation in ("none", "simple"):
+    if page.wanted(request.model):
+        # The words of a page are what was labelled, whatever tokens they have.
+        groups = list(documents.by_word(inputs))
+    elif request.options.aggregation in ("none", "simple"):
         groups = [[position] for position in positions]
     else:
         groups = list(_words(request, inputs, positions, offsets))
     pieces = [_labelled(request, scores[group], offsets, group) for group in groups]
     if request.options.aggregation != "none":
         pieces = list(_joined(pieces))
+    where = page.places(request.text) if page.wanted(request.model) else ()
+    read = partial(documents.said, request.text, where)
     entities = [
-        Entity(piece.label, piece.score, piece.start, piece.end, request.text[piece.start : piece.end])
+        Entity(piece.label, piece.score, piece.start, piece.end, read(piece.start, piece.end))
         for piece in pieces
         if piece.label != _OUTSIDE and piece.score >= request.options.threshold
     ]

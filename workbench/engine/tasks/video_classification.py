@@ -19,6 +19,8 @@ from workbench.engine.tasks.vision import passed, prepared
 from workbench.engine.values import TaskInput
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from workbench.engine.models import LoadedModel
 
 __all__ = ["SPEC", "fitted", "forward", "postprocess", "preprocess"]
@@ -33,7 +35,14 @@ SPEC = Spec(
     example=TaskInput(),
 )
 
-forward = passed
+NESTED = ("videoprism_vision_model",)
+"""Architectures whose logits have an axis of one more."""
+
+
+def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
+    """One pass: ``logits`` of shape ``(1, num_labels)``, and what else comes out."""
+    made = passed(request, inputs)
+    return made | {"logits": made["logits"][:, 0]} if request.model.facts.model_type in NESTED else made
 
 
 def fitted(model: LoadedModel) -> Spec:

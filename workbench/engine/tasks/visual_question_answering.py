@@ -54,7 +54,9 @@ def preprocess(request: Request) -> Inputs:
         )
     check_text(request.text, "question")
     made = pixels(request)
-    text = request.tokenizer(request.text, truncation=True, return_tensors="pt", verbose=False)
+    # BLIP's tokenizer is BERT's, and its generate() refuses what BERT alone reads.
+    kinds = {"return_token_type_ids": False} if _writes(request.model) else {}
+    text = request.tokenizer(request.text, truncation=True, return_tensors="pt", verbose=False, **kinds)
     return Inputs({**text, **made.tensors}, made.aside)
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+DENOISES = "diffusion_gemma"
+"""The architecture that draws many tokens at once, and chooses all of them again and again."""
+
 #: Names of what writes inside a model.
 _INSIDE = ("thinker", "language_model", "text_decoder", "text_model")
 
@@ -29,13 +32,27 @@ def generated(request: Request, tensors: Mapping[str, Tensor], length: int, **mo
 
     Returns:
         ``sequences`` of shape ``(1, length + new)``, and ``first_logits`` of shape ``(1, vocab)`` (a row a beam), what
-        the first new token was chosen from.
+        the first new token was chosen from, where one is chosen after the other.
     """
     tokenizer = request.tokenizer
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    with watched(request, length) as (settings, first):
-        sequences = request.model.model.generate(**tensors, **(settings | {"pad_token_id": pad} | more))
-    return {"sequences": sequences.cpu(), "first_logits": first[0]}
+    denoises = request.model.facts.model_type == DENOISES
+    with watched(request, length, draws=denoises) as (settings, first):
+        made = request.model.model.generate(**tensors, **(settings | {"pad_token_id": pad} | more))
+    return {"sequences": made.sequences.cpu()} if denoises else {"sequences": made.cpu(), "first_logits": first[0]}
+
+
+def behind(outputs: Mapping[str, Tensor], length: int) -> dict[str, Tensor]:
+    """What `generated` wrote behind so many ids: ``new_ids``, and ``first_probabilities`` where their logits are known.
+
+    Args:
+        outputs: Of `generated`.
+        length: Tokens that the written sequence begins with.
+    """
+    tensors = {"new_ids": outputs["sequences"][0, length:]}
+    if "first_logits" in outputs:
+        tensors["first_probabilities"] = outputs["first_logits"].float().softmax(dim=-1)
+    return tensors
 
 
 @contextmanager

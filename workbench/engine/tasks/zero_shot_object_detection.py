@@ -1,9 +1,9 @@
 """Zero-shot object detection: where in a picture the things of your labels are.
 
-OWL-ViT may be shown a picture of the thing instead.
+OWL-ViT may be shown a picture of the thing instead; OmDet-Turbo is told all labels at once, by a processor of its own.
 
 References:
-    transformers, Pipelines: ZeroShotObjectDetectionPipeline; Minderer et al. 2022, OWL-ViT
+    transformers, Pipelines: ZeroShotObjectDetectionPipeline; OmDetTurboProcessor; Minderer et al. 2022, OWL-ViT
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.generate import pictures
 from workbench.engine.task import Progress
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_labels
-from workbench.engine.tasks.processors import image_processor
-from workbench.engine.tasks.vision import Outputs, finisher, passed_by, pixels, prepared
+from workbench.engine.tasks.processors import image_processor, processor
+from workbench.engine.tasks.vision import Outputs, finisher, passed, passed_by, picture, pixels, prepared, size
 from workbench.engine.values import Box, TaskInput
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ GUIDED = "the thing shown"
 """What is found by a picture is called."""
 
 _GUIDED_TYPES = ("owlvit", "owlv2")
+TOLD = ("omdet-turbo",)
+"""Architectures that are told all labels at once."""
+
 OVERLAP = 0.3
 """From which on two boxes are one; as the documentation has it."""
 
@@ -64,13 +67,20 @@ def preprocess(request: Request) -> Inputs:
 
     Raises:
         InputError: There is no picture or no label.
+        NotSupported: The checkpoint has no processor that works here.
     """
+    import torch
+
     if guided(request.given):
         assert request.given.other is not None
         made = pixels(request)
         shown = prepared(image_processor(request.model), images=[pictures.read(request.given.other)])
         return Inputs({**made.tensors, "query_pixel_values": shown["pixel_values"]}, made.aside)
     check_labels(request.given.labels)
+    if _told(request):
+        seen = picture(request)
+        asked = prepared(processor(request.model), images=seen, text=[list(request.given.labels)])
+        return Inputs(asked, {"target_size": torch.tensor([[seen.height, seen.width]])})
     made = pixels(request)
     text = request.tokenizer(
         list(request.given.labels), padding=True, truncation=True, return_tensors="pt", verbose=False
@@ -87,6 +97,8 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
 
     if guided(request.given):
         return passed_by(request, inputs, "image_guided_detection")
+    if _told(request):
+        return passed(request, inputs)
     logits, boxes = [], []
     picture = {name: tensor for name, tensor in inputs.tensors.items() if name.startswith("pixel")}
     for index in range(len(request.given.labels)):
@@ -106,6 +118,8 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
 
     if guided(request.given):
         return _shown(request, inputs, outputs)
+    if _told(request):
+        return _named(request, inputs, outputs)
     finish = finisher(request, ("post_process_object_detection",))
     items, scores = [], []
     for index, label in enumerate(request.given.labels):
@@ -118,6 +132,25 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
                 items.append(Box(label, score, *box.int().tolist()))
     items.sort(key=lambda item: item.score, reverse=True)
     return Outcome({"scores": torch.cat(scores)}, tuple(items[: request.options.top_k]))
+
+
+def _told(request: Request) -> bool:
+    return request.model.facts.model_type in TOLD
+
+
+def _named(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
+    """The processor's boxes for all labels, of those that lie over one another the surest."""
+    (found,) = processor(request.model).post_process_grounded_object_detection(
+        Outputs(outputs),
+        text_labels=[list(request.given.labels)],
+        threshold=request.options.threshold,
+        nms_threshold=OVERLAP,
+        target_sizes=[size(inputs)],
+    )
+    rows = zip(found["text_labels"], found["scores"].tolist(), found["boxes"], strict=True)
+    items = [Box(label, score, *box.int().tolist()) for label, score, box in rows]
+    items.sort(key=lambda item: item.score, reverse=True)
+    return Outcome({"scores": found["scores"]}, tuple(items[: request.options.top_k]))
 
 
 def _shown(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:

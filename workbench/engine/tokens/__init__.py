@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import CheckpointError, InputError, NotSupported, UnsafeRefused
+from workbench.engine.processors import missing
 from workbench.engine.task import Silent, Task
 from workbench.engine.tokens.positions import Pieces, fast_positions, fast_tokens, slow_tokens
 from workbench.engine.values import Checkpoint, Encoding, Message, Token, TokenizerOptions
@@ -72,6 +75,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, task: Task | None = None) -> PreTr
     Raises:
         CheckpointError: The folder is missing, holds no tokenizer, or a damaged one.
         UnsafeRefused: The tokenizer is code that came with the checkpoint.
+        NotSupported: It needs a package that is not installed.
 
     References:
         transformers, Auto Classes: AutoTokenizer.from_pretrained
@@ -97,6 +101,8 @@ def load_tokenizer(checkpoint: Checkpoint, *, task: Task | None = None) -> PreTr
                 why="It is a program that came with the checkpoint, and such programs are not run.",
                 remedy="Choose a checkpoint whose tokenizer is part of transformers.",
             ) from error
+        if isinstance(error, ImportError):
+            raise missing(what, error) from error
         if not any((checkpoint.path / name).exists() for name in _VOCABULARIES):
             raise CheckpointError(
                 what,
@@ -108,7 +114,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, task: Task | None = None) -> PreTr
             why=f"Its tokenizer files can't be read: {type(error).__name__}: {str(error).strip()[:200]}",
             remedy="Download the checkpoint again; a file may be damaged or cut short.",
         ) from error
-    return tokenizer
+    return running(tokenizer)
 
 
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "tekken.json",
@@ -124,10 +130,21 @@ def own_tokenizer(tokenizer: PreTrainedTokenizerBase, *, task: Task | None = Non
     Args:
         tokenizer: Fast or slow.
         task: Asked whether to stop.
+
+    Raises:
+        NotSupported: It needs a package that is not installed.
     """
     (task or Silent()).check()
     if not tokenizer.is_fast:
-        return copy.deepcopy(tokenizer)
+        # Some keep the module that cuts words for them, which can't be copied.
+        shared = {id(value): value for value in vars(tokenizer).values() if isinstance(value, ModuleType)}
+        slow = copy.deepcopy(tokenizer, shared)
+        try:
+            slow("a")
+        except ImportError as error:
+            # Those of phonemes look for what spells them when they are first used.
+            raise missing("This tokenizer can't read a text here.", error) from error
+        return slow
     from tokenizers import Tokenizer as Backend
 
     old = tokenizer.backend_tokenizer
@@ -140,9 +157,28 @@ def own_tokenizer(tokenizer: PreTrainedTokenizerBase, *, task: Task | None = Non
         backend.enable_truncation(**old.truncation)
     if old.padding is not None:
         backend.enable_padding(**old.padding)
-    own = copy.copy(tokenizer)
-    own._tokenizer = backend
+    # Not by copy, for which RoFormer's would write its part in Python out as JSON, in vain.
+    own: PreTrainedTokenizerBase = object.__new__(type(tokenizer))
+    vars(own).update(vars(tokenizer), _tokenizer=backend)
+    if _boxed(own):
+        from transformers import PreTrainedTokenizerFast
+
+        # The class beneath has the same vocabulary and stages, and reads running text.
+        own.__class__ = PreTrainedTokenizerFast
     return own
+
+
+def running(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The tokenizer, or one of one's own where its call reads words with boxes alone, as LayoutLMv2's and those after.
+
+    Args:
+        tokenizer: Left as it is.
+    """
+    return own_tokenizer(tokenizer) if _boxed(tokenizer) else tokenizer
+
+
+def _boxed(tokenizer: PreTrainedTokenizerBase) -> bool:
+    return tokenizer.is_fast and "boxes" in inspect.signature(type(tokenizer).__call__).parameters
 
 
 def encode(
@@ -414,6 +450,9 @@ def _encode(
             whole = tokenizer(
                 list(texts), pairs, add_special_tokens=options.add_special_tokens, truncation=False, verbose=False
             )
+    if batch["input_ids"] and isinstance(batch["input_ids"][0], int):
+        # MarkupLM's gives back one empty text without its batch.
+        batch.data = {name: [row] for name, row in batch.items()}
     pieces = Pieces(tokenizer)
     made = []
     for row, text in enumerate(texts):

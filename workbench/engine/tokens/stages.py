@@ -233,6 +233,7 @@ class Workings:
         with _unbounded(backend):
             bare = backend.encode(text, add_special_tokens=False)
             whole = backend.encode(text, add_special_tokens=add_special_tokens)
+            called = self._tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
         task.check()
         added = _added(backend, bare, text)
         raw = [place for place in added if not place.normalized]
@@ -291,6 +292,8 @@ class Workings:
         )
         count = len(whole.ids) - len(bare.ids)
         note = f"Adds {count:,} special token{'' if count == 1 else 's'}." if count else "Adds no token to this text."
+        if called != whole.ids and not getattr(backend.model, "dropout", None):
+            note = "The tokenizer's own call cuts the text up before all stages, and gives other ids."
         outputs.append(StageOutput("post-processor", _by(backend.post_processor), finished, note))
         decoded = str(backend.decode(whole.ids, skip_special_tokens=False))
         note = "" if backend.decoder is not None else "This tokenizer has none: the pieces are joined with blanks."
@@ -457,7 +460,8 @@ def _by(part: Any) -> str:
         return ""
     try:
         return " → ".join(_types(json.loads(part.__getstate__()))) or type(part).__name__
-    except (TypeError, ValueError, AttributeError):
+    except Exception:
+        # The Rust library raises plain Exception for a part that is written in Python, as RoFormer's is.
         return type(part).__name__
 
 

@@ -19,12 +19,14 @@ class TensorView:
         shape: Its shape.
         dtype: As torch spells it, without ``torch.``.
         values: All values (bfloat16 is widened to float32, exactly).
+        axes: What each of its dimensions is, such as ``batch`` and ``sequence``; empty where that is not documented.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     values: np.ndarray
+    axes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -9,12 +9,13 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 from workbench.engine.codegen import inside as scripts
 from workbench.engine.codegen.inside import Asked
 from workbench.engine.inside import Attentions, Inside, Kind
-from workbench.panes.inside.section import Section, column_of, note, say, shown
+from workbench.panes.inside.section import Section, column_of, note, say, show_sight, shown, tint
 from workbench.widgets import theme
 from workbench.widgets.control_bar import ControlBar, labelled
 from workbench.widgets.heat_map import HeatMap
 from workbench.widgets.matrix_grid import MatrixGrid
 from workbench.widgets.naming import named
+from workbench.widgets.patch_view import PatchView
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.turning_splitter import TurningSplitter
 
@@ -60,11 +61,15 @@ class AttentionView(Section):
         self._page = page
         self._map = HeatMap("inside.attention", "Attention", "to position", "from position")
         self._halves = TurningSplitter()
-        self._halves.addWidget(page)
-        self._halves.addWidget(self._map)
+        self._picture = PatchView(
+            "inside.attention_picture", "Looked at", "How much each patch is looked at from the selected position"
+        )
+        for part in (page, self._picture, self._map):
+            self._halves.addWidget(part)
         self._halves.setStretchFactor(0, 1)
-        self._halves.setStretchFactor(1, 3)
-        self._halves.setSizes([280, 740])
+        self._halves.setStretchFactor(1, 2)
+        self._halves.setStretchFactor(2, 3)
+        self._halves.setSizes([260, 320, 480])
         column = column_of(self)
         parts = (self._which, labelled("Layer", self._layer), labelled("Head", self._head))
         column.addWidget(ControlBar(parts, self._note))
@@ -74,6 +79,7 @@ class AttentionView(Section):
         self._head.currentIndexChanged.connect(self._on_head)
         self._grid.chosen_changed.connect(self._on_picture)
         self._map.cell_chosen.connect(self._on_cell)
+        self._picture.patch_chosen.connect(self._on_patch)
         self._show_measures()
         self.show_inside(None)
 
@@ -92,6 +98,8 @@ class AttentionView(Section):
         self._inside = found
         self._found = None
         self._refused = False
+        self._position = None
+        show_sight(self._picture, found)
         self._fill(self._kind, ())
         self._fill(self._layer, ())
         self._fill(self._head, ())
@@ -123,7 +131,7 @@ class AttentionView(Section):
             return ""
         head = self._head.currentIndex() - 1
         row = self._map.chosen[0] or 0
-        return scripts.attention(asked, kind.key, kind.places[place], head if head >= 0 else None, row)
+        return scripts.attention(asked, kind.picks[place], head if head >= 0 else None, row)
 
     @property
     def _current(self) -> Kind | None:
@@ -144,7 +152,7 @@ class AttentionView(Section):
         kind, place = self._current, self._layer.currentIndex()
         self._show_layer()
         if kind is not None and place >= 0 and kind.maps[place] is None:
-            self.wanted.emit(kind.name, kind.places[place])
+            self.wanted.emit(kind.name, place)
 
     def _show_layer(self) -> None:
         maps, kind = self._maps, self._current
@@ -156,6 +164,11 @@ class AttentionView(Section):
             box.setEnabled(kind is not None)
         if kind is not None:
             seen = "Each row: how much that position takes from each other one. Made with eager attention."
+            if "window" in kind.layers[0]:
+                seen = (
+                    "These layers look within windows: the positions are those of one window, by themselves. "
+                    "Made with eager attention."
+                )
             if maps is None:
                 seen = "All layers' maps were too many to be kept; this one's are made anew."
             say(self._note, seen)
@@ -179,17 +192,39 @@ class AttentionView(Section):
     def _on_cell(self, row: int, _column: int) -> None:
         kind = self._current
         self.changed.emit()
-        if kind is not None:
-            part = _side(kind)
-            self._position = (part, row)
-            self.position_chosen.emit(part, row)
+        if kind is not None and kind.side:
+            self._position = (kind.side, row)
+            self.position_chosen.emit(kind.side, row)
+        self._show_picture()
+
+    def _on_patch(self, row: int, column: int) -> None:
+        kind = self._current
+        grid = kind.own_grid if kind is not None else None
+        if kind is not None and grid is not None:
+            position = grid.first + row * grid.columns + column
+            self._map.choose(position, None)
+            self._on_cell(position, 0)
+        elif kind is not None and kind.grid is not None and self._map.chosen[0] is not None:
+            # Who looks stands in no picture: the patch is one that is looked at.
+            self._map.choose(self._map.chosen[0], kind.grid.first + row * kind.grid.columns + column)
 
     def _mark(self) -> None:
         kind = self._current
-        if kind is None or self._position is None or self._position[0] != _side(kind):
+        if kind is None or self._position is None or self._position[0] != kind.side:
             self._map.choose(None, None)
         elif self._map.chosen[0] != self._position[1]:
             self._map.choose(self._position[1], None)
+        self._show_picture()
+
+    def _show_picture(self) -> None:
+        """Tint the picture by the row of the matrix that is chosen: the first until one is."""
+        kind, values = self._current, self._map.values
+        if kind is None or not values.size:
+            self._picture.set_patches((0, 0), None)
+            return
+        row = self._map.chosen[0] or 0
+        chosen = self._map.chosen[1] if kind.own_grid is None else row
+        tint(self._picture, kind.grid, values[row], f"Looked at from {kind.tokens[row]}", chosen)
 
     @property
     def _maps(self) -> np.ndarray | None:
@@ -213,11 +248,6 @@ class AttentionView(Section):
         super().changeEvent(event)
         if event.type() in theme.CHANGES and hasattr(self, "_halves"):
             self._show_measures()
-
-
-def _side(kind: Kind) -> str:
-    """The part whose positions look."""
-    return "decoder" if kind.name.startswith("decoder") else kind.name
 
 
 def _known(kind: Kind | None) -> int:

@@ -1,4 +1,4 @@
-"""Embeddings: the vectors of the tokens as a map, and what is near one of them in the vocabulary."""
+"""Embeddings: the vectors of the positions as a map, and what is near one: in the vocabulary, or in the picture."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 from workbench.engine.codegen import inside as scripts
 from workbench.engine.codegen.inside import Asked
 from workbench.engine.inside import EMBEDDING, Inside, Part
-from workbench.panes.inside.section import Section, column_of, note, say
+from workbench.panes.inside.section import Section, column_of, note, say, show_sight, tint
 from workbench.panes.inside.work import NEIGHBOURS, Near
 from workbench.widgets import theme
 from workbench.widgets.control_bar import ControlBar, labelled
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
+from workbench.widgets.patch_view import PatchView
 from workbench.widgets.point_map import PointMap
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.turning_splitter import TurningSplitter
@@ -26,6 +27,7 @@ _CAPTIONS = {
     "t-sne": "t-SNE: neighbours stay neighbours; distances between groups mean nothing",
 }
 _COLUMNS = ("token", "id", "cosine")
+_PLACES = ("position", "number", "cosine")
 
 
 class EmbeddingsView(Section):
@@ -59,7 +61,7 @@ class EmbeddingsView(Section):
         self._which = labelled("Part", self._parts)
         self._note = note("inside.embeddings_note")
         self._map = named(
-            PointMap(), "inside.embeddings", "Map of the tokens", "Each token as a point; arrow keys go through them"
+            PointMap(), "inside.embeddings", "Map of the tokens", "Each position as a point; arrow keys go through them"
         )
         self._heading = theme.set_role(QLabel("Neighbours"), "heading")
         self._heading.setTextFormat(Qt.TextFormat.PlainText)
@@ -68,7 +70,8 @@ class EmbeddingsView(Section):
             DataTable(monospace=True),
             "inside.neighbours",
             "Neighbours",
-            "The tokens of the vocabulary whose rows of the embedding matrix point most the same way",
+            "The tokens whose rows of the embedding matrix point most the same way; of a picture or a sound, the "
+            "positions whose vectors do",
         )
         for number, words in enumerate((visible, str, "{:.4f}".format)):
             self._table.set_format(number, words)
@@ -79,11 +82,17 @@ class EmbeddingsView(Section):
         beside.addWidget(self._heading)
         beside.addWidget(self._table, 1)
         self._halves = TurningSplitter()
-        self._halves.addWidget(self._map)
-        self._halves.addWidget(side)
+        self._picture = PatchView(
+            "inside.embeddings_picture",
+            "Alike",
+            "How alike the vector of each patch is to that of the selected position",
+        )
+        for part in (self._map, self._picture, side):
+            self._halves.addWidget(part)
         self._halves.setStretchFactor(0, 3)
         self._halves.setStretchFactor(1, 2)
-        self._halves.setSizes([640, 380])
+        self._halves.setStretchFactor(2, 2)
+        self._halves.setSizes([480, 300, 300])
         column = column_of(self)
         parts = (self._which, labelled("Vectors", self._rows), labelled("Map", self._projection))
         column.addWidget(ControlBar(parts, self._note))
@@ -92,6 +101,7 @@ class EmbeddingsView(Section):
         self._rows.currentIndexChanged.connect(self._on_asked)
         self._projection.currentIndexChanged.connect(self._on_asked)
         self._map.point_chosen.connect(self._on_point)
+        self._picture.patch_chosen.connect(self._on_patch)
         self._show_measures()
         self.show_inside(None)
 
@@ -121,6 +131,7 @@ class EmbeddingsView(Section):
         self._refill(self._parts, names, len(names) - 1)
         self._which.setVisible(len(names) > 1)
         self._position = 0 if found is not None else None
+        show_sight(self._picture, found)
         self._fill_rows()
         self.show_near(None)
 
@@ -129,7 +140,8 @@ class EmbeddingsView(Section):
         self._near = found
         part = self._part
         words = (
-            "Tokens as the model's vectors: close together in the map is alike, as far as two directions can show it."
+            "What stands there as the model's vectors: close together in the map is alike, as far as two directions "
+            "can show it."
         )
         if found is not None and found.places is None:
             words = "A map needs three tokens at least."
@@ -145,8 +157,10 @@ class EmbeddingsView(Section):
         else:
             self._map.set_points((), _nowhere())
         rows = [(each.text, each.id, each.cosine) for each in found.neighbours] if found is not None else []
-        self._table.set_rows(_COLUMNS, rows)
+        self._table.set_rows(_COLUMNS if self._words else _PLACES, rows)
         self._table.fit_columns()
+        similar = found.similar if found is not None else None
+        tint(self._picture, part.grid if part is not None else None, similar, "Cosine", self._position)
         token = part.tokens[self._position] if part is not None and self._position is not None else ""
         heading = f"Nearest to {self._position} “{visible(token)}”" if rows else "Neighbours"
         self._heading.setText(heading)
@@ -167,7 +181,7 @@ class EmbeddingsView(Section):
         if wanted is None:
             return ""
         part, row, position, projection = wanted
-        return scripts.embeddings(asked, part.name, row, position or 0, NEIGHBOURS, projection)
+        return scripts.embeddings(asked, part, row, position or 0, NEIGHBOURS, projection)
 
     @property
     def _part(self) -> Part | None:
@@ -176,7 +190,13 @@ class EmbeddingsView(Section):
 
     @property
     def _row(self) -> int:
-        return self._rows.currentIndex() - 1 if self._rows.currentIndex() > 0 else EMBEDDING
+        row = self._rows.currentIndex() - self._words
+        return row if row >= 0 else EMBEDDING
+
+    @property
+    def _words(self) -> bool:
+        """Whether there is a token at each position, with a row in the embedding matrix."""
+        return self._part is None or min(self._part.ids) >= 0
 
     def _on_part(self) -> None:
         self._position = 0
@@ -193,6 +213,11 @@ class EmbeddingsView(Section):
         if part is not None:
             self.position_chosen.emit(part.name, position)
 
+    def _on_patch(self, row: int, column: int) -> None:
+        part = self._part
+        if part is not None and part.grid is not None:
+            self._on_point(part.grid.first + row * part.grid.columns + column)
+
     def _ask(self) -> None:
         if self._inside is not None:
             self._near = None
@@ -201,8 +226,10 @@ class EmbeddingsView(Section):
 
     def _fill_rows(self) -> None:
         part = self._part
-        names = ["input embedding", *part.rows] if part is not None else []
-        self._refill(self._rows, names, 0)
+        first = ["input embedding"] if self._words else []
+        names = [*first, *part.rows] if part is not None else []
+        # The vectors of patches say most behind the last layer.
+        self._refill(self._rows, names, 0 if first else len(names) - 1)
 
     def _refill(self, box: QuietComboBox, names: list[str], index: int) -> None:
         box.blockSignals(True)

@@ -1,4 +1,4 @@
-"""What is asked: the text, or what Playground wrote, how many positions of it, and whether the pane follows."""
+"""What is asked: text, picture or sound, or what Playground wrote, how much of it, and whether the pane follows."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBox
 
 from workbench.engine import inside
 from workbench.engine.models import LoadedModel
+from workbench.engine.tasks import videos
+from workbench.engine.values import TaskInput
 from workbench.widgets import theme
 from workbench.widgets.exact_text import ExactTextEdit
+from workbench.widgets.file_well import FileWell
 from workbench.widgets.naming import named
+from workbench.widgets.picture_well import PictureWell
 from workbench.widgets.quantities import format_bytes
 from workbench.widgets.quiet import QuietComboBox, QuietSpinBox
+from workbench.widgets.sound_well import SoundWell
 from workbench.widgets.wrapping_row import WrappingRow
 
+#: What stands in an empty text.
+_PLAIN = "Type or paste a text"
 #: The two things that can be looked at, as `Form.source` lists them.
 TEXT, RUN = 0, 1
 
@@ -23,7 +30,9 @@ class Form(QWidget):
 
     Attributes:
         text: The text, which is the prompt of all panes.
-        source: The text, or what Playground wrote.
+        picture, sound, film: What is given besides, or instead; who owns the form reads them and hands copies over.
+        example: Fills in something to try.
+        source: What is given, or what Playground wrote.
         positions: The most that are looked at.
         live: Whether the pane looks again as they change.
         run, stop, state: The main action, and what is being done.
@@ -34,12 +43,25 @@ class Form(QWidget):
         self.text = named(
             ExactTextEdit(), "inside.text", "Text", "What the model reads; the prompt of all panes (Ctrl+Enter looks)"
         )
-        self.text.setPlaceholderText("Type or paste a text")
+        self.picture = named(PictureWell("inside.image"), "inside.image", "Picture", "Drop one here, or press Ctrl+V")
+        self.sound = named(SoundWell("inside.audio"), "inside.audio", "Sound", "Drop one here, or choose one")
+        self.film = named(
+            FileWell("inside.video", "video", (*videos.FILMS, *videos.ANIMATED), folders=True, pictured=True),
+            "inside.video", "Video", "Drop one here, or choose one or a folder of pictures",
+        )  # fmt: skip
+        self.example = named(
+            QPushButton("Try an example"),
+            "inside.example",
+            "Try an example",
+            "Fill in a picture, a sound or a film to try",
+        )
+        self._reads: tuple[str, ...] = ("text",)
+        self._wells = (("text", self.text), ("image", self.picture), ("audio", self.sound), ("video", self.film))
         self.source = named(
             QuietComboBox(),
             "inside.source",
             "What to look at",
-            "The text alone, or the prompt of Playground with what was generated after it",
+            "What is given here, or the prompt of Playground with what was generated after it",
         )
         self.source.addItems(["the text", "Playground's run"])
         # Cut before it makes the pane wider than its window.
@@ -72,15 +94,51 @@ class Form(QWidget):
         theme.set_role(self.state, "muted")
         buddy = QLabel("positions")
         buddy.setBuddy(self.positions)
-        row = WrappingRow((self.source, buddy, self.positions, self.live), (self.run, self.stop))
+        row = WrappingRow((self.source, buddy, self.positions, self.live), (self.example, self.run, self.stop))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.text)
+        given = QHBoxLayout()
+        for well in (self.picture, self.sound, self.film, self.text):
+            given.addWidget(well, 1)
+        column.addLayout(given)
         column.addWidget(row)
         below = QHBoxLayout()
         below.addWidget(self.state, 1)
         column.addLayout(below)
         self.source.currentIndexChanged.connect(self._show_source)
+        self.show_for(("text",), _PLAIN)
+
+    @property
+    def asked(self) -> TaskInput:
+        """What is given, as far as the model reads it."""
+        return TaskInput(
+            self.text.text() if "text" in self._reads else "",
+            image=self.picture.path if "image" in self._reads else None,
+            audio=self.sound.path if "audio" in self._reads else None,
+            video=self.film.path if "video" in self._reads else None,
+        )
+
+    def set_asked(self, asked: TaskInput) -> None:
+        """Fill in what is given; a text that is there stays."""
+        for well, path in ((self.picture, asked.image), (self.sound, asked.audio), (self.film, asked.video)):
+            if path is not None:
+                well.set_path(path)
+        if asked.text and not self.text.text():
+            self.text.set_text(asked.text)
+
+    def show_for(self, reads: tuple[str, ...], words: str) -> None:
+        """Show the wells of what a model reads, by `inside.reads`, and say what text it wants."""
+        self._reads = reads
+        senses = [name for name in reads if name != "text"]
+        self.example.setVisible(bool(senses) or words != _PLAIN)
+        self.text.setPlaceholderText(words)
+        names = {"image": "the picture", "audio": "the sound", "video": "the film", "text": "the text"}
+        self.source.setItemText(TEXT, names[reads[0]] if len(reads) == 1 else "what is given")
+        # How long a picture or a sound is can't be chosen.
+        self.positions.setEnabled("text" in reads)
+        if senses:
+            self.live.setChecked(False)
+        self._show_source()
         self._show_measures()
 
     @property
@@ -97,6 +155,9 @@ class Form(QWidget):
     def show_needs(self, model: LoadedModel) -> None:
         """Say what a look takes at most, while there is nothing else to say."""
         most = self.positions.value()
+        if "text" not in self._reads:
+            self.say("looked at whole, as the checkpoint's own processor prepares it")
+            return
         needs = inside.estimate(model, most)
         words = f"at most {most:,} positions"
         if needs.states:
@@ -109,11 +170,15 @@ class Form(QWidget):
         self.state.setAccessibleName(words or "State")
 
     def _show_source(self) -> None:
-        self.text.setVisible(not self.of_run)
+        for name, well in self._wells:
+            well.setVisible(name in self._reads and not self.of_run)
 
     def _show_measures(self) -> None:
         height = round(2.1 * self.fontMetrics().lineSpacing()) + theme.px(self, 12)
-        self.text.setFixedHeight(height)
+        tall = theme.px(self, 132)
+        self.text.setFixedHeight(height if self._reads == ("text",) else tall)
+        for well in (self.picture, self.sound, self.film):
+            well.setFixedHeight(tall)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the zoom."""

@@ -113,7 +113,7 @@ class LensView(Section):
         """The lens at the selected position."""
         if self._part is None or self._lens is None:
             return ""
-        return scripts.lens(asked, self._part.name, self._part.path, self._position or 0)
+        return scripts.lens(asked, self._part, self._position or 0)
 
     def _on_cell(self, row: int, position: int) -> None:
         self._row, self._position = row, position
@@ -128,7 +128,7 @@ class LensView(Section):
         if self._lens is None:
             return f"There is no logit lens. {found.why_no_lens}"
         if self._lens.labels:
-            return "Each cell: the label this token would be given if the model stopped after that layer."
+            return "Each cell: the label this position would be given if the model stopped after that layer."
         asked = "next" if found.writes else "at this position"
         return (
             f"Each cell: the token the model would give {asked} if it stopped after that layer, read by its own final "

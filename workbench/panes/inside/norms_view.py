@@ -9,11 +9,12 @@ from PySide6.QtWidgets import QCheckBox, QWidget
 from workbench.engine.codegen import inside as scripts
 from workbench.engine.codegen.inside import Asked
 from workbench.engine.inside import Inside, Part
-from workbench.panes.inside.section import Section, column_of, note, say, shown
+from workbench.panes.inside.section import Section, column_of, note, say, show_sight, shown, tint
 from workbench.widgets import theme
 from workbench.widgets.control_bar import ControlBar, labelled
 from workbench.widgets.heat_map import HeatMap
 from workbench.widgets.naming import named
+from workbench.widgets.patch_view import PatchView
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.tensor_grid import TensorGrid
 from workbench.widgets.turning_splitter import TurningSplitter
@@ -42,23 +43,32 @@ class NormsView(Section):
         self._map = HeatMap("inside.norms", "Hidden-state norms", "position", "layer", upward=True)
         self._numbers = TensorGrid("inside.states")
         self._halves = TurningSplitter()
-        self._halves.addWidget(self._map)
-        self._halves.addWidget(self._numbers)
+        self._picture = PatchView(
+            "inside.norms_picture",
+            "Norms over the picture",
+            "How long the state of each patch is in the selected layer",
+        )
+        for part in (self._map, self._picture, self._numbers):
+            self._halves.addWidget(part)
         self._halves.setStretchFactor(0, 3)
         self._halves.setStretchFactor(1, 2)
-        self._halves.setSizes([640, 380])
+        self._halves.setStretchFactor(2, 2)
+        self._halves.setSizes([480, 280, 320])
         column = column_of(self)
         column.addWidget(ControlBar((self._which, self._log), self._note))
         column.addWidget(self._halves, 1)
         self._parts.currentIndexChanged.connect(self._show_part)
         self._log.toggled.connect(self._show_map)
         self._map.cell_chosen.connect(self._on_cell)
+        self._picture.patch_chosen.connect(self._on_patch)
         self._show_measures()
         self.show_inside(None)
 
     def show_inside(self, found: Inside | None) -> None:
         """Show the states of a pass, or nothing."""
         self._inside = found
+        self._position = None
+        show_sight(self._picture, found)
         names = [part.name for part in found.parts] if found is not None else []
         self._parts.blockSignals(True)
         self._parts.clear()
@@ -78,7 +88,7 @@ class NormsView(Section):
     def script(self, asked: Asked) -> str:
         """All norms of the part that is shown."""
         part = self._part
-        return scripts.norms(asked, part.name) if part is not None else ""
+        return scripts.norms(asked, part) if part is not None else ""
 
     @property
     def _part(self) -> Part | None:
@@ -91,7 +101,15 @@ class NormsView(Section):
             self._row = row
             self._position = (part.name, position)
             self._show_state()
+            self._show_picture()
             self.position_chosen.emit(part.name, position)
+
+    def _on_patch(self, row: int, column: int) -> None:
+        part = self._part
+        if part is not None and part.grid is not None:
+            position = part.grid.first + row * part.grid.columns + column
+            self._map.choose(self._row, position)
+            self._on_cell(self._row, position)
 
     def _show_part(self) -> None:
         part = self._part
@@ -113,16 +131,25 @@ class NormsView(Section):
         if part is None:
             self._numbers.set_tensor("", "", None)
         else:
-            self._numbers.set_tensor(f"hidden_states[{self._row}] ({part.rows[self._row]})", "", part.states[self._row])
+            self._numbers.set_tensor(f"{part.picks[self._row]} ({part.rows[self._row]})", "", part.states[self._row])
             self._show_place()
 
     def _mark(self) -> None:
         part = self._part
         if part is None or self._position is None or self._position[0] != part.name:
             self._map.choose(None, None)
+            self._show_picture()
             return
         self._map.choose(self._row, self._position[1])
         self._show_place()
+        self._show_picture()
+
+    def _show_picture(self) -> None:
+        part = self._part
+        if part is not None:
+            here = self._position is not None and self._position[0] == part.name
+            what = f"Norm in {part.rows[self._row]}"
+            tint(self._picture, part.grid, part.norms[self._row], what, self._position[1] if here else None)
 
     def _show_place(self) -> None:
         if self._position is not None and self._numbers.table.model().rowCount() > self._position[1]:

@@ -18,7 +18,8 @@ from workbench.panes.inside.form import Form
 from workbench.panes.inside.lens_view import LensView
 from workbench.panes.inside.norms_view import NormsView
 from workbench.panes.inside.section import Section
-from workbench.panes.inside.work import Near, look_at_run, look_at_text, near
+from workbench.panes.inside.wells import Wells
+from workbench.panes.inside.work import Near, look_at, look_at_run, near
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.runtime.session import Session
 from workbench.widgets.naming import named
@@ -53,6 +54,7 @@ class InsidePane(PaneFrame):
         self._selected: tuple[str, int] | None = None
 
         self._form = Form()
+        Wells(self._form, runner, self)
         self._lens = LensView()
         self._attention = AttentionView()
         self._norms = NormsView()
@@ -81,6 +83,10 @@ class InsidePane(PaneFrame):
         self._form.text.textChanged.connect(self._on_text_changed)
         self._form.source.currentIndexChanged.connect(self._on_asked)
         self._form.positions.valueChanged.connect(self._on_asked)
+        self._form.picture.changed.connect(self._on_asked)
+        self._form.sound.changed.connect(self._on_asked)
+        self._form.film.changed.connect(self._on_asked)
+        self._form.example.clicked.connect(self._on_example)
         self._form.live.toggled.connect(self._on_asked)
         self._form.run.clicked.connect(self.run_main_action)
         self._form.stop.clicked.connect(self.stop_main_action)
@@ -148,10 +154,15 @@ class InsidePane(PaneFrame):
 
     def _on_asked(self) -> None:
         model = self._session.model
-        if self._inside is None and model is not None and self._job is None and not inside.refusal(model):
+        if self._inside is None and model is not None and self._job is None and not self.is_empty:
             self._form.show_needs(model)
         if self._form.live.isChecked() and self.isVisible():
             self._later.start()
+
+    def _on_example(self) -> None:
+        """Give what the model reads and is not given yet."""
+        if self._session.model is not None:
+            self._form.set_asked(inside.example(self._session.model))
 
     def _on_section(self) -> None:
         self._complete()
@@ -174,8 +185,7 @@ class InsidePane(PaneFrame):
             written = tuple(step.token_id for step in self._session.steps)
             job = Job(title, look_at_run, model, start, written, most, pane="inside", stops="at the next layer")
         else:
-            text = self._form.text.text()
-            job = Job(title, look_at_text, model, text, most, pane="inside", stops="at the next layer")
+            job = Job(title, look_at, model, self._form.asked, most, pane="inside", stops="at the next layer")
         job.succeeded.connect(self._on_looked)
         self._start(job, looking=True)
 
@@ -199,7 +209,7 @@ class InsidePane(PaneFrame):
         for section in self._all_sections:
             section.show_inside(found)
         given = found.given
-        if given.text is not None and self._session.branch is None:
+        if given.text is not None and not given.made and self._session.branch is None:
             # What went into the model last, for all panes that show positions of it.
             self._session.set_encoding(Encoding(given.text, given.tokens, given.cut))
         self._show_state()
@@ -289,9 +299,11 @@ class InsidePane(PaneFrame):
             return
         why = inside.refusal(model)
         if why:
-            self.show_empty(f"{why}\nLoad a checkpoint that reads text in Hub.", "Open Hub", self.hub_requested.emit)
+            words = f"{why}\nLoad a checkpoint that reads texts, pictures or sounds in Hub."
+            self.show_empty(words, "Open Hub", self.hub_requested.emit)
             return
         self.show_body()
+        self._form.show_for(inside.reads(model), inside.wanted(model))
         self._form.show_needs(model)
         self._show_script()
         self._on_asked()
@@ -314,11 +326,12 @@ class InsidePane(PaneFrame):
         found = self._inside
         if found is None:
             return
-        seen = " + ".join(
-            f"{len(part.tokens):,} {'' if part.name == 'model' else part.name + ' '}positions" for part in found.parts
-        )
+        parts = found.parts
+        words = [f"{len(each.tokens):,} {'' if each.name == 'model' else each.name + ' '}positions" for each in parts]
+        sized = [part for part in parts if part.name.startswith("model ")]
+        seen = f"{len(sized)} sizes of maps" if sized else " + ".join(words[:3]) + (" + more" if words[3:] else "")
         cut = f", {found.given.cut:,} more were cut off" if found.given.cut else ""
-        self._form.say(f"{seen}{cut} · {len(found.parts[-1].rows)} states each · {found.seconds:.1f} s")
+        self._form.say(f"{seen}{cut} · {sum(len(part.rows) for part in parts)} states · {found.seconds:.1f} s")
 
     def _show_selection(self) -> None:
         found, selection = self._inside, self._session.selection
@@ -335,13 +348,15 @@ class InsidePane(PaneFrame):
     def _place_in_session(self, part: str, position: int) -> int | None:
         """Where the session has a position, if it holds the very ids that were looked at."""
         found, session = self._inside, self._session
-        if found is None or session.encoding is None:
+        if found is None or session.encoding is None or part not in ("model", "encoder", "decoder"):
             return None
         prompt = session.encoding.input_ids
         written = tuple(step.token_id for step in session.steps)
         given = found.given
         if not given.decoder_start:
             own = given.input_ids
+            if not own or max(found.part(part).ids) < 0:
+                return None
             return position if part != "decoder" and (*prompt, *written)[: len(own)] == own else None
         if prompt[: len(given.input_ids)] != given.input_ids or written[: len(given.written)] != given.written:
             return None

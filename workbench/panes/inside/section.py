@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from workbench.engine.codegen.inside import Asked
-from workbench.engine.inside import Inside
+from workbench.engine.inside import Grid, Inside
 from workbench.widgets import theme
 from workbench.widgets.naming import named
+from workbench.widgets.patch_view import PatchView
 from workbench.widgets.visible_text import visible
 
 
@@ -36,6 +38,24 @@ class Section(QWidget):
     def script(self, asked: Asked) -> str:
         """Python that gives the numbers shown; empty where none are."""
         raise NotImplementedError
+
+
+def show_sight(view: PatchView, found: Inside | None) -> None:
+    """Show the picture that a pass was given, if it was given one."""
+    sight = found.given.sight if found is not None else None
+    view.setVisible(sight is not None)
+    view.set_picture(sight.pixels if sight is not None else None)
+    view.set_patches((0, 0), None)
+
+
+def tint(view: PatchView, grid: Grid | None, values: np.ndarray | None, what: str, position: int | None) -> None:
+    """Tint the patches of a grid by numbers that there are for each position, and mark the one at a position."""
+    if grid is None:
+        view.set_patches((0, 0), None, "Where these positions are in the picture is not known")
+        return
+    shape = (grid.rows, grid.columns)
+    view.set_patches(shape, values[grid.first : grid.last].reshape(shape) if values is not None else None, what)
+    view.choose(grid.place(position) if position is not None else None)
 
 
 def note(name: str) -> QLabel:

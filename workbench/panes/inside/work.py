@@ -13,7 +13,7 @@ from workbench.engine.inside import Inside, Neighbour, Part
 from workbench.engine.models import LoadedModel
 from workbench.engine.task import Task
 from workbench.engine.tasks.projection import project
-from workbench.engine.values import Start
+from workbench.engine.values import Start, TaskInput
 
 #: Neighbours that are listed.
 NEIGHBOURS = 20
@@ -21,22 +21,25 @@ NEIGHBOURS = 20
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Near:
-    """A map of the tokens, and what is near one of them in the vocabulary.
+    """A map of the positions, and what is near one of them: in the vocabulary, or among the others.
 
     Attributes:
         places: Of shape ``(seq, 2)``, or None where there are too few for a map.
         neighbours: Nearest first; empty where none could be looked for.
         why_none: The reason, as a sentence.
+        similar: Cosine of each position to the one that was asked about, of shape ``(seq,)``, where a picture can
+            show it.
     """
 
     places: np.ndarray | None
     neighbours: tuple[Neighbour, ...]
     why_none: str = ""
+    similar: np.ndarray | None = None
 
 
-def look_at_text(model: LoadedModel, text: str, most: int, *, task: Task) -> Inside:
-    """Encode a text and look into the model with it."""
-    return inside.look(model, inside.read(model, text, most=most, task=task), task=task)
+def look_at(model: LoadedModel, asked: TaskInput, most: int, *, task: Task) -> Inside:
+    """Prepare a text, a picture or a sound, and look into the model with it."""
+    return inside.look(model, inside.take(model, asked, most=most, task=task), task=task)
 
 
 def look_at_run(model: LoadedModel, start: Start, written: Sequence[int], most: int, *, task: Task) -> Inside:
@@ -45,11 +48,11 @@ def look_at_run(model: LoadedModel, start: Start, written: Sequence[int], most: 
 
 
 def near(model: LoadedModel, part: Part, row: int, position: int | None, projection: str, *, task: Task) -> Near:
-    """Draw the tokens' vectors as a map, and look up the neighbours of one of them.
+    """Draw the vectors of a part as a map, and look up the neighbours of one of them.
 
     Args:
         model: The part's model.
-        part: Whose tokens.
+        part: Whose vectors.
         row: A hidden state by its place, or `inside.EMBEDDING`.
         position: Whose neighbours, or None for nobody's.
         projection: One of `projection.PROJECTIONS`.
@@ -59,7 +62,11 @@ def near(model: LoadedModel, part: Part, row: int, position: int | None, project
     places = project(vectors, projection)
     if position is None:
         return Near(places, ())
+    similar = inside.similarities(vectors, position) if part.grid is not None and row != inside.EMBEDDING else None
+    if min(part.ids) < 0:
+        return Near(places, inside.alike(part, vectors, position, count=NEIGHBOURS), similar=similar)
     try:
-        return Near(places, inside.neighbours(model, vectors[position], count=NEIGHBOURS, task=task))
+        found = inside.neighbours(model, vectors[position], count=NEIGHBOURS, task=task)
     except WorkbenchError as error:
-        return Near(places, (), f"{error.what} {error.why}")
+        return Near(places, (), f"{error.what} {error.why}", similar)
+    return Near(places, found, similar=similar)

@@ -190,7 +190,7 @@ class ManyForm(QWidget):
         for field in self._spec.takes:
             box = self._columns[field]
             likely = [name for name in self._table.columns if name.lower() in _USUAL[field] and name not in taken]
-            if not likely and field == self._spec.takes[0]:
+            if not likely and field == "text" == self._spec.takes[0]:
                 likely = list(self._table.columns[:1])
             box.setCurrentIndex(max(0, box.findData(likely[0])) if likely else 0)
             taken.update(likely[:1])

@@ -342,7 +342,11 @@ class TasksPane(PaneFrame):
             )
             return
         self.show_body()
-        self._task.setCurrentText(tasks.infer(model.facts))
+        inferred = tasks.infer(model.facts)
+        if inferred != self.task:
+            # Its rows are another task's.
+            self._from_file.setChecked(False)
+        self._task.setCurrentText(inferred)
         self._show_task()
 
     def _show_task(self) -> None:

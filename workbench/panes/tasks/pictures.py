@@ -116,24 +116,34 @@ class FoundView(QSplitter):
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Checked)
             self._labels.addItem(item)
+        if not overlays:
+            nothing = QListWidgetItem("Nothing above the threshold; lower it to see more")
+            nothing.setFlags(Qt.ItemFlag.NoItemFlags)
+            self._labels.addItem(nothing)
+        self._labels.setWordWrap(not overlays)
         self._labels.blockSignals(False)
         self._tint()
+
+    def _items(self) -> list[QListWidgetItem]:
+        """Those that stand for a label."""
+        items = [self._labels.item(index) for index in range(self._labels.count())]
+        return [item for item in items if item.data(Qt.ItemDataRole.UserRole) is not None]
 
     def _tint(self) -> None:
         side = px(self, 14)
         self._labels.setIconSize(QSize(side, side))
         self._labels.blockSignals(True)
-        for index in range(self._labels.count()):
-            item = self._labels.item(index)
+        for item in self._items():
             swatch = QPixmap(side, side)
             swatch.fill(self._picture.color(item.data(Qt.ItemDataRole.UserRole)))
             item.setIcon(QIcon(swatch))
         self._labels.blockSignals(False)
 
     def _on_switched(self) -> None:
-        items = [self._labels.item(index) for index in range(self._labels.count())]
         self._picture.set_hidden(
-            item.data(Qt.ItemDataRole.UserRole) for item in items if item.checkState() == Qt.CheckState.Unchecked
+            item.data(Qt.ItemDataRole.UserRole)
+            for item in self._items()
+            if item.checkState() == Qt.CheckState.Unchecked
         )
 
 

@@ -28,6 +28,7 @@ from workbench.panes.tasks.pages import LayoutView, MadeView, ReadingView
 from workbench.panes.tasks.pictures import CutOutView, FoundView, MatchesView
 from workbench.panes.tasks.similarity import SimilarityView
 from workbench.panes.tasks.sound import SpokenView, TranscriptView
+from workbench.panes.tasks.stages import shape
 from workbench.widgets import theme
 from workbench.widgets.bar_chart import LabelBars
 from workbench.widgets.data_table import DataTable
@@ -279,12 +280,12 @@ class ResultView(QStackedWidget):
         summary = result.stages[2].tensors[0].values
         views = [tensor for tensor in result.stages[1].tensors if tensor.values.size]
         rows = [
-            (view.name, " × ".join(str(size) for size in view.shape), *(f"{number:.4g}" for number in numbers))
+            (view.name, shape(view), *(f"{number:.4g}" for number in numbers), " × ".join(view.axes).replace("_", " "))
             for view, numbers in zip(views, summary, strict=True)
         ]
-        self._outputs.set_rows(("tensor", "shape", "least", "mean", "most"), rows)
+        self._outputs.set_rows(("tensor", "shape", "least", "mean", "most", "axes"), rows)
         self.setCurrentWidget(self._outputs)
-        return "; ".join(f"{name} {shape}" for name, shape, *_ in rows)
+        return "; ".join(f"{name} {size}" for name, size, *_ in rows)
 
     def _show_depth(self, result: TaskResult) -> str:
         self.setCurrentWidget(self._depth)
@@ -359,7 +360,7 @@ class ResultView(QStackedWidget):
             self._embedding.set_tensor(embeddings.name, embeddings.dtype, embeddings.values)
             length = float((embeddings.values[0] ** 2).sum() ** 0.5)
             words = f"A vector of {embeddings.shape[1]} numbers with length {length:.3f}."
-            self._vector.setText(f"{words} Write several lines to compare them." if lines else words)
+            self._vector.setText(f"{words} Write several lines to compare them." if len(lines) == 1 else words)
             self.setCurrentWidget(self._alone)
             return words
         shown = {tensor.name: tensor.values for tensor in result.stages[2].tensors}

@@ -65,6 +65,10 @@ class StageBox(QFrame):
         )
         icons.put(self._save, "save", "muted")
         set_role(self._save, "quiet")
+        self._axes = QLabel()
+        set_role(self._axes, "muted")
+        self._axes.setWordWrap(True)
+        self._axes.setToolTip("What the tensor's axes are, as the library documents them")
         self._pages = QStackedWidget()
         self._pages.addWidget(self._grid)
         self._pages.addWidget(self._picture)
@@ -79,7 +83,12 @@ class StageBox(QFrame):
         row.addWidget(self._save)
         split = QSplitter(Qt.Orientation.Vertical)
         split.addWidget(self._table)
-        split.addWidget(self._pages)
+        below = QWidget()
+        values = QVBoxLayout(below)
+        values.setContentsMargins(0, 0, 0, 0)
+        values.addWidget(self._axes)
+        values.addWidget(self._pages, 1)
+        split.addWidget(below)
         split.setStretchFactor(0, 2)
         split.setStretchFactor(1, 3)
         split.setChildrenCollapsible(False)
@@ -111,6 +120,7 @@ class StageBox(QFrame):
         self._time.setText("")
         self._table.set_rows(("tensor", "shape", "dtype"), [])
         self._grid.set_tensor("", "", None)
+        self._axes.hide()
         self._drawn.hide()
         self._save.setEnabled(False)
         self._pages.setCurrentWidget(self._grid)
@@ -133,7 +143,9 @@ class StageBox(QFrame):
     def _on_row_selected(self, row: int) -> None:
         if row < len(self._tensors):
             tensor = self._tensors[row]
-            self._grid.set_tensor("", tensor.dtype, tensor.values)
+            self._grid.set_tensor("", tensor.dtype, tensor.values, tensor.axes)
+            self._axes.setText(" × ".join(tensor.axes).replace("_", " "))
+            self._axes.setVisible(bool(tensor.axes))
             self._save.setEnabled(True)
             drawing = drawn(tensor)
             wave = samples(tensor)
@@ -159,6 +171,9 @@ def drawn(tensor: TensorView) -> np.ndarray | None:
     if tensor.name in ("pixel_values", "pixel_values_videos") and values.ndim == 5 and values.shape[2] == 3:
         # A video or a pair of pictures: the first of them beside one another.
         values = np.concatenate(list(values[0, :_BESIDE]), axis=-1)[None]
+    if tensor.name == "image" and values.ndim == 4 and values.shape[1] == 3:
+        # LayoutLMv2 is shown blue before green before red.
+        return values[0, ::-1].astype(np.uint8).transpose(1, 2, 0)
     if tensor.name.startswith("pixel_values") and values.ndim == 4 and values.shape[1] in (3, 4):
         # The fourth channel is a trimap.
         colors = values[0, :3]

@@ -198,8 +198,8 @@ def _at(encoding: Encoding, place: int) -> int | None:
     return position
 
 
-def let_go(held: list[Reading], *, task: Task) -> None:
-    """Free readings piece by piece; for the text lane.
+def let_go(held: list[Encoding], *, task: Task) -> None:
+    """Free encodings piece by piece; for the text lane.
 
     Freeing half a million tokens in one go holds the interpreter, and with it the window, for a tenth of a second.
 
@@ -208,14 +208,10 @@ def let_go(held: list[Reading], *, task: Task) -> None:
         task: Asked once whether to stop.
     """
     task.check()
-    piles = [
-        list(encoding.tokens)
-        for reading in held
-        for encoding in reading.batch.encodings
-        if not isinstance(encoding.tokens, Positions)
-    ]
-    held.clear()
-    for pile in piles:
+    while held:
+        tokens = held.pop().tokens
+        pile = [] if isinstance(tokens, Positions) else list(tokens)
+        del tokens
         while pile:
             del pile[-2000:]
 
@@ -265,6 +261,8 @@ def _shape(tokenizer: tokens.Tokenizer, batch: tokens.Batch, known: int | None) 
         parts.append(f"longer than the {limit:,} tokens this model was made for")
     if not tokenizer.is_fast:
         parts.append("this tokenizer is written in Python, and says no offsets, bytes or words")
+    if "bbox" in tokenizer.model_input_names:
+        parts.append("the boxes of the words, which the model reads beside them, are left out")
     if known is not None:
         largest = max((max(encoding.input_ids, default=0) for encoding in batch.encodings), default=0)
         if largest >= known:

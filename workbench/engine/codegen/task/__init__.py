@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from workbench.engine.codegen.script import checkpoint_lines, imported, model_lines, script, seed_lines, tokenizer_lines
+from workbench.engine.codegen.reader import processor_lines
+from workbench.engine.codegen.script import (
+    checkpoint_lines,
+    imported,
+    model_lines,
+    model_type_of,
+    script,
+    seed_lines,
+    tokenizer_lines,
+)
 from workbench.engine.codegen.task import anything, audio, pages, pairs, points, rarer, sequences, series, text, vision
 from workbench.engine.codegen.task.rows import loop, marked, reading
 from workbench.engine.errors import NotSupported
+from workbench.engine.facts import class_for
 from workbench.engine.tasks import head_for, spec
 from workbench.engine.values import TaskInput
 
@@ -33,14 +43,13 @@ _SCRIPTS = {
     **series.SCRIPTS,
 }
 
-_STANDARD = ("import csv", "import functools", "import inspect", "import json", "import math", "import os", "import re")
+_STANDARD = tuple(f"import {name}" for name in ("csv", "functools", "inspect", "json", "math", "os", "random", "re"))
 
 _LOADS = {
     "tokenizer": "AutoTokenizer",
     "image_processor": "AutoImageProcessor",
     "feature_extractor": "AutoFeatureExtractor",
     "video_processor": "AutoVideoProcessor",
-    "processor": "AutoProcessor",
 }
 
 
@@ -71,7 +80,7 @@ def task(
         transformers, Pipelines
     """
     given = TaskInput(given) if isinstance(given, str) else given
-    made = anything.fitted(name, _script(name), given, checkpoint)
+    made = anything.fitted(name, _script(name), given, checkpoint, head or "")
     return _put_together(
         checkpoint, name, made, given, options, dtype, device, head, (made.given(given), *made.blocks(given, options))
     )
@@ -106,7 +115,7 @@ def task_rows(
         DataError: The file can't be read.
     """
     shaped = marked(given, columns)
-    made = anything.fitted(name, _script(name), shaped, checkpoint)
+    made = anything.fitted(name, _script(name), shaped, checkpoint, head or "")
     looped = loop(name, made, given, columns, path.parent, options)
     blocks = (reading(path), looped)
     needed = ("import json", "import os", "import pandas")
@@ -138,7 +147,8 @@ def _put_together(
     more: Sequence[str] = (),
 ) -> str:
     head = head if head in (*spec(name).heads, *made.heads) else head_for(name)
-    classes = sorted([head, *(_LOADS[each] for each in made.loads), *made.classes(options)])
+    reads, readers = _loading(made.loads, checkpoint)
+    classes = sorted({class_for(head, model_type_of(checkpoint)), *readers, *made.classes(options)})
     seed = seed_lines(head)
     needed = [*made.imports(given, options), *more, *(["import torch"] if seed else [])]
     plain = sorted({line for line in needed if line}, key=_order)
@@ -149,7 +159,7 @@ def _put_together(
         made.title,
         [*plain, *imported(classes)],
         checkpoint_lines(checkpoint),
-        [*seed, *_loading(made.loads), *model_lines(checkpoint, head, dtype, device)],
+        [*seed, *reads, *model_lines(checkpoint, head, dtype, device)],
         *blocks,
     )
 
@@ -159,11 +169,17 @@ def _order(line: str) -> tuple[bool, bool, str]:
     return line not in _STANDARD, line.startswith("from "), line.split()[1].lower()
 
 
-def _loading(loads: tuple[str, ...]) -> list[str]:
-    lines = []
+def _loading(loads: tuple[str, ...], checkpoint: Checkpoint) -> tuple[list[str], list[str]]:
+    lines: list[str] = []
+    names: list[str] = []
     for each in loads:
+        if each == "processor":
+            read, named = processor_lines(checkpoint)
+            lines, names = [*lines, *read], [*names, *named]
+            continue
+        names.append(_LOADS[each])
         if each == "tokenizer":
             lines += tokenizer_lines()
         else:
             lines.append(f"{each} = {_LOADS[each]}.from_pretrained(checkpoint, trust_remote_code=False)")
-    return lines
+    return lines, names

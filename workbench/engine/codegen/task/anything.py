@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from workbench.engine.codegen.script import assign, call, model_type_of
-from workbench.engine.codegen.task import audio, captions, pages, points, rarer, sequences, series, speech, vision
-from workbench.engine.codegen.task.parts import PAD, PRINT_LABELS, Script, answers, torch_when_sampling
+from workbench.engine.codegen.script import assign, call, literal, model_type_of
+from workbench.engine.codegen.task import (
+    audio,
+    captions,
+    documents,
+    pages,
+    points,
+    rarer,
+    raw,
+    sequences,
+    speech,
+    vision,
+)
+from workbench.engine.codegen.task.parts import PAD, PRINT_LABELS, Script, answers, denoised, torch_when_sampling
 from workbench.engine.generate.captions import TYPES
+from workbench.engine.tasks import policies
 from workbench.engine.tasks.any_to_any import RATE, SAID, TALKERS
+from workbench.engine.tasks.automatic_speech_recognition import TRANSDUCERS
+from workbench.engine.tasks.image_classification import UNNAMED
+from workbench.engine.tasks.image_feature_extraction import DRAWS
 from workbench.engine.tasks.image_to_image import FLATTENS
 from workbench.engine.tasks.notes import ARCHITECTURE
 from workbench.engine.tasks.processors import takes_films
-from workbench.engine.tasks.raw_outputs import STARTED
-from workbench.engine.tasks.series import ARCHITECTURES
 from workbench.engine.tasks.speaking import SEAMLESS
 from workbench.engine.tasks.transcribing import GRANITE, LANGUAGES
-from workbench.engine.tasks.zero_shot_object_detection import guided
+from workbench.engine.tasks.video_classification import NESTED
+from workbench.engine.tasks.writing import DENOISES
+from workbench.engine.tasks.zero_shot_object_detection import TOLD, guided
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
@@ -32,7 +48,7 @@ def _given_any(given: TaskInput, model_type: str = "") -> list[str]:
     return lines
 
 
-def _any(given: TaskInput, options: TaskOptions, *more: str) -> list[list[str]]:
+def _any(given: TaskInput, options: TaskOptions, *more: str, marked: bool = True) -> list[list[str]]:
     content = ['    content = [{"type": "text", "text": text}]']
     if given.audio is not None:
         content.append('    content.insert(0, {"type": "audio", "audio": samples})')
@@ -49,10 +65,23 @@ def _any(given: TaskInput, options: TaskOptions, *more: str) -> list[list[str]]:
             '    turns = [{"role": "user", "content": content}]',
             *call("inputs = processor.apply_chat_template(", chat, indent=4),
             "else:",
+            *(_marks(given) if marked else []),
             *call("inputs = processor(", [*plain, 'return_tensors="pt"'], indent=4),
             "inputs = inputs.to(model.device, dtype=model.dtype)",
         ],
         *answers(options, *more),
+    ]
+
+
+def _marks(given: TaskInput) -> list[str]:
+    """The marks of what goes with a text, in front of it unless it has them."""
+    files = {"image_token": given.image, "audio_token": given.audio}
+    names = [name for name, file in files.items() if file is not None]
+    if not names:
+        return []
+    return [
+        f"    marks = [getattr(processor, name, None) for name in {literal(names)}]",
+        '    text = "".join(str(mark) for mark in marks if mark and str(mark) not in text) + text',
     ]
 
 
@@ -142,65 +171,6 @@ def _decision(given: TaskInput, _options: TaskOptions) -> list[list[str]]:
     ]
 
 
-def _given_raw(given: TaskInput) -> list[str]:
-    lines: list[str] = []
-    if given.image is not None:
-        lines += vision.given_picture(given)
-    if given.audio is not None:
-        lines += audio.given_sound(given)
-    if given.text.strip() or not lines:
-        lines += assign("text", given.text)
-    return lines
-
-
-def _raw_parts(given: TaskInput) -> dict[str, str]:
-    """What prepares each part of the input, and how it is called."""
-    parts: dict[str, str] = {}
-    if given.image is not None:
-        parts["image_processor"] = "image_processor(images=[image], "
-    if given.audio is not None:
-        parts["feature_extractor"] = "feature_extractor(samples, sampling_rate=wanted, "
-    if given.text.strip() or not parts:
-        parts["tokenizer"] = "tokenizer(text, "
-    return parts
-
-
-def _raw(given: TaskInput, options: TaskOptions) -> list[list[str]]:
-    parts = _raw_parts(given)
-    if options.max_length and "tokenizer" in parts:
-        parts["tokenizer"] += f"truncation=True, max_length={options.max_length}, "
-    return [
-        [
-            "# 1. Preprocess",
-            "inputs = {}",
-            *(f'inputs.update({made}return_tensors="pt"))' for made in parts.values()),
-            "takes = inspect.signature(model.forward).parameters",
-            "inputs = {name: tensor.to(model.device) for name, tensor in inputs.items() if name in takes}",
-        ],
-        *series.outputs(options),
-    ]
-
-
-def _raw_started(given: TaskInput, options: TaskOptions) -> list[list[str]]:
-    (*prepared, takes, moved), *rest = _raw(given, options)
-    begins = [
-        "# The decoder is given the token that it begins with",
-        'start = getattr(model.config, "decoder_start_token_id", None)',
-        "start = model.config.pad_token_id if start is None else start",
-        'inputs["decoder_input_ids"] = torch.tensor([[start]])',
-    ]
-    return [[*prepared, *begins, takes, moved], *rest]
-
-
-def _raw_imports(given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
-    lines = ["import inspect", "import torch"]
-    if given.image is not None:
-        lines.append("from PIL import Image, ImageOps")
-    if given.audio is not None:
-        lines += ["import math", "import soundfile", "from scipy.signal import resample_poly"]
-    return tuple(lines)
-
-
 def _given_voice(given: TaskInput) -> list[str]:
     return [*assign("text", given.text), *assign("voice", str(given.voice))]
 
@@ -253,7 +223,7 @@ SCRIPTS: dict[str, Script] = {
     "decision": Script(
         "Choose among options.", _given_decision, _decision, lambda _given, _options: (), classes=_pipeline
     ),
-    "raw-outputs": Script("Run the model and print what comes out.", _given_raw, _raw, _raw_imports),
+    **raw.SCRIPTS,
 }
 """By the name of the task."""
 
@@ -261,37 +231,52 @@ SCRIPTS: dict[str, Script] = {
 _SPOKEN = Script("Speak a text with a voice.", _given_voice, _spoken, _voice_imports, classes=_vocoder)
 
 
-def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint) -> Script:
+def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint, head: str) -> Script:
     """The script of a task for what was given, and for checkpoints that are used in another way than others."""
     if name == "image-segmentation" and model_type_of(checkpoint) == "oneformer":
         return replace(
             made, blocks=vision.told_in_words, imports=_told_imports, loads=("tokenizer",), classes=_pictures
         )
-    if name == "document-question-answering" and model_type_of(checkpoint) == "layoutlmv3":
-        loads = rarer.BOTH if given.image is not None else ("tokenizer",)
-        return replace(
-            made, given=rarer.given_seen_page, blocks=rarer.seen_page, imports=rarer.seen_page_imports, loads=loads
-        )
+    if documents.reads_pages(checkpoint) and name != "image-text-to-text":
+        return documents.fitted(name, made, given, checkpoint)
     if name == "visual-question-answering" and model_type_of(checkpoint) == "blip":
         return replace(made, blocks=rarer.written_answer)
-    if name == "raw-outputs" and model_type_of(checkpoint) in ARCHITECTURES:
-        return series.RAW
     if name == "image-matting" and model_type_of(checkpoint) != "vitmatte":
         return replace(made, given=vision.given_picture, blocks=points.untold_matting)
+    if name in ("image-text-to-text", "any-to-any") and model_type_of(checkpoint) == DENOISES:
+        return replace(
+            made,
+            blocks=lambda given, options: denoised(made.blocks(given, options), options),
+            imports=lambda given, options: tuple(dict.fromkeys((*made.imports(given, options), "import torch"))),
+        )
+    if name == "image-text-to-text" and model_type_of(checkpoint) == "idefics":
+        return replace(made, blocks=vision.between)
+    if name == "raw-outputs" and given.image is not None and model_type_of(checkpoint) in TYPES:
+        return captions.raw(model_type_of(checkpoint))
     if name == "image-text-to-text" and model_type_of(checkpoint) in TYPES:
         return captions.script(model_type_of(checkpoint), checkpoint.path)
     if name == "zero-shot-object-detection" and guided(given):
         return replace(made, given=pages.given_shown, blocks=pages.shown_objects, loads=("image_processor",))
+    if name == "zero-shot-object-detection" and model_type_of(checkpoint) in TOLD:
+        return replace(made, given=vision.given_labels, blocks=pages.told_objects, loads=("processor",))
+    if name == "video-classification" and model_type_of(checkpoint) in NESTED:
+        return replace(made, blocks=points.nested_video, loads=("video_processor",))
+    if name == "image-classification" and model_type_of(checkpoint) == policies.ARCHITECTURE:
+        return replace(made, blocks=vision.policies, loads=("processor",))
+    if name == "image-classification" and model_type_of(checkpoint) in UNNAMED:
+        return replace(made, blocks=vision.unnamed_classification)
+    if name == "image-feature-extraction" and model_type_of(checkpoint) in DRAWS:
+        return replace(made, blocks=vision.drawn_features)
     if name == "image-to-image" and model_type_of(checkpoint) in FLATTENS:
         return replace(made, blocks=pages.flattened)
     if name == "video-classification" and takes_films(checkpoint):
         return replace(made, blocks=points.whole_video, loads=("video_processor",))
-    if name == "raw-outputs" and model_type_of(checkpoint) in STARTED:
-        return replace(made, blocks=_raw_started, loads=tuple(_raw_parts(given)))
     if name == "raw-outputs":
-        return replace(made, loads=tuple(_raw_parts(given)))
+        return raw.fitted(made, given, checkpoint, head)
     if name == "translation" and model_type_of(checkpoint) in SEAMLESS:
         return replace(made, blocks=sequences.told)
+    if name == "any-to-any" and model_type_of(checkpoint) in TYPES:
+        return replace(made, blocks=partial(_any, marked=False))
     if name == "any-to-any" and model_type_of(checkpoint) in TALKERS:
         return replace(made, blocks=_thought, imports=_thought_imports)
     if name == "any-to-any" and model_type_of(checkpoint) in audio.BY_OTHER_NAME:
@@ -300,6 +285,8 @@ def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint) ->
         return replace(made, given=lambda given: _given_any(given, model_type), blocks=blocks)
     if name == "any-to-any" and model_type_of(checkpoint) == "voxtral":
         return replace(made, given=_given_voxtral, blocks=_voxtral, imports=torch_when_sampling)
+    if name == "automatic-speech-recognition" and head in TRANSDUCERS:
+        return replace(made, blocks=audio.transduced)
     if name == "automatic-speech-recognition" and model_type_of(checkpoint) == ARCHITECTURE:
         return audio.PIANO
     if name == "automatic-speech-recognition" and model_type_of(checkpoint) in LANGUAGES:

@@ -102,6 +102,14 @@ def _recognition(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
+def transduced(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of a transducer, which is at its end where the sound is."""
+    (lines,) = _recognition(given, options)
+    start = lines.index("long = len(samples) > 30 * wanted")
+    end = next(index for index, line in enumerate(lines) if line.startswith("result = "))
+    return [[*lines[:start], lines[end].replace(", **settings", ""), 'print(result["text"])']]
+
+
 def given_to_processor(given: TaskInput, model_type: str) -> list[str]:
     """As `given_sound`, at the rate that the script's ``processor`` says."""
     part = "audio_processor" if model_type in BY_OTHER_NAME else "feature_extractor"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from workbench.engine.codegen.beside import CUTS, shown
 from workbench.engine.codegen.script import assign, call
-from workbench.engine.codegen.task import vision
-from workbench.engine.codegen.task.parts import Script, torch_when_sampling, writes
-from workbench.engine.generate.captions import ALONE
+from workbench.engine.codegen.task import series, vision
+from workbench.engine.codegen.task.parts import ROWS, Script, torch_when_sampling, without_prompt, writes
+from workbench.engine.generate.captions import ALONE, ASKING, FRAMES, PAGED, trimmed
 from workbench.engine.tasks.captioning import florence_task
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
     from workbench.engine.values import TaskInput, TaskOptions
 
+_READS = "processor.image_processor.apply_ocr"
 _FORWARD = "# 2. Forward, once for each new token"
+#: What some kinds import besides.
+_MORE = {"fuyu": ("import torch",), **dict.fromkeys(FRAMES, ("import numpy",))}
 
 
 def script(kind: str, folder: Path) -> Script:
@@ -32,12 +36,31 @@ def script(kind: str, folder: Path) -> Script:
         blocks = partial(_read, finish=_FINISHED.get(made, _PLAIN), whole=made in _FINISHED)
         imports = partial(_imports, more=("import json", "import re") if made == "DonutProcessor" else ())
         return Script("Read a picture.", _given, blocks, imports, loads=loads)
-    imports = partial(_imports, more=("import inspect",))
-    return Script("Write about a picture.", _given, partial(_written, kind=kind), imports, loads=("processor",))
+    if kind == PAGED:
+        imports = partial(_imports, more=("import csv", "import inspect"))
+        blocks = partial(_written, kind=kind)
+        return Script("Answer from a page.", _given_page, blocks, imports, loads=("processor",))
+    imports = partial(_imports, more=("import inspect", *_MORE.get(kind, ())))
+    given, blocks = partial(_given, kind=kind), partial(_written, kind=kind)
+    return Script("Write about a picture.", given, blocks, imports, loads=("processor",))
 
 
-def _given(given: TaskInput) -> list[str]:
-    return [*vision.given_picture(given), *(assign("text", given.text.strip()) if given.text.strip() else [])]
+def raw(kind: str) -> Script:
+    """The script that prints all that comes out of an architecture, given a picture with a text."""
+    imports = partial(_imports, more=("import inspect", "import torch"))
+    return Script(
+        "Run the model and print what comes out.", partial(_given, kind=kind), partial(_raw, kind=kind), imports,
+        loads=("processor",),
+    )  # fmt: skip
+
+
+def _given(given: TaskInput, kind: str = "") -> list[str]:
+    text = trimmed(kind, given.text)
+    return [*vision.given_picture(given), *(assign("text", text) if text else [])]
+
+
+def _given_page(given: TaskInput) -> list[str]:
+    return [*_given(given), *assign("page", given.second), *ROWS]
 
 
 def _processor_class(folder: Path) -> str:
@@ -80,20 +103,31 @@ def _read(given: TaskInput, options: TaskOptions, finish: list[str], whole: bool
 
 def _written(given: TaskInput, options: TaskOptions, kind: str) -> list[list[str]]:
     text = ["text=[text]"] if given.text.strip() else []
+    if kind == PAGED:
+        text += ["text_pair=[words]", "boxes=[boxes]"]
     # Pix2Struct's text is what its decoder begins with, or is written over the picture.
-    prompted = bool(text) and kind != "pix2struct"
+    prompted = kind in ASKING or (bool(text) and kind != "pix2struct")
     return [
-        [
-            "# 1. Preprocess",
-            *call("inputs = processor(", ["images=[image]", *text, 'return_tensors="pt"']),
-            "inputs = inputs.to(model.device, dtype=model.dtype)",
-            "takes = inspect.signature(model.forward).parameters",
-            "inputs = {name: tensor for name, tensor in inputs.items() if name in takes}",
-            *(['prompt = inputs["input_ids"].clone()'] if prompted else []),
-        ],
+        [*_together(kind, text), *(['prompt = inputs["input_ids"].clone()'] if prompted else [])],
         [_FORWARD, *writes(options, ["**inputs"])],
         ["# 3. Postprocess", *_finished(given, kind, prompted), "print(result)"],
     ]
+
+
+def _together(kind: str, text: list[str]) -> list[str]:
+    return [
+        "# 1. Preprocess",
+        *([f"{_READS} = False  # the words of the page are given"] if kind == PAGED else []),
+        *(CUTS if kind == "fuyu" else []),
+        *call("inputs = processor(", [shown(kind, "image"), *text, 'return_tensors="pt"']),
+        "inputs = inputs.to(model.device, dtype=model.dtype)",
+        "takes = inspect.signature(model.forward).parameters",
+        "inputs = {name: tensor for name, tensor in inputs.items() if name in takes}",
+    ]
+
+
+def _raw(given: TaskInput, options: TaskOptions, kind: str) -> list[list[str]]:
+    return [_together(kind, ["text=[text]"] if given.text.strip() else []), *series.outputs(options)]
 
 
 def _finished(given: TaskInput, kind: str, prompted: bool) -> list[str]:
@@ -117,13 +151,7 @@ def _finished(given: TaskInput, kind: str, prompted: bool) -> list[str]:
         ]
     if not prompted:
         return ["(result,) = processor.post_process_image_text_to_text(sequences, skip_special_tokens=True)"]
-    return [
-        "(result,) = processor.post_process_image_text_to_text(sequences, skip_special_tokens=True)",
-        "(prompt,) = processor.post_process_image_text_to_text(prompt, skip_special_tokens=True)",
-        "start = result.find(prompt)",
-        "if 0 <= start <= 2:",
-        "    result = result[start + len(prompt) :]",
-    ]
+    return without_prompt("prompt")
 
 
 def _imports(given: TaskInput, options: TaskOptions, more: tuple[str, ...]) -> tuple[str, ...]:

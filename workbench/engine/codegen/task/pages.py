@@ -131,6 +131,32 @@ def shown_objects(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
+def told_objects(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of a model that is told all labels at once (OmDet-Turbo)."""
+    finish = [
+        "outputs", "text_labels=[labels]", f"threshold={options.threshold!r}", f"nms_threshold={OVERLAP}",
+        "target_sizes=[(image.height, image.width)]",
+    ]  # fmt: skip
+    return [
+        [
+            "# 1. Preprocess: the picture, each label, and the task in words",
+            'inputs = processor(images=image, text=[labels], return_tensors="pt")',
+            "inputs = inputs.to(model.device, dtype=model.dtype)",
+        ],
+        _FORWARD,
+        [
+            "# 3. Postprocess",
+            *call("(found,) = processor.post_process_grounded_object_detection(", finish),
+            'rows = zip(found["text_labels"], found["scores"].tolist(), found["boxes"])',
+            "result = [(label, score, *box.int().tolist()) for label, score, box in rows]",
+            "result.sort(key=lambda row: row[1], reverse=True)",
+            *([f"result = result[:{options.top_k}]"] if options.top_k else []),
+            "for label, score, left, top, right, bottom in result:",
+            '    print(f"{score:10.6f} {label} ({left}, {top}) to ({right}, {bottom})")',
+        ],
+    ]
+
+
 _PIXELS = ("image_processor",)
 SCRIPTS: dict[str, Script] = {
     "text-recognition": Script(

@@ -36,6 +36,13 @@ class Script:
     heads: tuple[str, ...] = ()
 
 
+ROWS = [
+    "rows = [row for row in csv.reader(page.splitlines(), skipinitialspace=True) if row]",
+    'words = [",".join(row[:-4]).strip() for row in rows]',
+    "boxes = [[int(side) for side in row[-4:]] for row in rows]",
+]
+"""The words of a ``page`` and their boxes."""
+
 PRINT_LABELS = ["for label, score in result:", '    print(f"{score:10.6f} {label}")']
 
 
@@ -140,6 +147,30 @@ def answers(options: TaskOptions, *more: str) -> list[list[str]]:
             "result = tokenizer.decode(sequences[0, start:], skip_special_tokens=True)",
             "print(result)",
         ],
+    ]
+
+
+def denoised(blocks: list[list[str]], options: TaskOptions) -> list[list[str]]:
+    """The steps of one that draws many tokens at once: by the seed, and with more than the ids to show for it."""
+    prepared, forward, *rest = blocks
+    seed = f"torch.manual_seed({options.seed})"
+    drawn = [line for line in forward if line != seed]
+    return [prepared, [drawn[0], seed, *drawn[1:], "sequences = sequences.sequences"], *rest]
+
+
+def without_prompt(prompt: str) -> list[str]:
+    """``result``: what a ``processor`` makes of ``sequences``, without what it makes of a prompt, as the pipeline does.
+
+    Args:
+        prompt: An expression for the ids of the prompt, of shape ``(1, seq)``.
+    """
+    named = "processor.post_process_image_text_to_text"
+    return [
+        f"(result,) = {named}(sequences, skip_special_tokens=True)",
+        f"(asked,) = {named}({prompt}, skip_special_tokens=True)",
+        "start = result.find(asked)",
+        "if 0 <= start <= 2:",
+        "    result = result[start + len(asked) :]",
     ]
 
 

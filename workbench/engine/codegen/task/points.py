@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call
@@ -186,6 +187,7 @@ def _video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
+_PLACES = ["wanted = numpy.arange(0, total, total / count).astype(int)[:count]"]
 _COUNT = {
     "animated": ["with Image.open(path) as opened:", "    total = opened.n_frames"],
     "film": ["with av.open(path) as container:", "    total = sum(1 for _ in container.decode(video=0))"],
@@ -193,18 +195,28 @@ _COUNT = {
 }
 
 
+def spread(given: TaskInput, path: str, count: list[str]) -> list[str]:
+    """``frames``, from all over a video.
+
+    Args:
+        given: Whose video it is.
+        path: The name that it has.
+        count: The lines that say how many frames.
+    """
+    kind = _kind(given)
+    lines = [*_COUNT[kind], *_PLACES, *(line for line in _READ[kind] if line not in _NAMES)]
+    return [*count, *(re.sub(r"\bpath\b(?!\.)", path, line) for line in lines)]
+
+
 def whole_video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     """The steps where the checkpoint has a video processor, which is shown the whole video."""
     _, forward, finish = _video(given, options)
-    count = 'getattr(model.config, "num_frames", None) or model.config.frames_per_clip'
+    count = ['count = getattr(model.config, "num_frames", None) or model.config.frames_per_clip']
     prepare = ["[numpy.stack(frames)]", "do_sample_frames=False", 'return_tensors="pt"']
     return [
         [
             "# 1. Preprocess: as many frames as the model looks at, over the whole video",
-            f"count = {count}",
-            *_COUNT[_kind(given)],
-            "wanted = numpy.arange(0, total, total / count).astype(int)[:count]",
-            *(line for line in _READ[_kind(given)] if line not in _NAMES),
+            *spread(given, "path", count),
             *call("inputs = video_processor(", prepare),
             _ON_DEVICE,
         ],
@@ -213,7 +225,14 @@ def whole_video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
-def _video_imports(given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
+def nested_video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of a model whose logits have an axis of one more (VideoPrism)."""
+    prepare, forward, finish = whole_video(given, options)
+    return [prepare, forward, ["logits = outputs.logits[:, 0]", *finish[1:]]]
+
+
+def video_imports(given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
+    """What a script on a video needs besides transformers."""
     kind = _kind(given)
     if kind == "film":
         return ("import av", "import numpy", "import torch")
@@ -276,6 +295,6 @@ SCRIPTS: dict[str, Script] = {
         "Cut a picture into its things.", vision.given_picture, _masks, _mask_imports, loads=_PIXELS
     ),
     "image-matting": Script("Cut a thing out of a picture.", _given_trimap, _matting, vision.imports, loads=_PIXELS),
-    "video-classification": Script("Classify a video.", _given_video, _video, _video_imports, loads=_PIXELS),
+    "video-classification": Script("Classify a video.", _given_video, _video, video_imports, loads=_PIXELS),
 }
 """By the name of the task."""

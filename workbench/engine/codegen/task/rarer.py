@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
 from workbench.engine.codegen.task import audio, vision
-from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, ranked
+from workbench.engine.codegen.task.parts import PRINT_LABELS, ROWS, Script, ranked
 from workbench.engine.tasks.document_question_answering import WINDOW
 from workbench.engine.tasks.table_question_answering import rows
 from workbench.engine.tasks.zero_shot_audio_classification import TEMPLATE
@@ -122,6 +122,7 @@ def written_answer(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     settings = f"max_new_tokens={options.max_new_tokens}"
     kept = ["**inputs", "**pixels", settings, "do_sample=False", "return_dict_in_generate=True", "output_logits=True"]
     prepare, *_ = _question(_given, options)
+    prepare = [line.replace("truncation=True", "truncation=True, return_token_type_ids=False") for line in prepare]
     return [
         prepare,
         ["# 2. Forward, once for each new token", *call("written = model.generate(", kept)],
@@ -144,9 +145,7 @@ def _given_page(given: TaskInput) -> list[str]:
     return [
         *assign("question", given.text),
         *assign("page", given.second),
-        "rows = [row for row in csv.reader(page.splitlines(), skipinitialspace=True) if row]",
-        'words = [",".join(row[:-4]).strip() for row in rows]',
-        "boxes = [[int(side) for side in row[-4:]] for row in rows]",
+        *ROWS,
     ]
 
 
@@ -194,21 +193,26 @@ def _page(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
-def seen_page(given: TaskInput, options: TaskOptions) -> list[list[str]]:
-    """The steps where the model may look at the page's picture, and its tokenizer places the boxes (LayoutLMv3)."""
+def seen_page(given: TaskInput, options: TaskOptions, looks: list[str]) -> list[list[str]]:
+    """The steps where the model may look at the page's picture, and its tokenizer places the boxes (LayoutLMv3).
+
+    Args:
+        given: With or without a picture.
+        options: How the answer is looked for.
+        looks: The lines that put the picture among the inputs.
+    """
     width = min(options.max_length or WINDOW, WINDOW)
     arguments = [
         "[question]", "[words]", "boxes=[boxes]", 'truncation="only_second"', f"max_length={width}",
         'return_tensors="pt"',
     ]  # fmt: skip
-    looked = ["images=[image]", "apply_ocr=False", 'return_tensors="pt"']
     _, forward, finish = _page(given, options)
     return [
         [
             "# 1. Preprocess: the first window of the page, each id with the box of its word",
             *call("inputs = tokenizer(", arguments),
             "sequences, places = inputs.sequence_ids(0), inputs.word_ids(0)",
-            *(["inputs.update(image_processor(" + ", ".join(looked) + "))"] if given.image is not None else []),
+            *(looks if given.image is not None else []),
         ],
         forward,
         [line.replace("_logits[0]", "_logits[0, : len(sequences)]") for line in finish],

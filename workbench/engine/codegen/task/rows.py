@@ -12,6 +12,7 @@ from workbench.engine import data
 from workbench.engine.codegen.script import WIDTH, assign, call, literal
 from workbench.engine.codegen.script import columns as columns_of
 from workbench.engine.errors import NotSupported
+from workbench.engine.tasks import spec
 from workbench.engine.tasks.batch import can
 from workbench.engine.values import TaskInput
 
@@ -86,7 +87,12 @@ def loop(
     for mark, read in reads.items():
         lines = [line.replace(mark, read) for line in lines]
     blocks = made.blocks(given, options)
-    body = [*lines, *(line for block in blocks for line in ("", *block))]
+    first = spec(name).takes[0]
+    empty: list[str] = []
+    if first == "text" and first in columns:
+        refused = '    raise ValueError("The text is empty.")'
+        empty = [f"if not str(row[{literal(columns[first])}]).strip():", refused]
+    body = [*empty, *lines, *(line for block in blocks for line in ("", *block))]
     return [
         "results = []",
         "for number, row in enumerate(rows, 1):",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.codegen.script import assign, call
@@ -74,6 +75,22 @@ def _raw(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
+def _decided(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    columns = "[config.state_dim, config.act_dim, 1]"
+    parts = ['"states": states', '"actions": actions', '"returns_to_go": returns', '"timesteps": steps']
+    return [
+        [
+            "# 1. Preprocess: every step, with its state, the action taken, and the return that is still to come",
+            "config = model.config",
+            "rows = torch.tensor(rows, device=model.device, dtype=model.dtype)[None]",
+            f"states, actions, returns = rows.split({columns}, dim=-1)",
+            "steps = torch.arange(rows.shape[1], device=model.device)[None]",
+            *call("inputs = {", parts, "}"),
+        ],
+        *outputs(options),
+    ]
+
+
 def outputs(options: TaskOptions) -> list[list[str]]:
     """Steps 2 and 3 where all that comes out is printed; some models draw."""
     return [
@@ -84,8 +101,16 @@ def outputs(options: TaskOptions) -> list[list[str]]:
             "    outputs = model(**inputs)",
         ],
         [
-            "# 3. Postprocess: nothing more is made of them",
-            "result = {name: each for name, each in outputs.items() if isinstance(each, torch.Tensor)}",
+            "# 3. Postprocess: nothing more is made of them; those in tuples get their place after their name",
+            'result, left = {}, list(outputs.items() if isinstance(outputs, dict) else [("output", outputs)])',
+            "while left:",
+            "    name, each = left.pop(0)",
+            "    if isinstance(each, torch.Tensor):",
+            "        result[name] = each",
+            "    elif isinstance(each, dict):",
+            '        left = [(f"{name}.{key}", value) for key, value in each.items()] + left',
+            "    elif isinstance(each, (tuple, list)):",
+            '        left = [(f"{name}.{index}", value) for index, value in enumerate(each)] + left',
             "for name, tensor in result.items():",
             '    print(name, tuple(tensor.shape), f"{tensor.float().mean().item():.6g}")',
         ],
@@ -100,6 +125,9 @@ RAW = Script(
     loads=(),
 )
 """For models of series that have no head."""
+
+DECIDED = replace(RAW, blocks=_decided, imports=lambda _given, _options: ("import torch",))
+"""For models of somebody who acts."""
 
 SCRIPTS: dict[str, Script] = {
     "time-series-prediction": Script("Say how a series goes on.", _given_numbers, _prediction, loads=()),

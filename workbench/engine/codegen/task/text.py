@@ -117,7 +117,8 @@ def _text_generation(_given: TaskInput, options: TaskOptions) -> list[list[str]]
     ]
 
 
-def _feature_extraction(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+def features(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The three steps from ``texts`` to vectors."""
     arguments = ["texts", "padding=True", 'padding_side="right"', 'return_tensors="pt"']
     if options.max_length:
         arguments += ["truncation=True", f"max_length={options.max_length}"]
@@ -139,7 +140,7 @@ def _feature_extraction(given: TaskInput, options: TaskOptions) -> list[list[str
             "# 2. Forward",
             "body = model.get_encoder() if model.config.is_encoder_decoder else model",
             "with torch.inference_mode():",
-            "    hidden = body(**inputs).last_hidden_state.float().cpu()",
+            "    hidden = body(**inputs)[0].float().cpu()",
         ],
         [
             "# 3. Postprocess",
@@ -186,8 +187,6 @@ SCRIPTS: dict[str, Script] = {
     "token-classification": Script("Find the entities in a text.", given_text, _token_classification, classes=_joins),
     "fill-mask": Script("Fill in the masked words of a text.", given_text, _fill_mask),
     "text-generation": Script("Continue a text.", given_text, _text_generation, torch_when_sampling),
-    "feature-extraction": Script(
-        "Turn texts into vectors and compare them.", _given_lines, _feature_extraction, _normalizes
-    ),
+    "feature-extraction": Script("Turn texts into vectors and compare them.", _given_lines, features, _normalizes),
 }
 """By the name of the task."""

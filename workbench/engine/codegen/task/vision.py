@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from workbench.engine.codegen.beside import interleaved
 from workbench.engine.codegen.script import assign, call, literal
-from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, answers, scored, torch_when_sampling
+from workbench.engine.codegen.task.parts import (
+    PRINT_LABELS,
+    Script,
+    answers,
+    ranked,
+    scored,
+    torch_when_sampling,
+    without_prompt,
+)
 from workbench.engine.tasks.image_segmentation import SUBTASKS
 from workbench.engine.tasks.zero_shot_image_classification import TEMPLATE
 
@@ -47,6 +56,27 @@ def imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
 
 def _classification(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     return [_PREPARE, _FORWARD, ["logits = outputs.logits", *scored(options)[1:]]]
+
+
+def unnamed_classification(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of a classifier whose logits bear the name of the last hidden state."""
+    *before, finish = _classification(given, options)
+    return [*before, ["logits = outputs.last_hidden_state  # which its head has been through", *finish[1:]]]
+
+
+def policies(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of a classifier that says of each policy whether a picture breaks it (ShieldGemma 2)."""
+    prepare = 'inputs = processor(images=[image], return_tensors="pt").to(model.device, dtype=model.dtype)'
+    return [
+        ["# 1. Preprocess: the picture with the text of each policy", prepare],
+        _FORWARD,
+        [
+            "# 3. Postprocess: how probable a yes is",
+            "scores = outputs.probabilities[:, 0].float().cpu()",
+            "names = list(processor.policy_definitions)",
+            *ranked(options, "names[index]"),
+        ],
+    ]
 
 
 def _detection(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
@@ -164,6 +194,12 @@ def _features(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
+def drawn_features(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of a model that hides a part of the picture, drawn by the seed."""
+    prepare, forward, finish = _features(given, options)
+    return [prepare, [f"torch.manual_seed({options.seed})  # what is hidden is drawn", *forward], finish]
+
+
 def _zero_shot(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     cut = f", truncation=True, max_length={options.max_length}" if options.max_length else ""
     return [
@@ -189,17 +225,45 @@ def _zero_shot(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
+def shown_prompt() -> list[str]:
+    """``prompt``: the text with the mark of the picture, in front of it unless it says where."""
+    given = ["turns", "chat_template=template", "add_generation_prompt=True"]
+    return [
+        'mark = getattr(processor, "image_placeholder_token", None) or getattr(processor, "image_token", "<image>")',
+        'template = getattr(processor, "chat_template", None) or processor.tokenizer.chat_template',
+        "content = [] if mark in text else [{'type': 'image'}]".replace("'", '"'),
+        'turns = [{"role": "user", "content": [*content, {"type": "text", "text": text}]}]',
+        "if template:",
+        *call("prompt = processor.apply_chat_template(", given, indent=4),
+        "else:",
+        "    prompt = text if mark in text else mark + text",
+    ]
+
+
+def between(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of Idefics 1, whose processor wants the picture between the pieces of the text."""
+    return [
+        [
+            "# 1. Preprocess: as the checkpoint's chat template shows them, or one after the other without one",
+            *shown_prompt(),
+            *interleaved("prompt", "[image]"),
+            'inputs = processor(text=[pieces], return_tensors="pt")',
+            "inputs = inputs.to(model.device, dtype=model.dtype)",
+        ],
+        *_answered(options),
+    ]
+
+
+def _answered(options: TaskOptions) -> list[list[str]]:
+    forward, _ = answers(options)
+    return [forward, ["# 3. Postprocess", *without_prompt('inputs["input_ids"]'), "print(result)"]]
+
+
 def _image_text(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     return [
         [
             "# 1. Preprocess: as the checkpoint's chat template shows them, or one after the other without one",
-            'mark = getattr(processor, "boi_token", None) or getattr(processor, "image_token", "<image>")',
-            'if getattr(processor, "chat_template", None):',
-            '    content = [{"type": "image"}, {"type": "text", "text": text}]',
-            '    turns = [{"role": "user", "content": content}]',
-            "    prompt = processor.apply_chat_template(turns, add_generation_prompt=True)",
-            "else:",
-            "    prompt = mark + text",
+            *shown_prompt(),
             "bos = processor.tokenizer.bos_token",
             "special = bos is None or not prompt.startswith(bos)",
             *call(
@@ -208,7 +272,7 @@ def _image_text(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             ),
             "inputs = inputs.to(model.device, dtype=model.dtype)",
         ],
-        *answers(options),
+        *_answered(options),
     ]
 
 

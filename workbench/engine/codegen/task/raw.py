@@ -1,0 +1,133 @@
+"""The script that runs a model on whatever it takes, and prints every tensor that comes out."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from workbench.engine.codegen.script import assign, call, literal, model_type_of
+from workbench.engine.codegen.task import audio, points, series, vision
+from workbench.engine.codegen.task.parts import Script
+from workbench.engine.facts import HEADS
+from workbench.engine.tasks.processors import takes_films
+from workbench.engine.tasks.raw_inputs import CODEBOOK, FLAVA, FRAMES, NAMES, RETRIEVES, hides, part
+from workbench.engine.tasks.raw_outputs import STARTED
+from workbench.engine.tasks.series import ARCHITECTURES, DECIDES
+
+if TYPE_CHECKING:
+    from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
+
+_FRAMES = [
+    'sees = getattr(model.config, "vision_config", model.config)',
+    f'count = getattr(sees, "num_frames", None) or getattr(sees, "frames_per_clip", None) or {FRAMES}',
+]
+
+
+def _given(given: TaskInput) -> list[str]:
+    lines: list[str] = []
+    if given.image is not None:
+        lines += vision.given_picture(given)
+    if given.video is not None:
+        lines += assign("film", str(given.video))
+    if given.audio is not None:
+        lines += audio.given_sound(given)
+    if given.text.strip() or not lines:
+        lines += assign("text", given.text)
+    return lines
+
+
+def _parts(given: TaskInput, kind: str, films: bool, head: str) -> list[tuple[str, str]]:
+    """What prepares each part of the input, and how it is called."""
+    found: list[tuple[str, str]] = []
+    if kind in RETRIEVES:
+        pages = [("processor", "processor.process_images([image], ")] if given.image is not None else []
+        asks = given.text.strip() or not pages
+        return [*pages, *([("processor", "processor.process_queries([text], ")] if asks else [])]
+    if given.image is not None:
+        more = "".join(f"{name}={value}, " for name, value in CODEBOOK.items()) if (head, kind) == FLAVA else ""
+        found.append(("image_processor", f"image_processor(images=[image], {more}"))
+    if given.video is not None:
+        whole = ("video_processor", "video_processor([numpy.stack(frames)], do_sample_frames=False, ")
+        found.append(whole if films else ("image_processor", "image_processor(frames, "))
+    if given.audio is not None:
+        found.append(("feature_extractor", "feature_extractor(samples, sampling_rate=wanted, "))
+    if given.text.strip() or not found:
+        found.append(("tokenizer", "tokenizer(text, "))
+    return found
+
+
+def _hides_itself(given: TaskInput, kind: str, head: str) -> bool:
+    """Whether the image processor draws what is hidden, with Python's own generator."""
+    return given.image is not None and (head, kind) == FLAVA
+
+
+def _blocks(
+    given: TaskInput,
+    options: TaskOptions,
+    *,
+    kind: str = "",
+    head: str = "",
+    films: bool = False,
+) -> list[list[str]]:
+    cut = f"truncation=True, max_length={options.max_length}, " if options.max_length else ""
+    made = [line + (cut if name == "tokenizer" else "") for name, line in _parts(given, kind, films, head)]
+    seed = f"generator = torch.Generator().manual_seed({options.seed})"
+    drawn = [seed, *_HIDDEN] if hides(head, kind) else []
+    more = (*(_STARTS if kind in STARTED else ()), *(_RENAMED if part(kind) else ()))
+    moved = [
+        "takes = inspect.signature(model.forward).parameters",
+        "inputs = {name: tensor for name, tensor in inputs.items() if name in takes}",
+        "for name, tensor in inputs.items():",
+        "    inputs[name] = tensor.to(model.device, dtype=model.dtype if tensor.is_floating_point() else None)",
+    ]
+    read = points.spread(given, "film", _FRAMES) if given.video is not None else []
+    prepared = [f'inputs.update({line}return_tensors="pt"))' for line in made]
+    prepared = [f"random.seed({options.seed})"] * _hides_itself(given, kind, head) + prepared
+    return [["# 1. Preprocess", *read, "inputs = {}", *prepared, *more, *drawn, *moved], *series.outputs(options)]
+
+
+_STARTS = [
+    "# The decoder is given the token that it begins with",
+    'start = getattr(model.config, "decoder_start_token_id", None)',
+    "start = model.config.pad_token_id if start is None else start",
+    'inputs["decoder_input_ids"] = torch.tensor([[start]])',
+]
+_HIDDEN = [
+    "# Half of the patches, on average, are hidden",
+    "config = model.config",
+    "across, patch = [size if isinstance(size, int) else size[0] for size in (config.image_size, config.patch_size)]",
+    'deep = getattr(config, "num_frames", 1) // getattr(config, "tubelet_size", 1)',
+    "drawn = torch.randint(0, 2, (1, (across // patch) ** 2 * deep), generator=generator)",
+    'inputs["bool_masked_pos"] = drawn.bool()',
+]
+_RENAMED = [
+    "# As a part of a larger model it has names of its own for what the processor makes",
+    *call("names = {", [f"{literal(own)}: {literal(other)}" for own, other in NAMES.items()], "}"),
+    "takes = inspect.signature(model.forward).parameters",
+    "inputs.update({own: inputs[name] for own, name in names.items() if name in inputs and name not in takes})",
+]
+
+
+def _imports(given: TaskInput, options: TaskOptions, *, kind: str = "", head: str = "") -> tuple[str, ...]:
+    lines = ["import inspect", "import torch", *(["import random"] * _hides_itself(given, kind, head))]
+    if given.image is not None:
+        lines.append("from PIL import Image, ImageOps")
+    if given.audio is not None:
+        lines += ["import math", "import soundfile", "from scipy.signal import resample_poly"]
+    return (*lines, *(points.video_imports(given, options) if given.video is not None else ()))
+
+
+def fitted(made: Script, given: TaskInput, checkpoint: Checkpoint, head: str) -> Script:
+    """The script for what was given, and for architectures that are run in another way than others."""
+    model_type = model_type_of(checkpoint)
+    if model_type in ARCHITECTURES:
+        return series.DECIDED if model_type in DECIDES else series.RAW
+    films = takes_films(checkpoint)
+    blocks = partial(_blocks, kind=model_type, head=head, films=films)
+    loads = tuple(dict.fromkeys(name for name, _ in _parts(given, model_type, films, head)))
+    imports = partial(_imports, kind=model_type, head=head)
+    return Script(made.title, _given, blocks, imports, loads=loads, heads=tuple(head for head, _ in HEADS))
+
+
+SCRIPTS = {"raw-outputs": Script("Run the model and print what comes out.", _given, _blocks, _imports)}
+"""By the name of the task."""

@@ -1,0 +1,378 @@
+"""What a look is given: text, picture, sound or several of them, as the checkpoint's own processors prepare them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.engine import tasks
+from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.generate import captions, page, pictures
+from workbench.engine.generate.inputs import inputs, prepare_start
+from workbench.engine.inside import given as plain
+from workbench.engine.inside.given import POSITIONS, Given, Sight, check_most
+from workbench.engine.task import Silent, Task
+from workbench.engine.tasks import documents, raw_inputs, samples, sounds, vision
+from workbench.engine.tasks.inputs import Request
+from workbench.engine.tasks.processors import feature_extractor, image_processor
+from workbench.engine.tokens import encode
+from workbench.engine.tokens.positions import Pieces, slow_tokens
+from workbench.engine.values import Start, TaskInput, TaskOptions, Token
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
+
+#: Arguments of ``model(…)`` that hold a picture, and those that hold a sound.
+_SEEN = ("pixel_values", "flattened_patches")
+_HEARD = ("input_features", "input_values", "audio_values")
+#: Tasks that prepare a picture in ways of their own: with boxes, or with the task in words.
+_OWN = ("image-segmentation", "keypoint-detection")
+#: Tasks of models that are shown films, of those that take anything, of those that are asked for what was said, and of
+#: all others.
+_FILMS, _ANYTHING, _ASKED, _OTHER = (
+    ("video-classification", "films"),
+    "any-to-any",
+    "automatic-speech-recognition",
+    "raw-outputs",
+)
+#: Pixels of the longer side of a picture that was cut into strips.
+_SIDE = 1024
+
+
+def reads(model: LoadedModel) -> tuple[str, ...]:
+    """What a look at a model is given, by the fields of `TaskInput`, what it can't do without first; empty for nothing.
+
+    ``("image", "text")`` needs the picture, ``("text", "image")`` the text.
+    """
+    taken = set(inspect.signature(model.model.forward).parameters)
+    main = _main(model)
+    name = _task(model)
+    if _is_shown_pages(model):
+        return ("text", *(field for field, _ in documents.picture_field(model)))
+    if name in _FILMS or (name == _ANYTHING and "input_ids" in taken) or raw_inputs.reads_series(model):
+        return _taken_by(model, name)
+    if model.takes_images:
+        needs_picture = captions.beside(model) and not hasattr(model.model, "get_text_features")
+        return ("image", "text") if needs_picture else ("text", "image")
+    text = ("text",) if model.tokenizer is not None and taken & {"input_ids", "kwargs"} else ()
+    if _compares(model):
+        return (*text, *(("image",) if taken & set(_SEEN) else ("audio",)))
+    if name == _ASKED:
+        return ("audio",)
+    if main in _SEEN:
+        return ("image",)
+    if main in _HEARD:
+        # What a decoder has written so far.
+        return ("audio", "text") if model.encoder_decoder and model.tokenizer is not None else ("audio",)
+    return (*text, *(("image",) if _joins(model) else ())) if main == "input_ids" else ()
+
+
+def refusal(model: LoadedModel) -> str:
+    """Why a model can't be looked into, as a sentence; empty when it can."""
+    if reads(model):
+        return ""
+    name, main = model.checkpoint.name, _main(model)
+    if main == "input_ids" and not {"input_ids", "kwargs"} & set(inspect.signature(model.model.forward).parameters):
+        return f"{name} is made of several models, and has no pass of its own that could be looked into."
+    if main == "input_ids" and model.tokenizer is None:
+        return f"{name} has no tokenizer, so no text can be turned into ids for it."
+    return f"{name} reads {main.replace('_', ' ')}, and only texts, pictures and sounds can be followed."
+
+
+def wanted(model: LoadedModel) -> str:
+    """What is to be written where a model reads a text, in a few words; empty where it reads none."""
+    fields = reads(model)
+    if "text" not in fields:
+        return ""
+    if raw_inputs.reads_series(model):
+        return raw_inputs.columns(model)
+    if _is_shown_pages(model):
+        return page.WORDS
+    words = {"audio": "What the decoder has written so far, or nothing", "image": "What the model is told, or nothing"}
+    return words.get(fields[0], "Type or paste a text")
+
+
+def example(model: LoadedModel) -> TaskInput:
+    """Something to look into a model with: files that are made once, and a text where it wants one beside them."""
+    fields = reads(model)
+    if _is_shown_pages(model):
+        return TaskInput(page.EXAMPLE, image=samples.page() if "image" in fields else None)
+    text = raw_inputs.example(model) if raw_inputs.reads_series(model) else "a house under a sun"
+    return TaskInput(
+        text if fields[:1] == ("text",) else "",
+        image=samples.picture() if "image" in fields else None,
+        audio=samples.sound() if "audio" in fields else None,
+        video=samples.video() if "video" in fields else None,
+    )
+
+
+def take(model: LoadedModel, asked: TaskInput, *, most: int = POSITIONS, task: Task | None = None) -> Given:
+    """Prepare whatever of text, picture and sound a model is given.
+
+    Args:
+        model: A loaded model.
+        asked: What is there; what the model does not read is passed over.
+        most: Positions of a text, in ``[1, MOST]``. Pictures and sounds are looked at whole.
+        task: Asked whether to stop.
+
+    Raises:
+        NotSupported: The model reads nothing of it, or what prepares it is missing.
+        InputError: Something that it needs is missing, or can't be read.
+    """
+    task = task or Silent()
+    check_most(most)
+    fields = reads(model)
+    if not fields:
+        raise NotSupported(
+            f"{model.checkpoint.name} can't be looked into here.",
+            why=refusal(model),
+            remedy="Load a checkpoint that reads texts, pictures or sounds.",
+        )
+    asked = TaskInput(**{field: getattr(asked, field) for field in fields})
+    image = asked.image
+    if model.takes_images and (image is not None or fields[0] == "image"):
+        shown = (image,) if image is not None else ()
+        start = prepare_start(model, asked.text, images=shown, task=task)
+        return follow(model, start, (), most=most)
+    alone = fields == ("text",) or model.takes_images or (_joins(model) and image is None)
+    if fields[0] == "text" and alone and not (raw_inputs.reads_series(model) or _is_shown_pages(model)):
+        return plain.read(model, asked.text, most=most, task=task)
+    request = Request(model, asked, TaskOptions(), task)
+    if name := _task(model):
+        return _by_task(request, name, most)
+    text = plain.read(model, asked.text, most=most, task=task) if fields[0] == "text" else Given(())
+    if "image" in fields:
+        return _seen(request, text)
+    return _heard(request, text)
+
+
+def follow(model: LoadedModel, start: Start, written: Sequence[int], *, most: int = POSITIONS) -> Given:
+    """Take what was generated: the prompt with its pictures, and the tokens behind it.
+
+    Args:
+        model: The model that wrote it.
+        start: What the run started from.
+        written: Ids of the new tokens.
+        most: Positions, in ``[1, MOST]``; a prompt with pictures is taken whole, and so many of the tokens behind it.
+
+    Raises:
+        NotSupported: The model reads no text.
+        InputError: There is no token, or a picture can't be read any more.
+    """
+    if not start.images:
+        return plain.follow(model, start, written, most=most)
+    check_most(most)
+    new = tuple(written)[:most]
+    made = {name: tensor for name, tensor in inputs(model, start, new).kwargs.items() if tensor is not None}
+    reader: Any = pictures.processor_of(model)
+    sight = _sight(made, getattr(reader, "image_processor", reader), start.images[0])
+    return Given(
+        tuple(start.encoding.tokens), start.decoder_start, new, start.encoding.text, most, len(written) - len(new),
+        image=start.images[0], made={name: tensor.cpu() for name, tensor in made.items()},
+        sight=sight if len(start.images) == 1 else None,
+    )  # fmt: skip
+
+
+def _main(model: LoadedModel) -> str:
+    found = model.model.main_input_name
+    return str(found[0] if isinstance(found, list) else found)
+
+
+def _task(model: LoadedModel) -> str:
+    """The task whose preprocessing a model wants, because there is more to it than its processor; mostly none."""
+    name = tasks.infer(model.facts)
+    if _is_shown_films(model):
+        return _FILMS[0] if tasks.supports(model, _FILMS[0]) else _FILMS[1]
+    if tasks.supports(model, _ANYTHING) and not model.takes_images and "audio" in _modalities(model):
+        return _ANYTHING
+    if name == _ASKED and tasks.supports(model, name) and _main(model) == "input_ids":
+        return name
+    kind = model.facts.model_type
+    hides = raw_inputs.hides(model.head, kind)
+    if raw_inputs.reads_series(model) or hides or kind in raw_inputs.RETRIEVES or _joins(model):
+        return _OTHER
+    if _is_shown_pages(model):
+        return _OTHER
+    return name if name in _OWN and kind in ("oneformer", "vitpose") and tasks.supports(model, name) else ""
+
+
+def _joins(model: LoadedModel) -> bool:
+    """Whether a model reads a text and may be given a picture besides, in one stack of layers."""
+    taken = set(inspect.signature(model.model.forward).parameters)
+    joined = _main(model) == "input_ids" and "pixel_values" in taken and not model.takes_images
+    return joined and model.tokenizer is not None and not _compares(model)
+
+
+def _is_shown_pages(model: LoadedModel) -> bool:
+    """Whether a model reads the words of a page with their boxes; of UDOP they stand in its prompt."""
+    return page.wanted(model) and not model.takes_images
+
+
+def _is_shown_films(model: LoadedModel) -> bool:
+    config = model.model.config
+    frames = any(hasattr(config, name) for name in ("num_frames", "tubelet_size", "frames_per_clip"))
+    return _main(model) in (*_SEEN, "pixel_values_videos") and frames and not model.takes_images
+
+
+def _modalities(model: LoadedModel) -> tuple[str, ...]:
+    found = getattr(model.model, "input_modalities", None) or ()
+    return (found,) if isinstance(found, str) else tuple(found)
+
+
+def _taken_by(model: LoadedModel, name: str) -> tuple[str, ...]:
+    """What the preprocessing of a task takes."""
+    if name in _FILMS:
+        return ("video",)
+    more = [field for field in ("image", "audio") if field in _modalities(model)] if name == _ANYTHING else []
+    return ("text", *more)
+
+
+def _by_task(request: Request, name: str, most: int) -> Given:
+    """What the preprocessing of a task makes."""
+    model, asked = request.model, request.given
+    if name == _ANYTHING and asked.image is None and asked.audio is None:
+        return plain.read(model, asked.text, most=most, task=request.task)
+    name = _OTHER if name == _FILMS[1] else name
+    if name == _OTHER and reads(model) == ("video",) and asked.video is None:
+        raise InputError(
+            "There is no video yet.", why="No file was chosen.", remedy="Drop one on the pane, or choose one."
+        )
+    request = replace(request, options=tasks.defaults(name))
+    made = _taken(model, tasks.module(name).preprocess(request).tensors, Given(()))
+    ids, mask = made.get("input_ids"), made.get("attention_mask")
+    tokens: tuple[Token, ...] = ()
+    if ids is not None and model.tokenizer is not None:
+        seen = mask if mask is not None and mask.shape == ids.shape else ids * 0 + 1
+        tokens = tuple(slow_tokens(Pieces(model.tokenizer), ids[0].tolist(), seen[0].tolist(), None, request.task))
+    begins = made.get("decoder_input_ids")
+    sight = _sight(made, image_processor(model), asked.image) if asked.image is not None else None
+    sound = sounds.read(asked.audio, task=request.task) if asked.audio is not None else None
+    return Given(
+        tokens, tuple(begins[0].tolist()) if begins is not None else (), (), asked.text, most, 0,
+        image=asked.image, audio=asked.audio, video=asked.video, task=name, made=made, sight=sight,
+        seconds=len(sound.samples) / sound.rate if sound is not None else 0.0,
+    )  # fmt: skip
+
+
+def _compares(model: LoadedModel) -> bool:
+    """Whether a model is given a text beside a picture or a sound, and has a stack of layers for each."""
+    return hasattr(model.model, "get_text_features") or model.head == "AutoModelForZeroShotObjectDetection"
+
+
+def _seen(request: Request, text: Given) -> Given:
+    """A picture, alone or beside a text."""
+    model = request.model
+    tensors = vision.pixels(request).tensors
+    assert request.given.image is not None
+    sight = _sight(tensors, image_processor(model), request.given.image)
+    return replace(text, image=request.given.image, made=_taken(model, tensors, text), sight=sight)
+
+
+def _heard(request: Request, text: Given) -> Given:
+    """A sound, alone, beside a text, or with what a decoder has written of it."""
+    model = request.model
+    prepared = sounds.features(request)
+    extractor = feature_extractor(model)
+    main = next(prepared.tensors[name] for name in _HEARD if name in prepared.tensors)
+    rate = int(extractor.sampling_rate)
+    hop = getattr(extractor, "hop_length", None)
+    # Whisper's are always as long as the model hears at once, however short the sound.
+    frames = main.shape[-1] if main.shape[-1] != getattr(extractor, "feature_size", 0) else main.shape[-2]
+    samples = prepared.aside["samples"].shape[1]
+    seconds = frames * hop / rate if main.ndim == 3 and hop else samples / rate
+    made = _taken(model, prepared.tensors, text)
+    sight = _spectrogram(model, main)
+    if model.encoder_decoder:
+        text = replace(text, decoder_start=_written(request))
+        import torch
+
+        made["decoder_input_ids"] = torch.tensor([text.decoder_start])
+    # Where patches are cut out of the spectrogram, a position is no moment.
+    heard = {"sight": sight} if sight is not None else {"seconds": seconds, "rate": rate}
+    return replace(text, text=request.given.text, audio=request.given.audio, made=made, **heard)
+
+
+def _spectrogram(model: LoadedModel, values: Tensor) -> Sight | None:
+    """The spectrogram ``(1, frames, bins)`` of a model that looks at it as a picture: a row a bin, low ones first."""
+    config = model.model.config
+    down, across = (getattr(config, f"{name}_stride", None) for name in ("frequency", "time"))
+    if not (isinstance(down, int) and isinstance(across, int)) or values.ndim != 3:
+        return None
+    shades = values[0].T.float().numpy()
+    shades = (shades - shades.min()) / ((shades.max() - shades.min()) or 1.0)
+    grey = np.repeat((shades * 255).round().astype(np.uint8)[..., None], 3, axis=2)
+    bins, frames = shades.shape
+    merged = (bins - config.patch_size) // down + 1, (frames - config.patch_size) // across + 1
+    return Sight(np.ascontiguousarray(grey), (bins, frames), merged=merged, front=2)
+
+
+def _written(request: Request) -> tuple[int, ...]:
+    """What a decoder is given: the token it starts with, and what it has written so far."""
+    config, tokenizer = request.model.model.config, request.model.tokenizer
+    start = getattr(config, "decoder_start_token_id", None)
+    start = config.pad_token_id if start is None else start
+    ids = encode(tokenizer, request.text, task=request.task).input_ids if tokenizer is not None and request.text else ()
+    end = getattr(tokenizer, "eos_token_id", None)
+    ids = ids[:-1] if ids and ids[-1] == end else ids
+    return tuple(ids) if ids and ids[0] == start else (int(start), *ids)
+
+
+def _taken(model: LoadedModel, tensors: dict[str, Tensor], text: Given) -> dict[str, Tensor]:
+    """What ``model(…)`` names of what was made, and the text's ids beside it."""
+    named = inspect.signature(model.model.forward).parameters
+    beside = plain.tensors(model, text) if text.tokens else {}
+    words = {name: tensor.cpu() for name, tensor in beside.items() if name != "use_cache"}
+    found = {name: tensor for name, tensor in {**words, **tensors}.items() if name in named}
+    if not found:
+        raise InputError(
+            f"{model.checkpoint.name} takes nothing of what was made.",
+            why=f"The processor made {', '.join(tensors)}, and the model reads {', '.join(list(named)[:4])}.",
+            remedy="Download the checkpoint again, so that its processor fits it.",
+        )
+    return found
+
+
+def _sight(tensors: dict[str, Tensor], processor: Any, path: Path) -> Sight:
+    """The picture as the processor made it."""
+    pixels = tensors.get("pixel_values")
+    if pixels is not None and pixels.ndim == 5 and pixels.shape[:2] == (1, 1):
+        pixels = pixels[0]
+    if pixels is not None and pixels.ndim == 4 and len(pixels) == 1:
+        values = pixels[0].float().cpu().numpy()
+        return Sight(_colors(values, processor), (values.shape[1], values.shape[2]))
+    from PIL import Image
+
+    opened = pictures.read(path)
+    opened.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR)
+    merged = _merged(tensors, getattr(processor, "merge_size", 1) or 1)
+    return Sight(np.asarray(opened), (opened.height, opened.width), whole=merged is not None, merged=merged)
+
+
+def _merged(tensors: dict[str, Tensor], side: int) -> tuple[int, int] | None:
+    """Rows and columns that the processor tells of what it cut a picture into."""
+    grid, strips = tensors.get("image_grid_thw"), tensors.get("flattened_patches")
+    if grid is not None and len(grid) == 1:
+        return int(grid[0, 1]) // side, int(grid[0, 2]) // side
+    if strips is not None and len(strips) == 1:
+        # Each begins with its row and column, counted from 1.
+        return int(strips[0, :, 0].max()), int(strips[0, :, 1].max())
+    return None
+
+
+def _colors(values: np.ndarray, processor: Any) -> np.ndarray:
+    """Numbers ``(channels, height, width)`` as colours, with what the processor did to them undone."""
+    mean, std = (getattr(processor, name, None) for name in ("image_mean", "image_std"))
+    if getattr(processor, "do_normalize", False) and mean is not None and std is not None:
+        mean, std = (np.broadcast_to(np.asarray(each, np.float32), len(values)) for each in (mean, std))
+        values = values * std[:, None, None] + mean[:, None, None]
+    if not getattr(processor, "do_rescale", True):
+        values = values / 255
+    values = values[:3] if len(values) >= 3 else np.repeat(values[:1], 3, axis=0)
+    return np.ascontiguousarray((values.clip(0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0))

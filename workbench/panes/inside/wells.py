@@ -1,0 +1,92 @@
+"""What the picture and the sound look like that are given, read off the UI thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QImage
+
+from workbench.engine.errors import WorkbenchError
+from workbench.engine.task import Task
+from workbench.engine.tasks import sounds, videos
+from workbench.engine.values import Sound
+from workbench.panes.inside.form import Form
+from workbench.runtime.jobs import Job, Lane, Runner
+from workbench.widgets import pictures
+from workbench.widgets.pane_frame import PaneFrame
+from workbench.widgets.picture_view import to_image
+
+#: Pixels of the longer side of the copy that is shown.
+_SIDE = 480
+
+
+class Wells(QObject):
+    """Hands small copies over to the wells of a form; what can't be read is a notice of the pane.
+
+    Args:
+        form: Whose wells.
+        runner: Reads on the lane for disks.
+        pane: Whose notices say what went wrong.
+    """
+
+    def __init__(self, form: Form, runner: Runner, pane: PaneFrame) -> None:
+        super().__init__(pane)
+        self._form = form
+        self._runner = runner
+        self._pane = pane
+        form.picture.changed.connect(self._on_picture)
+        form.picture.refused.connect(self._on_refused)
+        form.sound.changed.connect(self._on_sound)
+        form.film.changed.connect(self._on_film)
+
+    def _on_picture(self) -> None:
+        path = self._form.picture.path
+        if path is None or not self._form.picture.view.picture.isNull():
+            return
+        job = Job(f"Reading {path.name}", _preview, path, pane="inside", stops="when it is read", quiet=True)
+        job.succeeded.connect(self._on_previewed)
+        self._runner.start(job, Lane.IO, slot="inside.picture")
+
+    def _on_previewed(self, read: tuple[QImage, str]) -> None:
+        picture, why = read
+        if why:
+            self._form.picture.refuse(why)
+        else:
+            self._form.picture.show_picture(picture)
+
+    def _on_refused(self, words: str) -> None:
+        self._pane.show_notice(words, "", "Take another picture.")
+
+    def _on_sound(self) -> None:
+        path = self._form.sound.path
+        if path is None:
+            return
+        job = Job(f"Reading {path.name}", sounds.read, path, pane="inside", stops="at the next block", quiet=True)
+        job.succeeded.connect(self._on_heard)
+        job.failed.connect(self._on_failed)
+        self._runner.start(job, Lane.IO, slot="inside.sound")
+
+    def _on_heard(self, sound: Sound) -> None:
+        self._form.sound.show_samples(sound.samples, sound.rate)
+
+    def _on_film(self) -> None:
+        path = self._form.film.path
+        if path is None:
+            return
+        job = Job(f"Reading {path.name}", _strip, path, pane="inside", stops="at the next frame", quiet=True)
+        job.succeeded.connect(self._form.film.show_picture)
+        job.failed.connect(self._on_failed)
+        self._runner.start(job, Lane.IO, slot="inside.film")
+
+    def _on_failed(self, error: WorkbenchError) -> None:
+        self._pane.show_notice(error.what, error.why, error.remedy)
+
+
+def _preview(path: Path, *, task: Task) -> tuple[QImage, str]:
+    task.check()
+    return pictures.preview(path, _SIDE)
+
+
+def _strip(path: Path, *, task: Task) -> QImage:
+    return to_image(videos.strip(path, task=task))
