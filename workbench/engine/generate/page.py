@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import inspect
 from collections.abc import Iterator
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,14 @@ def wanted(model: LoadedModel) -> bool:
 
 def placing(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether a tokenizer gives each token the box of its word, as LayoutLMv2's and those after it do."""
-    return "boxes" in inspect.signature(type(tokenizer).__call__).parameters
+    kind: type = type(tokenizer)
+    return _placing(kind)
+
+
+@cache
+def _placing(kind: type) -> bool:
+    # Asked for every row of a batch, and a signature takes as long to read as a short row to classify.
+    return "boxes" in inspect.signature(kind.__call__).parameters
 
 
 def words(text: str) -> tuple[tuple[str, tuple[int, ...]], ...]:

@@ -62,7 +62,7 @@ class Batch:
     @property
     def wasted(self) -> int:
         """Positions that hold padding."""
-        return sum(encoding.attention_mask.count(0) for encoding in self.encodings)
+        return sum(len(encoding.tokens) - encoding.attended for encoding in self.encodings)
 
 
 def load_tokenizer(checkpoint: Checkpoint, *, task: Task | None = None) -> PreTrainedTokenizerBase:
@@ -279,7 +279,7 @@ def look(
     for encoding in encodings:
         task.check()
         ids: Iterable[int] = encoding.input_ids
-        if 0 in encoding.attention_mask:
+        if encoding.attended < len(encoding.tokens):
             ids = itertools.compress(ids, encoding.attention_mask)
         specials.append(sum(map(known.__contains__, ids)))
     padded_with, borrowed = padding_token(tokenizer) if options.padding else (None, False)

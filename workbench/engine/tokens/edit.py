@@ -52,9 +52,9 @@ def respelled(tokenizer: PreTrainedTokenizerBase, before: Encoding, text: str) -
     ids: list[int] = call["input_ids"][0]
     left = _SURE if first > words.first else 0
     right = _SURE if last < words.stop else 0
-    if len(ids) < left + right or ids[:left] != made.ids[first : first + left].tolist():
+    if len(ids) < left + right or tuple(ids[:left]) != made.ids[first : first + left]:
         return None
-    if right and ids[-right:] != made.ids[last - right : last].tolist():
+    if right and tuple(ids[-right:]) != made.ids[last - right : last]:
         return None
     types = call["token_type_ids"][0] if "token_type_ids" in call else None
     changed = fast_positions(Pieces(tokenizer), call.encodings[0], piece, None, ids, call["attention_mask"][0], types)

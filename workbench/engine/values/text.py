@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +43,6 @@ class Positions(Sequence[Token]):
     """The positions of an encoding, each described when somebody looks at it.
 
     A megabyte has some 250,000 positions; to describe all of them takes longer than the tokenizer took to make them.
-    Their ids are kept in arrays: Python looks through lists and tuples for garbage, with ten megabytes for a tenth of a
-    second in which the window stands still.
 
     Attributes:
         ids: Of shape ``(seq,)``.
@@ -68,9 +65,7 @@ class Positions(Sequence[Token]):
         describe: Callable[[int, int], tuple[Token, ...]],
         offsets_of: Callable[[int], tuple[int, int] | None],
     ) -> None:
-        self.ids = ids if isinstance(ids, array) else array("i", ids)
-        self.mask = mask if isinstance(mask, array) else array("b", mask)
-        self.offsets_of = offsets_of
+        self.ids, self.mask, self.offsets_of = tuple(ids), tuple(mask), offsets_of
         self._describe = describe
         self._known: dict[int, tuple[Token, ...]] = {}
 
@@ -119,7 +114,7 @@ class Positions(Sequence[Token]):
         return all(mine == theirs for mine, theirs in zip(self, other, strict=True))
 
     def __hash__(self) -> int:
-        return hash(self.ids.tobytes())
+        return hash(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +134,17 @@ class Encoding:
     @property
     def input_ids(self) -> tuple[int, ...]:
         """Ids of shape ``(seq,)``."""
-        tokens = self.tokens
-        return tuple(tokens.ids if isinstance(tokens, Positions) else (token.id for token in tokens))
+        return self.tokens.ids if isinstance(self.tokens, Positions) else tuple(token.id for token in self.tokens)
+
+    @property
+    def attended(self) -> int:
+        """Positions that are attended to; padding is not."""
+        return self.attention_mask.count(1)
 
     @property
     def attention_mask(self) -> tuple[int, ...]:
         """Mask of shape ``(seq,)``, 1 for what is attended to."""
-        tokens = self.tokens
-        return tuple(tokens.mask if isinstance(tokens, Positions) else (token.mask for token in tokens))
+        return self.tokens.mask if isinstance(self.tokens, Positions) else tuple(token.mask for token in self.tokens)
 
 
 @dataclass(frozen=True, slots=True)

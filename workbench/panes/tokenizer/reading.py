@@ -229,7 +229,7 @@ def _verdict(encoding: Encoding, decoded: str, plain: str) -> str:
 
 
 def _summary(batch: tokens.Batch) -> str:
-    attended = sum(sum(encoding.attention_mask) for encoding in batch.encodings)
+    attended = sum(encoding.attended for encoding in batch.encodings)
     special = sum(batch.specials)
     characters = sum(len(encoding.text) for encoding in batch.encodings)
     size = sum(len(encoding.text.encode()) for encoding in batch.encodings)
