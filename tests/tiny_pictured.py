@@ -14,8 +14,19 @@ from workbench.engine.values import Checkpoint
 KINDS = ("fuyu", "gemma4", "got_ocr2", "idefics", "janus", "t5gemma2")
 """What `build` makes; Pillow is enough for all of them."""
 
-OTHERS = ("diffusion_gemma", "pi0", "shieldgemma2")
-"""What `build` makes besides: one that draws many tokens at once, one that writes none, and one that judges."""
+OTHERS = ("deepseek_ocr2", "diffusion_gemma", "mistral4", "pi0", "pp_chart2table", "shieldgemma2")
+"""What `build` makes besides.
+
+One lists what became of each picture beside its states, one draws many tokens at once, one reads text alone, one writes
+none, one is told by its template alone, and one judges.
+"""
+
+CHART = (
+    "{% for message in messages %}{% if message.role == 'user' %}user\n<img>{% for _ in range(256) %}<imgpad>"
+    "{% endfor %}</img>\nChart to table{% else %}assistant\n{{ message.content }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}assistant\n{% endif %}"
+)
+"""A chat template as PP-Chart2Table's: it writes a picture with each turn, and leaves out what was said."""
 
 _SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 _IDS = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
@@ -106,6 +117,58 @@ def _got(folder: Path) -> None:
     _save(t.GotOcr2ForConditionalGeneration, config, folder, 5.0)
     pictures = GotOcr2ImageProcessorPil(size={"height": 128, "width": 128})
     t.GotOcr2Processor(pictures, tokenizer).save_pretrained(folder)
+
+
+def _chart(folder: Path) -> None:
+    import transformers as t
+    from transformers.models.pp_chart2table.image_processing_pil_pp_chart2table import PPChart2TableImageProcessorPil
+
+    tokenizer = tiny.byte_level_tokenizer("<img>", "</img>", "<imgpad>")
+    looks = {"image_size": 128, "patch_size": 2, "output_channels": 16, "window_size": 4, "mlp_dim": 16}
+    text = {"model_type": "qwen2", "vocab_size": len(tokenizer), "num_key_value_heads": 2}
+    config = t.PPChart2TableConfig(
+        vision_config={**_SIZES, **looks, "global_attn_indexes": []},
+        text_config={**_SIZES, **_IDS, **text, "max_position_embeddings": 1024},
+        image_token_index=tokenizer.convert_tokens_to_ids("<imgpad>"),
+    )
+    _save(t.GotOcr2ForConditionalGeneration, config, folder, 5.0)
+    pictures = PPChart2TableImageProcessorPil(size={"height": 128, "width": 128})
+    t.PPChart2TableProcessor(pictures, tokenizer, chat_template=CHART).save_pretrained(folder)
+
+
+def _blind(folder: Path) -> None:
+    import transformers as t
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    tokenizer = tiny.byte_level_tokenizer("<image>")
+    heads = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_nope_head_dim": 4, "qk_rope_head_dim": 4, "v_head_dim": 8}
+    experts = {"n_routed_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 8, "n_group": 1}
+    config = t.Mistral4Config(
+        **_SIZES, **_IDS, **heads, **experts, topk_group=1, vocab_size=len(tokenizer), num_key_value_heads=2,
+    )  # fmt: skip
+    _save(t.Mistral4ForCausalLM, config, folder, 5.0)
+    pictures = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    t.LlavaProcessor(pictures, tokenizer, patch_size=16).save_pretrained(folder)
+
+
+def _deepseek(folder: Path) -> None:
+    import transformers as t
+    from transformers.models.deepseek_ocr2.image_processing_pil_deepseek_ocr2 import DeepseekOcr2ImageProcessorPil
+
+    tokenizer = tiny.byte_level_tokenizer("<image>")
+    sam = {"output_channels": 16, "downsample_channels": [16, 16], "global_attn_indexes": [0], "image_size": 1024}
+    config = t.DeepseekOcr2Config(
+        vision_config={
+            "sam_config": {**_SIZES, **sam}, "encoder_config": {**_SIZES, "num_key_value_heads": 2, "vocab_size": 8},
+        },
+        text_config={
+            **_SIZES, **_IDS, "vocab_size": len(tokenizer), "num_key_value_heads": 2, "n_routed_experts": 2,
+            "num_experts_per_tok": 1, "moe_intermediate_size": 8, "mlp_layer_types": ["dense"],
+        },
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+    )  # fmt: skip
+    _save(t.DeepseekOcr2ForConditionalGeneration, config, folder, 5.0)
+    t.DeepseekOcr2Processor(DeepseekOcr2ImageProcessorPil(), tokenizer).save_pretrained(folder)
 
 
 def _janus(folder: Path) -> None:
@@ -234,6 +297,9 @@ _BUILDERS = {
     "idefics": _idefics,
     "janus": _janus,
     "t5gemma2": _t5gemma2,
+    "deepseek_ocr2": _deepseek,
+    "mistral4": _blind,
+    "pp_chart2table": _chart,
     "diffusion_gemma": partial(_gemma4, diffuses=True),
     "pi0": _pi0,
     "shieldgemma2": _shieldgemma2,

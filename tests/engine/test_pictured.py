@@ -265,6 +265,56 @@ def test_policies_are_judged_as_the_documentation_has_it(made, picture, tmp_path
     assert not rows[1].error and rows[1].lines != rows[0].lines
 
 
+def test_a_chart_becomes_a_table_without_a_word(made, picture, capsys) -> None:
+    from transformers import pipeline
+
+    model, given = made("pp_chart2table"), TaskInput(image=picture)
+    asks = pipeline(NAME, model=model.model, processor=model.processor, device="cpu")
+    turns = [{"role": "user", "content": [{"type": "image", "image": opened(picture)}]}]
+    settings = {"max_new_tokens": 6, "do_sample": False}
+    (found,) = asks(text=turns, generate_kwargs=settings, return_full_text=False)
+    for name in (NAME, "any-to-any"):
+        (written,) = tasks.run(model, name, given, OPTIONS).items
+        assert written == found["generated_text"] == task_script(model, given, name) != ""
+    assert tasks.example(NAME, model).text == ""
+
+
+def test_a_plain_prompt_is_given_the_place_of_the_picture_that_the_template_writes(made, picture, capsys) -> None:
+    model = made("pp_chart2table")
+    text = "<img>" + "<imgpad>" * 256 + "</img>Chart to table"
+    inputs = model.processor(text=[text], images=[opened(picture)], return_tensors="pt")
+    new = model.model.generate(**inputs, max_new_tokens=6, do_sample=False)[0, inputs["input_ids"].shape[1] :].tolist()
+    found = generate.run(model, "Chart to table", (), GREEDY, images=[picture])
+    assert list(found.ids) == new == script(model, found.start.encoding.text, GREEDY, images=[picture])
+    turns = (Message("user", "a", (picture,)), Message("assistant", "b"), Message("user", "c"))
+    with pytest.raises(InputError, match="2 times, for one picture"):
+        generate.run(model, "", turns, GREEDY)
+
+
+def test_what_became_of_each_picture_is_no_state_of_a_layer(made, picture, capsys) -> None:
+    model, given = made("deepseek_ocr2"), TaskInput("What is it?", image=picture)
+    read = inside.take(model, given)
+    (part,) = inside.look(model, read).parts
+    inputs = model.processor(text=["<image>What is it?"], images=[[opened(picture)]], return_tensors="pt")
+    with torch.inference_mode():
+        states = model.model(**inputs, output_hidden_states=True).hidden_states
+    assert part.norms == pytest.approx(torch.stack(states)[:, 0].norm(dim=-1).numpy(), rel=1e-4)
+    names = {"__name__": "__main__"}
+    exec(looked.norms(looked.Asked(model, read, inside.arguments(model, read)), part), names)
+    assert names["norms"].numpy() == pytest.approx(part.norms, rel=1e-4)
+
+
+def test_what_the_library_has_among_those_that_see_and_that_reads_text_alone_says_so(made, picture) -> None:
+    model = made("mistral4")
+    for refused in (
+        lambda: tasks.run(model, NAME, TaskInput("What is it?", image=picture), OPTIONS),
+        lambda: generate.run(model, "What is it?", (), GREEDY, images=[picture]),
+    ):
+        with pytest.raises(NotSupported, match="reads text alone"):
+            refused()
+    assert generate.run(model, "What is it?", (), GREEDY).ids
+
+
 @WITHOUT
 @pytest.mark.parametrize("kind", ["Llama4", "MiniCPMV4_6"])
 def test_a_processor_that_wants_torchvision_for_pictures_says_so(tmp_path, picture, kind) -> None:

@@ -12,7 +12,9 @@ from workbench.engine.codegen.task import task
 from workbench.engine.codegen.task.audio import given_sound
 from workbench.engine.codegen.task.audio import imports as sound_imports
 from workbench.engine.generate import captions, pictures
+from workbench.engine.inside.senses import told
 from workbench.engine.tasks import defaults
+from workbench.engine.tasks.raw_inputs import MASKED
 from workbench.engine.values import TaskInput, TaskOptions
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ def by_task(model: LoadedModel, given: Given, title: str, imports: Sequence[str]
         imports: Lines that it needs besides.
         speaks: Whether it needs a tokenizer.
     """
-    asked = TaskInput(given.text or "", image=given.image, audio=given.audio, video=given.video)
+    files = {name: getattr(given, name) for name in ("image", "audio", "video", "other", "voice")}
+    asked = told(given.task, TaskInput(given.text or "", **files))
     options = defaults(given.task)
     whole = task(model.checkpoint, given.task, asked, options, model.dtype, model.device, model.head)
     _, _, begun = whole.partition("# 2. Forward")[0].partition("\n")
@@ -72,7 +75,7 @@ def by_task(model: LoadedModel, given: Given, title: str, imports: Sequence[str]
 def lines(model: LoadedModel, given: Given) -> Lines | None:
     """The lines for what a model was given; None where that was text alone."""
     if given.audio is not None:
-        return _sound(given)
+        return _sound(given, model.facts.model_type in MASKED)
     if given.image is None:
         return None
     if not model.takes_images:
@@ -93,12 +96,14 @@ def _picture(given: Given) -> Lines:
     return Lines(_PICTURE, ("tokenizer", "image_processor") if given.tokens else ("image_processor",), made)
 
 
-def _sound(given: Given) -> Lines:
-    arguments = ["samples", "sampling_rate=wanted", 'return_tensors="pt"']
+def _sound(given: Given, masked: bool) -> Lines:
+    arguments = ["samples", "sampling_rate=wanted", *(["return_attention_mask=True"] * masked), 'return_tensors="pt"']
+    ends = 'inputs["input_features_mask"] = inputs.get("input_features_mask", inputs.get("attention_mask"))'
     made = [
         *given_sound(TaskInput(audio=given.audio)),
         *call("inputs = feature_extractor(", arguments),
         _MOVE,
+        *([ends] * masked),
         *_text(given),
         *_decoder(given),
         _named(given),

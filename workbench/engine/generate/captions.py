@@ -49,6 +49,9 @@ FRAMES = {"instructblipvideo": 4}
 ASKING = ("got_ocr2",)
 """Architectures whose processor writes the whole prompt where there is none."""
 
+WORDLESS = ("pp_chart2table",)
+"""Architectures whose template says what is to be done, and leaves out what a turn says."""
+
 TYPES = (*ALONE, *PROMPTED, *ASKING, "blip", "blip-2", "git", "pix2struct")
 """Architectures whose pictures have no mark in the text."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,6 +27,10 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 #: Pixels of the largest picture that is opened; decoded it takes three bytes each.
 _PIXELS = 50_000_000
 _FILE_BYTES = 200_000_000
+#: Architectures whose class in the library's table of those that see reads text alone.
+_BLIND = ("mistral4",)
+#: What stands for a picture where the processor leaves all of it to the template, which writes it whatever is said.
+_WRITTEN = {"PPChart2TableProcessor": ("<img>", re.compile(r"<img>(<imgpad>)+</img>"))}
 
 
 def attach(messages: Sequence[Message], images: Sequence[Path]) -> tuple[Message, ...]:
@@ -80,6 +85,12 @@ def encode_shown(
         text = render(processor, messages, marked == 0)
     elif images and not marked:
         text = _placeholders(processor, len(images)) + text
+    if images and type(processor).__name__ in _WRITTEN and text.count(mark) != len(images):
+        raise InputError(
+            f"The prompt has {mark} {text.count(mark)} times, for {_count(len(images))}.",
+            why="This checkpoint's processor places no pictures: its chat template writes one with every turn.",
+            remedy="Give one picture with each turn of the user, in a checkpoint that has its chat template.",
+        )
     if not (images or interleaved(processor)):
         return encode(
             processor.tokenizer, text, TokenizerOptions(add_special_tokens=_adds_special(processor, text)), task=task
@@ -105,6 +116,12 @@ def tensors(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> dict[
     """
     import torch
 
+    if model.facts.model_type in _BLIND:
+        raise NotSupported(
+            f"{model.checkpoint.name} takes no pictures.",
+            why=f"{type(model.model).__name__} reads text alone, although the library lists it among those that see.",
+            remedy="Remove the picture, or load a checkpoint that has its vision model, such as Mistral 3's.",
+        )
     made = _run(processor_of(model), start.encoding.text, start.images)
     check_same(made["input_ids"], start)
     kwargs = dict(made.to(device=model.model.device, dtype=model.model.dtype))
@@ -211,6 +228,8 @@ def processor_of(model: LoadedModel) -> ProcessorMixin:
 
 
 def _mark(processor: ProcessorMixin) -> str:
+    if written := _WRITTEN.get(type(processor).__name__):
+        return written[0]
     # Qianfan-OCR's texts have another mark than the token that the processor puts there many times.
     named = (getattr(processor, name, None) for name in ("image_placeholder_token", "image_token"))
     return str(next(filter(None, named), "<image>"))
@@ -218,7 +237,7 @@ def _mark(processor: ProcessorMixin) -> str:
 
 def _placeholders(processor: ProcessorMixin, count: int) -> str:
     """What the checkpoint's template writes for so many pictures, or bare marks without a template."""
-    mark = _mark(processor)
+    mark, written = _mark(processor), _WRITTEN.get(type(processor).__name__)
     if _template(processor) is not None:
         said = "·picture·"
         shown = render(processor, (Message("user", said, (Path(),)),), True).split(said)[0]
@@ -227,6 +246,10 @@ def _placeholders(processor: ProcessorMixin, count: int) -> str:
         added = shown[start : len(shown) - (len(plain) - start)]
         if mark in added:
             return added * count
+        if written and (found := written[1].search(plain)):
+            return found[0] * count
+    if written:
+        return ""
     # Apart, since some models take marks in a row for one picture.
     return "\n".join([mark] * count)
 

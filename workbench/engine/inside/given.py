@@ -23,7 +23,6 @@ from workbench.engine.tokens import encode, longest, running
 from workbench.engine.values import Encoding, Start, TaskInput, TaskOptions, Token, TokenizerOptions
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import PreTrainedModel
 
     from workbench.engine.models import LoadedModel
@@ -71,6 +70,8 @@ class Given:
         image: The file of a picture, or None.
         audio: The file of a sound, or None.
         video: The file of a film, or None.
+        other: The file of a second picture, or None.
+        voice: The file that goes with a text or a second picture, or None.
         task: The task whose own preprocessing made what follows; empty where that is plainly the processor's.
         made: What the checkpoint's processor made of them, by the argument of ``model(…)``, on the CPU; empty where
             the ids above are all there is.
@@ -88,8 +89,10 @@ class Given:
     image: Path | None = None
     audio: Path | None = None
     video: Path | None = None
+    other: Path | None = None
+    voice: Path | None = None
     task: str = ""
-    made: dict[str, Tensor] = field(default_factory=dict)
+    made: dict[str, Any] = field(default_factory=dict)
     sight: Sight | None = None
     seconds: float = 0.0
     rate: int = 0
@@ -224,7 +227,10 @@ def tensors(model: LoadedModel, given: Given) -> dict[str, Any]:
     if given.made:
         device, dtype = model.model.device, model.model.dtype
         return plain | {
-            name: tensor.to(device, dtype if tensor.is_floating_point() else None)
+            # Unlimited-OCR is told in lists how its pictures were cut.
+            name: tensor
+            if isinstance(tensor, list)
+            else tensor.to(device, dtype if tensor.is_floating_point() else None)
             for name, tensor in given.made.items()
         }
     ids = given.input_ids

@@ -97,7 +97,7 @@ def look(model: LoadedModel, given: Given, *, task: Task | None = None) -> Insid
         raise
     except Exception as error:
         raise worded(model, error) from error
-    stacks = [_once(stack, watch) for stack in walk(out, "hidden_states")]
+    stacks = [_once(stack, watch) for stack in walk(out, "hidden_states") if not _is_seen(stack)]
     if not stacks and (seen := watch.seen()) is not None:
         stacks = [seen]
     _check_states(model, given, stacks)
@@ -117,6 +117,11 @@ def look(model: LoadedModel, given: Given, *, task: Task | None = None) -> Insid
         model.generates,
         time.perf_counter() - began,
     )
+
+
+def _is_seen(stack: Found) -> bool:
+    """Whether a stack is what became of each picture in the text and no layer's states: DeepSeek-OCR 2 lists it."""
+    return stack.path == "image_hidden_states" and all(state.ndim == 2 for _, state in stack.tensors)
 
 
 def _once(stack: Found, watch: Watch) -> Found:
@@ -156,7 +161,9 @@ def _parts(model: LoadedModel, given: Given, stack: Found, layers: Layers | None
     import numpy
 
     states = [state for _, state in stack.tensors]
-    found = laid_out(states, _width(model), len(given.input_ids))
+    # A map may have as many rows as the text beside it has tokens.
+    read = 0 if stack.name in ("vision", "audio") else len(given.input_ids)
+    found = laid_out(states, _width(model), read)
     if stack.watched and given.audio is not None and all(state.ndim == 3 for state in states):
         # What hears without telling of its states is made of convolutions: their channels come first.
         found = [(state.transpose(1, 2).flatten(0, 1), None, "state.transpose(1, 2)") for state in states]

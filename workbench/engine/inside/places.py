@@ -220,6 +220,7 @@ def _times(model: LoadedModel, given: Given, count: int) -> tuple[str, ...]:
 def _step(model: LoadedModel, given: Given, count: int) -> float:
     """Seconds from one position of a sound to the next."""
     hop = getattr(model.model.config, "inputs_to_logits_ratio", None)
+    hop = hop() if callable(hop) else hop
     return hop / given.rate if hop and given.rate else given.seconds / count
 
 

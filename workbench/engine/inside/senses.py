@@ -12,14 +12,16 @@ import numpy as np
 
 from workbench.engine import tasks
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.facts import FILMS
 from workbench.engine.generate import captions, page, pictures
 from workbench.engine.generate.inputs import inputs, prepare_start
 from workbench.engine.inside import given as plain
 from workbench.engine.inside.given import POSITIONS, Given, Sight, check_most
 from workbench.engine.task import Silent, Task
-from workbench.engine.tasks import documents, raw_inputs, samples, sounds, vision
+from workbench.engine.tasks import documents, raw_beside, raw_inputs, samples, sounds, vision
 from workbench.engine.tasks.inputs import Request
 from workbench.engine.tasks.processors import feature_extractor, image_processor
+from workbench.engine.tasks.zero_shot_object_detection import TOLD
 from workbench.engine.tokens import encode
 from workbench.engine.tokens.positions import Pieces, slow_tokens
 from workbench.engine.values import Start, TaskInput, TaskOptions, Token
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 #: Arguments of ``model(…)`` that hold a picture, and those that hold a sound.
 _SEEN = ("pixel_values", "flattened_patches")
 _HEARD = ("input_features", "input_values", "audio_values")
+#: Heads of models that read a text beside a picture in any case.
+_COMPARE = ("AutoModelForZeroShotObjectDetection", "AutoModelForZeroShotImageClassification")
 #: Tasks that prepare a picture in ways of their own: with boxes, or with the task in words.
 _OWN = ("image-segmentation", "keypoint-detection")
 #: Tasks of models that are shown films, of those that take anything, of those that are asked for what was said, and of
@@ -42,6 +46,9 @@ _FILMS, _ANYTHING, _ASKED, _OTHER = (
     "automatic-speech-recognition",
     "raw-outputs",
 )
+#: Architectures that read a table, and the task that prepares it; what finds things is told of as its task is.
+_TABLES, _TABLE, _NAMED = ("tapas",), "table-question-answering", "zero-shot-object-detection"
+_WORDS = {_TABLE: "The question, and the table below it: a row a line", _NAMED: "What to find, one a line"}
 #: Pixels of the longer side of a picture that was cut into strips.
 _SIDE = 1024
 
@@ -54,6 +61,12 @@ def reads(model: LoadedModel) -> tuple[str, ...]:
     taken = set(inspect.signature(model.model.forward).parameters)
     main = _main(model)
     name = _task(model)
+    if _codes_as_it_writes(model):
+        return ()
+    if name == _TABLE:
+        return ("text",)
+    if beside := raw_beside.given(model.facts.model_type):
+        return beside
     if _is_shown_pages(model):
         return ("text", *(field for field, _ in documents.picture_field(model)))
     if name in _FILMS or (name == _ANYTHING and "input_ids" in taken) or raw_inputs.reads_series(model):
@@ -79,6 +92,8 @@ def refusal(model: LoadedModel) -> str:
     if reads(model):
         return ""
     name, main = model.checkpoint.name, _main(model)
+    if _codes_as_it_writes(model):
+        return f"{name} makes codes of what it hears while it writes, so a pass alone hears nothing."
     if main == "input_ids" and not {"input_ids", "kwargs"} & set(inspect.signature(model.model.forward).parameters):
         return f"{name} is made of several models, and has no pass of its own that could be looked into."
     if main == "input_ids" and model.tokenizer is None:
@@ -95,6 +110,8 @@ def wanted(model: LoadedModel) -> str:
         return raw_inputs.columns(model)
     if _is_shown_pages(model):
         return page.WORDS
+    if (name := _task(model)) in _WORDS:
+        return _WORDS[name]
     words = {"audio": "What the decoder has written so far, or nothing", "image": "What the model is told, or nothing"}
     return words.get(fields[0], "Type or paste a text")
 
@@ -105,11 +122,16 @@ def example(model: LoadedModel) -> TaskInput:
     if _is_shown_pages(model):
         return TaskInput(page.EXAMPLE, image=samples.page() if "image" in fields else None)
     text = raw_inputs.example(model) if raw_inputs.reads_series(model) else "a house under a sun"
+    if _task(model) == _TABLE:
+        table = tasks.example(_TABLE, model)
+        text = f"{table.text}\n{table.second}"
     return TaskInput(
         text if fields[:1] == ("text",) else "",
         image=samples.picture() if "image" in fields else None,
         audio=samples.sound() if "audio" in fields else None,
         video=samples.video() if "video" in fields else None,
+        other=samples.picture() if "other" in fields else None,
+        voice=samples.trimap() if "other" in fields else None,
     )
 
 
@@ -142,7 +164,8 @@ def take(model: LoadedModel, asked: TaskInput, *, most: int = POSITIONS, task: T
         start = prepare_start(model, asked.text, images=shown, task=task)
         return follow(model, start, (), most=most)
     alone = fields == ("text",) or model.takes_images or (_joins(model) and image is None)
-    if fields[0] == "text" and alone and not (raw_inputs.reads_series(model) or _is_shown_pages(model)):
+    written = raw_inputs.reads_series(model) or _is_shown_pages(model) or _task(model) == _TABLE
+    if fields[0] == "text" and alone and not written:
         return plain.read(model, asked.text, most=most, task=task)
     request = Request(model, asked, TaskOptions(), task)
     if name := _task(model):
@@ -151,6 +174,16 @@ def take(model: LoadedModel, asked: TaskInput, *, most: int = POSITIONS, task: T
     if "image" in fields:
         return _seen(request, text)
     return _heard(request, text)
+
+
+def told(name: str, asked: TaskInput) -> TaskInput:
+    """What a task is given where one text says it all: a question above its table, or what to find, one a line."""
+    if name == _TABLE:
+        question, _, table = asked.text.strip().partition("\n")
+        return replace(asked, text=question, second=table)
+    if name == _NAMED:
+        return replace(asked, labels=tuple(line for line in asked.text.splitlines() if line.strip()))
+    return asked
 
 
 def follow(model: LoadedModel, start: Start, written: Sequence[int], *, most: int = POSITIONS) -> Given:
@@ -175,13 +208,17 @@ def follow(model: LoadedModel, start: Start, written: Sequence[int], *, most: in
     sight = _sight(made, getattr(reader, "image_processor", reader), start.images[0])
     return Given(
         tuple(start.encoding.tokens), start.decoder_start, new, start.encoding.text, most, len(written) - len(new),
-        image=start.images[0], made={name: tensor.cpu() for name, tensor in made.items()},
+        image=start.images[0],
+        made={name: tensor if isinstance(tensor, list) else tensor.cpu() for name, tensor in made.items()},
         sight=sight if len(start.images) == 1 else None,
     )  # fmt: skip
 
 
 def _main(model: LoadedModel) -> str:
     found = model.model.main_input_name
+    if model.facts.model_type == "speech-encoder-decoder":
+        # Either way of hearing, so its encoder tells which.
+        found = model.model.encoder.main_input_name
     return str(found[0] if isinstance(found, list) else found)
 
 
@@ -195,7 +232,11 @@ def _task(model: LoadedModel) -> str:
     if name == _ASKED and tasks.supports(model, name) and _main(model) == "input_ids":
         return name
     kind = model.facts.model_type
-    hides = raw_inputs.hides(model.head, kind)
+    if kind in _TABLES:
+        return _TABLE
+    if kind in TOLD and tasks.supports(model, _NAMED):
+        return _NAMED
+    hides = raw_inputs.hides(model.head, kind) or bool(raw_beside.given(kind))
     if raw_inputs.reads_series(model) or hides or kind in raw_inputs.RETRIEVES or _joins(model):
         return _OTHER
     if _is_shown_pages(model):
@@ -215,8 +256,15 @@ def _is_shown_pages(model: LoadedModel) -> bool:
     return page.wanted(model) and not model.takes_images
 
 
+def _codes_as_it_writes(model: LoadedModel) -> bool:
+    """Whether ``generate()`` alone makes ids of a sound, as Kyutai's does."""
+    return model.head == "AutoModelForSpeechSeq2Seq" and hasattr(model.model, "codec_model")
+
+
 def _is_shown_films(model: LoadedModel) -> bool:
     config = model.model.config
+    if _compares(model) and model.facts.model_type in FILMS:
+        return True
     frames = any(hasattr(config, name) for name in ("num_frames", "tubelet_size", "frames_per_clip"))
     return _main(model) in (*_SEEN, "pixel_values_videos") and frames and not model.takes_images
 
@@ -229,7 +277,7 @@ def _modalities(model: LoadedModel) -> tuple[str, ...]:
 def _taken_by(model: LoadedModel, name: str) -> tuple[str, ...]:
     """What the preprocessing of a task takes."""
     if name in _FILMS:
-        return ("video",)
+        return ("text", "video") if _compares(model) else ("video",)
     more = [field for field in ("image", "audio") if field in _modalities(model)] if name == _ANYTHING else []
     return ("text", *more)
 
@@ -240,11 +288,11 @@ def _by_task(request: Request, name: str, most: int) -> Given:
     if name == _ANYTHING and asked.image is None and asked.audio is None:
         return plain.read(model, asked.text, most=most, task=request.task)
     name = _OTHER if name == _FILMS[1] else name
-    if name == _OTHER and reads(model) == ("video",) and asked.video is None:
+    if name == _OTHER and "video" in reads(model) and asked.video is None:
         raise InputError(
             "There is no video yet.", why="No file was chosen.", remedy="Drop one on the pane, or choose one."
         )
-    request = replace(request, options=tasks.defaults(name))
+    request = replace(request, given=told(name, asked), options=tasks.defaults(name))
     made = _taken(model, tasks.module(name).preprocess(request).tensors, Given(()))
     ids, mask = made.get("input_ids"), made.get("attention_mask")
     tokens: tuple[Token, ...] = ()
@@ -256,14 +304,15 @@ def _by_task(request: Request, name: str, most: int) -> Given:
     sound = sounds.read(asked.audio, task=request.task) if asked.audio is not None else None
     return Given(
         tokens, tuple(begins[0].tolist()) if begins is not None else (), (), asked.text, most, 0,
-        image=asked.image, audio=asked.audio, video=asked.video, task=name, made=made, sight=sight,
+        image=asked.image, audio=asked.audio, video=asked.video, other=asked.other, voice=asked.voice, task=name,
+        made=made, sight=sight,
         seconds=len(sound.samples) / sound.rate if sound is not None else 0.0,
     )  # fmt: skip
 
 
 def _compares(model: LoadedModel) -> bool:
     """Whether a model is given a text beside a picture or a sound, and has a stack of layers for each."""
-    return hasattr(model.model, "get_text_features") or model.head == "AutoModelForZeroShotObjectDetection"
+    return hasattr(model.model, "get_text_features") or model.head in _COMPARE
 
 
 def _seen(request: Request, text: Given) -> Given:
@@ -278,7 +327,7 @@ def _seen(request: Request, text: Given) -> Given:
 def _heard(request: Request, text: Given) -> Given:
     """A sound, alone, beside a text, or with what a decoder has written of it."""
     model = request.model
-    prepared = sounds.features(request)
+    prepared = sounds.features(request, **raw_inputs.masked(model))
     extractor = feature_extractor(model)
     main = next(prepared.tensors[name] for name in _HEARD if name in prepared.tensors)
     rate = int(extractor.sampling_rate)
@@ -287,7 +336,8 @@ def _heard(request: Request, text: Given) -> Given:
     frames = main.shape[-1] if main.shape[-1] != getattr(extractor, "feature_size", 0) else main.shape[-2]
     samples = prepared.aside["samples"].shape[1]
     seconds = frames * hop / rate if main.ndim == 3 and hop else samples / rate
-    made = _taken(model, prepared.tensors, text)
+    named = raw_inputs.called(model, prepared.tensors)
+    made = _taken(model, prepared.tensors | named, text)
     sight = _spectrogram(model, main)
     if model.encoder_decoder:
         text = replace(text, decoder_start=_written(request))

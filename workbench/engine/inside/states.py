@@ -213,7 +213,9 @@ def laid_out(
             streams = f"state.movedim({axis}, 0).flatten(1)[None]"
             found.append((state.movedim(axis, 0).flatten(1), None, f"{streams} if state.ndim == 4 else state"))
         elif behind:
-            found.append((state.flatten(0, 2), tuple(state.shape[1:3]), "state.flatten(1, 2)"))
+            # SegGPT begins with two maps, of the pictures and of the masks.
+            layout = "state.flatten(1, 2)" if len(state) == 1 else "state.flatten(0, 2)[None]"
+            found.append((state.flatten(0, 2), tuple(state.shape[1:3]), layout))
         else:
             vectors = state.permute(0, 2, 3, 1).flatten(0, 2)
             found.append((vectors, tuple(state.shape[2:]), "state.flatten(2).transpose(1, 2)"))

@@ -40,7 +40,7 @@ from workbench.engine.tasks import (
     object_detection,
     pointmap_estimation,
     question_answering,
-    raw_inputs,
+    raw_beside,
     raw_outputs,
     samples,
     sentence_pair_classification,
@@ -173,6 +173,8 @@ def infer(facts: Facts) -> str:
         return text_to_audio.SPEC.name
     if facts.model_type in image_to_image.FLATTENS:
         return image_to_image.SPEC.name
+    if facts.model_type in raw_beside.REGIONS:
+        return raw_outputs.SPEC.name
     if facts.model_type in FILMS and head != video_classification.SPEC.heads[0]:
         return raw_outputs.SPEC.name
     if facts.model_type in document_question_answering.AMONG_TEXTS and head == question_answering.SPEC.heads[0]:
@@ -280,10 +282,13 @@ def _takes(model: LoadedModel | None, field: str) -> bool:
     if model is not None and model.facts.model_type in speaking.CONVERSES:
         # A tone is no voice to speak like.
         return False
+    if model is not None and field == "voice" and model.facts.model_type in raw_beside.REGIONS:
+        # A mask is no region.
+        return False
     if model is None or field not in _READS.values():
         return True
     kind = model.facts.model_type
-    if field == "image" and (kind in FILMS or kind in raw_inputs.REGIONS):
+    if field == "image" and (kind in FILMS or kind in raw_beside.REGIONS):
         return False
     first = _READS.get(str(getattr(model.model, "main_input_name", "")))
     stated = getattr(model.model, "input_modalities", field)

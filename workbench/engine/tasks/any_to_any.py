@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import pictures
-from workbench.engine.generate.captions import PAGED, TYPES
+from workbench.engine.generate.captions import PAGED, TYPES, WORDLESS
 from workbench.engine.tasks import sounds, transcribing
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.tasks.processors import missing, processor
-from workbench.engine.tasks.writing import behind, generated, watched
+from workbench.engine.tasks.writing import behind, generated, listed, prepared, watched
 from workbench.engine.values import Sound, TaskInput
 
 if TYPE_CHECKING:
@@ -76,9 +76,8 @@ def preprocess(request: Request) -> Inputs:
         InputError: There is no text, a file can't be read, or the processor can't put them together.
         NotSupported: The checkpoint has no processor that works here, or does not take a picture or a sound.
     """
-    import torch
-
-    check_text(request.text, "question")
+    if request.model.facts.model_type not in WORDLESS:
+        check_text(request.text, "question")
     if request.model.facts.model_type in ("blip", "fuyu", "got_ocr2", PAGED):
         raise NotSupported(
             f"{request.model.checkpoint.name} does not answer whatever it is given.",
@@ -115,7 +114,7 @@ def preprocess(request: Request) -> Inputs:
             why=f"The checkpoint's processor says: {first_line(error)}",
             remedy="Leave the picture or the sound out, or take another.",
         ) from error
-    return Inputs({name: tensor for name, tensor in made.items() if isinstance(tensor, torch.Tensor)})
+    return prepared(made)
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
@@ -125,10 +124,10 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     """
     if request.options.speaks and getattr(request.model.model, "has_talker", False):
         return _spoken(request, inputs)
-    more: dict[str, Any] = {}
+    more = listed(inputs)
     if request.model.facts.model_type in TALKERS:
         # Of its models it is the one that thinks whose tokens are counted.
-        more = {"generation_mode": "text", "thinker_max_new_tokens": request.options.max_new_tokens}
+        more |= {"generation_mode": "text", "thinker_max_new_tokens": request.options.max_new_tokens}
     return generated(request, request.on_device(inputs.tensors), _prompt(request, inputs), **more)
 
 

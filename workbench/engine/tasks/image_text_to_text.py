@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import workbench.engine.generate.pictures as shown
-from workbench.engine.generate.captions import ASKING, PAGED, PROMPTED, TYPES, writes_nothing
+from workbench.engine.generate.captions import ASKING, PAGED, PROMPTED, TYPES, WORDLESS, writes_nothing
 from workbench.engine.generate.page import EXAMPLE, WORDS
 from workbench.engine.tasks import captioning
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.tasks.processors import processor
 from workbench.engine.tasks.vision import picture
-from workbench.engine.tasks.writing import behind, generated
+from workbench.engine.tasks.writing import behind, generated, listed, prepared
 from workbench.engine.values import Message, Start, TaskInput
 
 if TYPE_CHECKING:
@@ -39,11 +39,14 @@ SPEC = Spec(
 def fitted(model: LoadedModel) -> Spec:
     """The task as it is for a model that needs no text, or tells by marks what is to be done."""
     kind = model.facts.model_type
+    if kind in WORDLESS:
+        inputs: tuple[tuple[str, str], ...] = (("image", "Chart"), ("text", "Nothing; its template says what to do"))
+        return replace(SPEC, does="Writes the table that a chart was drawn from", inputs=inputs, example=TaskInput())
     if kind not in TYPES:
         return SPEC
     prompt = "What to do" if kind in PROMPTED else "How the text begins, or nothing"
     prompt = "A whole prompt with <imgpad> for the picture, or nothing" if kind in ASKING else prompt
-    inputs: tuple[tuple[str, str], ...] = (("image", "Picture"), ("text", prompt))
+    inputs = (("image", "Picture"), ("text", prompt))
     if kind == PAGED:
         does = "Does what it is told with the words and the picture of a page"
         return replace(SPEC, does=does, inputs=(*inputs, ("second", WORDS)), example=TaskInput(PROMPTED[kind], EXAMPLE))
@@ -59,20 +62,19 @@ def preprocess(request: Request) -> Inputs:
         InputError: There is no picture, it can't be read, or there is no question.
         NotSupported: The checkpoint has no processor that works here.
     """
-    import torch
-
     if not hasattr(request.model.model, "generate"):
         raise writes_nothing(request.model)
     if _captions(request):
         return captioning.preprocess(request)
     picture(request)
-    check_text(request.text, "question")
+    if request.model.facts.model_type not in WORDLESS:
+        check_text(request.text, "question")
     assert request.given.image is not None
     images = (request.given.image,)
     messages = (Message("user", request.text, images),) if request.model.facts.has_chat_template else ()
     encoding = shown.encode_shown(request.model, request.text, messages, images, task=request.task)
     made = shown.tensors(request.model, Start(encoding, images=images))
-    return Inputs({name: tensor.cpu() for name, tensor in made.items() if isinstance(tensor, torch.Tensor)})
+    return prepared(made)
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
@@ -80,7 +82,7 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     if _captions(request):
         return captioning.forward(request, inputs)
     length = 1 if request.model.encoder_decoder else int(inputs.tensors["input_ids"].shape[1])
-    return generated(request, request.on_device(inputs.tensors), length)
+    return generated(request, request.on_device(inputs.tensors), length, **listed(inputs))
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:

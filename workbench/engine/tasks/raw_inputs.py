@@ -16,10 +16,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported
-from workbench.engine.tasks import videos
+from workbench.engine.tasks import raw_beside, videos
 from workbench.engine.tasks.inputs import Inputs, Request, check_text, encoded
 from workbench.engine.tasks.processors import image_processor, processor, takes_films, video_processor
-from workbench.engine.tasks.series import ARCHITECTURES, DECIDES, table
+from workbench.engine.tasks.raw_beside import REGIONS
+from workbench.engine.tasks.series import ARCHITECTURES, DECIDES, PATCHED, column, table
+from workbench.engine.tasks.time_series_prediction import FREQUENCIES
 from workbench.engine.tasks.vision import picture, pixels, prepared
 
 if TYPE_CHECKING:
@@ -37,11 +39,11 @@ NAMES = {
 }
 """Arguments of encoders that are parts of larger models, with the name that a processor has for each."""
 
-REGIONS = ("lxmert", "visual_bert")
-"""Architectures that are shown regions of a picture, which another model has found."""
-
 RETRIEVES = ("colmodernvbert", "colpali", "colqwen2")
 """Architectures that make vectors of pages, or of questions to them; their processors have a method for each."""
+
+MASKED = ("audioflamingo3_encoder", "fun_asr_nano_encoder")
+"""Encoders of sounds that want to know where the sound ends, which not every feature extractor says unasked."""
 
 FLAVA, CODEBOOK = ("AutoModelForPreTraining", "flava"), {"return_codebook_pixels": True, "return_image_mask": True}
 """The pretraining that asks the image processor for more, and what it asks for."""
@@ -65,8 +67,10 @@ def shown(request: Request) -> Inputs:
         raise NotSupported(
             f"{request.model.checkpoint.name} can't be shown a picture.",
             why="It looks at regions that a detector of its own cut out of it, and the library has no such detector.",
-            remedy="Give it a text alone, if it reads one; or load CLIP or ViLT, which see pictures themselves.",
+            remedy="Give it the numbers of the regions in a file; or load CLIP or ViLT, which see pictures themselves.",
         )
+    if kind in raw_beside.FOLLOWS:
+        return raw_beside.followed(request)
     if kind in RETRIEVES:
         return Inputs(dict(processor(request.model).process_images([picture(request)])))
     if (request.model.head, kind) == FLAVA:
@@ -154,7 +158,17 @@ def hidden(request: Request) -> dict[str, Tensor]:
 
 def reads_series(model: LoadedModel) -> bool:
     """Whether a model is given numbers alone."""
-    return model.facts.model_type in ARCHITECTURES
+    return model.facts.model_type in ARCHITECTURES or is_patched(model)
+
+
+def is_patched(model: LoadedModel) -> bool:
+    """Whether a model makes vectors of the patches of one series; with a head it says how the series goes on."""
+    return model.facts.model_type in PATCHED and model.head == "AutoModel"
+
+
+def masked(model: LoadedModel) -> dict[str, bool]:
+    """What the feature extractor is asked for besides: of some, where the sound ends."""
+    return {"return_attention_mask": True} if model.facts.model_type in MASKED else {}
 
 
 def columns(model: LoadedModel) -> str:
@@ -162,6 +176,8 @@ def columns(model: LoadedModel) -> str:
     if model.facts.model_type in DECIDES:
         config = model.model.config
         return f"A step a line: {config.state_dim} numbers of state, {config.act_dim} of action, the return to go"
+    if is_patched(model):
+        return "Numbers, the oldest first, between commas or a line each"
     return "Numbers, a moment a line, channels between commas"
 
 
@@ -187,6 +203,8 @@ def series(request: Request) -> Inputs:
     import torch
 
     model = request.model
+    if is_patched(model):
+        return _patches(request)
     config = model.model.config
     rows = torch.tensor(table(request.text))
     moments, channels, features = _wanted(model)
@@ -209,6 +227,20 @@ def series(request: Request) -> Inputs:
     return Inputs(made | ({"past_time_features": rows[..., channels:]} if "past_time_features" in takes else {}))
 
 
+def _patches(request: Request) -> Inputs:
+    """The numbers, filled up in front to whole patches and marked there; the first TimesFM is told of the steps."""
+    import torch
+
+    config = request.model.model.config
+    numbers = torch.tensor([column(request.text)])[:, -config.context_length :]
+    filled = -numbers.shape[1] % config.patch_length
+    values = torch.nn.functional.pad(numbers, (filled, 0))
+    made = {"past_values": values, "past_values_padding": torch.zeros_like(values)}
+    made["past_values_padding"][:, :filled] = 1
+    told = request.model.facts.model_type == "timesfm"
+    return Inputs(made | ({"freq": torch.tensor([[FREQUENCIES.index(request.options.frequency)]])} if told else {}))
+
+
 def example(model: LoadedModel) -> str:
     """Something to read: waves, a column each, for a model of series, and a sentence for one with a tokenizer."""
     if not reads_series(model):
@@ -218,7 +250,7 @@ def example(model: LoadedModel) -> str:
         reads = reads and model.facts.model_type not in RETRIEVES
         mark = getattr(model.tokenizer, "question_token", None)
         return (f"{_TEXT} {mark}" if mark else _TEXT) if model.tokenizer is not None and reads else ""
-    moments, channels, features = _wanted(model)
+    moments, channels, features = (2 * model.model.config.patch_length, 1, 0) if is_patched(model) else _wanted(model)
     waves = range(1, channels + features + 1)
     lines = [[f"{math.sin(moment / (3 + wave)):.4f}" for wave in waves] for moment in range(max(moments, 3))]
     return "\n".join(", ".join(line) for line in lines)

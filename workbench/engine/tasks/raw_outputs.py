@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import captions, page
-from workbench.engine.tasks import captioning, documents, raw_inputs
+from workbench.engine.tasks import captioning, documents, raw_beside, raw_inputs, samples
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.sounds import features
 from workbench.engine.tasks.writing import drawing
@@ -52,6 +52,8 @@ SPEC = Spec(
     example=TaskInput(),
 )
 
+SAMPLES: dict[str, Any] = {"other": samples.picture, "voice": samples.trimap}
+
 STARTED = (
     "blenderbot", "blenderbot-small", "longt5", "m2m_100", "marian", "moonshine", "moonshine_streaming", "mt5",
     "nllb-moe", "pegasus", "pegasus_x", "prophetnet", "speech_to_text", "switch_transformers", "t5", "t5gemma",
@@ -80,9 +82,11 @@ def preprocess(request: Request) -> Inputs:
     if given.video is not None:
         parts.append(raw_inputs.film(request))
     if given.audio is not None:
-        parts.append(features(request))
+        parts.append(features(request, **raw_inputs.masked(request.model)))
     if given.text.strip() and not (paged or together):
         parts.append(raw_inputs.series(request) if raw_inputs.reads_series(request.model) else raw_inputs.read(request))
+    if parts and request.model.facts.model_type in raw_beside.REGIONS:
+        parts.append(raw_beside.regions(request))
     if not parts:
         raise InputError(
             "There is nothing to run the model on yet.",
@@ -114,9 +118,13 @@ def fitted(model: LoadedModel) -> Spec:
         return replace(SPEC, example=TaskInput(captions.PROMPTED.get(model.facts.model_type, "a picture of")))
     if raw_inputs.reads_series(model):
         return replace(
-            SPEC, inputs=(("text", raw_inputs.columns(model)),), example=TaskInput(raw_inputs.example(model))
+            SPEC,
+            inputs=(("text", raw_inputs.columns(model)),),
+            options=("frequency",) if model.facts.model_type == "timesfm" else (),
+            example=TaskInput(raw_inputs.example(model)),
         )
-    return replace(SPEC, example=TaskInput(raw_inputs.example(model)))
+    fields = raw_beside.inputs(SPEC, model.facts.model_type)
+    return replace(SPEC, inputs=fields, example=TaskInput(raw_inputs.example(model)))
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:

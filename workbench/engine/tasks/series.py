@@ -14,6 +14,9 @@ DECIDES = ("decision_transformer",)
 ARCHITECTURES = ("autoformer", *DECIDES, "informer", "patchtsmixer", "patchtst", "time_series_transformer")
 """Those that read series and have no head among the Auto classes."""
 
+PATCHED = ("timesfm", "timesfm2_5")
+"""Those that read a series alone, a patch of it at a time."""
+
 _BETWEEN = re.compile(r"[,;\t ]+")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.models import LOAD_LOCK
 from workbench.engine.task import Progress
-from workbench.engine.tasks.inputs import Request
+from workbench.engine.tasks.inputs import Inputs, Request
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +19,30 @@ DENOISES = "diffusion_gemma"
 
 #: Names of what writes inside a model.
 _INSIDE = ("thinker", "language_model", "text_decoder", "text_model")
+
+#: What Unlimited-OCR's processor gives as lists of whole numbers, and its model wants so.
+_LISTED = ("num_local_patches", "patches_grid")
+
+
+def prepared(made: Mapping[str, Any]) -> Inputs:
+    """What a processor made: its tensors, and aside how it cut the pictures where it says so in lists.
+
+    Args:
+        made: By the argument of ``generate``; what is neither is left out.
+    """
+    import torch
+
+    tensors = {name: value for name, value in made.items() if isinstance(value, torch.Tensor)}
+    lists = {name: made[name] for name in _LISTED if isinstance(made.get(name), list)}
+    return Inputs(
+        {name: tensor.cpu() for name, tensor in tensors.items()},
+        {name: torch.tensor(each) for name, each in lists.items()},
+    )
+
+
+def listed(inputs: Inputs) -> dict[str, Any]:
+    """What `prepared` put aside, in lists again, for `generated`."""
+    return {name: inputs.aside[name].tolist() for name in _LISTED if name in inputs.aside}
 
 
 def generated(request: Request, tensors: Mapping[str, Tensor], length: int, **more: Any) -> dict[str, Tensor]:

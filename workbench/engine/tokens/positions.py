@@ -37,11 +37,12 @@ class Pieces:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
-        added = tokenizer.added_tokens_decoder
+        # Mistral's own tokenizer has none, and a method that says so in their place.
+        added = {} if callable(tokenizer.added_tokens_decoder) else tokenizer.added_tokens_decoder
         self.special = {*tokenizer.all_special_ids, *(id_ for id_, token in added.items() if token.special)}
         self._added = set(added)
         decoder = b""
-        if tokenizer.is_fast and tokenizer.backend_tokenizer.decoder is not None:
+        if getattr(tokenizer, "is_fast", False) and tokenizer.backend_tokenizer.decoder is not None:
             decoder = tokenizer.backend_tokenizer.decoder.__getstate__()
         self._byte_level = b'"ByteLevel"' in decoder
         self._byte_fallback = b'"ByteFallback"' in decoder

@@ -229,7 +229,8 @@ class TaskInput:
         audio: A sound's file.
         other: The file of a second picture.
         video: A video's file, or a folder of pictures.
-        voice: A NumPy file of the numbers that tell a speaker's voice.
+        voice: A file that goes with it: numbers of a speaker's voice or of regions of a picture, as NumPy saves
+            them, or the mask of the second picture.
     """
 
     text: str = ""

@@ -30,7 +30,8 @@ class Form(QWidget):
 
     Attributes:
         text: The text, which is the prompt of all panes.
-        picture, sound, film: What is given besides, or instead; who owns the form reads them and hands copies over.
+        picture, sound, film, other, file: What is given besides, or instead; who owns the form reads them and hands
+            copies over.
         example: Fills in something to try.
         source: What is given, or what Playground wrote.
         positions: The most that are looked at.
@@ -49,14 +50,24 @@ class Form(QWidget):
             FileWell("inside.video", "video", (*videos.FILMS, *videos.ANIMATED), folders=True, pictured=True),
             "inside.video", "Video", "Drop one here, or choose one or a folder of pictures",
         )  # fmt: skip
+        self.other = named(
+            PictureWell("inside.other"), "inside.other", "Picture to learn from", "Drop one here, or press Ctrl+V"
+        )
+        self.file = named(
+            FileWell("inside.file", "mask or file of regions", (".npy", ".npz", ".png"), pictured=True),
+            "inside.file", "File",
+            "Regions of a picture, usually 36, as NumPy saves them; or the mask of the picture to learn from",
+        )  # fmt: skip
         self.example = named(
             QPushButton("Try an example"),
             "inside.example",
             "Try an example",
             "Fill in a picture, a sound or a film to try",
         )
+        self.other.view.set_hint("Drop the picture to learn from here, or choose one.")
         self._reads: tuple[str, ...] = ("text",)
-        self._wells = (("text", self.text), ("image", self.picture), ("audio", self.sound), ("video", self.film))
+        self._wells = (("text", self.text), ("image", self.picture), ("audio", self.sound), ("video", self.film),
+                       ("other", self.other), ("voice", self.file))  # fmt: skip
         self.source = named(
             QuietComboBox(),
             "inside.source",
@@ -98,7 +109,7 @@ class Form(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         given = QHBoxLayout()
-        for well in (self.picture, self.sound, self.film, self.text):
+        for well in (self.picture, self.sound, self.film, self.text, self.other, self.file):
             given.addWidget(well, 1)
         column.addLayout(given)
         column.addWidget(row)
@@ -116,11 +127,14 @@ class Form(QWidget):
             image=self.picture.path if "image" in self._reads else None,
             audio=self.sound.path if "audio" in self._reads else None,
             video=self.film.path if "video" in self._reads else None,
+            other=self.other.path if "other" in self._reads else None,
+            voice=self.file.path if "voice" in self._reads else None,
         )
 
     def set_asked(self, asked: TaskInput) -> None:
         """Fill in what is given; a text that is there stays."""
-        for well, path in ((self.picture, asked.image), (self.sound, asked.audio), (self.film, asked.video)):
+        for name, well in self._wells[1:]:
+            path = getattr(asked, name)
             if path is not None:
                 well.set_path(path)
         if asked.text and not self.text.text():
@@ -177,7 +191,7 @@ class Form(QWidget):
         height = round(2.1 * self.fontMetrics().lineSpacing()) + theme.px(self, 12)
         tall = theme.px(self, 132)
         self.text.setFixedHeight(height if self._reads == ("text",) else tall)
-        for well in (self.picture, self.sound, self.film):
+        for well in (self.picture, self.sound, self.film, self.other, self.file):
             well.setFixedHeight(tall)
 
     def changeEvent(self, event: QEvent) -> None:

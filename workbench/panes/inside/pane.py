@@ -86,6 +86,8 @@ class InsidePane(PaneFrame):
         self._form.picture.changed.connect(self._on_asked)
         self._form.sound.changed.connect(self._on_asked)
         self._form.film.changed.connect(self._on_asked)
+        self._form.other.changed.connect(self._on_asked)
+        self._form.file.changed.connect(self._on_asked)
         self._form.example.clicked.connect(self._on_example)
         self._form.live.toggled.connect(self._on_asked)
         self._form.run.clicked.connect(self.run_main_action)

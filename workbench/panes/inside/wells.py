@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject
@@ -16,6 +17,7 @@ from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import pictures
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.picture_view import to_image
+from workbench.widgets.picture_well import PictureWell
 
 #: Pixels of the longer side of the copy that is shown.
 _SIDE = 480
@@ -35,25 +37,26 @@ class Wells(QObject):
         self._form = form
         self._runner = runner
         self._pane = pane
-        form.picture.changed.connect(self._on_picture)
-        form.picture.refused.connect(self._on_refused)
+        for well in (form.picture, form.other):
+            well.changed.connect(partial(self._on_picture, well))
+            well.refused.connect(self._on_refused)
         form.sound.changed.connect(self._on_sound)
         form.film.changed.connect(self._on_film)
 
-    def _on_picture(self) -> None:
-        path = self._form.picture.path
-        if path is None or not self._form.picture.view.picture.isNull():
+    def _on_picture(self, well: PictureWell) -> None:
+        path = well.path
+        if path is None or not well.view.picture.isNull():
             return
         job = Job(f"Reading {path.name}", _preview, path, pane="inside", stops="when it is read", quiet=True)
-        job.succeeded.connect(self._on_previewed)
-        self._runner.start(job, Lane.IO, slot="inside.picture")
+        job.succeeded.connect(partial(self._on_previewed, well))
+        self._runner.start(job, Lane.IO, slot="inside.picture" if well is self._form.picture else "inside.other")
 
-    def _on_previewed(self, read: tuple[QImage, str]) -> None:
+    def _on_previewed(self, well: PictureWell, read: tuple[QImage, str]) -> None:
         picture, why = read
         if why:
-            self._form.picture.refuse(why)
+            well.refuse(why)
         else:
-            self._form.picture.show_picture(picture)
+            well.show_picture(picture)
 
     def _on_refused(self, words: str) -> None:
         self._pane.show_notice(words, "", "Take another picture.")

@@ -52,8 +52,9 @@ class GivenForm(QWidget):
             "tasks.video", "Video", "Drop one here, or choose one or a folder of pictures",
         )  # fmt: skip
         self._voice = named(
-            FileWell("tasks.voice", "voice", (".npy", ".npz")), "tasks.voice", "Voice",
-            "What tells a speaker's voice, as NumPy saves it: an x-vector, usually of 512 numbers, or a preset of Bark",
+            FileWell("tasks.voice", "file", (".npy", ".npz", ".png")), "tasks.voice", "Voice",
+            "Of a speaker: an x-vector, usually of 512 numbers, or a preset of Bark, as NumPy saves it; of a picture: "
+            "its regions, usually 36, as NumPy saves them, or its mask as a picture",
         )  # fmt: skip
         self._fields: dict[str, QWidget] = {
             "text": self._text,

@@ -10,9 +10,10 @@ from workbench.engine.codegen.task import audio, points, series, vision
 from workbench.engine.codegen.task.parts import Script
 from workbench.engine.facts import HEADS
 from workbench.engine.tasks.processors import takes_films
-from workbench.engine.tasks.raw_inputs import CODEBOOK, FLAVA, FRAMES, NAMES, RETRIEVES, hides, part
+from workbench.engine.tasks.raw_beside import REGIONS
+from workbench.engine.tasks.raw_inputs import CODEBOOK, FLAVA, FRAMES, MASKED, NAMES, RETRIEVES, hides, part
 from workbench.engine.tasks.raw_outputs import STARTED
-from workbench.engine.tasks.series import ARCHITECTURES, DECIDES
+from workbench.engine.tasks.series import ARCHITECTURES, DECIDES, PATCHED
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
@@ -27,6 +28,12 @@ def _given(given: TaskInput) -> list[str]:
     lines: list[str] = []
     if given.image is not None:
         lines += vision.given_picture(given)
+    if given.other is not None:
+        lines += [*assign("shown", str(given.other)), *assign("mask", str(given.voice or "mask.png"))]
+        lines.append('shown = ImageOps.exif_transpose(Image.open(shown)).convert("RGB")')
+        lines.append('mask = ImageOps.exif_transpose(Image.open(mask)).convert("RGB").convert("L")')
+    elif given.voice is not None:
+        lines += assign("regions", str(given.voice))
     if given.video is not None:
         lines += assign("film", str(given.video))
     if given.audio is not None:
@@ -45,12 +52,13 @@ def _parts(given: TaskInput, kind: str, films: bool, head: str) -> list[tuple[st
         return [*pages, *([("processor", "processor.process_queries([text], ")] if asks else [])]
     if given.image is not None:
         more = "".join(f"{name}={value}, " for name, value in CODEBOOK.items()) if (head, kind) == FLAVA else ""
+        more += "prompt_images=[shown], prompt_masks=[mask], " if given.other is not None else ""
         found.append(("image_processor", f"image_processor(images=[image], {more}"))
     if given.video is not None:
         whole = ("video_processor", "video_processor([numpy.stack(frames)], do_sample_frames=False, ")
         found.append(whole if films else ("image_processor", "image_processor(frames, "))
     if given.audio is not None:
-        found.append(("feature_extractor", "feature_extractor(samples, sampling_rate=wanted, "))
+        found.append(("feature_extractor", f"feature_extractor(samples, sampling_rate=wanted, {_mask(kind)}"))
     if given.text.strip() or not found:
         found.append(("tokenizer", "tokenizer(text, "))
     return found
@@ -73,7 +81,8 @@ def _blocks(
     made = [line + (cut if name == "tokenizer" else "") for name, line in _parts(given, kind, films, head)]
     seed = f"generator = torch.Generator().manual_seed({options.seed})"
     drawn = [seed, *_HIDDEN] if hides(head, kind) else []
-    more = (*(_STARTS if kind in STARTED else ()), *(_RENAMED if part(kind) else ()))
+    found = _regions(kind) if given.voice is not None and kind in REGIONS else ()
+    more = (*found, *(_STARTS if kind in STARTED else ()), *(_RENAMED if part(kind) else ()))
     moved = [
         "takes = inspect.signature(model.forward).parameters",
         "inputs = {name: tensor for name, tensor in inputs.items() if name in takes}",
@@ -84,6 +93,20 @@ def _blocks(
     prepared = [f'inputs.update({line}return_tensors="pt"))' for line in made]
     prepared = [f"random.seed({options.seed})"] * _hides_itself(given, kind, head) + prepared
     return [["# 1. Preprocess", *read, "inputs = {}", *prepared, *more, *drawn, *moved], *series.outputs(options)]
+
+
+def _mask(kind: str) -> str:
+    return "return_attention_mask=True, " if kind in MASKED else ""
+
+
+def _regions(kind: str) -> list[str]:
+    # A file of one array has no names.
+    return [
+        "# Regions that a detector found",
+        "found = numpy.load(regions)",
+        f'found = {{"{REGIONS[kind][0]}": found}} if isinstance(found, numpy.ndarray) else dict(found)',
+        'inputs.update({name: torch.from_numpy(each.astype("float32"))[None] for name, each in found.items()})',
+    ]
 
 
 _STARTS = [
@@ -110,6 +133,7 @@ _RENAMED = [
 
 def _imports(given: TaskInput, options: TaskOptions, *, kind: str = "", head: str = "") -> tuple[str, ...]:
     lines = ["import inspect", "import torch", *(["import random"] * _hides_itself(given, kind, head))]
+    lines += ["import numpy"] * (given.voice is not None and kind in REGIONS)
     if given.image is not None:
         lines.append("from PIL import Image, ImageOps")
     if given.audio is not None:
@@ -122,6 +146,8 @@ def fitted(made: Script, given: TaskInput, checkpoint: Checkpoint, head: str) ->
     model_type = model_type_of(checkpoint)
     if model_type in ARCHITECTURES:
         return series.DECIDED if model_type in DECIDES else series.RAW
+    if model_type in PATCHED and head == "AutoModel":
+        return series.PATCHES
     films = takes_films(checkpoint)
     blocks = partial(_blocks, kind=model_type, head=head, films=films)
     loads = tuple(dict.fromkeys(name for name, _ in _parts(given, model_type, films, head)))

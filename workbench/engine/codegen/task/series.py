@@ -91,6 +91,26 @@ def _decided(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
+def _patched(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    return [
+        [
+            "# 1. Preprocess: filled up in front to whole patches, and marked there; some are told of the steps",
+            "config = model.config",
+            "numbers = numbers[-config.context_length :]",
+            "filled = -len(numbers) % config.patch_length",
+            "values = [0.0] * filled + numbers",
+            "marks = [1.0] * filled + [0.0] * len(numbers)",
+            "inputs = {",
+            '    "past_values": torch.tensor([values], device=model.device, dtype=model.dtype),',
+            '    "past_values_padding": torch.tensor([marks], device=model.device, dtype=model.dtype),',
+            "}",
+            'if config.model_type == "timesfm":',
+            f'    inputs["freq"] = torch.tensor([[{FREQUENCIES.index(options.frequency)}]], device=model.device)',
+        ],
+        *outputs(options),
+    ]
+
+
 def outputs(options: TaskOptions) -> list[list[str]]:
     """Steps 2 and 3 where all that comes out is printed; some models draw."""
     return [
@@ -128,6 +148,9 @@ RAW = Script(
 
 DECIDED = replace(RAW, blocks=_decided, imports=lambda _given, _options: ("import torch",))
 """For models of somebody who acts."""
+
+PATCHES = replace(RAW, given=_given_numbers, blocks=_patched, imports=lambda _given, _options: ("import torch",))
+"""For TimesFM without its head."""
 
 SCRIPTS: dict[str, Script] = {
     "time-series-prediction": Script("Say how a series goes on.", _given_numbers, _prediction, loads=()),

@@ -1,0 +1,103 @@
+"""What a few architectures are given beside a text or a picture: regions that a detector found, an example to follow.
+
+References:
+    transformers, LxmertModel, VisualBertModel and SegGptImageProcessor
+    Wang et al. 2023, SegGPT: Segmenting Everything In Context
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from workbench.engine.errors import InputError, first_line
+from workbench.engine.generate import pictures
+from workbench.engine.tasks.inputs import Inputs, Request
+from workbench.engine.tasks.processors import image_processor
+from workbench.engine.tasks.vision import picture, prepared
+
+if TYPE_CHECKING:
+    from workbench.engine.tasks.inputs import Spec
+
+REGIONS = {"lxmert": ("visual_feats", "visual_pos"), "visual_bert": ("visual_embeds",)}
+"""Architectures that are shown regions of a picture, which another model has found, and the names of their numbers."""
+
+FOLLOWS = ("seggpt",)
+"""Architectures that are shown another picture and its mask, and do likewise."""
+
+
+def given(model_type: str) -> tuple[str, ...]:
+    """The fields of `TaskInput` that an architecture of these is given; none for others."""
+    if model_type in REGIONS:
+        return ("text", "voice")
+    return ("image", "other", "voice") if model_type in FOLLOWS else ()
+
+
+def inputs(spec: Spec, model_type: str) -> tuple[tuple[str, str], ...]:
+    """The fields of raw outputs as they are for an architecture, with their labels."""
+    if model_type in REGIONS:
+        names = ", ".join(REGIONS[model_type])
+        return (("text", "Text"), ("voice", f"Regions of a picture that a detector found (.npz: {names})"))
+    if model_type in FOLLOWS:
+        shown = ("other", "Picture to learn from"), ("voice", "Mask of the picture to learn from (.png)")
+        return (("image", "Picture"), *shown)
+    return spec.inputs
+
+
+def regions(request: Request) -> Inputs:
+    """The numbers of the regions by the names that the model takes them by, each of shape ``(1, regions, numbers)``.
+
+    Returns:
+        The tensors; none where no file was given and the model reads a text alone as well.
+
+    Raises:
+        InputError: The file can't be read or has other numbers, or there is none and the model can't do without.
+    """
+    import numpy
+    import torch
+
+    path, wanted = request.given.voice, REGIONS[request.model.facts.model_type]
+    takes = inspect.signature(request.model.model.forward).parameters
+    if path is None:
+        if "visual_feats" not in takes:
+            return Inputs({})
+        raise InputError(
+            "There are no regions yet.",
+            why=f"{request.model.checkpoint.name} reads a text beside regions of a picture that a detector found, and "
+            "the library has no such detector.",
+            remedy=f"Choose an .npz file with {' and '.join(wanted)}, a region a row.",
+        )
+    what = f"The regions {path.name} can't be used."
+    remedy = f"Choose an .npz file with {' and '.join(wanted)}, a region a row."
+    try:
+        loaded = numpy.load(path, allow_pickle=False)
+        found = {wanted[0]: loaded} if isinstance(loaded, numpy.ndarray) else dict(loaded)
+    except (OSError, ValueError, EOFError) as error:
+        said = first_line(error).rstrip(".")
+        raise InputError(what, why=f"The file can't be read: {said}.", remedy=remedy) from error
+    if set(found) != set(wanted) or any(each.ndim != 2 or each.dtype.kind not in "iuf" for each in found.values()):
+        held = ", ".join(f"{name} of shape {each.shape}" for name, each in found.items()) or "nothing"
+        raise InputError(what, why=f"It holds {held}.", remedy=remedy)
+    return Inputs({name: torch.from_numpy(found[name].astype(numpy.float32))[None] for name in wanted})
+
+
+def followed(request: Request) -> Inputs:
+    """The picture, the one to learn from and its mask, as the checkpoint's processor prepares them.
+
+    Raises:
+        InputError: One of them is missing, can't be read, or can't be prepared.
+        NotSupported: The checkpoint has no image processor that works here.
+    """
+    import torch
+
+    opened = picture(request)
+    given = request.given
+    if given.other is None or given.voice is None:
+        raise InputError(
+            "There is nothing to learn from yet.",
+            why=f"{request.model.checkpoint.name} is shown another picture and its mask, and marks the same in this.",
+            remedy="Choose a second picture, and its mask in grey.",
+        )
+    shown, mask = pictures.read(given.other), pictures.read(given.voice).convert("L")
+    tensors = prepared(image_processor(request.model), images=[opened], prompt_images=[shown], prompt_masks=[mask])
+    return Inputs(tensors, {"target_size": torch.tensor([[opened.height, opened.width]])})
