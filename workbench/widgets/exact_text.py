@@ -260,7 +260,9 @@ class ExactTextEdit(QPlainTextEdit):
             self._revision = self.document().revision()
             return
         units, self._units = self._units, None
-        if isinstance(units, range):
+        # Of much that is new in a text that is not too long, Qt tells all in less time than that is walked through.
+        worth = added < TURN // 10 or self.document().characterCount() > AT_ONCE
+        if isinstance(units, range) and worth:
             self._follow(place - first, place + removed - last, self._standing(place, place + added))
 
     def _follow(self, start: int, end: int, new: str | None) -> None:
