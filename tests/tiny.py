@@ -5,9 +5,12 @@ Every builder fixes its seeds, so the same call gives the same weights and the s
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.engine.models import LoadedModel, load
 from workbench.engine.values import Checkpoint
 
 if TYPE_CHECKING:
@@ -40,6 +43,11 @@ CHATML = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
 """Chat template of the tiny llama."""
+
+
+def kept(folder: Path, build: Callable[[Path, str], Checkpoint]) -> Callable[[str], LoadedModel]:
+    """The model of each kind, built in a folder of its own and loaded when it is first asked for."""
+    return functools.cache(lambda kind: load(build(folder / kind, kind), device="cpu"))
 
 
 def build_tiny_llama(folder: Path, *, chat: bool = True) -> Checkpoint:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests import tiny_pictured, tiny_seq2seq
+from tests import tiny, tiny_pictured, tiny_seq2seq
 from workbench.engine import codegen, forward, generate, inside, processors, tasks
 from workbench.engine.codegen import inside as looked
 from workbench.engine.errors import InputError, NotSupported
@@ -44,15 +44,7 @@ CHAT = (
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Callable[[str], LoadedModel]:
-    """The model of a kind, built when it is asked for."""
-    folder, kept = tmp_path_factory.mktemp("pictured"), {}
-
-    def made(kind: str) -> LoadedModel:
-        if kind not in kept:
-            kept[kind] = load(tiny_pictured.build(folder / kind, kind), device="cpu")
-        return kept[kind]
-
-    return made
+    return tiny.kept(tmp_path_factory.mktemp("pictured"), tiny_pictured.build)
 
 
 @pytest.fixture

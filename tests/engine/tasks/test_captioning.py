@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests import tiny_captions, tiny_seq2seq
+from tests import tiny, tiny_captions, tiny_seq2seq
 from workbench.engine import codegen, tasks
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
@@ -27,15 +27,7 @@ SIZE = (97, 61)
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Callable[[str], LoadedModel]:
-    """The model of a kind, built when it is asked for."""
-    folder, kept = tmp_path_factory.mktemp("captions"), {}
-
-    def made(kind: str) -> LoadedModel:
-        if kind not in kept:
-            kept[kind] = load(tiny_captions.build(folder / kind, kind), device="cpu")
-        return kept[kind]
-
-    return made
+    return tiny.kept(tmp_path_factory.mktemp("captions"), tiny_captions.build)
 
 
 @pytest.fixture

@@ -31,22 +31,6 @@ LENS, ATTENTION, NORMS, EMBEDDINGS = range(4)
 
 
 @pytest.fixture
-def pane(qtbot: QtBot, session: Session, runner: Runner) -> InsidePane:
-    pane = InsidePane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1200, 800)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    return pane
-
-
-@pytest.fixture
-def rest(qtbot: QtBot, pane: InsidePane, runner: Runner) -> Callable[[], None]:
-    """Waits until nothing is being done."""
-    return lambda: qtbot.waitUntil(lambda: not pane.busy and not runner.active, timeout=60_000)
-
-
-@pytest.fixture
 def look(qtbot: QtBot, pane: InsidePane, session: Session, find: Any, rest: Any) -> Callable[..., None]:
     """Load a model, write a text, press the button, and wait."""
 

@@ -18,27 +18,10 @@ from workbench.engine.generate.inputs import prepare_start
 from workbench.engine.models import LoadedModel
 from workbench.engine.values import Sampling, TaskInput
 from workbench.panes.inside import InsidePane
-from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
 from workbench.widgets import theme
 
 LENS, ATTENTION, NORMS, EMBEDDINGS = range(4)
-
-
-@pytest.fixture
-def pane(qtbot: QtBot, session: Session, runner: Runner) -> InsidePane:
-    pane = InsidePane(session, runner)
-    qtbot.addWidget(pane)
-    pane.resize(1300, 820)
-    with qtbot.waitExposed(pane):
-        pane.show()
-    return pane
-
-
-@pytest.fixture
-def rest(qtbot: QtBot, pane: InsidePane, runner: Runner) -> Callable[[], None]:
-    """Waits until nothing is being done."""
-    return lambda: qtbot.waitUntil(lambda: not pane.busy and not runner.active, timeout=60_000)
 
 
 @pytest.fixture
