@@ -291,7 +291,7 @@ def test_what_comes_out_is_listed_where_nothing_more_is_made_of_it(run, pane, fi
     assert [row[0] for row in listed] == list(pane.result.items)
     values = pane.result.stages[1].tensors[0].values
     numbers = (f"{values.min():.4g}", f"{values.mean():.4g}", f"{values.max():.4g}")
-    assert listed[0][2:] == (*numbers, "batch × xvector output dim")
+    assert listed[0][2:] == (*numbers, "batch × xvector_output_dim")
 
 
 def test_options_of_a_decision_are_bars(run, pane, find) -> None:

@@ -280,7 +280,7 @@ class ResultView(QStackedWidget):
         summary = result.stages[2].tensors[0].values
         views = [tensor for tensor in result.stages[1].tensors if tensor.values.size]
         rows = [
-            (view.name, shape(view), *(f"{number:.4g}" for number in numbers), " × ".join(view.axes).replace("_", " "))
+            (view.name, shape(view), *(f"{number:.4g}" for number in numbers), " × ".join(view.axes))
             for view, numbers in zip(views, summary, strict=True)
         ]
         self._outputs.set_rows(("tensor", "shape", "least", "mean", "most", "axes"), rows)

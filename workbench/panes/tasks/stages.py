@@ -144,7 +144,7 @@ class StageBox(QFrame):
         if row < len(self._tensors):
             tensor = self._tensors[row]
             self._grid.set_tensor("", tensor.dtype, tensor.values, tensor.axes)
-            self._axes.setText(" × ".join(tensor.axes).replace("_", " "))
+            self._axes.setText(" × ".join(tensor.axes))
             self._axes.setVisible(bool(tensor.axes))
             self._save.setEnabled(True)
             drawing = drawn(tensor)
