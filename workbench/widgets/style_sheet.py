@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from string import Template
-from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QColor
 
 from workbench.widgets.assets import folder
-
-if TYPE_CHECKING:
-    from workbench.widgets.theme import Theme
+from workbench.widgets.looks import Theme, mix
 
 _SHEET = Template("""
 QToolTip { color: $text; background: $surface; border: 1px solid $strong_border; padding: ${p4}px ${p8}px; }
@@ -221,7 +218,6 @@ def build(theme: Theme, *, points: float, pixel: float) -> str:
         points: Size of text.
         pixel: Device-independent pixels that one pixel of the 4/8 grid takes at this zoom.
     """
-    from workbench.widgets.theme import mix
 
     def blend(first: str, second: str, share: float) -> str:
         return mix(QColor(first), QColor(second), share).name()

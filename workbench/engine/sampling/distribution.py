@@ -11,10 +11,11 @@ import numpy as np
 
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.sampling import library, watermark
+from workbench.engine.sampling.acts import Link, link
 from workbench.engine.sampling.knobs import check
 from workbench.engine.sampling.library import ACTS, PROCESSORS, name_of
 from workbench.engine.sampling.scores import Scores, entropy, one_thread
-from workbench.engine.sampling.trace import Link, Trace, link
+from workbench.engine.sampling.trace import Trace
 from workbench.engine.sampling.warpers import Warpers
 from workbench.engine.values import Candidate, Logits, Sampling, Situation, Watermark
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.engine.sampling.acts import Link
 from workbench.engine.sampling.scores import Scores, entropy, softmax
 from workbench.engine.values import Sampling, Situation
-
-if TYPE_CHECKING:
-    from workbench.engine.sampling.trace import Link
 
 #: Logits that TopHLogitsWarper looks at.
 _TOP_H = 100
