@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import theme
@@ -11,12 +11,20 @@ from workbench.widgets.button_rows import ButtonRows
 
 
 @pytest.fixture
-def rows(qtbot: QtBot) -> ButtonRows:
-    rows = ButtonRows([QPushButton(f"Button number {number}") for number in range(6)])
-    qtbot.addWidget(rows)
+def window(qtbot: QtBot) -> QWidget:
+    """What they stand in: the layout of a window would keep it from getting smaller."""
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(1000, 300)
+    return window
+
+
+@pytest.fixture
+def rows(qtbot: QtBot, window: QWidget) -> ButtonRows:
+    rows = ButtonRows([QPushButton(f"Button number {number}") for number in range(6)], parent=window)
     rows.resize(900, 100)
-    with qtbot.waitExposed(rows):
-        rows.show()
+    with qtbot.waitExposed(window):
+        window.show()
     return rows
 
 

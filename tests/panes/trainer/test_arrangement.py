@@ -87,9 +87,8 @@ def test_every_step_is_a_tab_and_the_last_says_what_will_be_run(qtbot: QtBot, pa
         assert [other for other in shown.values() if find(other).isVisible()] == [name]
         assert find("start").isVisible()
     find("epochs").setValue(2)
-    assert find("run_summary").text() == (
-        "Text classification: one label · tiny-bert · reviews.csv · all rows, 2 epochs in batches of 8"
-    )
+    told = "Text classification: one label · tiny-bert · reviews.csv · all rows, 2 epochs in batches of 8"
+    qtbot.waitUntil(lambda: find("run_summary").text() == told)
 
 
 @pytest.mark.usefixtures("ready")
