@@ -238,13 +238,20 @@ def test_zoom_scales_the_font_stays_in_bounds_and_is_remembered(qtbot: QtBot, wo
 
 def test_another_zoom_reaches_the_words_of_every_pane(qtbot: QtBot, workbench: Workbench) -> None:
     window = workbench.window
-    labels = [pane.findChild(QLabel) for pane in (window.pane("hub"), window.pane("tokenizer"), window.pane("trainer"))]
-    before = [label.font().pointSizeF() for label in labels]
+    panes = [window.pane(name) for name in ("hub", "tokenizer", "playground", "tasks", "trainer")]
+    workbench.settings.zoom = 1.25
+    window.apply_theme()
+    qtbot.waitUntil(window.updatesEnabled)
+    # What scrolls in a pane too; from the second change on it kept the zoom before.
+    words = [word for pane in panes for kind in (QLabel, QAbstractButton) for word in pane.findChildren(kind)]
+    before = [word.font().pointSizeF() for word in words]
+    assert len(words) > 200
     for zoom in (2.0, 1.0):
         workbench.settings.zoom = zoom
         window.apply_theme()
         qtbot.waitUntil(window.updatesEnabled)
-        assert [label.font().pointSizeF() for label in labels] == pytest.approx([zoom * each for each in before])
+        after = [word.font().pointSizeF() for word in words]
+        assert after == pytest.approx([zoom / 1.25 * each for each in before], rel=0.02)
 
 
 def test_a_zoom_that_was_remembered_is_worn_by_every_part_from_the_start(qtbot: QtBot, workbench: Workbench) -> None:

@@ -34,14 +34,16 @@ def build(folder: Path, kind: str) -> Checkpoint:
     Args:
         folder: Made when missing.
         kind: ``canary``, ``cohere_asr``, ``glmasr``, ``moss_transcribe_diarize``, ``qwen3_asr``, ``vibevoice_asr``;
-            ``kyutai``, ``moonshine`` and ``moonshine_streaming``, which are only given the sound; or ``omni``, which
-            answers anything.
+            ``kyutai``, ``moonshine`` and ``moonshine_streaming``, which are only given the sound; ``omni``, which
+            answers anything, ``audioflamingo3`` and ``musicflamingo``, which answer about sounds; or ``aligner``, which
+            says when each word was said.
     """
     folder.mkdir(parents=True, exist_ok=True)
     builders = {
         "canary": _canary, "cohere_asr": _cohere, "glmasr": _glm, "moss_transcribe_diarize": _moss, "qwen3_asr": _qwen,
         "vibevoice_asr": _vibevoice, "kyutai": _kyutai, "moonshine": _moonshine,
-        "moonshine_streaming": _moonshine_streaming, "omni": _omni,
+        "moonshine_streaming": _moonshine_streaming, "omni": _omni, "audioflamingo3": _flamingo,
+        "musicflamingo": lambda folder: _flamingo(folder, "MusicFlamingo"), "aligner": _aligner,
     }  # fmt: skip
     builders[kind](folder)
     return Checkpoint(f"tiny-{kind}", folder)
@@ -270,3 +272,51 @@ def _omni(folder: Path) -> None:
     _save(t.Qwen2_5OmniForConditionalGeneration, config, folder)
     speaker = {"bos_token": 5, "cond": torch.zeros(1, 8), "ref_mel": torch.zeros(1, 10, 8)}
     torch.save({"Chelsie": speaker}, folder / "spk_dict.pt")
+
+
+def bodies(folder: Path, checkpoint: Checkpoint) -> Checkpoint:
+    """Save what a checkpoint has below its head, with all it is used with."""
+    import shutil
+
+    import transformers as t
+
+    shutil.copytree(checkpoint.path, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    t.AutoModel.from_pretrained(checkpoint.path).save_pretrained(folder)
+    return Checkpoint(f"{checkpoint.name}-body", folder)
+
+
+def _flamingo(folder: Path, name: str = "AudioFlamingo3") -> None:
+    import transformers as t
+
+    marks = ["<sound>", "<|sound_bos|>", "<|sound_eos|>"]
+    tokenizer = tiny.byte_level_tokenizer(*marks)
+    tokenizer.model_max_length = 2048
+    sound, begins, ends = tokenizer.convert_tokens_to_ids(marks)
+    hears = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    music = {
+        "audio_bos_token_id": begins, "audio_eos_token_id": ends,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1200.0, "partial_rotary_factor": 0.5},
+    }  # fmt: skip
+    config = getattr(t, f"{name}Config")(
+        audio_config={"model_type": "audioflamingo3_encoder", **hears, "num_mel_bins": 16},
+        text_config={"model_type": "qwen2", **_DECODER, **_ids(tokenizer), "max_position_embeddings": 2048},
+        audio_token_id=sound, **(music if name == "MusicFlamingo" else {}),
+    )  # fmt: skip
+    _save(getattr(t, f"{name}ForConditionalGeneration"), config, folder)
+    extractor = t.WhisperFeatureExtractor(feature_size=16, sampling_rate=RATE, return_attention_mask=True)
+    template = _ASKS.replace("AUDIO", "<sound>")
+    getattr(t, f"{name}Processor")(extractor, tokenizer, chat_template=template).save_pretrained(folder)
+
+
+def _aligner(folder: Path) -> None:
+    import transformers as t
+
+    _qwen(folder)
+    config = t.AutoConfig.from_pretrained(folder)
+    config.timestamp_token_id = config.eos_token_id
+    config.id2label = {moment: str(moment) for moment in range(20)}
+    config.label2id = {name: moment for moment, name in config.id2label.items()}
+    _save(t.Qwen3ASRForTokenClassification, config, folder)
+    marks = "{{ part['text'] }}<|im_end|><|im_end|>"
+    template = _ASKS.replace("AUDIO", "<|audio_start|><|audio_pad|><|audio_end|>")
+    (folder / "chat_template.jinja").write_text(template.replace("{{ part['text'] }}", marks))

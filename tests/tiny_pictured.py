@@ -14,11 +14,11 @@ from workbench.engine.values import Checkpoint
 KINDS = ("fuyu", "gemma4", "got_ocr2", "idefics", "janus", "t5gemma2")
 """What `build` makes; Pillow is enough for all of them."""
 
-OTHERS = ("deepseek_ocr2", "diffusion_gemma", "mistral4", "pi0", "pp_chart2table", "shieldgemma2")
+OTHERS = ("deepseek_ocr2", "diffusion_gemma", "hunyuan_vl", "mistral4", "pi0", "pp_chart2table", "shieldgemma2")
 """What `build` makes besides.
 
-One lists what became of each picture beside its states, one draws many tokens at once, one reads text alone, one writes
-none, one is told by its template alone, and one judges.
+One lists what became of each picture beside its states, one draws many tokens at once, one wants marks around that of a
+picture, one reads text alone, one writes none, one is told by its template alone, and one judges.
 """
 
 CHART = (
@@ -134,6 +134,27 @@ def _chart(folder: Path) -> None:
     _save(t.GotOcr2ForConditionalGeneration, config, folder, 5.0)
     pictures = PPChart2TableImageProcessorPil(size={"height": 128, "width": 128})
     t.PPChart2TableProcessor(pictures, tokenizer, chat_template=CHART).save_pretrained(folder)
+
+
+def _hunyuan(folder: Path) -> None:
+    import transformers as t
+    from transformers.models.hunyuan_vl.image_processing_pil_hunyuan_vl import HunYuanVLImageProcessorPil
+
+    named = {"image_token": "<picture>", "image_start_token": "<begin>", "image_end_token": "<end>"}
+    tokenizer = _pieces(*named.values(), **named)
+    turned = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [1, 1, 1, 1]}
+    config = t.HunYuanVLConfig(
+        text_config={
+            **_SIZES, **_IDS, "vocab_size": len(tokenizer), "num_key_value_heads": 2, "head_dim": 8,
+            "rope_parameters": turned, "max_position_embeddings": 512,
+        },
+        vision_config={**_SIZES, "num_key_value_heads": 2, "out_hidden_size": 16, "text_hidden_size": 16},
+        image_token_id=tokenizer.image_token_id, im_start_id=tokenizer.image_start_token_id,
+        im_end_id=tokenizer.image_end_token_id,
+    )  # fmt: skip
+    _save(t.HunYuanVLForConditionalGeneration, config, folder, 5.0)
+    pictures = HunYuanVLImageProcessorPil(size={"shortest_edge": 1024, "longest_edge": 8192})
+    t.HunYuanVLProcessor(pictures, tokenizer).save_pretrained(folder)
 
 
 def _blind(folder: Path) -> None:
@@ -298,6 +319,7 @@ _BUILDERS = {
     "janus": _janus,
     "t5gemma2": _t5gemma2,
     "deepseek_ocr2": _deepseek,
+    "hunyuan_vl": _hunyuan,
     "mistral4": _blind,
     "pp_chart2table": _chart,
     "diffusion_gemma": partial(_gemma4, diffuses=True),

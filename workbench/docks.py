@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain, pairwise
@@ -94,6 +95,26 @@ class Docks(QObject):
         """
         self._wanted = tuple(tuple(column) for column in columns)
         self._put(self._fitting(self._wanted))
+
+    @property
+    def arrangement(self) -> str:
+        """What was wanted and where it was put, for `resume` in a later window."""
+        return json.dumps([self._wanted, self._places])
+
+    def resume(self, arrangement: str) -> None:
+        """Know again what stands as it stands, so that tabs for want of room end where there is room.
+
+        Args:
+            arrangement: That of the window before; one that is not of these panes is left aside.
+        """
+        try:
+            wanted, places = json.loads(arrangement)
+            read = tuple(tuple(map(str, column)) for column in wanted)
+            put = tuple(tuple(tuple(map(str, place)) for place in column) for column in places)
+        except (ValueError, TypeError):
+            return
+        if {*chain(*read)} == {*chain(*chain(*put))} == {*self.shown()}:
+            self._wanted, self._places = read, put
 
     def _fitting(self, columns: tuple[tuple[str, ...], ...]) -> _Places:
         window = self._window
@@ -190,14 +211,13 @@ class Docks(QObject):
         self.pane(name).setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def current(self) -> PaneFrame | None:
-        """The pane with the keyboard focus, or else the first one open."""
+        """The open pane with the keyboard focus, or else the first one open."""
+        panes = [self.pane(name) for name in self.shown()]
         widget: QObject | None = QApplication.focusWidget()
-        while widget is not None:
-            if isinstance(widget, PaneFrame):
-                return widget
+        # What is put away can keep the focus until something else takes it.
+        while widget is not None and widget not in panes:
             widget = widget.parent()
-        shown = self.shown()
-        return self.pane(shown[0]) if shown else None
+        return widget if isinstance(widget, PaneFrame) else next(iter(panes), None)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Look for room again when the window or the zoom has changed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import shiboken6
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 
@@ -79,13 +80,17 @@ class Dressing(QObject):
         self._timer.stop()
 
     def _put_on(self, part: QWidget) -> None:
-        if part.styleSheet() != self._sheet:
+        # Qt takes tabs away and makes others while a change is under way.
+        if shiboken6.isValid(part) and part.styleSheet() != self._sheet:
             part.setStyleSheet(self._sheet)
 
     def _on_turn(self) -> None:
-        if self._steps:
-            self._steps.pop(0)()
-        if self._steps:
-            self._timer.start()
-        else:
-            self._window.setUpdatesEnabled(True)
+        try:
+            if self._steps:
+                self._steps.pop(0)()
+        finally:
+            # A step that fails must not leave a window that is never painted again.
+            if self._steps:
+                self._timer.start()
+            else:
+                self._window.setUpdatesEnabled(True)

@@ -256,6 +256,7 @@ class MainWindow(QMainWindow):
             self.arrange([[name] for name in panes])
             self.restoreGeometry(geometry)
             self.restoreState(state)
+            self.docks.resume(self.settings.arrangement)
         if not self.visible_panes():
             self.arrange([["hub"]])
 
@@ -501,6 +502,7 @@ class MainWindow(QMainWindow):
         """Write down the layout, the prompt and the switches."""
         if not self._presenting:
             self.settings.set_layout(self.saveGeometry(), self.saveState(), self.visible_panes())
+            self.settings.arrangement = self.docks.arrangement
         self.settings.prompt = self.session.prompt
         self.settings.offline = self.session.offline
         self.settings.sync()

@@ -18,7 +18,7 @@ from workbench.engine.errors import NotSupported
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.sampling import Distribution
 from workbench.engine.tokens import encode, encode_batch
-from workbench.engine.values import Checkpoint, Logits, Message, Sampling, TaskOptions, TokenizerOptions
+from workbench.engine.values import Checkpoint, Logits, Message, Sampling, Situation, TaskOptions, TokenizerOptions
 
 NASTY = (
     "",
@@ -87,6 +87,9 @@ def scripts(llama: Checkpoint, bert: Checkpoint, text: str) -> list[str]:
                 max_length=64,
             ),
             TaskOptions(threshold=0.3, pooling="last", max_length=64),
+            TaskOptions(
+                function="sigmoid", targets=("fox", text), ignore_labels=("O", text), stride=16, chunk_length=5
+            ),
         ):
             found.append(codegen.task(bert, name, text, options, "float32", "cuda:0"))
     return found
@@ -244,6 +247,24 @@ def test_probabilities_are_those_of_the_distribution(llama: LoadedModel, samplin
     trace = Distribution(logits, ids).trace(sampling)
     np.testing.assert_allclose(names["after"].numpy(), trace.probabilities, atol=1e-6)
     assert len(capsys.readouterr().out.splitlines()) == 10
+
+
+def test_the_next_token_of_a_half_precision_model_is_as_probable_as_generating_made_it(tiny_llama: Checkpoint) -> None:
+    model = load(tiny_llama, dtype="bfloat16")
+    assert model.keeps_keys
+    encoding = encode(model.tokenizer, "The quick brown fox")
+    prompt = list(encoding.input_ids)
+    out = model.model.generate(
+        torch.tensor([prompt]), do_sample=False, max_new_tokens=8, output_logits=True, return_dict_in_generate=True,
+        eos_token_id=None,
+    )  # fmt: skip
+    ids = out.sequences[0].tolist()
+    for written in (0, 7):
+        situation = Situation(tuple(ids[: len(prompt) + written]), len(prompt))
+        source = codegen.probabilities(
+            tiny_llama, situation, Sampling(temperature=0.7), "bfloat16", "cpu", cached=model.keeps_keys
+        )
+        assert torch.equal(run(source)["logits"], out.logits[written].float())
 
 
 CASES = [

@@ -96,6 +96,8 @@ def test_folders_that_are_no_checkpoint_say_what_they_are(tmp_path: Path, made: 
     with pytest.raises(CheckpointError) as caught:
         describe(Checkpoint(name="folder", path=tmp_path))
     assert said in caught.value.why
+    # The window itself converts these.
+    assert ("Import" in caught.value.remedy) == (made == "model.gguf")
 
 
 def test_missing_folder_and_file_are_told_apart(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests import tiny, tiny_extras, tiny_films, tiny_hearing, tiny_seq2seq, tiny_tasks
+from tests import tiny, tiny_extras, tiny_films, tiny_seq2seq, tiny_tasks
 from workbench.engine import inside, models, tasks
 from workbench.engine.codegen import inside as scripts
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError
 from workbench.engine.inside import Given
 from workbench.engine.inside.given import tensors
 from workbench.engine.models import LoadedModel
@@ -127,8 +127,6 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Make:
             made = _hears(path, kind)
         elif kind == "voxtral":
             made = tiny_extras.build(path, kind)
-        elif kind == "kyutai":
-            made = tiny_hearing.build(path, kind)
         else:
             made = _retrieval(path) if kind == "retrieval" else tiny_films.build(path, kind)
         return models.load(made, device="cpu")
@@ -197,11 +195,3 @@ def test_a_spectrogram_is_no_stream_of_the_text_beside_it(make: Make, tmp_path: 
         given = inside.take(model, TaskInput("é" * count, audio=heard))
         sizes = [part.norms.shape[1] for part in inside.look(model, given).parts if part.name.startswith("audio")]
         assert sizes == [256, 64], len(given.tokens)
-
-
-def test_a_model_that_makes_codes_of_a_sound_while_it_writes_is_refused_in_words(make: Make) -> None:
-    model = make("kyutai")
-    assert not inside.reads(model)
-    assert "while it writes" in inside.refusal(model)
-    with pytest.raises(NotSupported, match="while it writes"):
-        inside.take(model, TaskInput())

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from workbench.engine import machine, models
+from workbench.engine import codegen, machine, models
 from workbench.engine.errors import CheckpointError, NotSupported, OutOfMemory, UnsafeRefused, WorkbenchError
 from workbench.engine.models import load
 from workbench.engine.task import Cancelled, Silent
-from workbench.engine.values import Checkpoint
+from workbench.engine.values import Checkpoint, Sampling, TaskInput, TaskOptions
 
 Change = Callable[[Path], object]
 
@@ -227,3 +227,48 @@ def test_layers_are_spread_where_accelerate_places_them(tiny_llama: Checkpoint) 
     spread, whole = load(tiny_llama, device="spread"), load(tiny_llama)
     ids = torch.tensor([[5, 6, 7]], device=spread.device)
     assert torch.equal(spread.model(ids).logits.cpu(), whole.model(ids.cpu()).logits)
+
+
+def test_each_part_has_the_attention_that_the_library_chooses_unless_one_is_asked_for(
+    tiny_llama: Checkpoint, tmp_path: Path
+) -> None:
+    import transformers as t
+
+    # As a whole it has no sdpa, and its text backbone has.
+    reads = t.BertConfig(
+        vocab_size=64, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
+    sees = t.SwinConfig(
+        image_size=32, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=2, out_features=["stage1", "stage2"]
+    )
+    sides = {f"{side}_{part}": 2 for side in ("encoder", "decoder") for part in ("attention_heads", "ffn_dim")}
+    config = t.GroundingDinoConfig(
+        backbone_config=sees, text_config=reads, d_model=32, num_queries=5, encoder_layers=1, decoder_layers=2,
+        num_feature_levels=3, **sides,
+    )  # fmt: skip
+    t.GroundingDinoForObjectDetection(config).save_pretrained(tmp_path)
+
+    def chosen(model: object) -> dict[str, str]:
+        return {
+            name: part.config._attn_implementation for name, part in model.named_modules() if hasattr(part, "config")
+        }
+
+    plain = chosen(t.AutoModelForZeroShotObjectDetection.from_pretrained(tmp_path))
+    assert set(plain.values()) == {"sdpa", "eager"}
+    loaded = load(Checkpoint("tiny", tmp_path), device="cpu")
+    assert chosen(loaded.model) == plain and loaded.attn_implementation is None
+    eager = load(Checkpoint("tiny", tmp_path), device="cpu", attn_implementation="eager")
+    assert set(chosen(eager.model).values()) == {"eager"} and eager.attn_implementation == "eager"
+    code = codegen.task(
+        eager.checkpoint, "zero-shot-object-detection", TaskInput(labels=("fox",)), TaskOptions(), "float32", "cpu",
+        eager.head, eager.attn_implementation,
+    )  # fmt: skip
+    llama = load(tiny_llama, attn_implementation="eager")
+    known, asked = (llama.dtype, llama.device), {"attention": llama.attn_implementation}
+    codes = (
+        code,
+        codegen.generate(llama.checkpoint, "The", None, Sampling(), *known, **asked),
+        codegen.probabilities(llama.checkpoint, [5, 6], Sampling(), *known, **asked),
+        codegen.score(llama.checkpoint, "The fox", *known, window=8, overlap=4, **asked),
+    )
+    assert all('attn_implementation="eager"' in each for each in codes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 import transformers as t
 
-from tests import tiny
+from tests import tiny, tiny_kinds, tiny_seq2seq
 from workbench.engine import codegen, facts, forward, generate, inside, models, tasks
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.generate import strategies
@@ -21,6 +22,13 @@ IDS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 GREEDY = Sampling(do_sample=False, max_new_tokens=5)
 LETTERS = "zqjxvkwb"
+
+
+def script(written: str) -> dict[str, Any]:
+    """The names that a script leaves."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(written, names)
+    return names
 
 
 def built(folder: Path, make: Any, *, scale: float = 5.0) -> Checkpoint:
@@ -124,14 +132,88 @@ def test_blt_writes_without_the_cache_that_the_library_can_not_make(
     assert list(branch.ids)[:3] == expected[2:]
     with pytest.raises(NotSupported, match="can't generate that way"):
         generate.run(model, "The quick fox", (), GREEDY, strategy=Strategy(prompt_lookup_num_tokens=2))
+    written = codegen.generate(model.checkpoint, "The quick fox", None, GREEDY, model.dtype, "cpu", steps=made.steps)
+    assert script(written)["new_ids"] == expected
+    capsys.readouterr()
 
     given, options = TaskInput("The quick fox"), tasks.defaults("text-generation")
     result = tasks.run(model, "text-generation", given, options)
-    script = codegen.task(model.checkpoint, "text-generation", given, options, model.dtype, "cpu", model.head)
-    names: dict[str, Any] = {"__name__": "__main__"}
-    exec(script, names)
+    task = codegen.task(model.checkpoint, "text-generation", given, options, model.dtype, "cpu", model.head)
+    names = script(task)
     assert capsys.readouterr().out
     assert names["result"] == result.items[0]
+
+
+def test_every_architecture_among_the_sequences_to_sequences_is_known_for_what_it_is() -> None:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    listed = facts._tables()["MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"]
+    stated = {kind: CONFIG_MAPPING[kind]().is_encoder_decoder for kind in listed}
+    assert {kind for kind, encodes in stated.items() if not encodes} == set(facts.DECODERS)
+
+
+def test_a_decoder_among_the_sequences_to_sequences_writes_on_after_its_prompt(tmp_path: Path) -> None:
+    checkpoint = tiny_kinds.build(tmp_path, "any-to-any")
+    assert not facts.describe(checkpoint).encoder_decoder
+    model = models.load(checkpoint, device="cpu", head="AutoModelForSeq2SeqLM")
+    made = generate.run(model, "The quick fox", (), GREEDY)
+    written = codegen.generate(
+        checkpoint, "The quick fox", None, GREEDY, model.dtype, "cpu", head=model.head, steps=made.steps
+    )
+    assert script(written)["new_ids"] == list(made.ids)
+
+
+def test_what_writes_at_the_pace_of_a_sound_is_refused_where_there_is_none(tmp_path: Path) -> None:
+    model = models.load(tiny_seq2seq.build_tiny_t5(tmp_path), device="cpu")
+    assert tasks.supports(model, "text2text-generation")
+    (kind,) = facts.HEAR_ALONE
+    paced = replace(model, facts=replace(model.facts, model_type=kind))
+    assert not tasks.supports(paced, "text2text-generation")
+    with pytest.raises(NotSupported, match="can't generate text") as caught:
+        generate.run(paced, "The quick fox", (), GREEDY)
+    assert "a moment of a sound" in caught.value.why
+
+
+def _dpr(size: int) -> Any:
+    return t.DPRQuestionEncoder(t.DPRConfig(vocab_size=size, max_position_embeddings=64, pad_token_id=0, **SIZES))
+
+
+def test_the_script_makes_vectors_of_what_lies_below_the_pooling_as_the_task_does(tmp_path: Path) -> None:
+    model = models.load(built(tmp_path, _dpr), device="cpu")
+    name = "feature-extraction"
+    given, options = TaskInput("The quick fox"), tasks.defaults(name)
+    result = tasks.run(model, name, given, options)
+    names = script(codegen.task(model.checkpoint, name, given, options, model.dtype, "cpu", model.head))
+    np.testing.assert_allclose(np.asarray(names["result"]), np.asarray(result.items), atol=1e-5)
+
+
+def _uneven(size: int) -> Any:
+    sizes = SIZES | {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "head_dim": 16}
+    parts = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 8}
+    config = t.Dots3NoteTextConfig(
+        vocab_size=size, n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, n_group=1, topk_group=1,
+        first_k_dense_replace=1, mlp_layer_types=["dense", "sparse"], index_n_heads=4, index_head_dim=16,
+        layer_types=["indexed_attention", "sliding_attention"],
+        per_layer_config={1: {"num_attention_heads": 8, "num_key_value_heads": 8}}, **sizes, **parts, **IDS,
+    )  # fmt: skip
+    return t.Dots3NoteForCausalLM(config)
+
+
+def test_layers_with_different_numbers_of_heads_are_looked_into(tmp_path: Path) -> None:
+    model = models.load(built(tmp_path, _uneven, scale=1.0), device="cpu")
+    with pytest.raises(RuntimeError, match="per-layer"):
+        model.model.config.num_attention_heads  # noqa: B018  # the library refuses to be asked
+    given = inside.read(model, "The quick fox")
+    (part,) = inside.look(model, given).parts
+    with torch.inference_mode():
+        own = model.model(torch.tensor([given.input_ids]), output_hidden_states=True).hidden_states
+    assert len(own) == len(part.states) == 3
+    for state, expected in zip(part.states, own, strict=True):
+        np.testing.assert_allclose(state, expected[0].numpy(), atol=1e-5)
+    (maps,) = inside.attend(model, given).kinds
+    assert [each.shape[0] for each in maps.maps if each is not None] == [4, 8]
+    assert inside.estimate(model, 10).attention == 2 * 8 * 100 * 4
+    assert len(generate.run(model, "The quick fox", (), GREEDY).ids) == 5
 
 
 def _xlnet(size: int) -> Any:

@@ -283,6 +283,20 @@ def test_a_plain_prompt_is_given_the_place_of_the_picture_that_the_template_writ
         generate.run(model, "", turns, GREEDY)
 
 
+def test_the_mark_of_a_picture_stands_between_those_of_its_ends_where_the_processor_wants_them(
+    made, picture, capsys
+) -> None:
+    model, given = made("hunyuan_vl"), TaskInput("What is it?", image=picture)
+    text = "<begin><picture><end>What is it?"
+    inputs = model.processor(text=[text], images=[opened(picture)], return_tensors="pt")
+    new = model.model.generate(**inputs, max_new_tokens=6, do_sample=False)[0, inputs["input_ids"].shape[1] :].tolist()
+    found = generate.run(model, given.text, (), GREEDY, images=[picture])
+    assert list(found.ids) == new == script(model, found.start.encoding.text, GREEDY, images=[picture])
+    for name in (NAME, "any-to-any"):
+        (written,) = tasks.run(model, name, given, OPTIONS).items
+        assert written == task_script(model, given, name) == model.tokenizer.decode(new, skip_special_tokens=True)
+
+
 def test_what_became_of_each_picture_is_no_state_of_a_layer(made, picture, capsys) -> None:
     model, given = made("deepseek_ocr2"), TaskInput("What is it?", image=picture)
     read = inside.take(model, given)

@@ -158,3 +158,29 @@ def test_pairs_of_another_number_lone_surrogates_and_no_texts(tokenizer: Any) ->
     empty = rectangle(tokenizer, [])
     assert isinstance(empty, Rectangle)
     assert (empty.rows, empty.tensors) == ((), ())
+
+
+def test_switches_that_change_nothing_for_these_texts_are_refused_by_nobody(tokenizer: Any) -> None:
+    second = BatchOptions(truncation="only_second", max_length=200)
+    over = BatchOptions(truncation="longest_first", max_length=200, return_overflowing_tokens=True)
+    for options in (second, over):
+        made = rectangle(tokenizer, TEXTS, None, options)
+        wanted = tokenizer(list(TEXTS), **options.arguments(), return_tensors="pt", verbose=False)
+        assert {each.name: each.values.tolist() for each in made.tensors} == {
+            name: tensor.tolist() for name, tensor in wanted.items()
+        }
+    with pytest.raises(InputError, match="no second text to truncate"):
+        rectangle(tokenizer, TEXTS, None, BatchOptions(truncation="only_second", max_length=8))
+
+
+def test_the_empty_tensors_of_a_first_text_without_a_token_are_shown_and_told(tiny_llama: Checkpoint) -> None:
+    tokenizer = tokens.load_tokenizer(tiny_llama)
+    plain = BatchOptions(add_special_tokens=False, padding=False)
+    made = rectangle(tokenizer, ["", "the fox"], None, plain)
+    wanted = tokenizer(["", "the fox"], add_special_tokens=False, return_tensors="pt")
+    assert {each.name: each.shape for each in made.tensors} == {
+        name: tuple(tensor.shape) for name, tensor in wanted.items()
+    }
+    assert made.tensors[0].shape == (2, 0)
+    assert "the first of these 2 rows has no position" in made.refusal
+    assert rectangle(tokenizer, ["the fox", ""], None, plain).tensors == ()

@@ -56,6 +56,19 @@ def test_text_and_ids_are_those_of_the_library(tokenizer: Any, template: str | N
     assert "".join(text for _, _, text in parts(made)) == made.encoding.text
 
 
+def test_a_system_message_written_into_the_first_question_is_the_systems(tokenizer: Any) -> None:
+    quoted = (
+        "{% for m in messages[1:] %}{% set said = m.content %}"
+        "{% if loop.first %}{% set said = '<' + messages[0].content + '> ' + said %}{% endif %}"
+        "{{ '[' + said + ']' }}{% endfor %}"
+    )
+    made = write(tokenizer, Talk(TURNS, template=quoted))
+    assert parts(made)[:3] == [("user", 1, "[<"), ("system", 0, "Be brief."), ("user", 1, "> Hi 🦊]")]
+    # Where the question says the same, nobody can tell whose words they are.
+    both = (Turn("system", "Be brief."), Turn("user", "Be brief. Hi"))
+    assert parts(write(tokenizer, Talk(both, template=quoted))) == [("user", 1, "[<Be brief.> Be brief. Hi]")]
+
+
 def test_each_part_is_the_message_that_the_loop_was_at(tokenizer: Any) -> None:
     made = write(tokenizer, Talk(TURNS, add_generation_prompt=True))
     assert parts(made) == [
@@ -94,7 +107,8 @@ def test_what_stands_before_the_loop_is_the_template_s_unless_it_is_the_system_s
     made = write(tokenizer, Talk(TURNS, template=folded))
     assert parts(made) == [
         ("template", None, tokenizer.bos_token),
-        ("user", 1, "Be brief. Hi 🦊\n"),
+        ("system", 0, "Be brief."),
+        ("user", 1, " Hi 🦊\n"),
         ("assistant", 2, "Hello\n"),
         ("user", 3, "Bye\n"),
     ]

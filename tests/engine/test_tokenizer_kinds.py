@@ -19,6 +19,7 @@ from workbench.engine.task import Cancelled, Silent
 from workbench.engine.tokens import versus
 from workbench.engine.tokens.added import try_token
 from workbench.engine.tokens.browse import entries
+from workbench.engine.tokens.positions import slow_tokens
 from workbench.engine.tokens.rectangle import rectangle
 from workbench.engine.tokens.roundtrip import round_trip
 from workbench.engine.tokens.stages import Workings
@@ -240,6 +241,53 @@ def test_a_lone_surrogate_is_refused_with_its_place(kind: str) -> None:
     for text in ("ab\ud83e", "ab\udc00cd"):
         with pytest.raises(InputError, match=r"character 3 .*lone surrogate"):
             tokens.encode(KINDS[kind](), text)
+
+
+@pytest.mark.parametrize("kind", ["unigram", "byte_fallback_by_metaspace"])
+def test_a_blank_put_in_front_of_a_word_takes_none_of_its_bytes(kind: str) -> None:
+    blank, first = tokens.encode(KINDS[kind](), "quick", TokenizerOptions(add_special_tokens=False)).tokens[:2]
+    assert (blank.piece, blank.text, blank.bytes) == ("▁", "", None)
+    assert (first.piece, first.offsets, first.bytes) == ("qu", (0, 2), b"qu")
+
+
+def test_a_piece_that_goes_on_reads_without_its_mark_where_no_offsets_say_so() -> None:
+    tokenizer = KINDS["slow_merges"]()
+    encoding = tokens.encode(tokenizer, "The fox")
+    assert [token.piece for token in encoding.tokens] == ["<unk>", "h@@", "e", "fox"]
+    assert [token.text for token in encoding.tokens] == ["<unk>", "h", "e", " fox"]
+    assert "".join(token.text for token in encoding.tokens[1:]) == tokenizer.decode(encoding.input_ids[1:])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.startswith("slow")])
+@any_text
+@few
+def test_a_position_without_offsets_is_the_same_whether_it_is_asked_for_alone(kind: str, text: str) -> None:
+    tokenizer = KINDS[kind]()
+    text += "é🦊 fox\ufffd\ufffd漢 the fox</s>🦊"
+    encoding = tokens.encode(tokenizer, text)
+    kept = encoding.input_ids, encoding.attention_mask
+    for width in (1, 3, 7):
+        described = [
+            token
+            for first in range(0, len(encoding.tokens), width)
+            for token in slow_tokens(
+                tokens.Pieces(tokenizer), *kept, [each.type_id for each in encoding.tokens], Silent(),
+                (first, min(first + width, len(encoding.tokens))),
+            )
+        ]  # fmt: skip
+        assert [(each.position, each.text) for each in described] == [
+            (each.position, each.text) for each in encoding.tokens
+        ]
+
+
+def test_special_tokens_are_counted_whatever_is_gone_through_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = KINDS["word_piece_uncased"]()
+    texts = ["the quick [SEP] fox", "film [MASK] reads the [UNK]"]
+    options = TokenizerOptions(padding="longest")
+    wanted = tokens.tokenize(tokenizer, texts, options)
+    assert wanted.specials == (3, 4)
+    monkeypatch.setattr(tokens, "_PART", 2)
+    assert tokens.tokenize(tokenizer, texts, options) == wanted
 
 
 # Merge ranks and scores.

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import ByT5Tokenizer
 
+from tests.tiny_tokenizers import KINDS
 from workbench.engine import tokens
 from workbench.engine.errors import InputError
 from workbench.engine.tokens import versus
@@ -127,6 +128,27 @@ def test_each_difference_of_a_round_trip_has_its_reason(bert: Any, text: str, wa
     assert found
     assert said in found[0].why
     assert made.lost == sum(len(each.was) for each in made.differences)
+
+
+@pytest.mark.parametrize(
+    ("kind", "was", "became", "why"),
+    [
+        ("byte_level_normalized", "a\u0301", "á", "put into the Unicode form NFC by the normalizer (NFC)"),
+        ("a_normalizer_that_lengthens", "é", "e\u0301", "put into the Unicode form NFKD by the normalizer (NFKD)"),
+        ("a_normalizer_that_lengthens", "ﬁ", "fi", "put into the Unicode form NFKD by the normalizer (NFKD)"),
+    ],
+)
+def test_a_letter_and_its_accent_are_one_difference(kind: str, was: str, became: str, why: str) -> None:
+    text = f"the x{was}x fox"
+    made = round_trip(KINDS[kind](), text)
+    assert [(each.was, each.became, each.why) for each in made.differences] == [(was, became, why)]
+
+
+def test_the_name_of_what_is_unknown_is_never_cut_in_two(bert: Any) -> None:
+    made = round_trip(bert, "<s>漢</s> 🦊[SEP] ж, x")
+    assert all(each.became.count("[UNK]") * 2 == each.became.count("[U") + each.became.count("K]")
+               for each in made.differences)  # fmt: skip
+    assert any("[UNK]" in each.became for each in made.differences)
 
 
 def test_a_text_that_comes_back_has_no_differences(llama: Any) -> None:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QTableView,
     QTabWidget,
     QTreeWidget,
@@ -118,6 +119,16 @@ def test_the_shelf_lies_down_where_its_cards_can_not_stand_side_by_side(qtbot: Q
         names = [each for each in shelf.findChildren(ElidedLabel) if each.text() in known]
         assert len(names) == len(known)
         qtbot.waitUntil(lambda names=names: all(each.shown == each.text() for each in names))
+
+
+def test_a_low_pane_never_cuts_the_cards_of_the_shelf(pane: HubPane, qtbot: QtBot) -> None:
+    pane.resize(480, 420)
+    column, shelf = pane.findChild(QScrollArea, "hub.left"), pane.findChild(Shelf)
+
+    def whole() -> bool:
+        return shelf.lying and shelf.mapTo(column, shelf.rect().bottomLeft()).y() <= column.viewport().height()
+
+    qtbot.waitUntil(whole)
 
 
 def test_a_first_start_shows_the_shelf(pane: HubPane, qtbot: QtBot) -> None:

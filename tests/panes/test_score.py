@@ -24,6 +24,7 @@ from workbench.panes.score import ScorePane
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
 from workbench.widgets import theme
+from workbench.widgets.column_scroll import ColumnScroll
 
 FOX = "The quick brown 🦊 jumps over the lazy dog."
 
@@ -437,6 +438,19 @@ def large(qapp: QApplication) -> Iterator[None]:
     theme.apply(qapp, False, 1.5)
     yield
     theme.apply(qapp, False)
+
+
+def test_a_low_pane_scrolls_to_the_whole_plot_instead_of_cutting_it(
+    qtbot: QtBot, pane: ScorePane, find: Callable[[str], Any], scored: score.Score
+) -> None:
+    pane.resize(1200, 420)
+    plot = find("plot")
+    page = next(area for area in pane.findChildren(ColumnScroll) if area.isAncestorOf(plot))
+    qtbot.waitUntil(lambda: page.verticalScrollBar().maximum() > 0)
+    qtbot.waitUntil(lambda: plot.height() >= plot.minimumSizeHint().height())
+    find("plot_shown").setChecked(False)
+    pane.resize(1200, 700)
+    qtbot.waitUntil(lambda: page.verticalScrollBar().maximum() == 0)
 
 
 @pytest.mark.parametrize("width", [620, 1000])

@@ -25,3 +25,21 @@ def test_it_is_as_wide_as_its_content_whenever_that_grows(qtbot: QtBot) -> None:
     area.resize(area.minimumWidth(), 50)
     assert not area.horizontalScrollBar().isVisible()
     assert area.verticalScrollBar().maximum() >= 0
+
+
+def test_what_grew_while_nobody_saw_it_is_as_wide_as_it_needs_when_it_is_seen(qtbot: QtBot) -> None:
+    outer = QWidget()
+    content = QWidget()
+    column = QVBoxLayout(content)
+    button = QPushButton("a")
+    column.addWidget(button)
+    area = ColumnScroll(content)
+    QVBoxLayout(outer).addWidget(area)
+    qtbot.addWidget(outer)
+    with qtbot.waitExposed(outer):
+        outer.show()
+    outer.hide()
+    button.setMinimumWidth(400)
+    outer.show()
+    qtbot.waitUntil(lambda: content.width() >= 400)
+    assert area.viewport().width() >= content.minimumSizeHint().width()

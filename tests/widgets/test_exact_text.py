@@ -196,6 +196,42 @@ def test_offsets_of_ordinary_text_cost_nothing() -> None:
     assert list(document_offsets("a🦊b")) == [0, 1, 3, 4]
 
 
+@pytest.mark.parametrize("letters", ["a🦊b👩\u200d👧é ", "ab\r\n🦊c", "abc\n"])
+def test_what_is_done_to_a_long_text_is_followed_without_asking_qt_for_all_of_it(
+    qtbot: QtBot, edit: ExactTextEdit, letters: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact_text, "PIECE", 50)
+    monkeypatch.setattr(exact_text, "AT_ONCE", 100)
+    monkeypatch.setattr(exact_text, "TURN", 40)
+    asked: list[str] = []
+    whole = ExactTextEdit._joined
+    monkeypatch.setattr(ExactTextEdit, "_joined", lambda self, raw: asked.append(raw) or whole(self, raw))
+    text = letters * 40
+    edit.set_text(text)
+    qtbot.waitUntil(lambda: edit.settled)
+    # What is edited is as Qt holds it.
+    text = text.replace("\r\n", "\n")
+    for place, new in ((0, "x"), (len(text) // 2, letters * 50), (len(text), "🦊\n"), (7, "🦊")):
+        edit.moveCursor(QTextCursor.MoveOperation.Start)
+        edit.setTextCursor(edit.select(0, 0))
+        paste(edit, "y")
+        text = "y" + text
+        edit.setTextCursor(edit.select(place, place))
+        paste(edit, new)
+        qtbot.waitUntil(lambda: edit.settled)
+        text = text[:place] + new.replace("\r\n", "\n") + text[place:]
+        assert edit.position == place + len(new.replace("\r\n", "\n"))
+        edit.setTextCursor(edit.select(place + 1, place + 1))
+        QTest.keyClick(edit, Qt.Key.Key_Backspace)
+        text = text[:place] + text[place + 1 :]
+        assert edit.text() == text
+        assert edit.position == place
+    assert asked == []
+    edit.mark(len(text) - 3, len(text))
+    assert edit.marked() == text[-3:]
+    assert whole(edit, edit.document().toRawText()) == text
+
+
 @pytest.mark.parametrize("letters", ["abcd ", "abc 🦊é\n", "abc\n"])
 @pytest.mark.parametrize("seed", range(3))
 def test_what_comes_in_over_some_turns_is_exact_whenever_it_is_interrupted(
@@ -231,6 +267,17 @@ def test_what_comes_in_over_some_turns_is_exact_whenever_it_is_interrupted(
     while edit.document().isUndoAvailable():
         edit.undo()
     assert edit.text() == begun
+
+
+def test_the_cursor_is_counted_anew_after_a_change_that_is_not_followed(edit: ExactTextEdit) -> None:
+    edit.set_text("🦊" * 10)
+    assert edit.position == 0
+    # Much that is new in a text that is not long.
+    paste(edit, "ab" * 15_000)
+    assert edit.position == 30_000
+    edit.undo()
+    edit.moveCursor(QTextCursor.MoveOperation.End)
+    assert edit.position == 10
 
 
 def test_a_long_paste_is_told_of_and_undone_as_one(qtbot: QtBot, edit: ExactTextEdit) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QImage
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
@@ -141,5 +141,7 @@ def test_a_copy_is_small_and_upright_and_a_refusal_says_why(tmp_path: Path) -> N
     copy, why = pictures.preview(tmp_path / "blue.png", 60)
     assert (copy.width(), copy.height(), why) == (60, 40, "")
     (tmp_path / "none.png").write_text("no picture")
+    to_image(np.zeros((5000, 1, 3), np.uint8)).save(str(tmp_path / "long.png"))
+    assert pictures.preview(tmp_path / "long.png", 60)[0].size() == QSize(1, 60)
     copy, why = pictures.preview(tmp_path / "none.png", 60)
     assert copy.isNull() and "none.png" in why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 MERGED = frozenset({"LORA", "ADALORA", "LOHA", "LOKR", "VERA", "IA3", "MISS", "OFT", "BOFT", "HRA"})
 
 _LIMIT = 2**20
+
+#: The Auto classes of what peft says an adapter is for.
+_HEADS = {
+    "CAUSAL_LM": "AutoModelForCausalLM",
+    "SEQ_2_SEQ_LM": "AutoModelForSeq2SeqLM",
+    "SEQ_CLS": "AutoModelForSequenceClassification",
+    "TOKEN_CLS": "AutoModelForTokenClassification",
+    "QUESTION_ANS": "AutoModelForQuestionAnswering",
+    "FEATURE_EXTRACTION": "AutoModel",
+}
+_CLASSIFIER = re.compile(r"(.+\.)?(classifier|score)(\.out_proj)?\.weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,30 @@ class AdapterFolder:
     def beneath(self) -> str:
         """Its checkpoint as ``from_pretrained`` finds it: a folder where it is here, else what the adapter names."""
         return str(self.base or self.base_name)
+
+    @property
+    def base_title(self) -> str:
+        """What its checkpoint is called: a repository of the Hub by its name, not by the commit it lies under."""
+        if self.base is None or self.base.parent.name != "snapshots":
+            return self.base.name if self.base is not None else self.base_name
+        return self.base.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
+
+    @property
+    def head(self) -> str | None:
+        """The Auto class it is for, where it names one."""
+        return _HEADS.get(str(self.config.get("task_type")))
+
+    @property
+    def labels(self) -> int | None:
+        """How many labels the classification head has that it brings; None where it brings none."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path / "adapter_model.safetensors", framework="pt") as file:
+                found = [name for name in file.keys() if _CLASSIFIER.fullmatch(name)]  # noqa: SIM118 - it is no dict
+                return int(file.get_slice(found[0]).get_shape()[0]) if found else None
+        except (OSError, SafetensorError):
+            return None
 
 
 def adapter_in(path: Path) -> AdapterFolder | None:
@@ -89,14 +125,21 @@ def base_of(adapter: AdapterFolder, what: str) -> Path:
             why=f"An adapter of the kind {adapter.kind or 'that it names none'} can't be merged into its checkpoint.",
             remedy="Load it with peft itself.",
         )
-    if adapter.base is None:
-        raise CheckpointError(
-            what,
-            why=f"It is an adapter to {adapter.base_name or 'a checkpoint it does not name'}, "
-            "which is not on this machine.",
-            remedy="Download that checkpoint, or write its folder into base_model_name_or_path of adapter_config.json.",
-        )
-    return adapter.base
+    return _beneath(adapter, what)
+
+
+def settings_folder(path: Path, what: str) -> Path:
+    """The folder whose config.json a checkpoint goes by: its own, or that of what lies beneath an adapter without one.
+
+    Args:
+        path: Of the checkpoint.
+        what: What is being done, as "Could not …".
+
+    Raises:
+        CheckpointError: It is an adapter, and the checkpoint beneath it is not on this machine.
+    """
+    adapter = None if (path / "config.json").is_file() else adapter_in(path)
+    return path if adapter is None else _beneath(adapter, what)
 
 
 def merged(model: PreTrainedModel, adapter: AdapterFolder) -> tuple[PreTrainedModel, set[str]]:
@@ -111,6 +154,17 @@ def merged(model: PreTrainedModel, adapter: AdapterFolder) -> tuple[PreTrainedMo
     with safe_open(adapter.path / "adapter_model.safetensors", framework="pt") as file:
         stored = {name.removeprefix("base_model.model.") for name in file.keys()}  # noqa: SIM118 - it is no dict
     return with_adapter.merge_and_unload(), stored
+
+
+def _beneath(adapter: AdapterFolder, what: str) -> Path:
+    if adapter.base is None:
+        raise CheckpointError(
+            what,
+            why=f"It is an adapter to {adapter.base_name or 'a checkpoint it does not name'}, "
+            "which is not on this machine.",
+            remedy="Download that checkpoint, or write its folder into base_model_name_or_path of adapter_config.json.",
+        )
+    return adapter.base
 
 
 def _folder(path: Path, name: str, revision: str | None) -> Path | None:

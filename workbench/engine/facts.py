@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from workbench.engine.adapters import adapter_in
+from workbench.engine.adapters import adapter_in, settings_folder
 from workbench.engine.errors import CheckpointError
 from workbench.engine.fits import WIDTH, shape_of
 from workbench.engine.values import Checkpoint, Facts
@@ -24,6 +24,12 @@ _HEADER_LIMIT = 100 * 2**20
 
 BACKBONE = "AutoBackbone"
 """The Auto class that the library reads no folder with; the class that it would choose reads one (see `class_for`)."""
+
+FINDS = {"sam3_video": "Sam3Model"}
+"""What is loaded with AutoModel of what follows things through a film: the part that finds them in a picture."""
+
+WHOLE = ("SegGptForImageSegmentation", "TvpForVideoGrounding")
+"""Classes that no Auto class chooses; with AutoModel, checkpoints of theirs would lose what they were trained for."""
 
 #: Auto classes in the order they are offered, with the table of transformers that says which model types have them.
 HEADS: tuple[tuple[str, str], ...] = (
@@ -97,13 +103,19 @@ _READERS = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForMasked
 #: Parts of larger architectures that see a picture as it is; others are told how it was cut besides.
 _TOWERS = ("gemma3n_vision", "granite_docling_vision", "idefics3_vision", "internvl_vision", "qianfan_ocr_vision",
            "smolvlm_vision")  # fmt: skip
-_BESIDE = ("bridgetower", "lxmert", "vilt")
+_BESIDE = ("bridgetower", "lxmert", "vilt", "whisper")
 _READS = ("dpr", "embedding_gemma2")
 
 #: Architectures whose decoder alone stands in two tables, where the library fails to build it from the whole config.
 _HALVED = ("musicgen", "musicgen_melody")
 #: Architectures that generate without a cache alone, whatever their config says.
 CACHELESS = ("blt",)
+#: Architectures that the table of sequences to sequences has although a decoder alone reads what they hear or are told.
+DECODERS = ("audioflamingo3", "glmasr", "granite_speech", "granite_speech_plus", "moss_transcribe_diarize",
+            "musicflamingo", "nemo_speechlm", "qwen2_audio", "qwen3_asr", "vibevoice_asr", "voxtral",
+            "voxtral_realtime")  # fmt: skip
+#: Those of them that write nothing without a sound: each token comes with a moment of it.
+HEAR_ALONE = ("voxtral_realtime",)
 
 #: Only for model types transformers has no table entry for; the longest suffix that fits wins.
 _SUFFIXES = {
@@ -138,6 +150,10 @@ _WITHOUT_VOCABULARY = ("ByT5Tokenizer", "CanineTokenizer", "DiaTokenizer", "Perc
 _PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json")
 
 
+GGUF_REMEDY = "Choose the .gguf file itself by Import… in Hub, which converts it, or get the model as safetensors."
+"""What to do with a folder of llama.cpp's."""
+
+
 def describe(checkpoint: Checkpoint) -> Facts:
     """Read config.json and the names and headers of the weight files; a few milliseconds, no torch.
 
@@ -151,15 +167,21 @@ def describe(checkpoint: Checkpoint) -> Facts:
     if adapter is not None and adapter.base is not None and kind == "safetensors":
         # The weights that are loaded are the base checkpoint's, with the adapter merged into them.
         files = (*weight_files(adapter.base)[1], *files)
+    words = tokenizer_folder(path)
+    bare = adapter is not None and not (path / "config.json").is_file()
+    if bare and adapter is not None and (labels := adapter.labels) is not None:
+        config["id2label"] = {number: f"LABEL_{number}" for number in range(labels)}
     seen = of_config(
         config,
-        lambda name: (path / name).is_file(),
+        lambda name: (path / name).is_file() or (words / name).is_file(),
         weights=kind,
         weight_bytes=sum(file.stat().st_size for file in files if file.exists()),
         stored=_stored(files) if kind == "safetensors" else (),
-        has_chat_template=_has_chat_template(path),
+        has_chat_template=_has_chat_template(words),
     )
-    return replace(seen, has_tokenizer=has_tokenizer(path))
+    if bare and adapter is not None and adapter.head in seen.heads:
+        seen = replace(seen, trained_head=adapter.head)
+    return replace(seen, has_tokenizer=has_tokenizer(words))
 
 
 def of_config(
@@ -244,7 +266,7 @@ def read_config(path: Path, name: str) -> dict[str, Any]:
             why=f"{path.name} is a file; a checkpoint is a folder with config.json and weights.",
             remedy="Choose the folder that holds it.",
         )
-    file = path / "config.json"
+    file = settings_folder(path, what) / "config.json"
     if not file.is_file():
         raise CheckpointError(what, why=_why_no_config(path), remedy=_remedy_no_config(path))
     damaged = "Download or save the checkpoint again: config.json must be one JSON object with a model_type."
@@ -287,7 +309,7 @@ def _remedy_no_config(path: Path) -> str:
     if (path / "adapter_config.json").exists():
         return "Merge it into its base checkpoint with peft (merge_and_unload) and save that."
     if any(path.glob("*.gguf")):
-        return "Get the same model as safetensors."
+        return GGUF_REMEDY
     return "Choose a folder written by save_pretrained, or a snapshot of a Hub repository."
 
 
@@ -353,7 +375,8 @@ def header(file: Path) -> dict[str, Any]:
 
 def sees(model_type: str) -> bool:
     """Whether the installed transformers lists an architecture among those that turn pictures into vectors."""
-    named = "vision_model" in model_type or model_type in _TOWERS
+    # EdgeTAM's is timm's, which refuses what the processor says besides the picture.
+    named = ("vision_model" in model_type and model_type != "edgetam_vision_model") or model_type in _TOWERS
     return (model_type in _tables()[_PICTURES] or named) and model_type not in FILMS
 
 
@@ -385,11 +408,16 @@ def renamed(model_type: str, head: str) -> dict[str, str]:
     """Names of weights that a head has to be told when it is loaded, as ``key_mapping`` takes them.
 
     The library means to find the tracker of a published SAM 3 and the writer of an Emu3 itself, and leaves their
-    weights drawn at random.
+    weights drawn at random; of a Moshi, which hears and speaks, it has the writer alone in its tables.
     """
     parts = {
         ("sam3_video", "AutoModelForMaskGeneration"): "tracker_model",
+        ("sam3_video", "AutoModel"): "detector_model",
         ("emu3", "AutoModelForCausalLM"): "text_model",
+        ("emu3", "AutoModelForTextEncoding"): "text_model.model",
+        ("llama4", "AutoModelForTextEncoding"): "language_model.model",
+        ("moshi", "AutoModelForCausalLM"): "decoder",
+        ("moshi", "AutoModel"): "decoder.model",
     }
     return {rf"^{parts[model_type, head]}\.": ""} if (model_type, head) in parts else {}
 
@@ -399,6 +427,12 @@ def has_tokenizer(path: Path) -> bool:
     return any((path / name).is_file() for name in _TOKENIZER_FILES) or (
         _tokenizer_config(path).get("tokenizer_class") in _WITHOUT_VOCABULARY
     )
+
+
+def tokenizer_folder(path: Path) -> Path:
+    """The folder that a checkpoint's tokenizer is in: its own, or that of what lies beneath an adapter without one."""
+    adapter = None if has_tokenizer(path) else adapter_in(path)
+    return path if adapter is None or adapter.base is None else adapter.base
 
 
 def boxed(path: Path) -> bool:
@@ -411,8 +445,16 @@ def known_model_type(model_type: str) -> bool:
     return model_type in _tables()["CONFIG_MAPPING_NAMES"]
 
 
-def class_for(head: str, model_type: str) -> str:
-    """The class that reads a checkpoint's folder: the Auto class, or of backbones the one that it stands for."""
+def class_for(head: str, model_type: str, architectures: Sequence[str] = ()) -> str:
+    """The class that reads a checkpoint's folder: the Auto class, or of backbones the one that it stands for.
+
+    Args:
+        head: The Auto class.
+        model_type: Of the config.
+        architectures: What it was saved as: of two architectures the library's tables have the body alone.
+    """
+    if head == "AutoModel":
+        return FINDS.get(model_type) or next((name for name in architectures if name in WHOLE), head)
     named = _tables()[dict(HEADS)[BACKBONE]].get(model_type, ())
     return named[0] if head == BACKBONE and named else head
 
@@ -481,7 +523,7 @@ def _encoder_decoder(config: Mapping[str, Any], heads: tuple[str, ...], trained:
     stated = config.get("is_encoder_decoder")
     if isinstance(stated, bool):
         return stated
-    return "AutoModelForSeq2SeqLM" in (trained, heads[0])
+    return "AutoModelForSeq2SeqLM" in (trained, heads[0]) and config.get("model_type") not in DECODERS
 
 
 def _takes_images(config: Mapping[str, Any], heads: tuple[str, ...], present: Callable[[str], bool]) -> bool:

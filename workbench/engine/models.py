@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine import neighbours, pyramid, trust
-from workbench.engine.adapters import adapter_in, base_of, merged
+from workbench.engine import generation_config, neighbours, pyramid, trust
+from workbench.engine.adapters import adapter_in, base_of, merged, settings_folder
 from workbench.engine.errors import (
     CheckpointError,
     InputError,
@@ -24,6 +24,7 @@ from workbench.engine.errors import (
 )
 from workbench.engine.facts import (
     CACHELESS,
+    GGUF_REMEDY,
     class_for,
     describe,
     fewest,
@@ -35,7 +36,7 @@ from workbench.engine.facts import (
 )
 from workbench.engine.fits import WIDTH
 from workbench.engine.machine import devices, free, memory
-from workbench.engine.processors import NO_TOKENIZER, processor_of, tokenizer_of
+from workbench.engine.processors import BODIES, NO_TOKENIZER, lacking, processor_of, tokenizer_of
 from workbench.engine.processors import missing as wanting
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.trust import Trusted
@@ -84,6 +85,7 @@ class LoadedModel:
         tied: Names of weights that are one with another, as output and input embeddings often are.
         memory: Resident bytes of this process before and after the load.
         attention: The attention implementation, empty where the architecture has only its own.
+        attn_implementation: What was asked of it when it was loaded; None left the choice to transformers.
     """
 
     checkpoint: Checkpoint
@@ -103,6 +105,7 @@ class LoadedModel:
     tied: tuple[str, ...] = ()
     memory: tuple[int, int] = (0, 0)
     attention: str = ""
+    attn_implementation: str | None = None
 
     @property
     def generates(self) -> bool:
@@ -126,6 +129,12 @@ class LoadedModel:
             return None
         own = getattr(vectors, "num_embeddings", None)
         return None if own is None else int(own) + int(getattr(vectors, "num_additional_embeddings", 0))
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether generating keeps the keys and values of the tokens before, and feeds it one token at a time."""
+        named = inspect.signature(self.model.forward).parameters
+        return "past_key_values" in named and self.model.config.model_type not in CACHELESS
 
     @property
     def takes_images(self) -> bool:
@@ -220,7 +229,10 @@ def load(
         before = memory().process
         task.report(Progress(0, None, "steps", "reading the weights"))
         with _locked(task), _seeded(seed):
-            config = _config(trusted.path, list(labels) if labels else None, num_labels, trusted, what)
+            if adapter is not None and num_labels is None and not (trusted.path / "config.json").is_file():
+                num_labels = adapter.labels
+            settings = settings_folder(trusted.path, what)
+            config = _config(settings, list(labels) if labels else None, num_labels, trusted, what)
             packed = _packed(bits, unpacked, device) or ({"device_map": "auto"} if device == "spread" else {})
             model, info = _from_pretrained(base, config, head, dtype, attn_implementation, packed, trusted, what)
         try:
@@ -242,6 +254,9 @@ def load(
         private = replace(checkpoint, path=trusted.path)
         tokenizer, notes = tokenizer_of(private, own_code=trusted.code)
         notes = notes if _reads_ids(model) else tuple(note for note in notes if note != NO_TOKENIZER)
+        if head in BODIES:
+            typed, about = lacking(model, private.path, head)
+            tokenizer, notes = (typed, about) if typed is not None else (tokenizer, (*notes, *about))
         processor, about_processor = processor_of(private, facts, head)
     if trusted.path != checkpoint.path:
         # Nobody is to look for it in the private copy, which ends with the program.
@@ -250,7 +265,8 @@ def load(
             tokenizer.name_or_path = str(checkpoint.path)
     missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])} - stored
     if adapter is not None:
-        notes = (*notes, f"Its adapter ({adapter.kind}) is merged into {base.name} in memory.")
+        notes = (*notes, f"Its adapter ({adapter.kind}) is merged into {adapter.base_title} in memory.")
+    notes = (*notes, *generation_config.mended(model, base))
     notes = (*notes, *about_processor, *_about_language(model), *_about_cache(model), *_about_chance(model))
     notes = (*notes, *_about_missing(model, missing))
     weights: dict[str, int] = {}
@@ -274,6 +290,7 @@ def load(
         tied=_tied(model),
         memory=(before, memory().process),
         attention=getattr(model.config, "_attn_implementation", None) or "",
+        attn_implementation=attn_implementation,
     )
     size = f"{loaded.parameters:,} weights, {loaded.bytes:,} bytes"
     task.log(f"{type(model).__name__}: {size}, {loaded.dtype} on {loaded.device}.")
@@ -354,8 +371,10 @@ def _refuse(facts: Facts, what: str) -> None:
             what, why=why, remedy="Check that the folder is a transformers checkpoint, or update transformers."
         )
     if facts.weights not in ("safetensors", "pickle"):
-        why = "The folder has only GGUF weights." if facts.weights == "gguf" else "The folder has no weights."
-        raise CheckpointError(what, why=why, remedy="Download the checkpoint again: model.safetensors is needed.")
+        if facts.weights == "gguf":
+            raise CheckpointError(what, why="The folder has only GGUF weights.", remedy=GGUF_REMEDY)
+        again = "Download the checkpoint again: model.safetensors is needed."
+        raise CheckpointError(what, why="The folder has no weights.", remedy=again)
 
 
 def _packed(bits: int, unpacked: Sequence[str], device: str) -> dict[str, Any]:
@@ -481,33 +500,36 @@ def _from_pretrained(
     for part in (neighbours, pyramid):
         if part.wanted(config.to_dict()):
             part.stand_in()
-    for attempt in (attention,) if attention else ("sdpa", "eager"):
-        # A config.json can name an attention kernel to be fetched from the Hub; only setting it here beats that.
-        config._attn_implementation = attempt
-        # The library's decision models and Qwen2.5 Omni fail where they are asked what was missing.
-        told = head != "AutoModelForDecision" and config.model_type != "qwen2_5_omni"
-        try:
-            found = getattr(transformers, class_for(head, config.model_type)).from_pretrained(
-                path,
-                config=config,
-                dtype=dtype,
-                trust_remote_code=trusted.code,
-                use_safetensors=not trusted.pickle,
-                weights_only=True,
-                local_files_only=True,
-                ignore_mismatched_sizes=True,
-                output_loading_info=told,
-                key_mapping=renamed(config.model_type, head) or None,
-                **packed,
-            )
-            kinds = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
-            return found if told else (found, dict.fromkeys(kinds, ()))
-        except ValueError as error:
-            if attention or attempt == "eager" or "attention" not in str(error):
-                raise _worded(error, what) from error
-        except Exception as error:
-            raise _worded(error, what) from error
-    raise AssertionError("the last attempt returns or raises")
+    # A config.json can name an attention kernel to be fetched from the Hub; only setting it here beats that. None lets
+    # the library choose for each part, as it does in a script that does not say.
+    config._attn_implementation = attention
+    # The library's decision models and Qwen2.5 Omni fail where they are asked what was missing.
+    told = head != "AutoModelForDecision" and config.model_type != "qwen2_5_omni"
+    try:
+        kind = class_for(head, config.model_type, config.architectures or ())
+        found = getattr(transformers, kind).from_pretrained(
+            path,
+            config=config,
+            dtype=dtype,
+            trust_remote_code=trusted.code,
+            use_safetensors=not trusted.pickle,
+            weights_only=True,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=told,
+            key_mapping=renamed(config.model_type, head) or None,
+            **packed,
+        )
+    except Exception as error:
+        if wrong := generation_config.contradiction(path):
+            raise CheckpointError(
+                what,
+                why=f"Its {generation_config.FILE} contradicts itself: {wrong}",
+                remedy="Mend that file, or take it out of the folder: the model can do without it.",
+            ) from error
+        raise _worded(error, what) from error
+    kinds = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
+    return found if told else (found, dict.fromkeys(kinds, ()))
 
 
 def _check_shapes(info: dict[str, Any], own_labels: bool, what: str) -> None:

@@ -66,6 +66,15 @@ class Settings:
         self._store.setValue("state", state)
         self._store.setValue("panes", ",".join(panes))
 
+    @property
+    def arrangement(self) -> str:
+        """Which panes were wanted beside which, as the docks write it; empty on the first start."""
+        return str(self._store.value("arrangement", ""))
+
+    @arrangement.setter
+    def arrangement(self, value: str) -> None:
+        self._store.setValue("arrangement", value)
+
     def sync(self) -> None:
         """Write to disk now."""
         self._store.sync()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
 
 from workbench.widgets.measures import px
@@ -37,6 +38,11 @@ class ColumnScroll(QScrollArea):
         """As high as was asked for."""
         hint = super().minimumSizeHint()
         return QSize(hint.width(), px(self, self._least)) if self._least else hint
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take the width that is needed by now: a change of zoom does not reach what is hidden."""
+        super().showEvent(event)
+        self.measure()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Follow what the content needs, after a change of zoom too."""

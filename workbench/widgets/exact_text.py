@@ -6,6 +6,7 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING, overload
 
 from PySide6.QtCore import QEvent, QMimeData, Qt, QTimer
 from PySide6.QtGui import (
@@ -23,12 +24,17 @@ from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
 from workbench.widgets import theme
 
+if TYPE_CHECKING:
+    import numpy as np
+
 #: Characters of a line that Qt lays out in one go: a megabyte takes it a quarter of a second at every key, and where
 #: it has no blanks a quarter of a minute.
 PIECE = 4000
 #: Characters up to which a text is given to Qt at once; of a longer one those of each turn of the event loop, and
 #: milliseconds to the next.
 AT_ONCE, TURN, _REST = 1_200_000, 200_000, 5
+#: Characters that a line of its own counts as beside those in it: short lines take longer than long ones.
+_LINE = 50
 #: Marks the paragraph separators between the pieces of one line. It is a property of the separator itself, so that it
 #: is undone and redone with it.
 _JOINT = int(QTextFormat.Property.UserProperty) + 1
@@ -54,7 +60,9 @@ class ExactTextEdit(QPlainTextEdit):
         self.setTabChangesFocus(True)
         self._given = ""
         self._revision = self.document().revision()
+        self._known = True
         self._units: Sequence[int] | None = None
+        self._large = False
         self._pieced = False
         self._joints: list[int] = []
         self._coming: Iterator[None] | None = None
@@ -72,6 +80,7 @@ class ExactTextEdit(QPlainTextEdit):
         if _units(raw) != self.document().characterCount() - 1:
             raw = self._unit_by_unit()
         self._given, self._revision = self._joined(raw), self.document().revision()
+        self._known, self._units = True, None
         return self._given
 
     @property
@@ -84,7 +93,7 @@ class ExactTextEdit(QPlainTextEdit):
         self._next.stop()
         self._coming = None
         self._given = text
-        self._pieced, self._joints = False, []
+        self._pieced, self._joints, self._large = False, [], False
         # The revision that belongs to this text is known only afterwards, and who hears of the change asks for it.
         blocked = self.blockSignals(True)
         self._is_given = True
@@ -99,7 +108,7 @@ class ExactTextEdit(QPlainTextEdit):
             self._end_given()
         self.blockSignals(blocked)
         self._revision = self.document().revision()
-        self._units = None
+        self._known, self._units = True, None
         self.textChanged.emit()
 
     @property
@@ -168,7 +177,7 @@ class ExactTextEdit(QPlainTextEdit):
             cursor.insertText(text, QTextCharFormat())
             return
         # So that what comes is followed from now on.
-        self._offsets()
+        self.text()
         self._coming = self._parts(cursor, text, crowded)
         if len(text) > AT_ONCE:
             self._next.start()
@@ -180,14 +189,14 @@ class ExactTextEdit(QPlainTextEdit):
         # In formats of its own: after the break between two pieces Qt would write on in that of the break.
         plain, joint = QTextCharFormat(), QTextCharFormat()
         joint.setProperty(_JOINT, True)
-        self._pieced = True
+        self._pieced, self._large = True, len(text) > AT_ONCE
         cursor.beginEditBlock()
         cursor.removeSelectedText()
         if crowded:
             cursor.insertBlock(QTextBlockFormat(), joint)
         written = 0
         for piece, broken in _pieces(text):
-            if written > TURN and len(text) > AT_ONCE:
+            if written > TURN and self._large:
                 written = 0
                 cursor.endEditBlock()
                 yield
@@ -195,8 +204,9 @@ class ExactTextEdit(QPlainTextEdit):
             cursor.insertText(piece, plain)
             if broken:
                 cursor.insertBlock(QTextBlockFormat(), joint)
-            written += len(piece)
+            written += len(piece) + _LINE * piece.count("\n")
         cursor.endEditBlock()
+        self._large = False
 
     def _take(self) -> None:
         """Insert the next part of what is coming."""
@@ -259,33 +269,51 @@ class ExactTextEdit(QPlainTextEdit):
         if self._is_given:
             self._revision = self.document().revision()
             return
-        units, self._units = self._units, None
+        known, self._known = self._known, False
         # Of much that is new in a text that is not too long, Qt tells all in less time than that is walked through.
-        worth = added < TURN // 10 or self.document().characterCount() > AT_ONCE
-        if isinstance(units, range) and worth:
+        worth = added < TURN // 10 or self._large or self.document().characterCount() > AT_ONCE
+        if known and worth:
             self._follow(place - first, place + removed - last, self._standing(place, place + added))
+        if not self._known:
+            self._units = None
 
-    def _follow(self, start: int, end: int, new: str | None) -> None:
-        """Put what is new for the characters ``[start, end)`` of the text.
+    def _follow(self, begin: int, stop: int, new: str | None) -> None:
+        """Put what is new in the place of what stood between two places of the document before.
 
         To ask Qt for all of ten megabytes takes it longer than there is between two keys.
         """
         if new is None:
             return
-        text = self._given[:start] + new + self._given[end:]
-        if len(text) + len(self._joints) == self.document().characterCount() - 1 and not text.startswith(_MARK):
+        given = self._given
+        units = self._units if self._units is not None else document_offsets(given)
+        if not isinstance(units, range | _Wide):
+            # What is edited is as Qt holds it.
+            given = given.removeprefix(_MARK).replace("\r\n", "\n").replace("\r", "\n")
+            units = document_offsets(given)
+            if not isinstance(units, range | _Wide):
+                return
+        start, end = (bisect_right(units, edge) - 1 for edge in (begin, stop))
+        if (units[start], units[end]) != (begin, stop):
+            return
+        text = "".join((given[:start], new, given[end:]))
+        units = _changed(units, start, end, new)
+        if units[-1] + len(self._joints) == self.document().characterCount() - 1 and not text.startswith(_MARK):
             self._given, self._revision = text, self.document().revision()
-            self._units = range(len(text) + 1)
+            self._known, self._units = True, units
 
     def _standing(self, start: int, stop: int) -> str | None:
-        """The characters ``[start, stop)`` of the document; None where some of them take two places."""
+        """The characters between two places of the document; None where one of them is only half of a character."""
         parts = []
         block = self.document().findBlock(start)
         while block.isValid():
             text, begin = block.text(), block.position()
-            if len(text) != block.length() - 1:
+            size = block.length() - 1
+            if _units(text) != size:
                 return None
-            parts.append(text[max(0, start - begin) : stop - begin])
+            part = _part(text, max(0, start - begin), max(0, stop - begin), size)
+            if part is None:
+                return None
+            parts.append(part)
             block = block.next()
             if block.position() > stop:
                 break
@@ -374,6 +402,16 @@ def _units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def _part(text: str, start: int, stop: int, size: int) -> str | None:
+    """The characters of a text between two UTF-16 code units of its ``size``; None where that cuts one in two."""
+    if len(text) == size:
+        return text[start:stop]
+    try:
+        return text.encode("utf-16-le")[2 * start : 2 * stop].decode("utf-16-le")
+    except UnicodeDecodeError:
+        return None
+
+
 def _has_long_line(text: str) -> bool:
     return len(text) > PIECE and max(map(len, text.split("\n"))) > PIECE
 
@@ -410,6 +448,52 @@ def _cut(text: str, line: int) -> int:
     return end
 
 
+class _Wide(Sequence[int]):
+    """Where each character of a text is in a document, of which some take two places.
+
+    Args:
+        count: Characters.
+        wide: Which of them take two places, rising.
+    """
+
+    def __init__(self, count: int, wide: np.ndarray) -> None:
+        self._count = count
+        self.wide = wide
+
+    def __len__(self) -> int:
+        return self._count + 1
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        """Of the character ``index``; of the one after the last, the end."""
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        index = range(len(self))[index]
+        return index + int(self.wide.searchsorted(index))
+
+
+def _wide_in(text: str) -> np.ndarray:
+    # Known to whoever has a tokenizer; others need not wait for it.
+    import numpy as np
+
+    return (np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4") > 0xFFFF).nonzero()[0]
+
+
+def _changed(units: range | _Wide, start: int, end: int, new: str) -> range | _Wide:
+    """Where the characters are once those of ``[start, end)`` are others."""
+    more = len(new) - (end - start)
+    if isinstance(units, range) and _units(new) == len(new):
+        return range(len(units) + more)
+    import numpy as np
+
+    wide = units.wide if isinstance(units, _Wide) else np.zeros(0, np.int64)
+    first, last = wide.searchsorted((start, end))
+    return _Wide(len(units) - 1 + more, np.concatenate((wide[:first], _wide_in(new) + start, wide[last:] + more)))
+
+
 def document_offsets(text: str) -> Sequence[int]:
     """Map characters of a text to positions in a Qt document that shows each of its lines in one piece.
 
@@ -417,9 +501,8 @@ def document_offsets(text: str) -> Sequence[int]:
         ``len(text) + 1`` positions; entry ``i`` is where character ``i`` starts.
     """
     bom = text.startswith(_MARK)
-    if not bom and "\r" not in text and _units(text) == len(text):
-        return range(len(text) + 1)
-    # Known to whoever has a tokenizer; others need not wait for it.
+    if not bom and "\r" not in text:
+        return range(len(text) + 1) if _units(text) == len(text) else _Wide(len(text), _wide_in(text))
     import numpy as np
 
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

@@ -46,6 +46,14 @@ class PictureWell(Well):
         """Show a copy of the picture that was taken."""
         self.view.set_picture(picture)
 
+    def show_read(self, read: tuple[QImage, str]) -> None:
+        """Show a copy as `pictures.preview` gives it, or go back to the picture before, with words for why."""
+        picture, why = read
+        if why:
+            self.refuse(why)
+        else:
+            self.show_picture(picture)
+
     def empty_view(self) -> None:
         """Show nothing."""
         self.view.set_picture(None)

@@ -57,7 +57,8 @@ def preview(path: Path, side: int) -> tuple[QImage, str]:
     reader.setAutoTransform(True)
     size = reader.size()
     if size.isValid() and max(size.width(), size.height()) > side:
-        reader.setScaledSize(size.scaled(QSize(side, side), Qt.AspectRatioMode.KeepAspectRatio))
+        # What is thousands of times as long as it is wide would be scaled to no width at all.
+        reader.setScaledSize(size.scaled(QSize(side, side), Qt.AspectRatioMode.KeepAspectRatio).expandedTo(QSize(1, 1)))
     picture = reader.read()
     if picture.isNull():
         return QImage(), f"{path.name} can't be read as a picture: {reader.errorString().rstrip('.')}."

@@ -130,6 +130,8 @@ def set_font(app: QApplication, zoom: float) -> None:
 def _take_font(part: QWidget, app: QApplication) -> None:
     if shiboken6.isValid(part) and part.font() != app.font():
         with _uncollected():
+            # What scrolls keeps the font before, unless the part is first without any of its own.
+            part.setFont(QFont())
             part.setFont(app.font())
 
 

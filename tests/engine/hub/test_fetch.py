@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import multiprocessing
 import os
 import shutil
@@ -262,7 +263,7 @@ def test_shards_and_their_index_come_without_other_variants(server: HubServer) -
     [
         (["config.json", "pytorch_model.bin"], UnsafeRefused, "pickles"),
         (["model.gguf"], CheckpointError, "GGUF"),
-        (["adapter_config.json", "adapter_model.safetensors"], CheckpointError, "adapter"),
+        (["adapter_config.json", "adapter_model.bin"], CheckpointError, "adapter"),
         (["README.md"], CheckpointError, r"config\.json"),
     ],
 )
@@ -273,6 +274,17 @@ def test_what_transformers_can_not_load_is_said_before_a_byte_comes(
     with pytest.raises(kind, match=said):
         hub.download("someone/other")
     assert server.sent == []
+
+
+def test_an_adapter_comes_by_itself_and_names_what_it_wants(server: HubServer) -> None:
+    settings = {"peft_type": "LORA", "base_model_name_or_path": "someone/large", "task_type": "CAUSAL_LM"}
+    names = {"adapter_config.json": json.dumps(settings).encode(), "adapter_model.safetensors": b"{}"}
+    server.add("someone/adapter", {**names, "README.md": b"# It", "optimizer.pt": b"no"})
+    made = hub.download("someone/adapter")
+    assert {path.name for path in made.path.iterdir()} == {*names, "README.md"}
+    assert made.complete and hub.local_checkpoints() == (made,)
+    found = hub.look_local(made)
+    assert found.facts is None and "someone/large" in found.error.why
 
 
 def test_too_little_disk_is_said_first(server: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.hub_server import HubServer, checkpoint_files
-from workbench.engine import hub, paths
+from workbench.engine import hub, models, paths
 from workbench.engine.errors import CheckpointError, WorkbenchError, explain
 from workbench.engine.task import Silent
 from workbench.engine.train.folder import RunFolder
@@ -244,3 +244,13 @@ def test_a_starter_whose_card_names_no_licence_has_that_of_its_package(tiny_llam
 def test_a_head_without_an_end_is_looked_at_no_further_than_a_head_goes(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_bytes(b"---\nlicense: mit\n" + b"x: y\n" * 200_000)
     assert hub.look_local(Checkpoint("mine", tmp_path)).licence == ""
+
+
+def test_a_folder_opens_where_nothing_may_be_written(
+    tiny_llama: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").write_text("no folder")
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "taken" / "data"))
+    opened = hub.open_folder(tiny_llama.path)
+    assert (opened.path, opened.complete) == (tiny_llama.path, True)
+    assert models.load(opened).generates

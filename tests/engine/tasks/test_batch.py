@@ -13,10 +13,10 @@ import pytest
 
 from tests import tiny, tiny_seq2seq, tiny_tasks
 from workbench.engine import codegen, tasks
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError, NotSupported, WorkbenchError
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.task import Cancelled, Silent
-from workbench.engine.tasks import batch
+from workbench.engine.tasks import batch, files
 from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
 
 TEXTS = ("The film", *tiny.SENTENCES, "Paris", "a")
@@ -140,7 +140,7 @@ def test_progress_is_told_in_rows(models) -> None:
 @pytest.mark.parametrize("name", ["token-classification", "feature-extraction", "fill-mask"])
 def test_results_are_read_back_as_they_were_written(models, name, tmp_path) -> None:
     rows = batch.run(models[name], name, [*given(name)[:3], TaskInput("")])
-    table = batch.lines(rows)
+    table = list(batch.Listing(rows))
     for ending in batch.KINDS:
         batch.save(rows, tmp_path / f"results{ending}")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(f"results{ending}" for ending in batch.KINDS)
@@ -162,8 +162,9 @@ def test_results_are_read_back_as_they_were_written(models, name, tmp_path) -> N
 
 def test_a_file_that_can_not_be_written_leaves_nothing_behind(models, tmp_path) -> None:
     rows = batch.run(models["text-classification"], "text-classification", given("")[:1])
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(WorkbenchError, match="Could not save") as caught:
         batch.save(rows, tmp_path / "gone" / "results.csv")
+    assert "No such file" in caught.value.why
     with pytest.raises(ValueError, match="ends in none"):
         batch.save(rows, tmp_path / "results.xlsx")
     assert list(tmp_path.iterdir()) == []
@@ -182,7 +183,8 @@ def test_scripts_for_rows_are_laid_out_as_ruff_does(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b,c\n1,2,3\n")
     every = TaskOptions(
         top_k=None, threshold=0.3, aggregation="none", pooling="cls", normalize=False, do_sample=True, max_length=64,
-        multi_label=True, no_answer=True, num_beams=3,
+        multi_label=True, no_answer=True, num_beams=3, function="none", targets=("a", "b"), ignore_labels=(), stride=16,
+        chunk_length=None,
     )  # fmt: skip
     folder = tmp_path / "scripts"
     folder.mkdir()
@@ -190,16 +192,13 @@ def test_scripts_for_rows_are_laid_out_as_ruff_does(tmp_path: Path) -> None:
         columns = dict(zip(spec.takes, "abc", strict=False))
         if not batch.can(spec.name) or spec.shows == "cells":
             continue
-        for number, options in enumerate((TaskOptions(), every)):
+        inputs = [(tmp_path / "rows.csv", columns)]
+        if kind := files.field(spec.takes):
+            inputs.append((tmp_path, {kind: files.COLUMN}))
+        written = [(path, named, options) for path, named in inputs for options in (TaskOptions(), every)]
+        for number, (path, named, options) in enumerate(written):
             source = codegen.task_rows(
-                Checkpoint("x", Path("/x")),
-                spec.name,
-                tmp_path / "rows.csv",
-                columns,
-                TaskInput(),
-                options,
-                "auto",
-                "cpu",
+                Checkpoint("x", Path("/x")), spec.name, path, named, TaskInput(), options, "auto", "cpu"
             )
             (folder / f"{spec.name.replace('-', '_')}_{number}.py").write_text(source)
     ruff = [sys.executable, "-m", "ruff"]
@@ -236,6 +235,30 @@ def test_a_script_for_rows_is_refused_where_a_row_is_no_input(tmp_path) -> None:
     about = (Checkpoint("x", tmp_path), "text-to-audio", tmp_path / "rows.csv", {"text": "a"}, TaskInput())
     with pytest.raises(NotSupported, match="on rows"):
         codegen.task_rows(*about, TaskOptions(), "auto", "cpu")
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_head_that_reads_the_last_place_is_given_no_padding_there(tmp_path, side) -> None:
+    import transformers as t
+
+    tokenizer = tiny.byte_level_tokenizer()
+    tokenizer.padding_side = side
+    tokenizer.save_pretrained(tmp_path)
+    labels = dict(enumerate(tiny_tasks.NLI))
+    config = t.XLNetConfig(
+        vocab_size=len(tokenizer), d_model=16, n_layer=1, n_head=2, d_inner=16, pad_token_id=0, id2label=labels,
+        label2id={label: index for index, label in labels.items()},
+    )  # fmt: skip
+    t.XLNetForSequenceClassification(config).save_pretrained(tmp_path)
+    model = load(Checkpoint("tiny-xlnet", tmp_path), device="cpu")
+    for row in batch.run(model, "text-classification", given("")[:4], batch_size=4):
+        alone = tasks.run(model, "text-classification", row.given).items
+        assert row.lines[0]["score"] == pytest.approx(alone[0].score, abs=1e-6)
+    labels_given = TaskInput("A film", labels=("a", "politics and more", "travel"))
+    result = tasks.run(model, "zero-shot-classification", labels_given)
+    made = t.pipeline("zero-shot-classification", model=model.model, tokenizer=model.tokenizer, device="cpu")
+    expected = made(labels_given.text, list(labels_given.labels))
+    assert [item.score for item in result.items] == pytest.approx(expected["scores"], abs=1e-6)
 
 
 def test_a_decoder_without_a_pad_token_goes_row_by_row(tiny_llama: Checkpoint) -> None:

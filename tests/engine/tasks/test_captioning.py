@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib.util
 import inspect
 import json
 from collections.abc import Callable
@@ -35,9 +37,9 @@ def picture(tmp_path: Path) -> Path:
     return tiny_seq2seq.picture(tmp_path, size=SIZE)
 
 
-def script(model: LoadedModel, given: TaskInput) -> object:
+def script(model: LoadedModel, given: TaskInput, options: TaskOptions = OPTIONS) -> object:
     names = {"__name__": "__main__"}
-    exec(codegen.task(model.checkpoint, NAME, given, OPTIONS, model.dtype, model.device, model.head), names)
+    exec(codegen.task(model.checkpoint, NAME, given, options, model.dtype, model.device, model.head), names)
     return names["result"]
 
 
@@ -107,6 +109,25 @@ def test_a_reader_of_pages_writes_what_its_documentation_has(made, picture, kind
     assert [written] == [text.removeprefix(given.text) for text in expected] != [""]
     assert script(model, given) == written
     assert capsys.readouterr().out
+
+
+def test_a_page_that_nougat_read_is_cleaned_up_by_its_processor(made, picture, capsys) -> None:
+    for package in ("nltk", "Levenshtein"):
+        pytest.importorskip(package, reason=f"the library cleans what Nougat read with {package}")
+    model, given, options = made("nougat"), TaskInput(image=picture), dataclasses.replace(OPTIONS, cleaned=True)
+    assert "cleaned" in tasks.applies(NAME, model) and "cleaned" not in tasks.applies(NAME, made("trocr"))
+    (read,) = tasks.run(model, NAME, given, OPTIONS).items
+    (cleaned,) = tasks.run(model, NAME, given, options).items
+    assert cleaned == model.processor.post_process_generation(read, fix_markdown=False)
+    assert script(model, given, options) == cleaned
+    assert capsys.readouterr().out
+
+
+def test_what_cleans_a_page_is_named_where_it_is_not_installed(made, picture) -> None:
+    if importlib.util.find_spec("nltk") and importlib.util.find_spec("Levenshtein"):
+        pytest.skip("both packages that the library cleans with are installed")
+    with pytest.raises(NotSupported, match=r"(nltk|levenshtein) alone, which is not installed"):
+        tasks.run(made("nougat"), NAME, TaskInput(image=picture), dataclasses.replace(OPTIONS, cleaned=True))
 
 
 def test_a_formula_is_what_its_processor_makes_of_the_ids(made, picture, capsys) -> None:

@@ -11,11 +11,12 @@ import pytest
 import soundfile
 import torch
 
-from tests import tiny_extras, tiny_seq2seq, tiny_tasks
-from workbench.engine import codegen, tasks
+from tests import tiny_extras, tiny_hearing, tiny_seq2seq, tiny_tasks
+from workbench.engine import codegen, generate, inside, tasks
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.tasks import processors, transcribing
-from workbench.engine.values import TaskInput, TaskOptions
+from workbench.engine.tokens import encode, load_tokenizer
+from workbench.engine.values import Sampling, TaskInput, TaskOptions
 
 ASR = "automatic-speech-recognition"
 OPTIONS = TaskOptions(max_new_tokens=6)
@@ -188,3 +189,33 @@ def test_lines_of_text_are_found_as_the_pipeline_finds_them(made, tmp_path) -> N
     ]
     assert [item.score for item in result.items] == pytest.approx([each["score"] for each in expected])
     assert script(model, "object-detection", picture, options) is not None
+
+
+def test_the_tokenizer_of_mistral_is_one_like_others(made) -> None:
+    """It does not say whether it is a fast one, which everything that reads a text asks for."""
+    model = made("voxtral")
+    whole = encode(load_tokenizer(model.checkpoint), "a fox")
+    assert whole.input_ids == tuple(model.tokenizer.encode("a fox"))
+    written = generate.run(model, "a fox", (), Sampling(do_sample=False, max_new_tokens=5))
+    ids = torch.tensor([written.start.context_ids])
+    with torch.inference_mode():
+        expected = model.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=5, do_sample=False)
+    assert list(written.ids) == expected[0, ids.shape[1] :].tolist()
+    looked = inside.take(model, TaskInput("a fox"))
+    assert tuple(token.id for token in looked.tokens) == whole.input_ids
+
+
+@pytest.mark.parametrize("kind", ["granite_speech", "fun_asr_nano", "voxtral"])
+def test_what_is_asked_runs_without_its_head_too(made, tmp_path, kind, capsys) -> None:
+    model = load(tiny_hearing.bodies(tmp_path / "body", made(kind).checkpoint), device="cpu")
+    given = TaskInput("What is it?", audio=tiny_tasks.sound(tmp_path))
+    assert tasks.infer(model.facts) == "raw-outputs"
+    result = tasks.run(model, "raw-outputs", given, OPTIONS)
+    found = {view.name: view.values for view in result.stages[1].tensors}
+    heard = tasks.run(made(kind), "any-to-any", given, OPTIONS)
+    shown = {view.name: view.values for view in heard.stages[0].tensors}
+    assert found["last_hidden_state"].shape[1] == shown["input_ids"].shape[1]
+    np.testing.assert_allclose(
+        script(model, "raw-outputs", given, OPTIONS)["last_hidden_state"], found["last_hidden_state"], atol=1e-5
+    )
+    capsys.readouterr()

@@ -148,3 +148,19 @@ def test_a_model_of_many_languages_that_names_none_reads_the_first(tmp_path: Pat
         codegen.task(model.checkpoint, "fill-mask", given, TaskOptions(), model.dtype, model.device, model.head), names
     )
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("head", ["AutoModelForSequenceClassification", "AutoModelForTokenClassification"])
+def test_what_is_made_of_no_numbers_says_so(tmp_path: Path, head: str) -> None:
+    model = load(tiny.build_tiny_bert(tmp_path, head), device="cpu")
+    name = tasks.infer(model.facts)
+    assert tasks.run(model, name, "The film").broken == ()
+    next(model.model.parameters()).data[:] = float("nan")
+    assert tasks.run(model, name, "The film").broken == ("logits",)
+
+
+def test_vectors_of_no_numbers_are_refused(tmp_path: Path) -> None:
+    model = load(tiny.build_tiny_bert(tmp_path, "AutoModel"), device="cpu", head="AutoModel")
+    next(model.model.parameters()).data[:] = float("nan")
+    with pytest.raises(NotSupported, match="no number"):
+        tasks.run(model, "feature-extraction", "The film\nThe sea\nThe sky")

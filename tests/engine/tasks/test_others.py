@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 import soundfile
 import torch
@@ -15,7 +16,7 @@ from tests import tiny_films, tiny_seq2seq, tiny_tasks
 from workbench.engine import codegen, tasks
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
-from workbench.engine.tasks import batch, processors, zero_shot_object_detection
+from workbench.engine.tasks import batch, processors, table_question_answering, zero_shot_object_detection
 from workbench.engine.values import TaskInput, TaskOptions
 
 KINDS = (
@@ -153,8 +154,6 @@ def test_an_answer_about_a_picture_is_written_as_the_documentation_does(tmp_path
 
 @pytest.mark.parametrize("question", ["What is the capital of France?", "How many people?", "rome"])
 def test_table_question_answering_is_the_pipeline(others, question) -> None:
-    import pandas
-
     name = KINDS[3]
     model = others[name]
     (answer,) = tasks.run(model, name, TaskInput(question, TABLE)).items
@@ -208,6 +207,40 @@ def test_another_model_can_not_look_into_tables(others, tiny_bert) -> None:
 def test_ragged_tables_are_filled_up(others) -> None:
     result = tasks.run(others[KINDS[3]], KINDS[3], TaskInput("what?", 'a, b\n"x, y"\n1,2,3\n'))
     assert result.items[0].cells is not None
+
+
+def test_a_table_that_is_too_long_is_cut_and_it_says_by_how_much(others) -> None:
+    model = others[KINDS[3]]
+    question = "What is the capital of France?"
+    cells = [("x", ""), ("z w", "3")] * 45
+    table = "\n".join(",".join(row) for row in [("a", "b"), *cells])
+    result = tasks.run(model, KINDS[3], TaskInput(question, table))
+    frame = pandas.DataFrame(cells, columns=["a", "b"])
+    (answer,) = result.items
+    assert answer.text == pipeline(model, KINDS[3])(table=frame, query=question)["answer"]
+    whole = model.tokenizer(frame, question, truncation="do_not_truncate", verbose=False)["input_ids"]
+    assert result.truncated == len(whole) - result.stages[0].tensors[0].shape[1] > 0
+
+
+def test_a_table_of_more_numbers_than_there_are_vectors_for_is_answered_from_the_rows_that_fit(others) -> None:
+    table = "\n".join(["a,b", *(f"{row},{2 * row}" for row in range(400))])
+    result = tasks.run(others[KINDS[3]], KINDS[3], TaskInput("How many?", table))
+    kept = int(result.stages[0].tensors[2].values[0, :, 2].max())
+    assert 0 < kept < 256
+    assert all(row < kept for row, _ in result.items[0].cells)
+    assert result.truncated > 400
+
+
+def test_a_question_that_leaves_no_room_for_a_row_is_refused(others) -> None:
+    for asked in (TaskInput("what " * 300, TABLE), TaskInput("what?", ",".join("abcdefgh" * 30) + "\n1")):
+        with pytest.raises(InputError, match="don't fit"):
+            tasks.run(others[KINDS[3]], KINDS[3], asked)
+
+
+def test_a_table_is_read_with_tabs_and_with_breaks_inside_its_cells() -> None:
+    read = table_question_answering.rows
+    assert read("a\tb\n1,5\t2") == (("a", "b"), ("1,5", "2"))
+    assert read('a,b\r\n"x\ny",2\r\n') == (("a", "b"), ("x\ny", "2"))
 
 
 def test_rows_of_questions_about_tables_run_as_a_batch(others, given) -> None:

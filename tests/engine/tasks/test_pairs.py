@@ -130,6 +130,16 @@ def test_a_long_text_is_cut_for_zero_shot_and_the_labels_are_not(nli) -> None:
     assert all("this example is" in row for row in rows)
 
 
+def test_a_label_that_leaves_no_room_for_the_text_is_refused(nli) -> None:
+    for length, fits in ((113, True), (114, False), (400, False)):
+        given = TaskInput("the film " * 200, labels=("a " * length, "travel"))
+        if fits:
+            assert len(tasks.run(nli, "zero-shot-classification", given).items) == 2
+            continue
+        with pytest.raises(InputError, match="label is too long"):
+            tasks.run(nli, "zero-shot-classification", given)
+
+
 @pytest.mark.parametrize("second", ["She was reading.", "The capital of Italy is Rome."])
 def test_a_pair_is_classified_as_the_pipeline_does(nli, second) -> None:
     from transformers import pipeline

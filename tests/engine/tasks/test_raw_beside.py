@@ -38,7 +38,7 @@ def test_lxmert_reads_a_text_beside_the_regions_of_a_file(tmp_path, capsys, head
     file = tmp_path / "regions.npz"
     feats, boxes = draw.random((5, 6)), draw.random((5, 4))
     np.savez(file, visual_feats=feats, visual_pos=boxes)
-    found = shown(model, TaskInput("The fox", voice=file))
+    found = shown(model, TaskInput("The fox", beside=file))
     ids = model.tokenizer("The fox", return_tensors="pt")
     with torch.inference_mode():
         expected = model.model(
@@ -50,7 +50,7 @@ def test_lxmert_reads_a_text_beside_the_regions_of_a_file(tmp_path, capsys, head
     assert compared and compared.keys() <= found.keys()
     for name, tensor in compared.items():
         torch.testing.assert_close(found[name], tensor)
-    assert [field for field, _ in tasks.spec(RAW, model).inputs] == ["text", "voice"]
+    assert [field for field, _ in tasks.spec(RAW, model).inputs] == ["text", "beside"]
 
 
 def test_visualbert_reads_a_text_alone_and_with_regions(tmp_path, capsys) -> None:
@@ -61,12 +61,12 @@ def test_visualbert_reads_a_text_alone_and_with_regions(tmp_path, capsys) -> Non
     model = loaded(tmp_path / "m", t.VisualBertModel, config, tokenizer)
     ids = tokenizer("The fox", return_tensors="pt")
     example = tasks.example(RAW, model)
-    assert example.text and example.image is example.voice is None
+    assert example.text and example.image is example.beside is None
     regions = np.random.default_rng(0).random((5, 6))
     np.save(tmp_path / "regions.npy", regions)
     sides = {None: {}, tmp_path / "regions.npy": {"visual_embeds": torch.tensor(regions[None], dtype=torch.float32)}}
     for file, more in sides.items():
-        found = shown(model, TaskInput("The fox", voice=file))
+        found = shown(model, TaskInput("The fox", beside=file))
         with torch.inference_mode():
             expected = model.model(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"], **more)
         torch.testing.assert_close(found["last_hidden_state"], expected.last_hidden_state)
@@ -82,7 +82,7 @@ def test_regions_that_are_missing_or_of_another_kind_are_refused(tmp_path) -> No
     broken.write_bytes(b"PK nothing")
     for file, said in ((other, "boxes of shape"), (broken, "can't be read"), (tmp_path / "none.npz", "can't be read")):
         with pytest.raises(InputError) as refused:
-            tasks.run(model, RAW, TaskInput("The fox", voice=file))
+            tasks.run(model, RAW, TaskInput("The fox", beside=file))
         assert said in refused.value.why
 
 
@@ -102,12 +102,12 @@ def test_seggpt_follows_another_picture_and_its_mask(tmp_path, capsys) -> None:
     found = shown(model, dataclasses.replace(example, image=picture))
     values = processor(
         images=Image.open(picture).convert("RGB"), prompt_images=Image.open(example.other).convert("RGB"),
-        prompt_masks=Image.open(example.voice).convert("L"), return_tensors="pt",
+        prompt_masks=Image.open(example.beside).convert("L"), return_tensors="pt",
     )  # fmt: skip
     with torch.inference_mode():
         expected = model.model(**values)
     torch.testing.assert_close(found["last_hidden_state"], expected.last_hidden_state)
-    assert senses.reads(model) == ("image", "other", "voice")
+    assert senses.reads(model) == ("image", "other", "beside")
     looked_at(model, senses.example(model))
     with pytest.raises(InputError, match="nothing to learn from"):
         tasks.run(model, RAW, TaskInput(image=picture))
@@ -188,10 +188,10 @@ def test_lxmert_and_visualbert_are_looked_into_with_their_regions(tmp_path, caps
     feats, boxes = tmp_path / "feats.npz", tmp_path / "boxes.npy"
     np.savez(feats, visual_feats=draw.random((5, 6)), visual_pos=draw.random((5, 4)))
     np.save(boxes, draw.random((5, 6)))
-    looked_at(lxmert(tmp_path / "lxmert"), TaskInput("The fox", voice=feats))
+    looked_at(lxmert(tmp_path / "lxmert"), TaskInput("The fox", beside=feats))
     tokenizer = tiny.byte_level_tokenizer()
     config = t.VisualBertConfig(**SIZES, vocab_size=len(tokenizer), visual_embedding_dim=6)
     model = loaded(tmp_path / "visual_bert", t.VisualBertModel, config, tokenizer)
-    assert senses.reads(model) == ("text", "voice")
+    assert senses.reads(model) == ("text", "beside")
     looked_at(model, TaskInput("The fox"))
-    looked_at(model, TaskInput("The fox", voice=boxes))
+    looked_at(model, TaskInput("The fox", beside=boxes))

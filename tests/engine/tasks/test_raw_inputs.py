@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests import tiny, tiny_kinds, tiny_seq2seq
+from tests import tiny, tiny_kinds, tiny_seq2seq, tiny_shown
 from tests.tiny_tasks import _save
 from workbench.engine import codegen, tasks
 from workbench.engine.errors import InputError, NotSupported
@@ -33,9 +33,9 @@ def loaded(folder: Path, kind: object, config: object, *parts: object) -> Loaded
     return load(Checkpoint("tiny", folder), device="cpu")
 
 
-def shown(model: LoadedModel, given: TaskInput) -> dict[str, torch.Tensor]:
+def shown(model: LoadedModel, given: TaskInput, kind: str = RAW) -> dict[str, torch.Tensor]:
     """What the task shows, after the script of Show code was seen to give the same."""
-    assert tasks.infer(model.facts) == RAW
+    assert tasks.infer(model.facts) == kind and tasks.supports(model, RAW)
     result = tasks.run(model, RAW, given, TaskOptions(seed=3))
     found = {view.name: torch.from_numpy(view.values) for view in result.stages[1].tensors}
     names: dict = {"__name__": "__main__"}
@@ -91,23 +91,6 @@ def test_a_headless_model_of_films_is_shown_one(tmp_path, capsys) -> None:
     model = loaded(tmp_path / "m", t.TimesformerModel, config, video_processor())
     found = shown(model, dataclasses.replace(tasks.example(RAW, model)))
     assert found["last_hidden_state"].shape == (1, 4 * 4 + 1, 16)
-
-
-def test_a_film_is_compared_with_a_text_by_x_clip(tmp_path, capsys) -> None:
-    import transformers as t
-
-    tokenizer = tiny.byte_level_tokenizer()
-    tokenizer.model_max_length = 40
-    reads = {**SIZES, "vocab_size": len(tokenizer), "max_position_embeddings": 64, "bos_token_id": 1, "eos_token_id": 2}
-    sees = {
-        **SIZES, "image_size": 16, "patch_size": 8, "num_frames": 4, "mit_hidden_size": 16, "mit_intermediate_size": 16,
-        "mit_num_hidden_layers": 1, "mit_num_attention_heads": 2,
-    }  # fmt: skip
-    config = t.XCLIPConfig(text_config=reads, vision_config=sees, projection_dim=16, prompt_num_attention_heads=2)
-    model = loaded(tmp_path / "m", t.XCLIPModel, config, tokenizer, video_processor())
-    example = tasks.example(RAW, model)
-    assert example.video is not None and example.image is None and example.text
-    assert shown(model, example)["logits_per_video"].shape == (1, 1)
 
 
 @pytest.mark.parametrize("kind", ["Groupvit", "Flava"])
@@ -273,6 +256,22 @@ def test_axes_are_those_of_the_librarys_documentation(tiny_bert, tmp_path) -> No
     assert features.stages[1].tensors[0].axes == ("batch", "sequence", "hidden_size")
 
 
+def test_only_the_first_pass_is_asked_for_its_axes(tiny_llama) -> None:
+    from workbench.engine.tasks import axes
+
+    model = load(tiny_llama, device="cpu")
+    kinds = (model.model, model.model.base_model)
+    with torch.inference_mode(), axes.watched(model) as known:
+        assert all(kind._forward_hooks for kind in kinds) and not known
+        model.model(torch.tensor([[5, 6]]))
+        assert known["logits"] == ("batch", "sequence", "vocab_size")
+        # What is written takes a pass a token.
+        assert not any(kind._forward_hooks for kind in kinds)
+    with pytest.raises(ZeroDivisionError), axes.watched(model):
+        raise ZeroDivisionError
+    assert not any(kind._forward_hooks for kind in kinds)
+
+
 def test_every_class_of_outputs_can_be_asked_for_its_axes() -> None:
     from transformers import modeling_outputs
 
@@ -365,31 +364,17 @@ def test_the_example_is_a_picture_where_only_the_first_input_says_so(tmp_path, k
 def test_pages_and_questions_become_vectors_each(tmp_path, picture, capsys) -> None:
     import transformers as t
     from PIL import Image
-    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    tokenizer = tiny.byte_level_tokenizer("<image>")
-    sees = {"model_type": "siglip_vision_model", **SIZES, "image_size": 32, "patch_size": 16, "projection_dim": 16}
-    reads = {
-        "model_type": "gemma", **SIZES, "num_key_value_heads": 1, "head_dim": 8, "vocab_size": len(tokenizer),
-        "pad_token_id": 0,
-    }  # fmt: skip
-    mark = tokenizer.convert_tokens_to_ids("<image>")
-    inside = t.PaliGemmaConfig(
-        vision_config={**sees, "vision_use_head": False}, text_config=reads, image_token_index=mark, projection_dim=16
-    )
-    pictures = SiglipImageProcessorPil(size={"height": 32, "width": 32})
-    pictures.image_seq_length = 4
-    processor = t.ColPaliProcessor(pictures, tokenizer)
-    model = loaded(
-        tmp_path / "m", t.ColPaliForRetrieval, t.ColPaliConfig(vlm_config=inside, embedding_dim=8), processor
-    )
+    model = load(tiny_shown.build(tmp_path / "m", "colpali"), device="cpu")
+    processor = t.ColPaliProcessor.from_pretrained(model.checkpoint.path)
     page, question = TaskInput(image=picture), TaskInput("Who?")
     for given, inputs in (
         (page, processor.process_images([Image.open(picture)])),
         (question, processor.process_queries(["Who?"])),
     ):
         with torch.inference_mode():
-            torch.testing.assert_close(shown(model, given)["embeddings"], model.model(**inputs).embeddings)
+            found = shown(model, given, "visual-document-retrieval")
+            torch.testing.assert_close(found["embeddings"], model.model(**inputs).embeddings)
     assert tasks.example(RAW, model).text == ""
     with pytest.raises(InputError, match="at once"):
         tasks.run(model, RAW, TaskInput("Who?", image=picture))

@@ -249,7 +249,7 @@ def test_a_preset_changes_the_voice_of_bark(speech, tmp_path) -> None:
     }  # fmt: skip
     path = tmp_path / "speaker.npz"
     np.savez(path, **preset)
-    told = tasks.run(model, "text-to-audio", TaskInput("hello there", voice=path), options)
+    told = tasks.run(model, "text-to-audio", TaskInput("hello there", beside=path), options)
     plain = tasks.run(model, "text-to-audio", TaskInput("hello there"), options)
     assert told.items[0].samples.tobytes() != plain.items[0].samples.tobytes()
     from transformers import BarkProcessor
@@ -275,7 +275,7 @@ def test_a_preset_that_is_none_is_refused(speech, tmp_path, name, content, says)
     else:
         np.save(path, content)
     with pytest.raises(InputError) as caught:
-        tasks.run(speech["bark"], "text-to-audio", TaskInput("hello", voice=path))
+        tasks.run(speech["bark"], "text-to-audio", TaskInput("hello", beside=path))
     assert says in caught.value.why
 
 

@@ -251,7 +251,7 @@ def test_an_adapter_is_merged_into_a_checkpoint_of_its_own(classify: TrainSpec, 
     with pytest.raises(CheckpointError, match="no adapter"):
         merge(whole.path, tmp_path / "again")
     again = replace(classify, checkpoint=result.checkpoint, output_dir=tmp_path / "again")
-    with pytest.raises(NotSupported, match="Merge the adapter first"):
+    with pytest.raises(NotSupported, match="Merge it first"):
         fine_tune(again)
     assert fine_tune(replace(again, checkpoint=whole, max_steps=1)).points
 

@@ -162,6 +162,21 @@ def test_what_is_no_run_is_told_and_not_listed(tmp_path: Path) -> None:
     assert runs.curve(paths.runs_dir() / "empty") == ()
 
 
+def test_one_damaged_run_hides_no_other_and_loses_no_more_than_its_damaged_lines(spec: TrainSpec) -> None:
+    fine_tune(replace(spec, max_steps=2))
+    for name in ("curve", "other-version"):
+        shutil.copytree(spec.output_dir, spec.output_dir.with_name(name))
+    whole = runs.curve(spec.output_dir)
+    with (spec.output_dir.with_name("curve") / CURVE).open("a", encoding="utf-8") as file:
+        file.write('{"step": "x"}\n{"step": 3}\n[]\n{"step": 3, "total": 4, "epoch": 1.0, "metrics": 5}\n\0\n{"st')
+    record = spec.output_dir.with_name("other-version") / "run.toml"
+    record.write_text(record.read_text().replace(spec.task, "never-heard"), encoding="utf-8")
+    listed = {run.name: run for run in runs.list_runs()}
+    assert set(listed) == {"tiny", "curve", "other-version"}
+    assert runs.curve(listed["curve"].folder) == whole
+    assert (listed["other-version"].spec, listed["tiny"].spec is None) == (None, False)
+
+
 def test_runs_are_compared_by_what_differs(spec: TrainSpec) -> None:
     fine_tune(replace(spec, max_steps=2))
     fine_tune(replace(spec, max_steps=2, learning_rate=5e-4, seed=3, output_dir=spec.output_dir.with_name("other")))

@@ -239,3 +239,39 @@ def test_at_150_percent_it_is_only_ever_scrolled_down(
     pane.resize(620, 700)
     page = pane.findChild(QScrollArea, "inside.page")
     qtbot.waitUntil(lambda: pane.width() == 620 and page.horizontalScrollBar().maximum() == 0, timeout=5000)
+
+
+def test_the_part_that_sees_is_looked_into_by_itself(
+    pane: InsidePane, session: Session, llama: LoadedModel, llava: LoadedModel, tmp_path: Path, find: Any, look: Any
+) -> None:
+    session.set_model(llama)
+    assert not find("submodel").isVisible()
+    session.set_model(llava)
+    names = [find("submodel").itemText(place) for place in range(find("submodel").count())]
+    assert names == ["the whole model", "vision_tower", "language_model"]
+    find("text").set_text("a fox")
+    find("image").set_path(tiny_seq2seq.picture(tmp_path))
+    find("submodel").setCurrentIndex(1)
+    look(NORMS)
+    assert pane.inside.given.submodel == "model.vision_tower"
+    (part,) = pane.inside.parts
+    assert part.grid is not None and find("norms_picture").values.shape == (part.grid.rows, part.grid.columns)
+    assert "vision_tower" in find("state").text()
+    pane.show_code(True)
+    assert 'model.get_submodule("model.vision_tower")' in pane.code
+    find("sections").setCurrentIndex(EMBEDDINGS)
+    rest = part.grid.position(0, 0)
+    pane.select(part.name, rest)
+    session.set_model(llama)
+    assert not find("submodel").isVisible()
+
+
+def test_what_the_part_was_not_given_is_a_notice(
+    pane: InsidePane, session: Session, llava: LoadedModel, find: Any, look: Any
+) -> None:
+    session.set_model(llava)
+    find("text").set_text("a fox")
+    find("submodel").setCurrentIndex(1)
+    look(LENS)
+    assert pane.inside is None
+    assert "vision_tower can't be looked into" in pane.notices[0].what

@@ -123,12 +123,12 @@ def test_what_torchvision_prepares_is_run_and_drawn(qtbot, session, pane, find, 
     ("zero-shot-image-classification", {"image", "labels"}), ("audio-classification", {"audio"}),
     ("keypoint-matching", {"image", "other"}), ("image-matting", {"image", "other"}),
     ("video-classification", {"video"}), ("text-to-audio", {"text"}),
-    ("any-to-any", {"text", "image", "audio"}), ("decision", {"text", "second", "labels"}),
+    ("any-to-any", {"text", "audio"}), ("decision", {"text", "second", "labels"}),
 ])  # fmt: skip
 def test_only_the_fields_that_a_task_reads_are_shown(session, loaded, find, kind, shown) -> None:
     session.set_model(loaded(kind))
     find("task").setCurrentText(kind)
-    fields = ("text", "second", "labels", "image", "audio", "other", "video", "voice")
+    fields = ("text", "second", "labels", "image", "audio", "other", "video", "beside")
     assert {name for name in fields if find(name).isVisible()} == shown
 
 
@@ -260,7 +260,7 @@ def test_a_model_that_speaks_with_a_voice_asks_for_it(qtbot, session, pane, find
     pane.run_main_action()
     settle()
     assert "There is no voice yet." in notice(pane)
-    drop(find("voice"), tiny_kinds.voice(tmp_path))
+    drop(find("beside"), tiny_kinds.voice(tmp_path))
     pane.run_main_action()
     settle()
     assert find("spoken").seconds > 0

@@ -123,8 +123,9 @@ def test_lines_are_compared_and_one_line_is_shown_as_its_vector(run, loaded, fin
 
 
 @pytest.mark.parametrize(("name", "shown"), [
-    ("text-classification", {"top_k", "threshold"}), ("token-classification", {"aggregation", "threshold"}),
-    ("fill-mask", {"top_k"}), ("text-generation", {"max_new_tokens", "do_sample"}),
+    ("text-classification", {"top_k", "threshold", "function"}),
+    ("token-classification", {"aggregation", "threshold", "ignore_labels", "stride"}),
+    ("fill-mask", {"top_k", "targets"}), ("text-generation", {"max_new_tokens", "do_sample"}),
     ("feature-extraction", {"pooling", "normalize", "projection"}),
 ])  # fmt: skip
 def test_only_the_settings_that_apply_are_shown(session: Session, loaded, find, name: str, shown: set[str]) -> None:
@@ -337,14 +338,36 @@ def test_checkpoints_are_recommended_with_their_sizes(qtbot: QtBot, session: Ses
     with qtbot.waitSignal(pane.checkpoint_requested) as asked:
         button.menu().actions()[0].trigger()
     assert asked.args == [recommended("fill-mask")[0].name]
-    find("task").setCurrentText("multiple-choice")
+    find("task").setCurrentText("raw-outputs")
     assert not button.isEnabled()
 
 
-def test_what_is_recommended_is_free_to_use_and_of_a_known_task() -> None:
+def test_words_between_commas_are_settings(session: Session, loaded, find, pane, settle) -> None:
+    session.set_model(loaded("fill-mask"))
+    find("text").set_text("The capital of France is [MASK].")
+    find("targets").setText("paris,  berlin , ")
+    pane.run_main_action()
+    settle()
+    assert sorted(item.token for item in pane.result.items) == ["berlin", "paris"]
+    session.set_model(loaded("token-classification"))
+    find("text").set_text("Angela Merkel met Barack Obama in Berlin, Germany.")
+    assert find("ignore_labels").text() == "O"
+    pane.run_main_action()
+    settle()
+    some = len(pane.result.items)
+    find("ignore_labels").clear()
+    pane.run_main_action()
+    settle()
+    assert len(pane.result.items) > some
+    assert "O" in {item.label for item in pane.result.items}
+
+
+def test_every_task_has_a_checkpoint_to_begin_with_that_is_free_to_use_where_one_is() -> None:
+    assert [spec.name for spec in tasks.SPECS if not recommended(spec.name)] == ["raw-outputs"]
     for spec in tasks.SPECS:
         sizes = [each.parameters for each in recommended(spec.name)]
         assert sizes == sorted(sizes) and all(size > 0 for size in sizes)
-        assert all(each.licence in ("Apache-2.0", "MIT") for each in recommended(spec.name))
+        free = [each.licence in ("Apache-2.0", "MIT") for each in recommended(spec.name)]
+        assert all(free) or not any(free), spec.name
         assert all(each.name.count("/") == 1 for each in recommended(spec.name))
     assert sum(bool(recommended(spec.name)) for spec in tasks.SPECS) >= 20

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from tests import tiny_hearing, tiny_series, tiny_speech
+from tests import tiny_hearing, tiny_kinds, tiny_series, tiny_speech, tiny_tasks
 from tests.panes.tasks.person import notice
 from workbench.engine import models
 from workbench.engine.tasks import any_to_any
+from workbench.engine.values import TensorView
 from workbench.panes.tasks import TasksPane
+from workbench.panes.tasks.stages import drawn
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def visible(find: Callable[[str], Any], *names: str) -> set[str]:
 
 def test_a_language_is_asked_for_only_where_it_is_told(session, find, run, tmp_path, pane) -> None:
     session.set_model(models.load(tiny_speech.build(tmp_path / "seamless", "seamless"), device="cpu"))
-    fields = ("voice", "source_language", "target_language", "max_new_tokens")
+    fields = ("beside", "source_language", "target_language", "max_new_tokens")
     assert visible(find, *fields) == {"source_language", "target_language", "max_new_tokens"}
     find("text").set_text("hello")
     find("target_language").setText("xyz")
@@ -94,3 +97,37 @@ def test_an_answer_that_is_spoken_stands_over_its_wave(session, find, run, pane,
     find("text").set_text("hello")
     find("max_new_tokens").setValue(8)
     assert run() == "" and not find("spoken_text").isVisible()
+
+
+def test_the_words_of_a_transcript_are_found_in_the_sound(session, find, run, tmp_path, pane) -> None:
+    session.set_model(models.load(tiny_hearing.build(tmp_path / "aligner", "aligner"), device="cpu"))
+    assert visible(find, "text", "audio", "source_language", "max_new_tokens", "timestamps") == {
+        "text", "audio", "source_language"
+    }  # fmt: skip
+    find("text").set_text("a fox")
+    find("audio").set_path(tiny_tasks.sound(tmp_path, 2.0))
+    assert run() == ""
+    assert [item.text for item in pane.result.items[1:]] == ["a", "fox"]
+    damaged = tmp_path / "damaged.wav"
+    damaged.write_bytes(tiny_tasks.sound(tmp_path).read_bytes()[:5_000])
+    find("audio").set_path(damaged)
+    assert "cut off" in run()
+    assert find("text").text() == "a fox" and find("run").isEnabled()
+
+
+def test_what_is_left_out_of_a_long_sound_is_said(session, find, run, tmp_path, pane) -> None:
+    session.set_model(models.load(tiny_kinds.build(tmp_path / "hears", "any-to-any"), device="cpu"))
+    find("text").set_text("What is it?")
+    find("max_new_tokens").setValue(1)
+    find("audio").set_path(tiny_tasks.sound(tmp_path, 3.0))
+    assert "2.0 seconds of it were heard" in run()
+    assert pane.result is not None
+
+
+@pytest.mark.parametrize(("shape", "size"), [
+    ((1, 80, 3_000), (960, 3_000)), ((1, 3_000, 80), (960, 3_000)), ((1, 80, 360_000), (960, 3_000)),
+    ((1, 80, 90), (80, 90)),
+])  # fmt: skip
+def test_a_spectrogram_is_drawn_as_a_picture_rather_than_a_stripe(shape, size) -> None:
+    values = np.zeros(shape, np.float32)
+    assert drawn(TensorView("input_features", shape, "float32", values)).shape == (*size, 3)

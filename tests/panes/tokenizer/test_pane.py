@@ -410,6 +410,17 @@ def test_no_control_is_squeezed_in_a_small_pane(
     qtbot.waitUntil(nothing_is_squeezed)
 
 
+@pytest.mark.usefixtures("typed")
+def test_characters_per_token_leave_out_what_is_put_around_the_text_alone(
+    find: Callable[[str], Any], session: Session, settle: Callable[[], None], bert: LoadedModel
+) -> None:
+    session.set_model(bert)
+    session.set_prompt("the [SEP] fox")
+    settle()
+    count = len(bert.tokenizer("the [SEP] fox", add_special_tokens=False)["input_ids"])
+    assert find("summary").text().endswith(f"(3 special) · {13 / count:.2f} characters per token")
+
+
 @pytest.mark.parametrize("place", ["start", "end"])
 def test_keys_in_a_long_text_show_at_once_what_the_whole_comes_to(
     qtbot: QtBot, find: Callable[[str], Any], session: Session, settle, pane, llama: LoadedModel, place: str

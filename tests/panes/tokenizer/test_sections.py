@@ -167,6 +167,7 @@ def test_switches_without_effect_are_off_and_a_refusal_is_told_in_place(
     assert "no ragged edge" in find("batch_summary").text()
     assert find("batch_grid").shape[0] == 4
     choose(find("batch_truncation"), "only_second")
+    find("batch_max_length").setValue(3)
     settle()
     assert "no second text" in find("batch_summary").text()
     assert find("batch_grid").shape == (0, 0)

@@ -83,6 +83,24 @@ def test_the_result_is_shown_beside_its_base_row_by_row(qtbot: QtBot, view: Afte
     assert {(line[1], line[2]) for line in _text(rows)} == {("abc"[row], "abc"[column])}
 
 
+@pytest.mark.parametrize("task", ["fill-mask", "text-regression"])
+def test_a_result_without_a_label_a_row_is_evaluated_too(
+    qtbot: QtBot, view: AfterView, spec: TrainSpec, task: str
+) -> None:
+    lines = [f'"{_WORDS[n % 3]} {n}",{n % 3}' for n in range(60)]
+    spec.data.path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    columns = {"text": "text"} if task == "fill-mask" else spec.columns
+    spec = replace(spec, task=task, columns=columns, max_steps=1)
+    result = fine_tune(spec)
+    view.show_result(spec, result.checkpoint)
+    view.findChild(QPushButton, "trainer.evaluate_result").click()
+    qtbot.waitUntil(lambda: "result" in view.evaluations, timeout=60_000)
+    found, rows = view.evaluations["result"], view.findChild(DataTable, "trainer.after_rows")
+    assert rows.model().rowCount() == len(found.examples) > 0
+    assert _text(view.findChild(DataTable, "trainer.after_metrics"))[0][0] == "Loss"
+    assert view.findChild(TintedMatrix, "trainer.confusion").isVisible() == bool(found.labels)
+
+
 def test_nothing_can_be_asked_of_a_run_that_is_not_there(view: AfterView) -> None:
     assert not any(button.isEnabled() for button in view.findChildren(QPushButton) if button.objectName())
     assert "Finish a run" in view.findChild(QLabel, "trainer.after_status").text()

@@ -24,6 +24,7 @@ from workbench.engine.codegen.script import (
     script,
     tokenizer_lines,
 )
+from workbench.engine.facts import CACHELESS, DECODERS
 from workbench.engine.generate.captions import ENCODING, HANDING
 from workbench.engine.generate.pictures import attach
 from workbench.engine.values import Strategy
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 HEAD = "AutoModelForCausalLM"
 _PICTURED = "AutoModelForImageTextToText"
+_SEQUENCES = "AutoModelForSeq2SeqLM"
 _SPECIAL = ("eos_token_id", "pad_token_id")
 
 
@@ -51,6 +53,7 @@ def generate(
     prefix: Sequence[int] = (),
     images: Sequence[Path] = (),
     dropped: int = 0,
+    attention: str | None = None,
 ) -> str:
     """A script that continues a text, or answers a chat, and prints the new text while it comes.
 
@@ -72,6 +75,7 @@ def generate(
         prefix: Ids behind the prompt that were taken over from another branch, of shape ``(kept,)``.
         images: Pictures; with messages, of the last turn of the user.
         dropped: Tokens that were cut off the beginning of the prompt so that it fits: ``Start.dropped``.
+        attention: ``sdpa`` or ``eager``; None leaves it to transformers.
 
     References:
         transformers, Generation: GenerationConfig
@@ -81,11 +85,13 @@ def generate(
     pictures = [path for turn in turns for path in turn.images] if turns else list(images)
     moved = knobs.moves(steps) or {0: sampling}
     seen = beside.of(checkpoint, head, text, pictures, prefix)
-    kind = model_type_of(checkpoint) if head == _PICTURED else ""
-    between = kind == "idefics"
+    kind = model_type_of(checkpoint)
+    pictured = head == _PICTURED
+    between = pictured and kind == "idefics"
+    encoder = kind not in DECODERS if head == _SEQUENCES else pictured and kind in ENCODING
     ways: dict[str, Any] = {"chat": bool(turns), "between": between}
-    ways |= {"hands": kind in HANDING, "encoder": kind in ENCODING}
-    ways["reads"] = processor_lines(checkpoint) if pictures or between else ([], [])
+    ways |= {"hands": pictured and kind in HANDING, "encoder": encoder, "cached": kind not in CACHELESS}
+    ways["reads"] = processor_lines(checkpoint) if pictures or between else (tokenizer_lines(of=checkpoint), [])
     writer = _Writer(head, strategy, moved, device, prefix, pictures, seen, **ways)
     if strategy.assisted and second is not None:
         writer.second = second
@@ -93,7 +99,7 @@ def generate(
         "Answer a chat." if messages else "Continue a text.",
         writer.imports(),
         checkpoint_lines(checkpoint),
-        [*writer.readers(), *model_lines(checkpoint, head, dtype, device)],
+        [*writer.readers(), *model_lines(checkpoint, head, dtype, device, attention=attention)],
         writer.assistant(dtype),
         [*(_messages(turns) if turns else assign("prompt", text)), *writer.encode(_way(turns), text, dropped)],
         writer.own(),
@@ -115,11 +121,12 @@ class _Writer:
         prefix: Ids that were taken over.
         pictures: Files of pictures.
         seen: Writes how one goes beside the text, where it does.
-        reads: The lines that read a processor, and the names that they need.
+        reads: The lines that read a tokenizer or a processor, and the names that a processor needs.
         chat: Whether the prompt is a chat.
         between: Whether the processor wants the pictures between the pieces of the prompt, and one without any too.
-        encoder: Whether an encoder reads the pictures and the prompt.
+        encoder: Whether an encoder reads the prompt, and the pictures where there are any.
         hands: Whether ``generate()`` of the model does more than write, and leaves that to the library's.
+        cached: Whether the library can keep what attention computed for it.
     """
 
     def __init__(
@@ -137,6 +144,7 @@ class _Writer:
         between: bool,
         hands: bool,
         encoder: bool,
+        cached: bool,
     ) -> None:
         self._head = head
         self._strategy = strategy
@@ -153,7 +161,8 @@ class _Writer:
         self._drawing = len({each.do_sample for each in moved.values()}) > 1
         self._beams = strategy.num_beams > 1
         self._heals = strategy.token_healing and not (pictures or chat)
-        self._encoder = head == "AutoModelForSeq2SeqLM" or encoder
+        self._encoder = encoder
+        self._cached = cached
         self._streams = not self._beams and strategy.num_return_sequences == 1
         self._names = knobs.Names(
             length="length",
@@ -197,7 +206,7 @@ class _Writer:
             reads = "image_processor = AutoImageProcessor.from_pretrained(checkpoint, trust_remote_code=False)"
             return [*tokenizer_lines(), reads]
         if not self._processes:
-            return tokenizer_lines()
+            return self._reads
         return [*self._reads, "tokenizer = processor.tokenizer"]
 
     def assistant(self, dtype: str) -> list[str]:
@@ -323,6 +332,8 @@ class _Writer:
             given.append(f"num_assistant_tokens={self._strategy.num_assistant_tokens}")
         if self._head != HEAD:
             given += ["bos_token_id=own.bos_token_id", "decoder_start_token_id=own.decoder_start_token_id"]
+        if not self._cached:
+            given.append("use_cache=False")
         return [
             "# Of the checkpoint's own generation settings only the tokens that end and fill a text are kept."
             if self._head == HEAD

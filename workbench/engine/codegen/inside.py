@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen import looking
-from workbench.engine.codegen.looking import LOADS
-from workbench.engine.codegen.reader import processor_lines
+from workbench.engine.codegen.reader import part_lines
 from workbench.engine.codegen.script import (
     assign,
     call,
     checkpoint_lines,
+    class_of,
     imported,
     literal,
     model_lines,
     numbers,
     script,
-    tokenizer_lines,
 )
 from workbench.engine.inside import EMBEDDING, labelled
 from workbench.engine.inside.given import CHOICES, draws
@@ -62,15 +61,40 @@ def norms(asked: Asked, part: Part) -> str:
     )
 
 
-def lens(asked: Asked, part: Part, position: int) -> str:
+def lens(asked: Asked, part: Part, position: int, put: str = "state") -> str:
     """A script that prints what the model's head makes of the state behind each layer, at one position.
 
     Args:
         asked: The model and what it is given.
         part: Whose states the head reads.
         position: Looked at, in ``[0, seq)``.
+        put: See `Lens.put`.
     """
-    spelled = 'model.config.id2label.get(best, "nothing")' if labelled(asked.model) else "tokenizer.decode([best])"
+    # The rows of a sound that was cut stand one behind the other in what is shown.
+    cut = "flatten(0, 1)" in part.layout
+    states = f"out.{part.picks[0].rpartition('[')[0]}" if cut else "states"
+    rows = ".flatten(0, 1)" if cut else "[0]"
+    hook = [
+        "    hook = layers[-1].register_forward_hook(",
+        "        lambda module, given, output: (state, *output[1:]) if isinstance(output, tuple) else state",
+        "    )",
+    ]
+    if put != "state":
+        hook = [
+            "    forward = layers[-1].forward",
+            "",
+            "    def replaced(*given, **named):",
+            "        output = forward(*given, **named)",
+            "        values = list(output.values()) if isinstance(output, dict) else output",
+            "        old = values if isinstance(values, torch.Tensor) else values[0]",
+            f"        new = {put}",
+            "        if isinstance(output, dict):",
+            "            return dict(zip(output, [new, *values[1:]]))",
+            "        return (new, *output[1:]) if isinstance(output, tuple) else new",
+            "",
+            "    layers[-1].forward = replaced",
+        ]
+    spelled = 'model.config.id2label.get(best, "nothing")' if labelled(asked.model) else _spelled(asked, "best")
     return _script(
         asked,
         "The logit lens: what a model would answer if it stopped after each layer.",
@@ -80,17 +104,15 @@ def lens(asked: Asked, part: Part, position: int) -> str:
             "",
             "def read(state):",
             '    """The logits when the last layer returns this state; norm and head are those of the model."""',
-            "    hook = layers[-1].register_forward_hook(",
-            "        lambda module, given, output: (state, *output[1:]) if isinstance(output, tuple) else state",
-            "    )",
+            *hook,
             "    with torch.inference_mode():",
-            "        logits = model(**inputs).logits[0].float()",
-            "    hook.remove()",
+            f"        logits = model(**inputs).logits{rows}.float()",
+            "    hook.remove()" if put == "state" else "    layers[-1].forward = forward",
             "    return logits",
             "",
             "",
             *_pass(part),
-            "lens = torch.stack([*(read(state) for state in states[:-1]), out.logits[0].float()])",
+            f"lens = torch.stack([*(read(state) for state in {states}[:-1]), out.logits{rows}.float()])",
             "probabilities = lens.softmax(-1)",
             "entropies = torch.special.entr(probabilities).sum(-1) / torch.log(torch.tensor(2.0))",
             "answers = lens[-1].argmax(-1)",
@@ -162,7 +184,7 @@ def embeddings(asked: Asked, part: Part, row: int, position: int, count: int, pr
             f"cosines = torch.nn.functional.cosine_similarity({others}, vectors[{position}][None])",
             f"best = cosines.topk(min({count}, len(cosines)))",
             "for cosine, place in zip(best.values.tolist(), best.indices.tolist()):",
-            '    print(f"{cosine:.6f} {place}"' + (", repr(tokenizer.decode([place])))" if words else ")"),
+            '    print(f"{cosine:.6f} {place}"' + (f", repr({_spelled(asked, 'place')}))" if words else ")"),
         ],
         ["if len(vectors) >= 3:", f"    places = {places}", "    print(places)"],
         imports=[
@@ -170,6 +192,12 @@ def embeddings(asked: Asked, part: Part, row: int, position: int, count: int, pr
         ],
         speaks=words,
     )
+
+
+def _spelled(asked: Asked, name: str) -> str:
+    # Pop2Piano decodes ids into music alone.
+    notes = asked.model.facts.model_type == "pop2piano"
+    return f"tokenizer.convert_ids_to_tokens({name})" if notes else f"tokenizer.decode([{name}])"
 
 
 def _pass(part: Part) -> list[str]:
@@ -212,26 +240,32 @@ def _script(
     speaks: bool = False,
 ) -> str:
     model = asked.model
-    attention = "eager" if eager or model.attention == "eager" else None
+    attention = "eager" if eager else model.attn_implementation
     if asked.given.task:
         begun = looking.by_task(model, asked.given, title, imports, speaks=speaks)
         chosen = ['model.set_attn_implementation("eager")'] if eager else []
+        chosen += [looking.SEED] if draws(model) and not asked.given.submodel else []
+        within = looking.entered(model, asked.given)
         return begun + "\n".join(
-            ["", *chosen, *blocks[0], *(line for block in blocks[1:] for line in ("", *block)), ""]
+            [
+                "",
+                *chosen,
+                *within,
+                *([""] if within else []),
+                *blocks[0],
+                *(line for block in blocks[1:] for line in ("", *block)),
+                "",
+            ]
         )
+    within = looking.entered(model, asked.given)
     given = looking.lines(model, asked.given)
     if given is None:
         given = looking.Lines(("import torch",), ("tokenizer",), _inputs(asked))
     loads = given.loads if "tokenizer" in given.loads or not speaks else ("tokenizer", *given.loads)
-    reads = [
-        processor_lines(model.checkpoint)
-        if each == "processor"
-        else (tokenizer_lines(model.checkpoint), [LOADS[each]])
-        if each == "tokenizer"
-        else ([f"{each} = {LOADS[each]}.from_pretrained(checkpoint, trust_remote_code=False)"], [LOADS[each]])
-        for each in loads
-    ]
-    classes = sorted({model.head, *(name for _, names in reads for name in names)}, key=str.lower)
+    reads = [part_lines(model.checkpoint, model.head, each, running=True) for each in loads]
+    classes = sorted(
+        {class_of(model.checkpoint, model.head), *(name for _, names in reads for name in names)}, key=str.lower
+    )
     return script(
         title,
         [*given.imports, *imports, *imported(classes)],
@@ -241,6 +275,7 @@ def _script(
             *model_lines(model.checkpoint, model.head, model.dtype, model.device, attention=attention),
         ],
         [*given.lines, *(["torch.manual_seed(0)  # what is hidden is drawn"] if draws(model) else [])],
+        *([within] if within else []),
         *blocks,
     )
 

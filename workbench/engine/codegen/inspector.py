@@ -16,6 +16,7 @@ from workbench.engine.codegen.script import (
     script,
     tokenizer_lines,
 )
+from workbench.engine.facts import boxed
 from workbench.engine.tokens import template
 from workbench.engine.tokens.versus import distinct
 
@@ -25,11 +26,21 @@ if TYPE_CHECKING:
 
 _AUTO = "from transformers import AutoTokenizer"
 _BORROW = ["if tokenizer.pad_token is None:", "    tokenizer.pad_token = tokenizer.eos_token"]
+_LOOK = [
+    "",
+    "class Look:",
+    '    """Stands in a row of pre-tokenizers, changes nothing and keeps what comes by."""',
+    "",
+    "    def pre_tokenize(self, flow):",
+    "        self.seen = flow.get_splits()",
+    "",
+]
 _STANDING = [
     "# The rank of the merge that makes a piece (BPE), or its score (Unigram, SentencePiece)",
     "standing = {}",
     "if tokenizer.is_fast:",
-    '    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]',
+    "    # A tokenizer of its own, as parts that are written in Python can't be written out.",
+    '    model = json.loads(Tokenizer(tokenizer.backend_tokenizer.model).to_str())["model"]',
     '    if model["type"] == "Unigram":',
     '        standing = {token_id: score for token_id, (_, score) in enumerate(model["vocab"])}',
     '    elif model["type"] == "BPE":',
@@ -62,7 +73,7 @@ def stages(checkpoint: Checkpoint, text: str, add_special_tokens: bool = True) -
 
     Args:
         checkpoint: Loaded by its folder.
-        text: Added tokens in it are cut out before the other stages, as the library does.
+        text: Its added tokens are cut out, as the library does.
         add_special_tokens: Whether the post-processor may add some.
     """
     special = "" if add_special_tokens else ", add_special_tokens=False"
@@ -80,27 +91,19 @@ def stages(checkpoint: Checkpoint, text: str, add_special_tokens: bool = True) -
         "    # Some files hold settings that cut every text, or fill it up.",
         "    backend.no_truncation()",
         "    backend.no_padding()",
-        "    added = {token.content for token in backend.get_added_tokens_decoder().values()}",
-        "    # Added tokens are cut out first; no stage but the post-processor touches them.",
-        "    sections, place = [], 0",
-        "    for start, end in backend.encode(text, add_special_tokens=False).offsets:",
-        "        if text[start:end] in added:",
-        "            sections += [text[place:start], text[start:end]]",
-        "            place = end",
-        "    normalized, words, pieces = [], [], []",
-        "    for section in [*sections, text[place:]]:",
-        "        if section in added:",
-        "            normalized.append(section)",
-        "            words.append(section)",
-        "            pieces.append(section)",
-        "        elif section:",
-        "            normal = backend.normalizer.normalize_str(section) if backend.normalizer else section",
-        "            splitter = backend.pre_tokenizer",
-        "            parts = splitter.pre_tokenize_str(normal) if splitter else [(normal, None)]",
-        "            normalized.append(normal)",
-        "            words += [word for word, _ in parts]",
-        "            pieces += [token.value for word, _ in parts for token in backend.model.tokenize(word)]",
+        "    backend.encode_special_tokens = tokenizer.split_special_tokens",
+        "    before, after = Look(), Look()",
+        "    splitter = [backend.pre_tokenizer] if backend.pre_tokenizer else []",
+        "    parts = [PreTokenizer.custom(before), *splitter, PreTokenizer.custom(after)]",
+        "    backend.pre_tokenizer = Sequence(parts)",
         f"    encoding = backend.encode(text{special})",
+        "    added = backend.get_added_tokens_decoder()",
+        "    # No stage but the post-processor touches added tokens.",
+        "    normalized = [part for part, _, _ in before.seen]",
+        "    words = [added[token[0].id].content if token else part for part, _, token in after.seen]",
+        "    pieces = []",
+        "    for word, (_, _, token) in zip(words, after.seen):",
+        "        pieces += [word] if token else [piece.value for piece in backend.model.tokenize(word)]",
         "    finished = encoding.tokens",
         "    decoded = backend.decode(encoding.ids, skip_special_tokens=False)",
         '    print("normalizer", normalized)',
@@ -108,7 +111,8 @@ def stages(checkpoint: Checkpoint, text: str, add_special_tokens: bool = True) -
     ]
     return script(
         "Follow a text through the stages of a tokenizer.",
-        [_AUTO],
+        ["from tokenizers.pre_tokenizers import PreTokenizer, Sequence", _AUTO],
+        _LOOK,
         checkpoint_lines(checkpoint),
         tokenizer_lines(checkpoint),
         [*assign("text", text), *slow, *fast],
@@ -127,16 +131,22 @@ def vocabulary(checkpoint: Checkpoint, query: str = "", kind: str = "text") -> s
     read = [
         "pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))",
         "added = tokenizer.added_tokens_decoder",
-        'spells_bytes = tokenizer.is_fast and "ByteLevel" in str(tokenizer.backend_tokenizer.decoder)',
+        "decoder = tokenizer.backend_tokenizer.decoder if tokenizer.is_fast else None",
+        "spelling = str(decoder)",
         "",
         "",
         "def read(token_id):",
-        '    """A token as it reads in a text."""',
+        '    """A token as it reads in a text; a part of a character as the vocabulary writes it."""',
+        "    piece = pieces[token_id]",
         "    if token_id in added:",
         "        return str(added[token_id])",
-        "    if spells_bytes:",
-        "        return tokenizer.backend_tokenizer.decoder.decode([pieces[token_id]])",
-        '    return pieces[token_id].replace("▁", " ")',
+        '    if "ByteLevel" in spelling:',
+        "        text = decoder.decode([piece])",
+        '    elif "ByteFallback" in spelling and piece.startswith("<0x") and len(piece) == 6:',
+        '        text = bytes.fromhex(piece[3:5]).decode(errors="replace")',
+        "    else:",
+        '        text = piece.replace("▁", " ")',
+        '    return piece if "\\ufffd" in text else text',
         "",
         "",
     ]
@@ -147,11 +157,12 @@ def vocabulary(checkpoint: Checkpoint, query: str = "", kind: str = "text") -> s
     }.get(kind, "query in pieces[token_id] or query in read(token_id)")
     if not query and kind != "special":
         match = "True"
+    searching = ["import regex"] if kind == "regex" and query else []
     marked = ["marked = {*tokenizer.all_special_ids, *added}"] if kind == "special" else []
     line = f"found = [token_id for token_id in range(len(pieces)) if {match}]"
     return script(
         "Search a vocabulary.",
-        ["import json", "", *(["import regex"] if kind == "regex" and query else []), _AUTO],
+        ["import json", "", *searching, "from tokenizers import Tokenizer", _AUTO],
         checkpoint_lines(checkpoint),
         tokenizer_lines(checkpoint),
         [
@@ -306,14 +317,22 @@ def tokenizers(checkpoints: Sequence[Checkpoint], text: str | Path | None) -> st
     names = distinct([each.name for each in checkpoints])
     folders = [str(each.path) for each in checkpoints]
     paths = _value("checkpoints = ", dict(zip(names, folders, strict=True)))
-    loaded = "    tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)"
+    loaded = ["    tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)"]
+    plain = []
+    if any(boxed(each.path) for each in checkpoints):
+        plain = ["import inspect"]
+        loaded += [
+            '    if "boxes" in inspect.signature(tokenizer.__call__).parameters:',
+            "        # Its own call wants words with boxes; running text is read by the class beneath.",
+            "        tokenizer.__class__ = PreTrainedTokenizerFast",
+        ]
     encoded = '    ids = tokenizer(text, add_special_tokens=False)["input_ids"]'
     if text is None:
         from workbench.engine.paths import asset
 
         return script(
             "Compare tokenizers on the same sentences in many languages.",
-            ["import csv", "from collections import defaultdict", "", _AUTO],
+            ["import csv", *plain, "from collections import defaultdict", "", _AUTO],
             paths,
             [
                 *assign("sample", str(asset("samples/parallel.csv"))),
@@ -325,7 +344,7 @@ def tokenizers(checkpoints: Sequence[Checkpoint], text: str | Path | None) -> st
             [
                 "counts = {}",
                 "for name, checkpoint in checkpoints.items():",
-                loaded,
+                *loaded,
                 "    for language, texts in sentences.items():",
                 '        ids = tokenizer(texts, add_special_tokens=False)["input_ids"]',
                 "        counts[name, language] = sum(map(len, ids))",
@@ -341,13 +360,13 @@ def tokenizers(checkpoints: Sequence[Checkpoint], text: str | Path | None) -> st
     )
     return script(
         "Compare tokenizers on one text.",
-        ["from pathlib import Path", "", _AUTO] if file else [_AUTO],
+        [*plain, *(["from pathlib import Path"] if file else []), *([""] if file or plain else []), _AUTO],
         paths,
         given,
         [
             "counts = {}",
             "for name, checkpoint in checkpoints.items():",
-            loaded,
+            *loaded,
             encoded,
             "    back = tokenizer.decode(ids)",
             "    counts[name] = len(ids)",

@@ -38,7 +38,7 @@ def load(
         checkpoint_lines(checkpoint),
         [
             *seed,
-            *tokenizer_lines(),
+            *tokenizer_lines(of=checkpoint),
             *packing_lines(bits),
             *model_lines(checkpoint, head, dtype, device, attention=attention, bits=bits),
         ],

@@ -2,34 +2,64 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen import beside
-from workbench.engine.codegen.script import assign, call, literal, numbers
+from workbench.engine.codegen.script import assign, call, class_of, literal, numbers
 from workbench.engine.codegen.task import task
-from workbench.engine.codegen.task.audio import given_sound
+from workbench.engine.codegen.task.audio import drawn, extracted, filled, given_sound
 from workbench.engine.codegen.task.audio import imports as sound_imports
 from workbench.engine.generate import captions, pictures
+from workbench.engine.inside.generated import OWN, STEPS
+from workbench.engine.inside.given import ANSWERS, draws
 from workbench.engine.inside.senses import told
-from workbench.engine.tasks import defaults
-from workbench.engine.tasks.raw_inputs import MASKED
+from workbench.engine.tasks import defaults, notes
+from workbench.engine.tasks.raw_inputs import NAMES
+from workbench.engine.tasks.sounds import CUT, SEEDED
 from workbench.engine.values import TaskInput, TaskOptions
 
 if TYPE_CHECKING:
     from workbench.engine.inside import Given
     from workbench.engine.models import LoadedModel
 
-#: What reads the checkpoint's files, by the name it has in a script.
-LOADS = {
-    "tokenizer": "AutoTokenizer",
-    "image_processor": "AutoImageProcessor",
-    "feature_extractor": "AutoFeatureExtractor",
-    "processor": "AutoProcessor",
-}
 _PICTURE = ("import torch", "from PIL import Image, ImageOps")
 _OPEN = 'picture = ImageOps.exif_transpose(Image.open(file)).convert("RGB")'
+_NAMED_OWN = ['inputs["thinker_pixel_values"] = inputs.pop("pixel_values")']
+_HOOK = call(
+    "hook = part.register_forward_pre_hook(",
+    ["lambda module, given, named: calls.append((given, named))", "with_kwargs=True"],
+)
+_STOP = [
+    "",
+    "",
+    "class Called(Exception):",
+    '    """What is looked into is called, so that nothing behind it need be done."""',
+    "",
+    "",
+]
+_WATCH = [
+    *_STOP,
+    "def keep(module, given, named):",
+    "    calls.append((given, named))",
+    "    raise Called",
+    "",
+    "",
+    "hook = part.register_forward_pre_hook(keep, with_kwargs=True)",
+]
+_REPLACE = [
+    *_STOP,
+    "def keep(*given, **named):",
+    "    calls.append((given, named))",
+    "    raise Called",
+    "",
+    "",
+    "forward, part.forward = part.forward, keep",
+]
+#: What is drawn is the same each time.
+SEED = "torch.manual_seed(0)"
 _MOVE = "inputs = inputs.to(model.device, dtype=model.dtype)"
 
 
@@ -39,7 +69,7 @@ class Lines:
 
     Attributes:
         imports: Lines before those of transformers.
-        loads: Keys of `LOADS`.
+        loads: What is read from the checkpoint besides the model, by the names it has in a script.
         lines: They make ``inputs``.
     """
 
@@ -58,11 +88,17 @@ def by_task(model: LoadedModel, given: Given, title: str, imports: Sequence[str]
         imports: Lines that it needs besides.
         speaks: Whether it needs a tokenizer.
     """
-    files = {name: getattr(given, name) for name in ("image", "audio", "video", "other", "voice")}
+    files = {name: getattr(given, name) for name in ("image", "audio", "video", "other", "beside")}
     asked = told(given.task, TaskInput(given.text or "", **files))
     options = defaults(given.task)
-    whole = task(model.checkpoint, given.task, asked, options, model.dtype, model.device, model.head)
+    known = (model.dtype, model.device, model.head, model.attn_implementation)
+    whole = task(model.checkpoint, given.task, asked, options, *known)
     _, _, begun = whole.partition("# 2. Forward")[0].partition("\n")
+    if given.task == "raw-outputs":
+        # Its own head stands: that of the task may be one that this architecture has not.
+        found = re.search(r"model = (\w+)\.from_pretrained", begun)
+        own = class_of(model.checkpoint, model.head)
+        begun = re.sub(rf"\b{found[1]}\b", own, begun) if found else begun
     if "import torch\n" not in begun:
         begun = begun.replace("\nfrom ", "\nimport torch\nfrom ", 1)
     if imports:
@@ -72,10 +108,79 @@ def by_task(model: LoadedModel, given: Given, title: str, imports: Sequence[str]
     return f'"""{title}"""\n{begun.rstrip()}\n'
 
 
+def entered(model: LoadedModel, given: Given) -> list[str]:
+    """Lines from what the processor made to what a pass is called with; none where that is the same.
+
+    They leave what is looked into in ``model``.
+    """
+    made = [] if given.by_generate else _prepared(model, given)
+    if not given.submodel:
+        return made
+    stops = given.by_generate
+    watch = _WATCH if stops else _HOOK
+    if model.facts.model_type == "bark" and not model.model.get_submodule(given.submodel).can_generate():
+        # It calls the forward of one of its models itself, past all hooks.
+        watch = _REPLACE
+    runs = ["with torch.inference_mode():", *(_generates(given) if stops else ["    model(**inputs)"])]
+    placed = [*assign("order", list(given.placed)), "named |= dict(zip(order, given))"] if given.placed else []
+    return [
+        *made,
+        *(_NAMED_OWN if OWN["pixel_values"] in given.run else []),
+        f"part = model.get_submodule({literal(given.submodel)})",
+        "calls = []",
+        *watch,
+        *([SEED] if given.by_generate or draws(model) else []),
+        *(["try:", *(f"    {line}" for line in runs), "except Called:", "    pass"] if stops else runs),
+        "part.forward = forward" if watch is _REPLACE else "hook.remove()",
+        "given, named = calls[0]  # what it is called with first",
+        *placed,
+        *assign("kept", list(given.call)),
+        "inputs = {name: named[name] for name in kept}",
+        "model = part",
+        *([SEED] if given.by_generate else []),
+    ]
+
+
+def _prepared(model: LoadedModel, given: Given) -> list[str]:
+    """What ``generate()`` prepares alone."""
+    if model.facts.model_type in STEPS:
+        names = list(STEPS[model.facts.model_type])
+        kept = ["lambda module, given, named: steps.append(named)", "with_kwargs=True"]
+        more = [name for name in given.made if name not in names]
+        return [
+            "steps = []  # of all tokens, one after the other, a pass is made",
+            *call("hook = model.register_forward_pre_hook(", kept),
+            "with torch.inference_mode():",
+            *_generates(given),
+            "hook.remove()",
+            *assign("names", names),
+            "inputs = {name: torch.cat([step[name] for step in steps], dim=1) for name in names}",
+            *(f"inputs[{literal(name)}] = steps[0][{literal(name)}]" for name in more),
+        ]
+    if model.head == ANSWERS:
+        return _decoder(given)
+    if model.facts.model_type != notes.ARCHITECTURE:
+        return []
+    asked = ["features", '"composer1"', "model.generation_config"]
+    return [
+        'features = heard["input_features"].to(model.device, dtype=model.dtype)',
+        "with torch.inference_mode():",
+        *call("features, _ = model.get_mel_conditioner_outputs(", asked, indent=4),
+        *numbers("ids", given.decoder_input_ids),
+        "ids = torch.tensor(ids, device=model.device).reshape(len(features), -1)",
+        'inputs = {"input_features": features, "decoder_input_ids": ids}',
+    ]
+
+
+def _generates(given: Given) -> list[str]:
+    told = [f"{name}={literal(value)}" for name, value in given.run.items() if not hasattr(value, "shape")]
+    return call("model.generate(", ["**inputs", *told], indent=4)
+
+
 def lines(model: LoadedModel, given: Given) -> Lines | None:
     """The lines for what a model was given; None where that was text alone."""
     if given.audio is not None:
-        return _sound(given, model.facts.model_type in MASKED)
+        return _sound(given, model.facts.model_type)
     if given.image is None:
         return None
     if not model.takes_images:
@@ -91,25 +196,33 @@ def _picture(given: Given) -> Lines:
         *call("inputs = image_processor(", ["images=[picture]", 'return_tensors="pt"']),
         _MOVE,
         *_text(given),
+        *_decoder(given),
         _named(given),
     ]
     return Lines(_PICTURE, ("tokenizer", "image_processor") if given.tokens else ("image_processor",), made)
 
 
-def _sound(given: Given, masked: bool) -> Lines:
-    arguments = ["samples", "sampling_rate=wanted", *(["return_attention_mask=True"] * masked), 'return_tensors="pt"']
-    ends = 'inputs["input_features_mask"] = inputs.get("input_features_mask", inputs.get("attention_mask"))'
+def _sound(given: Given, kind: str) -> Lines:
+    arguments = [*extracted(kind), 'return_tensors="pt"']
+    # As a part of a larger model it has names of its own for what the extractor makes.
+    own = [pair for pair in NAMES if pair[0] in given.made and pair[1].startswith(("input_", "attention_"))]
+    named = [
+        f"inputs[{literal(name)}] = inputs.get({literal(name)}, inputs.get({literal(other)}))" for name, other in own
+    ]
     made = [
         *given_sound(TaskInput(audio=given.audio)),
+        *drawn(kind),
         *call("inputs = feature_extractor(", arguments),
+        *filled(kind),
         _MOVE,
-        *([ends] * masked),
+        *named,
         *_text(given),
         *_decoder(given),
         _named(given),
     ]
     loads = ("tokenizer", "feature_extractor") if given.tokens else ("feature_extractor",)
-    return Lines(sound_imports(TaskInput(), TaskOptions()), loads, made)
+    numbers = ("import numpy",) if kind in (*CUT, *SEEDED) else ()
+    return Lines((*sound_imports(TaskInput(), TaskOptions()), *numbers), loads, made)
 
 
 def _text(given: Given) -> list[str]:
@@ -175,9 +288,8 @@ def _beside(model: LoadedModel, given: Given) -> Lines:
     text = given.text or ""
     writer = beside.Beside(model.checkpoint, text, [given.image], ())
     made = [*(assign("prompt", text) if text.strip() else []), *writer.lines()]
-    if given.decoder_start:
-        made += _decoder(given)
-    else:
+    made += _decoder(given)
+    if not given.decoder_start or "input_ids" in given.made:
         made += [
             *numbers("ids", given.input_ids),
             'inputs["input_ids"] = torch.tensor([ids], device=model.device)',

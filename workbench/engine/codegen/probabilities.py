@@ -33,6 +33,8 @@ def probabilities(
     device: str,
     *,
     head: str = "AutoModelForCausalLM",
+    cached: bool = False,
+    attention: str | None = None,
 ) -> str:
     """A script that prints the most probable next tokens, before and after the knobs acted.
 
@@ -43,6 +45,8 @@ def probabilities(
         dtype: As torch spells it, or ``auto``.
         device: As torch spells it.
         head: Auto class of the model.
+        cached: Feed the new tokens one by one over a cache, as ``generate()`` does; without an encoder and beams.
+        attention: ``sdpa`` or ``eager``; None leaves it to transformers.
 
     References:
         transformers, Utilities for Generation: LogitsProcessorList
@@ -61,6 +65,7 @@ def probabilities(
     needed = sorted(
         [head, "AutoTokenizer", "LogitsProcessorList", *knobs.classes(calls), *knobs.mark_classes(sampling)]
     )
+    cached = cached and not (beams or situation.encoder_ids) and len(situation.before) > situation.prompt_length > 0
     inputs: list[str] = []
     fed = "input_ids"
     if situation.encoder_ids:
@@ -73,13 +78,13 @@ def probabilities(
         "The next token: how probable each one is, before and after the knobs.",
         ["import torch", *imported(needed)],
         checkpoint_lines(checkpoint),
-        [*tokenizer_lines(), *model_lines(checkpoint, head, dtype, device)],
+        [*tokenizer_lines(of=checkpoint), *model_lines(checkpoint, head, dtype, device, attention=attention)],
         [
             *inputs,
             *numbers("ids", situation.before),
             "input_ids = torch.tensor([ids], device=model.device)",
             "with torch.inference_mode():",
-            f"    logits = model({fed}).logits[:, -1].float()",
+            *(_step_by_step(situation) if cached else [f"    logits = model({fed}).logits[:, -1].float()"]),
             # Beam search adds up log-probabilities, and hands these to the knobs.
             *(["logits = logits.log_softmax(dim=-1)"] if beams else []),
         ],
@@ -99,3 +104,15 @@ def probabilities(
             '    print(f"{token_id:8} {before[token_id]:10.6f} {after[token_id]:10.6f} {token!r}")',
         ],
     )
+
+
+def _step_by_step(situation: Situation) -> list[str]:
+    """The logits as generating them gives them; in half precision one pass over everything gives slightly others."""
+    start = situation.prompt_length
+    return [
+        f"    out = model(input_ids[:, :{start}], use_cache=True)",
+        f"    for place in range({start}, len(ids)):",
+        "        # Token by token, as generate() does: one pass over all rounds otherwise.",
+        "        out = model(input_ids[:, place : place + 1], past_key_values=out.past_key_values)",
+        "    logits = out.logits[:, -1].float()",
+    ]

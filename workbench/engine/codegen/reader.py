@@ -1,11 +1,14 @@
-"""The lines that read a checkpoint's processor, with its part for films only where torchvision is there for it."""
+"""The lines that read a checkpoint's tokenizer and processor, and those that stand in for what a folder lacks.
+
+A part for films is read only where torchvision is there for it.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.engine.codegen.script import call, model_type_of
-from workbench.engine.processors import COUNTED, READERS, stills
+from workbench.engine.codegen.script import TYPED, call, literal, model_type_of, tokenizer_lines
+from workbench.engine.processors import COUNTED, READERS, stands_in, stills, typed
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint
@@ -42,3 +45,34 @@ def processor_lines(checkpoint: Checkpoint) -> tuple[list[str], list[str]]:
         "processor = Stills.from_pretrained(checkpoint, trust_remote_code=False)",
         *asked,
     ], [kind.__name__, *(READERS[name] for name in parts)]
+
+
+def part_lines(checkpoint: Checkpoint, head: str, part: str, running: bool = False) -> tuple[list[str], list[str]]:
+    """The lines that read one part, such as ``image_processor = …``, and the names of transformers that they need.
+
+    Args:
+        checkpoint: Read from ``checkpoint``, as the script names the folder.
+        head: Auto class of the model: without a head it runs on what stands in for what its folder lacks.
+        part: ``tokenizer``, ``image_processor``, ``feature_extractor``, ``video_processor`` or ``processor``.
+        running: Whether the tokenizer is to read running text, whatever its own call wants.
+    """
+    if part == "processor":
+        return processor_lines(checkpoint)
+    if part == "tokenizer":
+        if count := typed(checkpoint.path, head):
+            return [
+                "# The folder has no tokenizer: ids are typed as numbers",
+                f"{TYPED}tokenizers.models.WordLevel({{str(number): number for number in range({count})}}))",
+                "words.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()",
+                "tokenizer = PreTrainedTokenizerFast(tokenizer_object=words)",
+            ], ["PreTrainedTokenizerFast"]
+        return tokenizer_lines(checkpoint if running else None, of=checkpoint), ["AutoTokenizer"]
+    made = stands_in(checkpoint.path, head, part) if part in ("image_processor", "feature_extractor") else None
+    if made is not None:
+        told = [f"{name}={literal(value)}" for name, value in made[1].items()]
+        return [
+            "# The folder does not say how: as the library does it by default",
+            *call(f"{part} = {made[0]}(", told),
+        ], [made[0]]
+    read = "AutoVideoProcessor" if part == "video_processor" else READERS[part]
+    return [f"{part} = {read}.from_pretrained(checkpoint, trust_remote_code=False)"], [read]

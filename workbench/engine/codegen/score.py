@@ -22,6 +22,7 @@ def score(
     overlap: int,
     add_special_tokens: bool = True,
     offsets: bool = True,
+    attention: str | None = None,
 ) -> str:
     """A script that prints each token's surprise, rank and entropy, and the perplexity of the text.
 
@@ -35,6 +36,7 @@ def score(
         add_special_tokens: Add what the tokenizer adds around a text.
         offsets: Whether the tokenizer knows which characters its tokens stand for; without, bits are not divided by
             bytes and characters.
+        attention: ``sdpa`` or ``eager``; None leaves it to transformers.
 
     References:
         transformers, Perplexity of fixed-length models
@@ -59,7 +61,7 @@ def score(
         "Score a text: how probable a model finds each of its tokens.",
         ["import torch", f"from transformers import {_HEAD}, AutoTokenizer"],
         checkpoint_lines(checkpoint),
-        [*tokenizer_lines(), *model_lines(checkpoint, _HEAD, dtype, device)],
+        [*tokenizer_lines(of=checkpoint), *model_lines(checkpoint, _HEAD, dtype, device, attention=attention)],
         [
             *assign("text", text),
             *call("encoded = tokenizer(", arguments),

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine import neighbours, pyramid
 from workbench.engine.adapters import adapter_in
 from workbench.engine.errors import CheckpointError
-from workbench.engine.facts import CACHELESS, boxed, class_for, read_config, renamed
+from workbench.engine.facts import CACHELESS, boxed, class_for, read_config, renamed, tokenizer_folder
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint
 
 _PEFT = "PeftModel"
 _RUNNING = "PreTrainedTokenizerFast"
+TYPED = "words = tokenizers.Tokenizer("
+"""How the line begins that makes a tokenizer of ids which are typed as numbers."""
 WIDTH = 120
 """Columns of a line, the same as in this project."""
 
@@ -96,9 +98,16 @@ def checkpoint_lines(checkpoint: Checkpoint) -> list[str]:
     return [*lines, *assign("checkpoint", str(checkpoint.path))]
 
 
-def tokenizer_lines(checkpoint: Checkpoint | None = None) -> list[str]:
-    """``tokenizer = AutoTokenizer…``; with a checkpoint it reads running text, whatever its own call wants."""
-    lines = ["tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)"]
+def tokenizer_lines(checkpoint: Checkpoint | None = None, *, of: Checkpoint | None = None) -> list[str]:
+    """``tokenizer = AutoTokenizer…``; with a checkpoint it reads running text, whatever its own call wants.
+
+    Args:
+        checkpoint: Whose tokenizer reads running text.
+        of: Whose tokenizer is taken as it is; an adapter may have that of the checkpoint beneath it.
+    """
+    path = whose.path if (whose := of or checkpoint) is not None else None
+    place = "checkpoint" if path is None or (found := tokenizer_folder(path)) == path else literal(str(found))
+    lines = [f"tokenizer = AutoTokenizer.from_pretrained({place}, trust_remote_code=False)"]
     if checkpoint is not None and boxed(checkpoint.path):
         lines += [
             "# Its own call wants words with boxes; running text is read by the class beneath.",
@@ -127,7 +136,7 @@ def model_lines(
         arguments += ["quantization_config=packed", f'device_map={{"": {literal(device)}}}']
     elif device == "spread":
         arguments.append('device_map="auto"')
-    lines = call(f"model = {class_for(head, model_type_of(checkpoint))}.from_pretrained(", arguments)
+    lines = call(f"model = {class_of(checkpoint, head)}.from_pretrained(", arguments)
     for part, package in ((neighbours, "natten"), (pyramid, "detectron2")):
         if part.wanted(_config_of(checkpoint)):
             why = f"# What the library has {package} do for this model, this program does with torch alone."
@@ -152,6 +161,12 @@ def model_type_of(checkpoint: Checkpoint) -> str:
     return str(_config_of(checkpoint).get("model_type", ""))
 
 
+def class_of(checkpoint: Checkpoint, head: str) -> str:
+    """The class that a script loads a checkpoint with, by its Auto class."""
+    named = _config_of(checkpoint).get("architectures")
+    return class_for(head, model_type_of(checkpoint), named if isinstance(named, list) else ())
+
+
 def _config_of(checkpoint: Checkpoint) -> dict[str, Any]:
     try:
         return read_config(checkpoint.path, checkpoint.name)
@@ -174,7 +189,9 @@ def _labels_of(checkpoint: Checkpoint) -> list[str]:
         labels = json.loads((checkpoint.path / "config.json").read_bytes()).get("id2label")
         names = {int(number): str(label) for number, label in labels.items()}
     except (OSError, ValueError, AttributeError):
-        return []
+        adapter = adapter_in(checkpoint.path)
+        count = adapter.labels if adapter is not None else None
+        return [] if count is None else [f"num_labels={count}", "ignore_mismatched_sizes=True"]
     numbered = {label: number for number, label in names.items()}
     return [f"id2label={literal(names)}", f"label2id={literal(numbered)}", "ignore_mismatched_sizes=True"]
 
@@ -221,6 +238,10 @@ def script(title: str, imports: Sequence[str], *blocks: Sequence[str]) -> str:
     if any(line.endswith(f"= {_RUNNING}") for block in blocks for line in block):
         known = "from transformers import "
         imports = [f"{line}, {_RUNNING}" if line.startswith(known) else line for line in imports]
+    if any(line.startswith(TYPED) for block in blocks for line in block):
+        after = (at for at, line in enumerate(imports) if line == "import torch" or line.startswith("from "))
+        place = next(after, len(imports))
+        imports = [*imports[:place], "import tokenizers", *imports[place:]]
     for part in ("neighbours", "pyramid"):
         if any(line == f"{part}.stand_in()" for block in blocks for line in block):
             imports = [*imports, "", f"from workbench.engine import {part}"]

@@ -77,6 +77,11 @@ HANDING = ("janus",)
 _FONT = ("ybelkada/fonts", "Arial.TTF")
 
 
+def cleans(processor: Any) -> bool:
+    """Whether a processor of pictures alone mends what was read, as Nougat's does."""
+    return hasattr(processor, "post_process_generation")
+
+
 def trimmed(kind: str, text: str) -> str:
     """A prompt without the spaces around it; Fuyu was trained on prompts that end in a line break, which stays.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.facts import HEAR_ALONE
 from workbench.engine.generate import captions, pictures
 from workbench.engine.task import Silent, Task
 from workbench.engine.tokens import encode, encode_chat
@@ -88,7 +89,7 @@ def tokenizer_of(model: LoadedModel) -> PreTrainedTokenizerBase:
             what,
             why=f"It was loaded as {model.head}, and only a causal, sequence-to-sequence or image-text-to-text model "
             "writes text.",
-            remedy="Load a checkpoint whose architecture ends in ForCausalLM or ForConditionalGeneration.",
+            remedy="Use it in Tasks, or load a checkpoint whose architecture ends in ForCausalLM.",
         )
     if model.tokenizer is None:
         raise NotSupported(
@@ -108,6 +109,12 @@ def tokenizer_of(model: LoadedModel) -> PreTrainedTokenizerBase:
             why=f"{type(model.model).__name__} has a way of generating of its own, which can't be watched step by "
             "step.",
             remedy="Run it in Tasks, or choose a checkpoint of another architecture.",
+        )
+    if model.facts.model_type in HEAR_ALONE:
+        raise NotSupported(
+            what,
+            why="Each token that it writes comes with a moment of a sound, and there is none.",
+            remedy="Run it in Tasks, which lets it hear one.",
         )
     if captions.wants_processor(model):
         raise NotSupported(

@@ -27,10 +27,14 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 #: Pixels of the largest picture that is opened; decoded it takes three bytes each.
 _PIXELS = 50_000_000
 _FILE_BYTES = 200_000_000
+#: The largest value of 8 bits.
+_WHITE = 255
 #: Architectures whose class in the library's table of those that see reads text alone.
 _BLIND = ("mistral4",)
 #: What stands for a picture where the processor leaves all of it to the template, which writes it whatever is said.
 _WRITTEN = {"PPChart2TableProcessor": ("<img>", re.compile(r"<img>(<imgpad>)+</img>"))}
+#: Processors that refuse a mark which does not stand between those of where a picture begins and ends.
+_FRAMED = ("HunYuanVLProcessor",)
 
 
 def attach(messages: Sequence[Message], images: Sequence[Path]) -> tuple[Message, ...]:
@@ -174,8 +178,10 @@ def read(path: Path) -> Image:
         path: A PNG, JPEG, WebP, BMP, GIF (its first frame) or TIFF of at most 50 million pixels.
 
     Raises:
-        InputError: There is no such file, it is no picture of these formats, it is damaged, or it is too large.
+        InputError: There is no such file, it is no picture of these formats, it is damaged, it is too large, or its
+            points have more than 8 bits.
     """
+    import numpy
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     what = f"The picture {path.name} can't be used."
@@ -194,6 +200,12 @@ def read(path: Path) -> Image:
         with Image.open(path, formats=FORMATS) as picture:
             if picture.width * picture.height > _PIXELS:
                 raise large
+            if picture.mode == "F" or (picture.mode[0] == "I" and numpy.asarray(picture).max() > _WHITE):
+                raise InputError(
+                    what,
+                    why=f"Its points have more than 8 bits, and the library takes all from {_WHITE} on for white.",
+                    remedy="Save it with 8 bits for each colour, as PNG or JPEG.",
+                )
             return ImageOps.exif_transpose(picture).convert("RGB")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise large from error
@@ -250,8 +262,16 @@ def _placeholders(processor: ProcessorMixin, count: int) -> str:
             return found[0] * count
     if written:
         return ""
+    mark = framed(processor, mark)
     # Apart, since some models take marks in a row for one picture.
     return "\n".join([mark] * count)
+
+
+def framed(processor: Any, mark: str) -> str:
+    """The mark of a picture with those of where it begins and ends, where a processor refuses it alone."""
+    if type(processor).__name__ not in _FRAMED:
+        return mark
+    return f"{processor.image_start_token}{mark}{processor.image_end_token}"
 
 
 def _template(processor: ProcessorMixin) -> str | None:

@@ -17,6 +17,8 @@ _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REVISION = re.compile(r"(?!.*\.\.)[\w.-]+(/[\w.-]+)*")
 _NAME = re.compile(r"[\w.+ -]{1,150}")
+#: What an adapter to another checkpoint is made of.
+_ADAPTER = {"adapter_config.json", "adapter_model.safetensors"}
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _PICKLE = re.compile(r"(pytorch_model.*\.bin|.*\.(pt|pth|ckpt|pkl))")
 _SMALL = (".json", ".txt", ".model", ".jinja", ".tiktoken", ".md")
@@ -175,7 +177,7 @@ def _for_transformers(repo_id: str, names: set[str], what: str) -> set[str]:
             why=f"{repo_id} has its weights only as pickles (.bin, .pt), which can run any program when opened.",
             remedy="Choose a checkpoint with safetensors; many have been converted by their authors.",
         )
-    if "config.json" not in needed or not has_weights:
+    if not (needed >= _ADAPTER or ("config.json" in needed and has_weights)):
         lacks = "config.json" if "config.json" not in needed else "model.safetensors"
         kind = " It holds GGUF files, the format of llama.cpp." if any(n.endswith(".gguf") for n in names) else ""
         kind = " It holds an adapter for another checkpoint." if "adapter_config.json" in names else kind
@@ -189,6 +191,8 @@ def _for_transformers(repo_id: str, names: set[str], what: str) -> set[str]:
 
 def _needed_of(names: set[str]) -> set[str]:
     needed = {name for name in names if _needed(name)}
+    if "config.json" not in needed:
+        needed |= _ADAPTER & names
     if "model.safetensors" in needed:
         needed = {name for name in needed if not _SHARD.fullmatch(name) and name != "model.safetensors.index.json"}
     return needed

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from workbench.engine.errors import CheckpointError, OutOfSpace
 from workbench.engine.hub import network
 from workbench.engine.hub.choice import Plan, Wanted, resolve
-from workbench.engine.hub.local import PARTIAL, cache_dir, repo_folder, snapshot
+from workbench.engine.hub.local import PARTIAL, SETTINGS, cache_dir, repo_folder, snapshot
 from workbench.engine.hub.transfer import Meter, Shared
 from workbench.engine.task import Silent, Task
 from workbench.engine.values import Checkpoint
@@ -300,8 +300,8 @@ class Digest:
 def link(root: Path, plan: Plan) -> None:
     """Let a snapshot with its links appear, and let the revision stand for it."""
     folder = root / "snapshots" / plan.commit
-    # config.json makes a folder a checkpoint to whoever looks, so it comes last.
-    ordered = sorted(plan.files, key=lambda each: each.name == "config.json")
+    # These make a folder a checkpoint to whoever looks, so they come last.
+    ordered = sorted(plan.files, key=lambda each: each.name in SETTINGS)
     for number, file in enumerate(ordered):
         place = folder / file.name
         if place.is_file() and place.stat().st_size == file.size:

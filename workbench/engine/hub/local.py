@@ -26,6 +26,9 @@ PARTIAL = ".workbench.incomplete"
 #: The list of hashes that a checkpoint from a model pack carries with it.
 HASHES = ".workbench-hashes.json"
 
+#: What makes a folder a checkpoint, or an adapter to one.
+SETTINGS = ("config.json", "adapter_config.json")
+
 _PREFIX = "models--"
 _DATA_PREFIX = "datasets--"
 
@@ -104,13 +107,13 @@ def each_local() -> Iterator[Checkpoint]:
             yield starter
     for source, home in (("run", paths.runs_dir()), ("imported", imported_dir())):
         for folder in _folders(home):
-            if (folder / "config.json").is_file():
+            if is_settled(folder):
                 yield plain_checkpoint(folder, folder.name, source)
     for folder in _folders(cache_dir()):
         if folder.name.startswith(_PREFIX):
             yield from _snapshots(folder)
     for folder in _opened():
-        if (folder / "config.json").is_file():
+        if is_settled(folder):
             yield plain_checkpoint(folder, folder.name, "folder")
 
 
@@ -161,7 +164,9 @@ def open_folder(path: Path) -> Checkpoint:
     for known in local_checkpoints():
         if known.path.resolve() == path:
             return known
-    _remember([*_opened(), path])
+    # Where nothing may be written, it opens all the same, and is not in the list the next time.
+    with contextlib.suppress(OSError):
+        _remember([*_opened(), path])
     return plain_checkpoint(path, path.name, "folder")
 
 
@@ -382,7 +387,12 @@ def plain_checkpoint(folder: Path, name: str, source: str) -> Checkpoint:
 
 def _complete(folder: Path) -> bool:
     kind, files = weight_files(folder)
-    return (folder / "config.json").is_file() and kind != "none" and all(file.is_file() for file in files)
+    return is_settled(folder) and kind != "none" and all(file.is_file() for file in files)
+
+
+def is_settled(folder: Path) -> bool:
+    """Whether the file is there that makes a folder a checkpoint, or an adapter to one."""
+    return any((folder / name).is_file() for name in SETTINGS)
 
 
 def _folders(root: Path) -> Iterator[Path]:

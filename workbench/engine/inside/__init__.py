@@ -14,6 +14,7 @@ from workbench.engine.inside.one_pass import Inside, look
 from workbench.engine.inside.places import Grid
 from workbench.engine.inside.senses import example, follow, reads, refusal, take, wanted
 from workbench.engine.inside.states import Part
+from workbench.engine.inside.submodels import composed, submodels, within
 
 __all__ = [
     "EMBEDDING",
@@ -33,6 +34,7 @@ __all__ = [
     "alike",
     "arguments",
     "attend",
+    "composed",
     "estimate",
     "example",
     "follow",
@@ -43,7 +45,9 @@ __all__ = [
     "reads",
     "refusal",
     "similarities",
+    "submodels",
     "take",
     "vectors",
     "wanted",
+    "within",
 ]

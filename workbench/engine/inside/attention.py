@@ -19,12 +19,13 @@ from workbench.engine.inside.given import (
     estimate,
     reach,
     returns_states,
+    setting,
     takes,
-    tensors,
     worded,
 )
 from workbench.engine.inside.places import Grid, configs, places
 from workbench.engine.inside.states import Watch
+from workbench.engine.inside.submodels import entered
 from workbench.engine.inside.walk import Found, walk
 from workbench.engine.task import Progress, Silent, Task
 
@@ -109,32 +110,48 @@ def attend(
 
     task = task or Silent()
     began = time.perf_counter()
+    whole, taken = model, given
+    model, given, kwargs = entered(whole, taken)
     _check_size(model, given)
     task.report(Progress(0, None, "layers", "one pass with eager attention"))
     if not returns_states(model):
         raise _none(model)
     kept = {"logits_to_keep": 1} if model.generates and takes(model.model, "logits_to_keep") else {}
     try:
-        with torch.inference_mode(), eager(model.model), drawn(model, task), Watch(model.model, task).running():
-            out = model.model(**tensors(model, given), **kept, output_attentions=True)
+        with torch.inference_mode(), eager(whole.model), drawn(model, task, taken.by_generate):
+            if taken.submodel:
+                # What the whole makes of masks depends on the attention that they are for.
+                _, _, kwargs = entered(whole, taken, task=task, anew=True)
+            with Watch(model.model, task).running():
+                out = model.model(**kwargs, **kept, output_attentions=True)
     except WorkbenchError:
         raise
     except Exception as error:
+        if isinstance(error, KeyError) and error.args == ("eager",):
+            raise _none(model, ": the library has no eager attention for it.") from error
         raise worded(model, error) from error
-    groups = [group for stack in walk(out, "attentions") for group in _grouped(model, stack)]
+    stacks = walk(out, "attentions") if hasattr(out, "items") else []
+    groups = [group for stack in stacks for group in _grouped(model, stack)]
     if not groups:
         raise _none(model)
     total = sum(4 * maps.numel() for group in groups for _, _, maps in group.maps)
     chosen = (kind or groups[0].name, layer) if total > KEPT else None
-    return Attentions(given, tuple(_kind(model, given, group, chosen) for group in groups), time.perf_counter() - began)
+    return Attentions(taken, tuple(_kind(model, given, group, chosen) for group in groups), time.perf_counter() - began)
 
 
-def _none(model: LoadedModel) -> NotSupported:
+def _none(model: LoadedModel, because: str = "") -> NotSupported:
+    because = because or ("." if _has_attention(model) else ": its layers are not made of attention.")
     return NotSupported(
         f"{model.checkpoint.name} shows no attention.",
-        why=f"{type(model.model).__name__} returns no attention maps"
-        + (": its layers are not made of attention." if not model.facts.attention_heads else "."),
+        why=f"{type(model.model).__name__} returns no attention maps{because}",
         remedy="The other sections show what it does return.",
+    )
+
+
+def _has_attention(model: LoadedModel) -> bool:
+    config = model.model.config
+    return bool(model.facts.attention_heads) or any(
+        setting(config, name) for name in ("num_attention_heads", "num_heads", "encoder_attention_heads")
     )
 
 
@@ -187,10 +204,11 @@ def _grouped(model: LoadedModel, stack: Found) -> list[_Group]:
     sizes: dict[tuple[int, int], list[tuple[str, str, Any]]] = {}
     numbers = _layer_numbers(stack)
     # Those that look by windows give the maps of one layer a stage.
+    heads = setting(model.model.config, "num_attention_heads") or 0
     staged = any(hasattr(part, "depths") for part in configs(model.model.config))
-    word = "stage" if staged and any(_windows(maps)[1:] for _, maps in stack.tensors) else "layer"
+    word = "stage" if staged and any(_windows(maps, heads)[1:] for _, maps in stack.tensors) else "layer"
     for number, (place, maps) in zip(numbers, stack.tensors, strict=True):
-        for more, window, each in _windows(maps):
+        for more, window, each in _windows(maps, heads):
             name = f"{word} {number}{window}"
             sizes.setdefault(tuple(each.shape[-2:]), []).append((name, stack.path + place + more, each))
     names = {size: stack.name if len(sizes) == 1 else f"{stack.name} {size[0]} × {size[1]}" for size in sizes}
@@ -204,12 +222,19 @@ def _layer_numbers(stack: Found) -> list[int]:
     return [int(first) + 1 for first in firsts] if len(set(firsts)) == len(firsts) else [*range(1, len(firsts) + 1)]
 
 
-def _windows(maps: Any) -> list[tuple[str, str, Any]]:
+def _windows(maps: Any, heads: int) -> list[tuple[str, str, Any]]:
     """Maps of shape ``(heads, from, to)``: the only ones, or those of each window, with where they are."""
     if maps.ndim == 5 and len(maps) == 1:
         # Hiera has the windows behind the heads.
         found = [(f"[0][:, {number}]", f", window {number}", maps[0][:, number]) for number in range(maps.shape[2])]
         return found if len(found) > 1 else [("[0][:, 0]", "", found[0][2])]
+    if maps.ndim == 3 and heads and len(maps) > heads:
+        # SAM's have the heads of each window one behind the other.
+        starts = range(0, len(maps), heads)
+        return [(f"[{begin}:{begin + heads}]", f", window {begin // heads}", maps[begin : begin + heads])
+                for begin in starts]  # fmt: skip
+    if maps.ndim == 3:
+        return [("", "", maps)]
     if maps.ndim != 4:
         return []
     if len(maps) == 1:
@@ -221,7 +246,7 @@ def _kind(model: LoadedModel, given: Given, group: _Group, chosen: tuple[str, in
     kept: list[np.ndarray | None] = []
     for place, (_, _, each) in enumerate(group.maps):
         wanted = chosen is None or (group.name == chosen[0] and place == chosen[1] % len(group.maps))
-        kept.append(each.float().cpu().numpy() if wanted else None)
+        kept.append(each.detach().float().cpu().numpy() if wanted else None)
     count, others = group.maps[0][2].shape[-2:]
     names = _attending(model, group)
     side, other = group.stack.sides

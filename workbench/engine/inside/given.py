@@ -18,7 +18,7 @@ from workbench.engine.machine import free
 from workbench.engine.models import check_count
 from workbench.engine.task import Silent, Task
 from workbench.engine.tasks.inputs import Request
-from workbench.engine.tasks.writing import drawing
+from workbench.engine.tasks.writing import DENOISES, drawing
 from workbench.engine.tokens import encode, longest, running
 from workbench.engine.values import Encoding, Start, TaskInput, TaskOptions, Token, TokenizerOptions
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 POSITIONS, MOST = 256, 1024
 #: The head that reads several texts as one row; a look gives it one.
 CHOICES = "AutoModelForMultipleChoice"
+#: The head of models that answer a question about a picture; BLIP's does so with a decoder.
+ANSWERS = "AutoModelForVisualQuestionAnswering"
 #: Bytes of all attention maps of a pass, as the model makes them; they grow with the square of the positions.
 ATTENTION_BUDGET = 2**30
 
@@ -46,6 +48,8 @@ class Sight:
         whole: Whether the model is given the picture in one piece.
         merged: Rows and columns of the tokens that it became, where the processor tells them.
         front: Positions in front of them.
+        order: Position of each of them, row by row, where they stand in another order.
+        crops: How many pieces the picture was cut into, which are drawn one below the other.
     """
 
     pixels: np.ndarray
@@ -53,6 +57,8 @@ class Sight:
     whole: bool = True
     merged: tuple[int, int] | None = None
     front: int = 0
+    order: tuple[int, ...] = ()
+    crops: int = 1
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,13 +77,18 @@ class Given:
         audio: The file of a sound, or None.
         video: The file of a film, or None.
         other: The file of a second picture, or None.
-        voice: The file that goes with a text or a second picture, or None.
+        beside: The file that goes with a text or a second picture, or None.
         task: The task whose own preprocessing made what follows; empty where that is plainly the processor's.
         made: What the checkpoint's processor made of them, by the argument of ``model(…)``, on the CPU; empty where
             the ids above are all there is.
         sight: The picture that was made, or None.
         seconds: How long the sound is that was made; 0.0 without one.
         rate: Samples a second of what the model hears; 0 without a sound.
+        submodel: Where the model keeps the one of those inside that is looked into; empty for the whole.
+        run: Arguments of ``generate()``, where it alone prepares a pass, or calls that one; empty otherwise.
+        by_generate: Whether it calls that one, because a pass does not.
+        call: What that one is called with, by the argument of its ``forward``.
+        placed: Those of its arguments that are told by their places, in order.
     """
 
     tokens: tuple[Token, ...]
@@ -90,12 +101,17 @@ class Given:
     audio: Path | None = None
     video: Path | None = None
     other: Path | None = None
-    voice: Path | None = None
+    beside: Path | None = None
     task: str = ""
     made: dict[str, Any] = field(default_factory=dict)
     sight: Sight | None = None
     seconds: float = 0.0
     rate: int = 0
+    submodel: str = ""
+    run: dict[str, Any] = field(default_factory=dict)
+    by_generate: bool = False
+    call: dict[str, Any] = field(default_factory=dict)
+    placed: tuple[str, ...] = ()
 
     @property
     def input_ids(self) -> tuple[int, ...]:
@@ -176,7 +192,7 @@ def estimate(model: LoadedModel, positions: int) -> Estimate:
     # What sees or hears alone says its sizes itself, or in the config of the part that does.
     seeing = model.model.main_input_name != "input_ids" and getattr(config, "vision_config", None)
     config = seeing or config.get_text_config(decoder=True)
-    sizes = [getattr(config, name, None) for name in ("num_hidden_layers", "hidden_size", "num_attention_heads")]
+    sizes = [setting(config, name) for name in ("num_hidden_layers", "hidden_size", "num_attention_heads")]
     layers, hidden, heads = (size if isinstance(size, int) else 0 for size in sizes)
     width = model.model.dtype.itemsize
     # Encoder, decoder, and the decoder's look at the encoder.
@@ -184,6 +200,14 @@ def estimate(model: LoadedModel, positions: int) -> Estimate:
     return Estimate(
         stacks * (layers + 1) * positions * hidden * (width + 4), maps * layers * heads * positions**2 * width
     )
+
+
+def setting(config: Any, name: str) -> Any:
+    """A setting of a config, or None; where its layers differ in it, which the library refuses to read, the largest."""
+    try:
+        return getattr(config, name, None)
+    except RuntimeError:
+        return max(getattr(layer, name) for layer in config.per_layer_config)
 
 
 def reach(model: LoadedModel, given: Given) -> int:
@@ -195,7 +219,7 @@ def reach(model: LoadedModel, given: Given) -> int:
         given.sight is not None
         and not given.tokens
         and isinstance(patch, int)
-        and hasattr(config, "num_attention_heads")
+        and setting(config, "num_attention_heads") is not None
     ):
         known.append(given.sight.size[0] * given.sight.size[1] // patch**2)
     if given.audio is not None:
@@ -228,9 +252,7 @@ def tensors(model: LoadedModel, given: Given) -> dict[str, Any]:
         device, dtype = model.model.device, model.model.dtype
         return plain | {
             # Unlimited-OCR is told in lists how its pictures were cut.
-            name: tensor
-            if isinstance(tensor, list)
-            else tensor.to(device, dtype if tensor.is_floating_point() else None)
+            name: tensor.to(device, dtype if tensor.is_floating_point() else None) if hasattr(tensor, "to") else tensor
             for name, tensor in given.made.items()
         }
     ids = given.input_ids
@@ -251,15 +273,16 @@ def tensors(model: LoadedModel, given: Given) -> dict[str, Any]:
 
 
 @contextmanager
-def drawn(model: LoadedModel, task: Task) -> Iterator[None]:
+def drawn(model: LoadedModel, task: Task, always: bool = False) -> Iterator[None]:
     """Let a model that hides parts of a picture from itself hide the same ones each time."""
-    with drawing(Request(model, TaskInput(), TaskOptions(), task), draws(model)):
+    with drawing(Request(model, TaskInput(), TaskOptions(), task), always or draws(model)):
         yield
 
 
 def draws(model: LoadedModel) -> bool:
-    """Whether a pass of a model draws what it hides from itself, as masked autoencoders do."""
-    return hasattr(model.model.config, "mask_ratio") and takes(model.model, "noise")
+    """Whether a pass of a model draws: what it hides from itself, as masked autoencoders do, or noise."""
+    hides = hasattr(model.model.config, "mask_ratio") and takes(model.model, "noise")
+    return hides or model.facts.model_type in ("vibevoice_asr", DENOISES)
 
 
 def arguments(model: LoadedModel, given: Given) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.engine.inside.given import takes
-from workbench.engine.inside.states import Layers, Part, main
+from workbench.engine.inside.states import Layers, Part
+from workbench.engine.inside.views import VIEWS, put
 from workbench.engine.task import Progress, Task
 from workbench.engine.tokens.vocabulary import Vocabulary
 
@@ -52,6 +53,7 @@ class Lens:
         final_probabilities: Of that answer in each row, float32 of shape ``(rows, seq)``.
         final_ranks: Its rank there, 1 is the most probable, int32 of shape ``(rows, seq)``.
         vocabulary: Spells the ids of a language model.
+        put: What the last layer returns with another state in it, as an expression of ``old`` and ``state``.
         labels: Names the ids of a tagger; empty for a language model.
     """
 
@@ -65,6 +67,7 @@ class Lens:
     final_ranks: np.ndarray
     vocabulary: Vocabulary
     labels: tuple[str, ...] = ()
+    put: str = "state"
 
     def spell(self, ids: Sequence[int]) -> list[str]:
         """How answers read."""
@@ -137,7 +140,7 @@ def focus(
         task.check()
         task.report(Progress(done, count, "layers", "reading the states with the model's head"))
         # The last state has the final norm behind it already: the last layer's own output takes its place.
-        output = last if row == count - 1 else _put(last, states[row])
+        output = last if row == count - 1 else put(last, states[row], layers.view)
         for begin, ours in _logits(model, kwargs, layers, output, seq, logits.shape[-1]):
             task.check()
             if len(ours) > seq - begin:
@@ -153,6 +156,10 @@ def focus(
                 final = best if final is None else torch.cat([final, best])
             _fill(made, (count, seq, min(TOP, ours.shape[-1])), row, begin, ours, final)
     task.report(Progress(count, count, "layers", "reading the states with the model's head"))
+    top = made["top_probabilities"]
+    if layers.view in VIEWS[3:] and np.array_equal(top[0], top[-1]):
+        # ProphetNet answers by the streams that stand behind the one it returns.
+        return f"The head of {type(model.model).__name__} does not read the states that it returns."
     assert final is not None
     labels = _labels(model, logits.shape[-1])
     vocabulary = Vocabulary(model.tokenizer)
@@ -160,7 +167,9 @@ def focus(
         # Here and not where they are drawn: thousands of them take a while.
         vocabulary.spell(np.unique(made["top_ids"][..., 0]).tolist())
     answers = final.int().cpu().numpy()
-    return Lens(part.name, part.rows, final_ids=answers, vocabulary=vocabulary, labels=labels, **made)
+    return Lens(
+        part.name, part.rows, final_ids=answers, vocabulary=vocabulary, labels=labels, put=layers.view.code, **made
+    )
 
 
 @contextmanager
@@ -188,14 +197,6 @@ def _giving(outputs: Sequence[Any]) -> Callable[..., Any]:
     return lambda *_, **__: next(left)
 
 
-def _put(output: Any, state: torch.Tensor) -> Any:
-    old = main(output)
-    state = state if old is None else state.to(old.device)
-    if hasattr(output, "_replace"):
-        return type(output)(state, *output[1:])
-    return type(output)((state, *output[1:])) if isinstance(output, (tuple, list)) else state
-
-
 def _logits(
     model: LoadedModel, kwargs: dict[str, Any], layers: Layers, output: Any, seq: int, width: int
 ) -> Iterator[tuple[int, torch.Tensor]]:
@@ -207,7 +208,7 @@ def _logits(
         end = min(begin + size, seq)
         kept = {} if end - begin == seq else {"logits_to_keep": torch.arange(begin, end, device=model.model.device)}
         with torch.inference_mode(), _returning(layers, output):
-            found = model.model(**kwargs, **kept).logits[0].float()
+            found = model.model(**kwargs, **kept).logits.flatten(0, 1).float()
         yield begin, found
 
 

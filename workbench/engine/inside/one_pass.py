@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,12 @@ from workbench.engine.inside.given import (
     reach,
     returns_states,
     takes,
-    tensors,
     worded,
 )
 from workbench.engine.inside.lens import Lens
 from workbench.engine.inside.places import Grid, places
 from workbench.engine.inside.states import Layers, Part, Watch, laid_out, rows_of
+from workbench.engine.inside.submodels import entered
 from workbench.engine.inside.walk import Found, walk
 from workbench.engine.task import Progress, Silent, Task
 
@@ -83,16 +83,19 @@ def look(model: LoadedModel, given: Given, *, task: Task | None = None) -> Insid
 
     task = task or Silent()
     began = time.perf_counter()
+    whole = given
+    model, given, kwargs = entered(model, whole, task=task)
     check_room(model, estimate(model, reach(model, given)).states)
-    kwargs = tensors(model, given)
     asked = {"output_hidden_states": True} if returns_states(model) else {}
     # The logits of all positions would be gigabytes for a long text and a large vocabulary.
     kept = {"logits_to_keep": 1} if model.generates and takes(model.model, "logits_to_keep") else {}
     task.report(Progress(0, None, "layers", "one pass"))
     watch = Watch(model.model, task)
     try:
-        with torch.inference_mode(), drawn(model, task), watch.running():
-            out = model.model(**kwargs, **kept, **asked)
+        with torch.inference_mode(), drawn(model, task, whole.by_generate), watch.running():
+            out = _asked(model, {**kwargs, **kept}, asked)
+            # Some of those inside another return a tensor.
+            out = out if hasattr(out, "items") else {}
     except WorkbenchError:
         raise
     except Exception as error:
@@ -110,13 +113,23 @@ def look(model: LoadedModel, given: Given, *, task: Task | None = None) -> Insid
     lens = _lens(model, given, kwargs, out, stacks, layers, parts, bool(kept), task)
     return Inside(
         model.checkpoint.name,
-        given,
+        replace(whole, sight=given.sight) if whole.submodel else whole,
         parts,
         lens if isinstance(lens, Lens) else None,
         lens if isinstance(lens, str) else "",
         model.generates,
         time.perf_counter() - began,
     )
+
+
+def _asked(model: LoadedModel, kwargs: dict[str, Any], asked: dict[str, bool]) -> Any:
+    try:
+        return model.model(**kwargs, **asked)
+    except ValueError as error:
+        # Some of timm's models tell of no states: those that the layers return are seen.
+        if not asked or "output_hidden_states" not in str(error):
+            raise
+        return model.model(**kwargs)
 
 
 def _is_seen(stack: Found) -> bool:
@@ -163,10 +176,11 @@ def _parts(model: LoadedModel, given: Given, stack: Found, layers: Layers | None
     states = [state for _, state in stack.tensors]
     # A map may have as many rows as the text beside it has tokens.
     read = 0 if stack.name in ("vision", "audio") else len(given.input_ids)
-    found = laid_out(states, _width(model), read)
-    if stack.watched and given.audio is not None and all(state.ndim == 3 for state in states):
+    found = laid_out(states, _width(model), read, given.sight.size if given.sight is not None else None)
+    if stack.watched and given.audio is not None and _convolves(model, stack.path) and states[0].ndim == 3:
         # What hears without telling of its states is made of convolutions: their channels come first.
-        found = [(state.transpose(1, 2).flatten(0, 1), None, "state.transpose(1, 2)") for state in states]
+        layout = "state.transpose(1, 2).flatten(0, 1)[None]"
+        found = [(state.transpose(1, 2).flatten(0, 1), None, layout) for state in states]
     sizes = {len(vectors) for vectors, _, _ in found}
     rows = rows_of(states, layers, "layer" if len(sizes) == 1 else "stage")
     if stack.watched:
@@ -177,9 +191,12 @@ def _parts(model: LoadedModel, given: Given, stack: Found, layers: Layers | None
     groups = [list(run) for _, run in runs]
     for group in groups:
         vectors, size, layout = next((found[row] for row in group if found[row][2]), found[group[0]])
-        count, grid = len(vectors), Grid(*size) if size is not None else None
+        count, grid = len(vectors), None
+        if size is not None:
+            # Pictures that are drawn one below the other have their maps so too.
+            grid = Grid(size[0] * (given.sight.crops if given.sight is not None else 1), size[1])
         there = places(model, given if not mixed else Given(()), stack.name, count, grid)
-        values = tuple(found[row][0].float().cpu().numpy() for row in group)
+        values = tuple(found[row][0].detach().float().cpu().numpy() for row in group)
         norms = numpy.stack([numpy.linalg.norm(value, axis=-1) for value in values])
         parts.append(
             Part(
@@ -190,6 +207,12 @@ def _parts(model: LoadedModel, given: Given, stack: Found, layers: Layers | None
             )
         )  # fmt: skip
     return parts
+
+
+def _convolves(model: LoadedModel, path: str) -> bool:
+    import torch
+
+    return any(isinstance(each, torch.nn.Conv1d) for each in model.model.get_submodule(path).modules())
 
 
 def _size(grid: Grid | None, count: int) -> str:
@@ -217,10 +240,15 @@ def _lens(
     task: Task,
 ) -> Lens | str:
     kind, logits = type(model.model).__name__, out.get("logits")
+    # MGP-STR answers by characters, pieces and words at once.
+    logits = None if isinstance(logits, tuple) else logits
     stack = next((each for name in _READ for each in stacks if each.name == name), None)
     part = next((each for each in parts if stack is not None and each.name == stack.name), None)
     if stack is None or part is None:
         return lenses.why_none(model, logits, len(parts[-1].ids), kept) or _no_layers(kind)
+    if logits is not None and logits.ndim == 3 and len(logits) > 1 and not kept:
+        # The rows of a sound that was cut, as their states are: one behind the other.
+        logits = logits.flatten(0, 1)[None]
     why = lenses.why_none(model, logits, len(part.ids), kept)
     if why:
         return why

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workbench.engine.inside.given import Given, Sight
 from workbench.engine.tokens.vocabulary import Vocabulary
 
@@ -27,23 +29,36 @@ class Grid:
         rows: Patches from the top down.
         columns: Patches across.
         first: The position of the patch at the top left; others may stand in front of it and behind the last.
+        order: Position of each patch, row by row, where they stand in another order; empty otherwise.
     """
 
     rows: int
     columns: int
     first: int = 0
+    order: tuple[int, ...] = ()
 
     @property
     def last(self) -> int:
         """The position behind that of the last patch."""
-        return self.first + self.rows * self.columns
+        return max(self.order) + 1 if self.order else self.first + self.rows * self.columns
 
     def place(self, position: int) -> tuple[int, int] | None:
         """Row and column of a position, from 0, or None where it is no patch."""
-        if not self.first <= position < self.last:
-            return None
-        row, column = divmod(position - self.first, self.columns)
-        return row, column
+        if self.order:
+            patch = self.order.index(position) if position in self.order else -1
+        else:
+            patch = position - self.first if position < self.last else -1
+        return divmod(patch, self.columns) if patch >= 0 else None
+
+    def position(self, row: int, column: int) -> int:
+        """The position of a patch."""
+        patch = row * self.columns + column
+        return self.order[patch] if self.order else self.first + patch
+
+    def over(self, values: np.ndarray) -> np.ndarray:
+        """Numbers by position as numbers of shape ``(rows, columns)``."""
+        found = values[list(self.order)] if self.order else values[self.first : self.last]
+        return found.reshape(self.rows, self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,9 @@ def places(model: LoadedModel, given: Given, side: str, count: int, grid: Grid |
     """
     # BLIP returns the states of the part that sees alone.
     side = "vision" if model.facts.model_type == "blip" else side
+    if model.facts.model_type == "perceiver":
+        # Its states are of positions of its own, however many there are of what it reads.
+        return Places((-1,) * count, tuple(map(str, range(count))))
     ids, faces = names(model, given, side) if side not in ("vision", "audio") else ((), ())
     if ids and len(ids) == count:
         return _marked(model, given, ids, faces)
@@ -136,15 +154,24 @@ def _patches(model: LoadedModel, given: Given, count: int) -> Grid | None:
         return None
     if given.sight.merged is not None:
         # What is filled up stands behind.
-        grid = Grid(*given.sight.merged, given.sight.front)
+        grid = Grid(*given.sight.merged, given.sight.front, given.sight.order)
         return grid if grid.last <= count else None
-    return patches(count, given.sight.size, model.model.config)
+    (height, width), crops = given.sight.size, given.sight.crops
+    one = patches(count // crops, (height // crops, width), model.model.config) if count % crops == 0 else None
+    if crops == 1 or one is None:
+        return one
+    starts = range(one.first, count, count // crops)
+    order = tuple(start + patch for start in starts for patch in range(one.rows * one.columns))
+    return Grid(one.rows * crops, one.columns, 0, order)
 
 
 def _patch_names(model: LoadedModel, count: int, grid: Grid) -> tuple[str, ...]:
     registers = max(map(_registers, configs(model.model.config)))
     front = ["[CLS]", *(f"[REG {number}]" for number in range(registers))] if registers else ["[CLS]", "[DIST]"]
     inside = [f"({row},{column})" for row in range(grid.rows) for column in range(grid.columns)]
+    if grid.order:
+        placed = dict(zip(grid.order, inside, strict=True))
+        return tuple(placed.get(position, "[CLS]") for position in range(count))
     behind = "DET" if any(getattr(each, "num_detection_tokens", 0) for each in configs(model.model.config)) else "PAD"
     return (*front[: grid.first], *inside, *(f"[{behind} {number}]" for number in range(count - grid.last)))
 

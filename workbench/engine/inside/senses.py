@@ -5,10 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from workbench.engine import tasks
 from workbench.engine.errors import InputError, NotSupported
@@ -16,11 +13,28 @@ from workbench.engine.facts import FILMS
 from workbench.engine.generate import captions, page, pictures
 from workbench.engine.generate.inputs import inputs, prepare_start
 from workbench.engine.inside import given as plain
-from workbench.engine.inside.given import POSITIONS, Given, Sight, check_most
+from workbench.engine.inside.generated import by_generate
+from workbench.engine.inside.given import ANSWERS, POSITIONS, Given, check_most
+from workbench.engine.inside.sights import sight_of, spectrogram
+from workbench.engine.inside.submodels import composed, enter, submodels
+from workbench.engine.processors import BODIES
 from workbench.engine.task import Silent, Task
-from workbench.engine.tasks import documents, raw_beside, raw_inputs, samples, sounds, vision
+from workbench.engine.tasks import (
+    aligning,
+    documents,
+    notes,
+    raw_beside,
+    raw_inputs,
+    samples,
+    sounds,
+    transcribing,
+    vision,
+)
 from workbench.engine.tasks.inputs import Request
 from workbench.engine.tasks.processors import feature_extractor, image_processor
+from workbench.engine.tasks.series import PATCHED
+from workbench.engine.tasks.speaking import PHONEMES
+from workbench.engine.tasks.writing import DENOISES
 from workbench.engine.tasks.zero_shot_object_detection import TOLD
 from workbench.engine.tokens import encode
 from workbench.engine.tokens.positions import Pieces, slow_tokens
@@ -33,7 +47,9 @@ if TYPE_CHECKING:
 
 #: Arguments of ``model(…)`` that hold a picture, and those that hold a sound.
 _SEEN = ("pixel_values", "flattened_patches")
-_HEARD = ("input_features", "input_values", "audio_values")
+_HEARD = ("input_features", "input_values", "audio_values", "audio_mel")
+#: Names that configs have for the id that marks a picture among words.
+_MARKS = ("image_token_id", "image_token_index")
 #: Heads of models that read a text beside a picture in any case.
 _COMPARE = ("AutoModelForZeroShotObjectDetection", "AutoModelForZeroShotImageClassification")
 #: Tasks that prepare a picture in ways of their own: with boxes, or with the task in words.
@@ -46,11 +62,24 @@ _FILMS, _ANYTHING, _ASKED, _OTHER = (
     "automatic-speech-recognition",
     "raw-outputs",
 )
+#: The task of models that say a text, each with a model of its own for each step.
+_SPOKEN = "text-to-audio"
+#: Architectures that a task has a way of its own for: that task, and the fields of `TaskInput` that it reads.
+_SHOWN = {
+    "shieldgemma2": ("image-classification", ("image",)),
+    "diffusion_gemma": ("any-to-any", ("text", "image")),
+    **dict.fromkeys(PHONEMES, ("text-to-audio", ("text",))),
+    **dict.fromkeys(PATCHED, ("time-series-prediction", ("text",))),
+    **dict.fromkeys(("superglue", "lightglue", "efficientloftr"), ("keypoint-matching", ("image", "other"))),
+    "tvp": ("video-grounding", ("text", "video")),
+}
 #: Architectures that read a table, and the task that prepares it; what finds things is told of as its task is.
 _TABLES, _TABLE, _NAMED = ("tapas",), "table-question-answering", "zero-shot-object-detection"
-_WORDS = {_TABLE: "The question, and the table below it: a row a line", _NAMED: "What to find, one a line"}
-#: Pixels of the longer side of a picture that was cut into strips.
-_SIDE = 1024
+_WORDS = {
+    _TABLE: "The question, and the table below it: a row a line",
+    _NAMED: "What to find, one a line",
+    "time-series-prediction": "Numbers, the oldest first, between commas or a line each",
+}
 
 
 def reads(model: LoadedModel) -> tuple[str, ...]:
@@ -61,8 +90,10 @@ def reads(model: LoadedModel) -> tuple[str, ...]:
     taken = set(inspect.signature(model.model.forward).parameters)
     main = _main(model)
     name = _task(model)
-    if _codes_as_it_writes(model):
-        return ()
+    if composed(model):
+        return _taken_by(model, name) if name == _ANYTHING else ("text",) if name else ()
+    if (own := _SHOWN.get(model.facts.model_type)) and own[0] == name:
+        return own[1]
     if name == _TABLE:
         return ("text",)
     if beside := raw_beside.given(model.facts.model_type):
@@ -78,8 +109,8 @@ def reads(model: LoadedModel) -> tuple[str, ...]:
     if _compares(model):
         return (*text, *(("image",) if taken & set(_SEEN) else ("audio",)))
     if name == _ASKED:
-        return ("audio",)
-    if main in _SEEN:
+        return ("text", "audio") if aligning.aligns(model) else ("audio",)
+    if main in _SEEN or _cut(model):
         return ("image",)
     if main in _HEARD:
         # What a decoder has written so far.
@@ -92,9 +123,7 @@ def refusal(model: LoadedModel) -> str:
     if reads(model):
         return ""
     name, main = model.checkpoint.name, _main(model)
-    if _codes_as_it_writes(model):
-        return f"{name} makes codes of what it hears while it writes, so a pass alone hears nothing."
-    if main == "input_ids" and not {"input_ids", "kwargs"} & set(inspect.signature(model.model.forward).parameters):
+    if composed(model):
         return f"{name} is made of several models, and has no pass of its own that could be looked into."
     if main == "input_ids" and model.tokenizer is None:
         return f"{name} has no tokenizer, so no text can be turned into ids for it."
@@ -121,27 +150,37 @@ def example(model: LoadedModel) -> TaskInput:
     fields = reads(model)
     if _is_shown_pages(model):
         return TaskInput(page.EXAMPLE, image=samples.page() if "image" in fields else None)
-    text = raw_inputs.example(model) if raw_inputs.reads_series(model) else "a house under a sun"
+    ids = raw_inputs.ids(model)
+    text = ids or "a house under a sun"
+    if raw_inputs.reads_series(model):
+        text = raw_inputs.example(model)
+    elif model.facts.model_type in PATCHED:
+        text = tasks.example(_task(model), model).text
     if _task(model) == _TABLE:
         table = tasks.example(_TABLE, model)
         text = f"{table.text}\n{table.second}"
     return TaskInput(
-        text if fields[:1] == ("text",) else "",
-        image=samples.picture() if "image" in fields else None,
+        text
+        if fields[:1] == ("text",) or model.head == "AutoModel"
+        else captions.PROMPTED.get(model.facts.model_type, ""),
+        image=samples.picture() if "image" in fields and not (ids and raw_inputs.marks(model)) else None,
         audio=samples.sound() if "audio" in fields else None,
         video=samples.video() if "video" in fields else None,
         other=samples.picture() if "other" in fields else None,
-        voice=samples.trimap() if "other" in fields else None,
+        beside=samples.trimap() if "other" in fields else None,
     )
 
 
-def take(model: LoadedModel, asked: TaskInput, *, most: int = POSITIONS, task: Task | None = None) -> Given:
+def take(
+    model: LoadedModel, asked: TaskInput, *, most: int = POSITIONS, submodel: str = "", task: Task | None = None
+) -> Given:
     """Prepare whatever of text, picture and sound a model is given.
 
     Args:
         model: A loaded model.
         asked: What is there; what the model does not read is passed over.
         most: Positions of a text, in ``[1, MOST]``. Pictures and sounds are looked at whole.
+        submodel: One of `submodels`, to look into that; empty for the whole, or the first where that has no pass.
         task: Asked whether to stop.
 
     Raises:
@@ -158,13 +197,27 @@ def take(model: LoadedModel, asked: TaskInput, *, most: int = POSITIONS, task: T
             remedy="Load a checkpoint that reads texts, pictures or sounds.",
         )
     asked = TaskInput(**{field: getattr(asked, field) for field in fields})
-    image = asked.image
-    if model.takes_images and (image is not None or fields[0] == "image"):
+    if composed(model):
+        submodel = submodel or submodels(model)[0]
+    return enter(model, _taken_whole(model, asked, fields, most, task), submodel, task=task)
+
+
+def _taken_whole(model: LoadedModel, asked: TaskInput, fields: tuple[str, ...], most: int, task: Task) -> Given:
+    image, kind = asked.image, model.facts.model_type
+    if kind not in _SHOWN and model.takes_images and (image is not None or fields[0] == "image"):
+        if model.head in BODIES:
+            return _by_task(Request(model, asked, TaskOptions(), task), _OTHER, most)
         shown = (image,) if image is not None else ()
         start = prepare_start(model, asked.text, images=shown, task=task)
-        return follow(model, start, (), most=most)
+        return _followed(model, start, (), most)
     alone = fields == ("text",) or model.takes_images or (_joins(model) and image is None)
-    written = raw_inputs.reads_series(model) or _is_shown_pages(model) or _task(model) == _TABLE
+    written = (
+        raw_inputs.reads_series(model)
+        or _is_shown_pages(model)
+        or _task(model) == _TABLE
+        or kind in _SHOWN
+        or composed(model)
+    )
     if fields[0] == "text" and alone and not written:
         return plain.read(model, asked.text, most=most, task=task)
     request = Request(model, asked, TaskOptions(), task)
@@ -186,7 +239,15 @@ def told(name: str, asked: TaskInput) -> TaskInput:
     return asked
 
 
-def follow(model: LoadedModel, start: Start, written: Sequence[int], *, most: int = POSITIONS) -> Given:
+def follow(
+    model: LoadedModel,
+    start: Start,
+    written: Sequence[int],
+    *,
+    most: int = POSITIONS,
+    submodel: str = "",
+    task: Task | None = None,
+) -> Given:
     """Take what was generated: the prompt with its pictures, and the tokens behind it.
 
     Args:
@@ -194,18 +255,24 @@ def follow(model: LoadedModel, start: Start, written: Sequence[int], *, most: in
         start: What the run started from.
         written: Ids of the new tokens.
         most: Positions, in ``[1, MOST]``; a prompt with pictures is taken whole, and so many of the tokens behind it.
+        submodel: As of `take`.
+        task: Asked whether to stop.
 
     Raises:
         NotSupported: The model reads no text.
         InputError: There is no token, or a picture can't be read any more.
     """
+    return enter(model, _followed(model, start, written, most), submodel, task=task)
+
+
+def _followed(model: LoadedModel, start: Start, written: Sequence[int], most: int) -> Given:
     if not start.images:
         return plain.follow(model, start, written, most=most)
     check_most(most)
     new = tuple(written)[:most]
     made = {name: tensor for name, tensor in inputs(model, start, new).kwargs.items() if tensor is not None}
     reader: Any = pictures.processor_of(model)
-    sight = _sight(made, getattr(reader, "image_processor", reader), start.images[0])
+    sight = sight_of(made, getattr(reader, "image_processor", reader), start.images[0])
     return Given(
         tuple(start.encoding.tokens), start.decoder_start, new, start.encoding.text, most, len(written) - len(new),
         image=start.images[0],
@@ -219,19 +286,35 @@ def _main(model: LoadedModel) -> str:
     if model.facts.model_type == "speech-encoder-decoder":
         # Either way of hearing, so its encoder tells which.
         found = model.model.encoder.main_input_name
+    taken = inspect.signature(model.model.forward).parameters
+    if found in _SEEN and found not in taken and "input_ids" in taken:
+        # The text model of a SAM says what all of it sees.
+        found = "input_ids"
+    if found == "inputs":
+        # Perceiver calls both so, and takes each by its own name too.
+        found = next((name for name in ("pixel_values", "input_ids") if name in taken), found)
     return str(found[0] if isinstance(found, list) else found)
 
 
 def _task(model: LoadedModel) -> str:
     """The task whose preprocessing a model wants, because there is more to it than its processor; mostly none."""
+    kind = model.facts.model_type
+    if kind in _SHOWN and tasks.supports(model, _SHOWN[kind][0]):
+        return _SHOWN[kind][0]
     name = tasks.infer(model.facts)
+    if composed(model):
+        # By its name the bare model of Bark is the one that speaks, too.
+        return _ANYTHING if tasks.supports(model, _ANYTHING) else _SPOKEN if model.tokenizer is not None else ""
     if _is_shown_films(model):
         return _FILMS[0] if tasks.supports(model, _FILMS[0]) else _FILMS[1]
     if tasks.supports(model, _ANYTHING) and not model.takes_images and "audio" in _modalities(model):
         return _ANYTHING
-    if name == _ASKED and tasks.supports(model, name) and _main(model) == "input_ids":
+    if (
+        name == _ASKED
+        and tasks.supports(model, name)
+        and (_main(model) == "input_ids" or model.facts.model_type in (*transcribing.PACED, notes.ARCHITECTURE))
+    ):
         return name
-    kind = model.facts.model_type
     if kind in _TABLES:
         return _TABLE
     if kind in TOLD and tasks.supports(model, _NAMED):
@@ -239,26 +322,32 @@ def _task(model: LoadedModel) -> str:
     hides = raw_inputs.hides(model.head, kind) or bool(raw_beside.given(kind))
     if raw_inputs.reads_series(model) or hides or kind in raw_inputs.RETRIEVES or _joins(model):
         return _OTHER
-    if _is_shown_pages(model):
+    headless = model.takes_images and model.head in BODIES
+    if _is_shown_pages(model) or _cut(model) or headless or _main(model) == "audio_mel":
         return _OTHER
     return name if name in _OWN and kind in ("oneformer", "vitpose") and tasks.supports(model, name) else ""
+
+
+def _cut(model: LoadedModel) -> bool:
+    """Whether a part of a larger model sees a picture, though it says that it reads ids, or has names of its own."""
+    taken = set(inspect.signature(model.model.forward).parameters)
+    named = "grid_thw" in taken or (bool(taken & set(_SEEN)) and _main(model) == "input_ids")
+    return named and "input_ids" not in taken
 
 
 def _joins(model: LoadedModel) -> bool:
     """Whether a model reads a text and may be given a picture besides, in one stack of layers."""
     taken = set(inspect.signature(model.model.forward).parameters)
-    joined = _main(model) == "input_ids" and "pixel_values" in taken and not model.takes_images
+    sees = "pixel_values" in taken and getattr(model.model.config, "vision_config", taken) is not None
+    # Where ids mark the picture among the words, only the processor of another head can write them.
+    marked = any(getattr(model.model.config, name, None) is not None for name in _MARKS)
+    joined = _main(model) == "input_ids" and sees and not model.takes_images and not marked
     return joined and model.tokenizer is not None and not _compares(model)
 
 
 def _is_shown_pages(model: LoadedModel) -> bool:
     """Whether a model reads the words of a page with their boxes; of UDOP they stand in its prompt."""
     return page.wanted(model) and not model.takes_images
-
-
-def _codes_as_it_writes(model: LoadedModel) -> bool:
-    """Whether ``generate()`` alone makes ids of a sound, as Kyutai's does."""
-    return model.head == "AutoModelForSpeechSeq2Seq" and hasattr(model.model, "codec_model")
 
 
 def _is_shown_films(model: LoadedModel) -> bool:
@@ -279,13 +368,15 @@ def _taken_by(model: LoadedModel, name: str) -> tuple[str, ...]:
     if name in _FILMS:
         return ("text", "video") if _compares(model) else ("video",)
     more = [field for field in ("image", "audio") if field in _modalities(model)] if name == _ANYTHING else []
+    if getattr(model.model.config, "audio_config", name) is None:
+        more = [field for field in more if field != "audio"]
     return ("text", *more)
 
 
 def _by_task(request: Request, name: str, most: int) -> Given:
     """What the preprocessing of a task makes."""
     model, asked = request.model, request.given
-    if name == _ANYTHING and asked.image is None and asked.audio is None:
+    if name == _ANYTHING and asked.image is None and asked.audio is None and not composed(model):
         return plain.read(model, asked.text, most=most, task=request.task)
     name = _OTHER if name == _FILMS[1] else name
     if name == _OTHER and "video" in reads(model) and asked.video is None:
@@ -293,26 +384,41 @@ def _by_task(request: Request, name: str, most: int) -> Given:
             "There is no video yet.", why="No file was chosen.", remedy="Drop one on the pane, or choose one."
         )
     request = replace(request, given=told(name, asked), options=tasks.defaults(name))
-    made = _taken(model, tasks.module(name).preprocess(request).tensors, Given(()))
-    ids, mask = made.get("input_ids"), made.get("attention_mask")
+    tensors = tasks.module(name).preprocess(request).tensors
+    made, run = by_generate(request, tensors, most) or (
+        # An aligner's forward hands on what it has no names for.
+        tensors if model.facts.model_type == DENOISES or aligning.aligns(model) else _taken(model, tensors, Given(())),
+        {},
+    )
+    ids, mask = (made or run).get("input_ids"), made.get("attention_mask")
     tokens: tuple[Token, ...] = ()
     if ids is not None and model.tokenizer is not None:
+        # Kyutai's have codes of the sound behind each.
+        ids = ids[..., 0] if ids.ndim == 3 else ids
         seen = mask if mask is not None and mask.shape == ids.shape else ids * 0 + 1
         tokens = tuple(slow_tokens(Pieces(model.tokenizer), ids[0].tolist(), seen[0].tolist(), None, request.task))
+    if model.head == ANSWERS and model.facts.model_type == "blip" and ids is not None:
+        # It answers with a decoder, which generate() begins so.
+        made["decoder_input_ids"] = ids.new_tensor([[model.model.decoder_start_token_id]])
     begins = made.get("decoder_input_ids")
-    sight = _sight(made, image_processor(model), asked.image) if asked.image is not None else None
+    sight = None
+    if asked.image is not None and name != "keypoint-matching":
+        reader: Any = model.processor
+        pixels = image_processor(model) if reader is None else getattr(reader, "image_processor", reader)
+        sight = sight_of(made or run, pixels, asked.image)
     sound = sounds.read(asked.audio, task=request.task) if asked.audio is not None else None
     return Given(
-        tokens, tuple(begins[0].tolist()) if begins is not None else (), (), asked.text, most, 0,
-        image=asked.image, audio=asked.audio, video=asked.video, other=asked.other, voice=asked.voice, task=name,
+        tokens, tuple(begins.flatten().tolist()) if begins is not None else (), (), asked.text, most, 0,
+        image=asked.image, audio=asked.audio, video=asked.video, other=asked.other, beside=asked.beside, task=name,
         made=made, sight=sight,
-        seconds=len(sound.samples) / sound.rate if sound is not None else 0.0,
+        seconds=len(sound.samples) / sound.rate if sound is not None else 0.0, run=run,
     )  # fmt: skip
 
 
 def _compares(model: LoadedModel) -> bool:
     """Whether a model is given a text beside a picture or a sound, and has a stack of layers for each."""
-    return hasattr(model.model, "get_text_features") or model.head in _COMPARE
+    named = hasattr(model.model, "get_text_features") or model.facts.model_type == "pe_audio"
+    return named or model.head in _COMPARE
 
 
 def _seen(request: Request, text: Given) -> Given:
@@ -320,7 +426,7 @@ def _seen(request: Request, text: Given) -> Given:
     model = request.model
     tensors = vision.pixels(request).tensors
     assert request.given.image is not None
-    sight = _sight(tensors, image_processor(model), request.given.image)
+    sight = sight_of(tensors, image_processor(model), request.given.image)
     return replace(text, image=request.given.image, made=_taken(model, tensors, text), sight=sight)
 
 
@@ -338,7 +444,7 @@ def _heard(request: Request, text: Given) -> Given:
     seconds = frames * hop / rate if main.ndim == 3 and hop else samples / rate
     named = raw_inputs.called(model, prepared.tensors)
     made = _taken(model, prepared.tensors | named, text)
-    sight = _spectrogram(model, main)
+    sight = spectrogram(model, main)
     if model.encoder_decoder:
         text = replace(text, decoder_start=_written(request))
         import torch
@@ -347,20 +453,6 @@ def _heard(request: Request, text: Given) -> Given:
     # Where patches are cut out of the spectrogram, a position is no moment.
     heard = {"sight": sight} if sight is not None else {"seconds": seconds, "rate": rate}
     return replace(text, text=request.given.text, audio=request.given.audio, made=made, **heard)
-
-
-def _spectrogram(model: LoadedModel, values: Tensor) -> Sight | None:
-    """The spectrogram ``(1, frames, bins)`` of a model that looks at it as a picture: a row a bin, low ones first."""
-    config = model.model.config
-    down, across = (getattr(config, f"{name}_stride", None) for name in ("frequency", "time"))
-    if not (isinstance(down, int) and isinstance(across, int)) or values.ndim != 3:
-        return None
-    shades = values[0].T.float().numpy()
-    shades = (shades - shades.min()) / ((shades.max() - shades.min()) or 1.0)
-    grey = np.repeat((shades * 255).round().astype(np.uint8)[..., None], 3, axis=2)
-    bins, frames = shades.shape
-    merged = (bins - config.patch_size) // down + 1, (frames - config.patch_size) // across + 1
-    return Sight(np.ascontiguousarray(grey), (bins, frames), merged=merged, front=2)
 
 
 def _written(request: Request) -> tuple[int, ...]:
@@ -387,42 +479,3 @@ def _taken(model: LoadedModel, tensors: dict[str, Tensor], text: Given) -> dict[
             remedy="Download the checkpoint again, so that its processor fits it.",
         )
     return found
-
-
-def _sight(tensors: dict[str, Tensor], processor: Any, path: Path) -> Sight:
-    """The picture as the processor made it."""
-    pixels = tensors.get("pixel_values")
-    if pixels is not None and pixels.ndim == 5 and pixels.shape[:2] == (1, 1):
-        pixels = pixels[0]
-    if pixels is not None and pixels.ndim == 4 and len(pixels) == 1:
-        values = pixels[0].float().cpu().numpy()
-        return Sight(_colors(values, processor), (values.shape[1], values.shape[2]))
-    from PIL import Image
-
-    opened = pictures.read(path)
-    opened.thumbnail((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-    merged = _merged(tensors, getattr(processor, "merge_size", 1) or 1)
-    return Sight(np.asarray(opened), (opened.height, opened.width), whole=merged is not None, merged=merged)
-
-
-def _merged(tensors: dict[str, Tensor], side: int) -> tuple[int, int] | None:
-    """Rows and columns that the processor tells of what it cut a picture into."""
-    grid, strips = tensors.get("image_grid_thw"), tensors.get("flattened_patches")
-    if grid is not None and len(grid) == 1:
-        return int(grid[0, 1]) // side, int(grid[0, 2]) // side
-    if strips is not None and len(strips) == 1:
-        # Each begins with its row and column, counted from 1.
-        return int(strips[0, :, 0].max()), int(strips[0, :, 1].max())
-    return None
-
-
-def _colors(values: np.ndarray, processor: Any) -> np.ndarray:
-    """Numbers ``(channels, height, width)`` as colours, with what the processor did to them undone."""
-    mean, std = (getattr(processor, name, None) for name in ("image_mean", "image_std"))
-    if getattr(processor, "do_normalize", False) and mean is not None and std is not None:
-        mean, std = (np.broadcast_to(np.asarray(each, np.float32), len(values)) for each in (mean, std))
-        values = values * std[:, None, None] + mean[:, None, None]
-    if not getattr(processor, "do_rescale", True):
-        values = values / 255
-    values = values[:3] if len(values) >= 3 else np.repeat(values[:1], 3, axis=0)
-    return np.ascontiguousarray((values.clip(0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0))

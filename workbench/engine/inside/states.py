@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.engine.inside.places import Grid
+from workbench.engine.inside.views import VIEWS, View, found, main, same
 from workbench.engine.inside.walk import Found
 from workbench.engine.task import Progress, Task
 
@@ -62,6 +63,7 @@ class Layers:
         outputs: What each returned.
         before: Modules of other lists that were done before the first of them, and what they returned.
         first: The hidden state that the first layer gave: 1, or 0 where those in front of it are not returned.
+        view: How the states stand in what they returned.
     """
 
     path: str
@@ -69,6 +71,7 @@ class Layers:
     outputs: tuple[Any, ...]
     first: int
     before: tuple[tuple[torch.nn.Module, Any], ...] = ()
+    view: View = VIEWS[0]
 
 
 class Watch:
@@ -84,11 +87,14 @@ class Watch:
 
         self._task = task
         self._lists = {
-            name: tuple(each) for name, each in model.named_modules() if isinstance(each, torch.nn.ModuleList)
+            name: tuple(module for module in each if module is not None)
+            for name, each in model.named_modules()
+            if isinstance(each, torch.nn.ModuleList)
         }
         self._seen: dict[int, list[Any]] = {}
         self._read: dict[int, Any] = {}
         self._hooks: list[Any] = []
+        self._direct = model.config.model_type == "squeezebert"
         self._total = max((len(each) for each in self._lists.values()), default=0)
 
     @contextmanager
@@ -98,11 +104,17 @@ class Watch:
             for modules in self._lists.values():
                 for module in modules:
                     self._hooks.append(module.register_forward_hook(self._on_done))
+                    if self._direct:
+                        # SqueezeBERT calls the forward of its layers itself, past all hooks.
+                        module.forward = _telling(module, self._on_done)
             yield self
         finally:
             for hook in self._hooks:
                 hook.remove()
             self._hooks = []
+            for module in (each for modules in self._lists.values() for each in modules):
+                if self._direct:
+                    del module.forward
 
     def _on_done(self, module: torch.nn.Module, inputs: Any, output: Any) -> None:
         self._task.check()
@@ -114,21 +126,25 @@ class Watch:
 
     def layers_of(self, states: Sequence[torch.Tensor]) -> Layers | None:
         """The list of modules whose outputs are these hidden states, the last one aside, which a norm may follow."""
-        import torch
-
         for path, modules in self._lists.items():
             outputs = [output for module in modules for output in self._seen.get(id(module), [])]
-            modules = modules if len(outputs) == len(modules) else modules[:1] * len(outputs)
+            called = tuple(module for module in modules if id(module) in self._seen)
+            if len(outputs) == len(called) and called[-1:] == modules[-1:]:
+                # Mllama passes over those that look at a picture where there is none.
+                modules = called
+            else:
+                modules = modules[:1] * len(outputs)
             given = [main(output) for output in outputs]
             if len(modules) != len(states) - 1 or any(each is None for each in given):
                 continue
             read = self._read[id(modules[0])]
-            if len(modules) == 1 and (read is None or not torch.equal(read, states[0])):
+            if len(modules) == 1 and (read is None or not same(read, states[0])):
                 # One layer alone is told by what it was given.
                 continue
             for first in (1, 0):
-                if all(torch.equal(ours, theirs) for ours, theirs in zip(given[:-1], states[first:], strict=False)):
-                    return Layers(path, modules, tuple(outputs), first, self._before(modules))
+                view = found([each for each in given if each is not None], states[first:])
+                if view is not None:
+                    return Layers(path, modules, tuple(outputs), first, self._before(modules), view)
         return None
 
     def seen(self) -> Found | None:
@@ -154,12 +170,25 @@ class Watch:
         )
 
 
-def main(output: Any) -> torch.Tensor | None:
-    """The hidden states in what a layer returned; None where there are none."""
-    import torch
+def _behind(states: Sequence[torch.Tensor], size: tuple[int, int] | None) -> bool:
+    """Whether maps have the shape of the picture only if their channels come last."""
 
-    first = output[0] if isinstance(output, (tuple, list)) and output else output
-    return first if isinstance(first, torch.Tensor) else None
+    def fits(rows: int, columns: int) -> bool:
+        return size is not None and abs(rows * size[1] - columns * size[0]) < max(size)
+
+    first = all(fits(*state.shape[2:]) for state in states)
+    return not first and all(fits(*state.shape[1:3]) for state in states)
+
+
+def _telling(module: torch.nn.Module, done: Callable[..., None]) -> Callable[..., Any]:
+    forward = module.forward
+
+    def tell(*given: Any, **named: Any) -> Any:
+        output = forward(*given, **named)
+        done(module, given, output)
+        return output
+
+    return tell
 
 
 def rows_of(states: Sequence[torch.Tensor], layers: Layers | None, word: str = "layer") -> tuple[str, ...]:
@@ -170,43 +199,46 @@ def rows_of(states: Sequence[torch.Tensor], layers: Layers | None, word: str = "
         layers: Those that gave them, where they were found.
         word: ``layer``, or ``stage`` where each is made of several.
     """
-    import torch
-
     count = len(states) - 1
     if layers is None:
         return tuple(f"state {number}" for number in range(count + 1))
     if layers.first == 0:
         return (*(f"{word} {number + 1}" for number in range(count)), "norm")
     last = main(layers.outputs[-1])
-    plain = last is not None and torch.equal(last, states[-1])
+    plain = last is not None and same(layers.view.read(last, states[-1].shape[1]), states[-1])
     end = f"{word} {count}" if plain else f"{word} {count} + norm"
     return ("embeddings", *(f"{word} {number}" for number in range(1, count)), end)
 
 
 def laid_out(
-    states: Sequence[torch.Tensor], hidden: int, tokens: int
+    states: Sequence[torch.Tensor], hidden: int, tokens: int, size: tuple[int, int] | None = None
 ) -> list[tuple[torch.Tensor, tuple[int, int] | None, str]]:
     """Hidden states as one vector a position.
 
     Args:
-        states: Of a stack of layers, as the library returned them: ``(batch, seq, hidden)``, maps, or several streams
-            a position.
+        states: Of a stack of layers, as the library returned them: ``(batch, seq, hidden)`` or ``(seq, hidden)``,
+            maps, or several streams a position.
         hidden: The width that the config names; tells maps ``(batch, rows, columns, hidden)`` from those that have
             the channels first.
         tokens: How many the model reads; 0 where it reads none. Each may have several streams, which are put side by
             side.
+        size: Height and width of the picture; tells maps where stages have widths of their own.
 
     Returns:
         For each the state of shape ``(seq, hidden)``, its rows and columns where it is a map, and its `Part.layout`;
         empty where they are none of these.
     """
-    if any(state.ndim not in (3, 4) for state in states):
+    if any(state.ndim not in (2, 3, 4) for state in states):
         return []
-    behind = all(state.ndim == 4 and state.shape[-1] == hidden for state in states)
+    maps = all(state.ndim == 4 for state in states)
+    behind = maps and (all(state.shape[-1] == hidden for state in states) or _behind(states, size))
     found: list[tuple[torch.Tensor, tuple[int, int] | None, str]] = []
     for state in states:
         axis = next((axis for axis in (1, 2) if state.ndim == 4 and state.shape[axis] == tokens), None)
-        if state.ndim == 3:
+        if state.ndim == 2:
+            # Those that see pictures of any size lay all their patches in one row.
+            found.append((state, None, "state[None]"))
+        elif state.ndim == 3:
             layout = "" if len(state) == 1 else "state.flatten(0, 1)[None]"
             found.append((state.flatten(0, 1), None, layout))
         elif axis is not None:
@@ -218,5 +250,8 @@ def laid_out(
             found.append((state.flatten(0, 2), tuple(state.shape[1:3]), layout))
         else:
             vectors = state.permute(0, 2, 3, 1).flatten(0, 2)
-            found.append((vectors, tuple(state.shape[2:]), "state.flatten(2).transpose(1, 2)"))
+            layout = (
+                "state.flatten(2).transpose(1, 2)" if len(state) == 1 else "state.movedim(1, -1).flatten(0, 2)[None]"
+            )
+            found.append((vectors, tuple(state.shape[2:]), layout))
     return found

@@ -46,7 +46,7 @@ class Found:
 
 def walk(output: Any, ending: str) -> list[Found]:
     """Every tuple of tensors in an output whose name ends so: ``hidden_states`` or ``attentions``."""
-    found = {}
+    found: dict[int, Found] = {}
     for names, value in _tuples(output, ending, ()):
         tensors = tuple(_flat(value, ""))
         # Some outputs hold those of an output inside once more.

@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported
-from workbench.engine.facts import FILMS, reads, sees
+from workbench.engine.facts import FILMS, HEAR_ALONE, reads, sees
 from workbench.engine.generate import page
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.tasks import (
+    aligning,
     any_to_any,
     audio_classification,
     automatic_speech_recognition,
@@ -41,6 +42,7 @@ from workbench.engine.tasks import (
     pointmap_estimation,
     question_answering,
     raw_beside,
+    raw_inputs,
     raw_outputs,
     samples,
     sentence_pair_classification,
@@ -59,11 +61,17 @@ from workbench.engine.tasks import (
     transcribing,
     translation,
     video_classification,
+    video_grounding,
+    video_object_tracking,
+    video_segmentation,
+    visual_document_retrieval,
     visual_question_answering,
     zero_shot_audio_classification,
     zero_shot_classification,
     zero_shot_image_classification,
+    zero_shot_image_segmentation,
     zero_shot_object_detection,
+    zero_shot_video_classification,
 )
 from workbench.engine.tasks.inputs import Request, Spec, context, cut_at, views
 from workbench.engine.values import Facts, Stage, TaskInput, TaskOptions, TaskResult
@@ -96,6 +104,7 @@ _MODULES: tuple[Any, ...] = (
     object_detection,
     zero_shot_object_detection,
     image_segmentation,
+    zero_shot_image_segmentation,
     mask_generation,
     image_matting,
     depth_estimation,
@@ -106,6 +115,7 @@ _MODULES: tuple[Any, ...] = (
     keypoint_matching,
     text_recognition,
     table_recognition,
+    visual_document_retrieval,
     image_feature_extraction,
     visual_question_answering,
     image_text_to_text,
@@ -114,6 +124,10 @@ _MODULES: tuple[Any, ...] = (
     automatic_speech_recognition,
     text_to_audio,
     video_classification,
+    zero_shot_video_classification,
+    video_segmentation,
+    video_object_tracking,
+    video_grounding,
     time_series_prediction,
     any_to_any,
     raw_outputs,
@@ -141,12 +155,18 @@ _READS = {
     "input_features": "audio",
 }
 
+#: Tensors of the fields that some models take beside the text that they state alone.
+_TAKEN = {"audio": {"input_values", "input_features"}, "video": {"pixel_values_videos"}}
+
 #: Architectures that were made to translate, whatever else the head could write.
 _TRANSLATORS = ("marian", "m2m_100", "nllb-moe", "mbart", "fsmt", *speaking.SEAMLESS)
 #: Architectures that compare sounds with texts; they have no head to tell them by.
 _SOUND_AND_TEXT = ("clap",)
 #: Architectures that speak, and have no head to tell them by.
 _SPEAKERS = ("dia", "vibevoice")
+#: Architectures that hear or speak by their heads alone.
+_LISTENERS = (*any_to_any.HEARS, "qwen2_audio")
+_BODIES = (*_SPEAKERS, *transcribing.LANGUAGES, *_LISTENERS)
 _SUMMARIZERS = ("pegasus", "pegasus_x", "led", "bigbird_pegasus")
 
 
@@ -159,31 +179,35 @@ def infer(facts: Facts) -> str:
         return zero_shot_classification.SPEC.name
     if facts.model_type in (*any_to_any.TALKERS, *any_to_any.MIXED):
         return any_to_any.SPEC.name
+    unspelled = facts.model_type in text_recognition.ONLY["AutoModel"] and not facts.has_tokenizer
+    if head == "AutoModel" and (facts.model_type in _BODIES or unspelled):
+        return raw_outputs.SPEC.name
     if facts.model_type in transcribing.LANGUAGES:
         return automatic_speech_recognition.SPEC.name
     if head == "AutoModelForSeq2SeqLM":
-        if any_to_any.SPEC.heads[0] in facts.heads:
+        if any_to_any.answers(facts):
             return any_to_any.SPEC.name
         if facts.model_type in _TRANSLATORS:
             return translation.SPEC.name
         return (summarization if facts.model_type in _SUMMARIZERS else text2text_generation).SPEC.name
-    if facts.model_type in _SOUND_AND_TEXT:
+    if facts.model_type in _SOUND_AND_TEXT and facts.has_tokenizer:
         return zero_shot_audio_classification.SPEC.name
     if facts.model_type in _SPEAKERS:
         return text_to_audio.SPEC.name
-    if facts.model_type in image_to_image.FLATTENS:
-        return image_to_image.SPEC.name
+    alone = next((each for each in _MODULES if _alone(each, head or facts.heads[0], facts)), None)
+    if alone is not None and (facts.has_tokenizer or not {"text", "labels"} & set(alone.SPEC.takes)):
+        return str(alone.SPEC.name)
     if facts.model_type in raw_beside.REGIONS:
         return raw_outputs.SPEC.name
     if facts.model_type in FILMS and head != video_classification.SPEC.heads[0]:
         return raw_outputs.SPEC.name
     if facts.model_type in document_question_answering.AMONG_TEXTS and head == question_answering.SPEC.heads[0]:
         return document_question_answering.SPEC.name
-    unread = image_feature_extraction if sees(facts.model_type) else raw_outputs
+    unread = image_feature_extraction if sees(facts.model_type) and not facts.takes_images else raw_outputs
     fallback = feature_extraction if facts.has_tokenizer and reads(facts.model_type) else unread
     # Some heads do more than one task; the one that they usually do comes first.
     usual = sorted(SPECS, key=lambda spec: spec.heads[0] != head)
-    found = next((spec.name for spec in usual if head in spec.heads), fallback.SPEC.name)
+    found = next((spec.name for spec in usual if _does(spec.name, head or "", facts)), fallback.SPEC.name)
     return fallback.SPEC.name if found == feature_extraction.SPEC.name else found
 
 
@@ -216,21 +240,36 @@ def head_for(name: str, facts: Facts | None = None) -> str:
 def _does(name: str, head: str, facts: Facts) -> bool:
     """Whether a head of an architecture does a task: Dia speaks, and the library has it among those that hear."""
     hears = name == automatic_speech_recognition.SPEC.name
+    if hears and head == aligning.HEAD:
+        return facts.model_type in aligning.ARCHITECTURES
     if hears and facts.model_type in transcribing.LANGUAGES and any_to_any.SPEC.heads[0] in facts.heads:
         # The class is the same by whichever of its Auto classes it was loaded.
         return head in any_to_any.ALSO
+    if facts.model_type in HEAR_ALONE and head == text2text_generation.SPEC.heads[0]:
+        return False
     speaks = name == text_to_audio.SPEC.name
     if speaks and facts.model_type in any_to_any.TALKERS:
         return False
     if head == "AutoModelForSpeechSeq2Seq" and (speaks or hears):
         return speaks == (facts.model_type in _SPEAKERS)
-    if name == image_to_image.SPEC.name and head == "AutoModel":
-        return facts.model_type in image_to_image.FLATTENS
+    alone = _alone(module(name), head, facts)
+    if alone is not None:
+        return alone
     if name == document_question_answering.SPEC.name and head == question_answering.SPEC.heads[0]:
         return facts.model_type in document_question_answering.AMONG_TEXTS
-    if name == image_segmentation.SPEC.name and facts.model_type in FILMS:
+    if name == question_answering.SPEC.name and facts.model_type in raw_beside.REGIONS:
+        # What it is asked about is a picture's regions.
+        return False
+    pictured = (image_segmentation.SPEC.name, zero_shot_image_classification.SPEC.name)
+    if name in pictured and facts.model_type in FILMS:
         return False
     return head in spec(name).heads
+
+
+def _alone(steps: Any, head: str, facts: Facts) -> bool | None:
+    """Whether an architecture is among the few that do a task with a head of many; None for other heads."""
+    only = getattr(steps, "ONLY", {}).get(head)
+    return None if only is None else bool({facts.model_type, *facts.architectures} & set(only))
 
 
 def supports(model: LoadedModel, name: str) -> bool:
@@ -241,8 +280,8 @@ def supports(model: LoadedModel, name: str) -> bool:
         return model.facts.model_type in _SOUND_AND_TEXT
     if name == any_to_any.SPEC.name:
         # The class is the same by whichever of its Auto classes it was loaded.
-        speaks = any_to_any.SPEC.heads[0] in model.facts.heads and model.head in any_to_any.ALSO
-        return speaks and model.facts.model_type not in transcribing.PACED
+        answers = any_to_any.answers(model.facts) and model.head in any_to_any.ALSO
+        return answers and model.facts.model_type not in transcribing.PACED
     if name == image_feature_extraction.SPEC.name:
         # Some leave out what they read first, and ImageGPT's pictures are ids of colours.
         first = next(iter(inspect.signature(model.model.forward).parameters), "")
@@ -266,13 +305,18 @@ def applies(name: str, model: LoadedModel) -> tuple[str, ...]:
 def example(name: str, model: LoadedModel | None = None) -> TaskInput:
     """An input to try a task on, with the checkpoint's own mask token where one is needed."""
     given = spec(name, model).example
+    if model is not None and given.text and (ids := raw_inputs.ids(model)):
+        given = replace(given, text=ids)
+        if raw_inputs.marks(model) or model.facts.model_type in any_to_any.AMONG:
+            return given
     mask = getattr(model.tokenizer, "mask_token", None) if model is not None and model.tokenizer is not None else None
     if name == fill_mask.SPEC.name and mask:
         return replace(given, text=given.text.replace("[MASK]", mask))
     made: dict[str, Any] = {}
     paged = {"image": samples.page} if page.EXAMPLE in (given.text, given.second) else {}
     for field, make in (_SAMPLES | getattr(module(name), "SAMPLES", {}) | paged).items():
-        if field in spec(name, model).takes and _takes(model, field):
+        # Pages are a folder of pictures, which is no film.
+        if field in spec(name, model).takes and (name == visual_document_retrieval.SPEC.name or _takes(model, field)):
             made[field] = make()
     return replace(given, **made)
 
@@ -282,17 +326,23 @@ def _takes(model: LoadedModel | None, field: str) -> bool:
     if model is not None and model.facts.model_type in speaking.CONVERSES:
         # A tone is no voice to speak like.
         return False
-    if model is not None and field == "voice" and model.facts.model_type in raw_beside.REGIONS:
-        # A mask is no region.
+    if model is not None and field == "beside" and model.facts.model_type in (*raw_beside.REGIONS, *raw_beside.BETWEEN):
+        # A mask is no region, and nothing that another part writes.
         return False
     if model is None or field not in _READS.values():
         return True
     kind = model.facts.model_type
     if field == "image" and (kind in FILMS or kind in raw_beside.REGIONS):
         return False
+    if model.facts.heads == (raw_outputs.SPEC.heads[-1],) and kind.endswith(("_vision", "_audio")):
+        return field == ("image" if kind.endswith("_vision") else "audio")
     first = _READS.get(str(getattr(model.model, "main_input_name", "")))
     stated = getattr(model.model, "input_modalities", field)
-    seen = field in (first if first is not None and stated == "text" else stated)
+    if stated == "text" and _TAKEN.get(field, set()) & set(inspect.signature(model.model.forward).parameters):
+        return True
+    # A part of a larger model states what all of that reads.
+    alone = stated == "text" or raw_inputs.part(kind)
+    seen = field in (first if first is not None and alone else stated)
     # What sees pictures and films is shown a picture.
     return kind in FILMS or (seen and "image" not in stated) if field == "video" else seen
 
@@ -304,7 +354,7 @@ def architecture(facts: Facts) -> tuple[str, str]:
         ``encoder``, ``decoder`` or ``encoder-decoder``, and a sentence for people.
     """
     asked = facts.model_type in transcribing.LANGUAGES and any_to_any.SPEC.heads[0] in facts.heads
-    if asked or infer(facts) == any_to_any.SPEC.name:
+    if asked or facts.model_type in _LISTENERS or infer(facts) == any_to_any.SPEC.name:
         # Some of them stand among the models of sequences to sequences, for want of a better place.
         return "decoder", (
             "Each token sees only those before it; encoders of their own turn pictures and sounds into some of them."
@@ -313,6 +363,8 @@ def architecture(facts: Facts) -> tuple[str, str]:
         return "decoder", "Each step sees only those before it, so that the model can say what to do next."
     if time_series_prediction.SPEC.heads[0] in facts.heads:
         return "decoder", "Each part of the series sees only those before it, so that the model can say how it goes on."
+    if facts.model_type in speaking.AT_ONCE:
+        return "encoder", "Every position sees the whole text; further parts make the sound of all of it at once."
     if facts.model_type in speaking.DECODERS:
         return "decoder", "Each piece of sound sees only the text and the pieces before it; others make it audible."
     if facts.encoder_decoder or {"AutoModelForSpeechSeq2Seq", *table_recognition.SPEC.heads} & set(facts.heads):
@@ -378,7 +430,17 @@ def run(
         task.check()
         computed = time.perf_counter()
         task.report(Progress(2, 3, "steps", "postprocess"))
-        outcome = steps.postprocess(request, inputs, outputs)
+        broken = tuple(each for each, made in outputs.items() if made.is_floating_point() and bool(made.isnan().any()))
+        try:
+            outcome = steps.postprocess(request, inputs, outputs)
+        except ValueError as error:
+            if not broken:
+                raise
+            raise NotSupported(
+                f"What {model.checkpoint.name} gave is no number, and {name} can't be made of it.",
+                why=f"There is NaN in {', '.join(broken)}; it computes in {model.dtype}.",
+                remedy="Load it in float32 or bfloat16; if that does not help, its weights are damaged.",
+            ) from error
         ended = time.perf_counter()
         task.report(Progress(3, 3, "steps"))
     stages = (
@@ -386,7 +448,7 @@ def run(
         Stage("forward", views(outputs, known), computed - encoded),
         Stage("postprocess", views(outcome.tensors), ended - computed),
     )
-    return TaskResult(name, given, stages, outcome.items, inputs.truncated, outcome.tokens)
+    return TaskResult(name, given, stages, outcome.items, inputs.truncated, outcome.tokens, inputs.heard, broken)
 
 
 def module(name: str) -> Any:

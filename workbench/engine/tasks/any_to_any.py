@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from workbench.engine.models import LoadedModel
-
+    from workbench.engine.values import Facts
 
 SPEC = Spec(
     name="any-to-any",
@@ -52,6 +52,23 @@ ALSO = (
 MIXED = ("phi4_multimodal",)
 """Architectures that take pictures and sounds, and stand among those that write on alone."""
 
+HEARS = ("audioflamingo3", "musicflamingo")
+"""Architectures that take sounds, and stand among those that rewrite texts alone."""
+
+AMONG = (
+    *HEARS, *MIXED, "dots3_note", "embedding_gemma2", "fun_asr_nano", "gemma3n", "gemma4", "gemma4_unified", "glmasr",
+    "granite_speech", "granite_speech_plus", "inkling_mm_model", "moss_transcribe_diarize", "muse_spark",
+    "nemo_speechlm", "qwen2_5_omni_thinker", "qwen2_audio", "qwen3_asr", "qwen3_omni_moe_thinker", "vibevoice_asr",
+    "voxtral",
+)  # fmt: skip
+"""Architectures that read a text with marks for the sounds in it, which their processors put there."""
+
+CUT = ("gemma3n", "gemma4", "qwen2_5_omni", "qwen2_5_omni_thinker", "qwen2_audio")
+"""Architectures whose processors leave out what is longer than their feature extractors hear at once."""
+
+DEAF = ("embedding_gemma2", "gemma4", "gemma4_unified", "nemotron_h_omni")
+"""Architectures that are published without what hears as well, and with the processor of all."""
+
 TALKERS = ("qwen2_5_omni", "qwen3_omni_moe")
 """Architectures that can speak their answer besides, for which they have further models."""
 
@@ -62,11 +79,20 @@ SAID = 64
 """Codes of sound at most for each token of text: more than a second, which a trained model never needs."""
 
 
+def answers(facts: Facts) -> bool:
+    """Whether an architecture writes an answer to whatever of text, picture and sound it takes."""
+    return SPEC.heads[0] in facts.heads or facts.model_type in HEARS
+
+
 def fitted(model: LoadedModel) -> Spec:
-    """The task as it is for a model: one that only writes is not asked to speak."""
+    """The task as it is for a model: given what it takes, and one that only writes is not asked to speak."""
+    stated = getattr(model.model, "input_modalities", ())
+    # What states text alone may not say what it takes besides.
+    seen = {"text", *stated} if isinstance(stated, (tuple, list)) and len(stated) > 1 else {*SPEC.takes}
+    inputs = tuple((field, label) for field, label in SPEC.inputs if field in seen)
     if getattr(model.model, "has_talker", False):
-        return SPEC
-    return replace(SPEC, options=tuple(name for name in SPEC.options if name != "speaks"))
+        return replace(SPEC, inputs=inputs)
+    return replace(SPEC, inputs=inputs, options=tuple(name for name in SPEC.options if name != "speaks"))
 
 
 def preprocess(request: Request) -> Inputs:
@@ -114,6 +140,9 @@ def preprocess(request: Request) -> Inputs:
             why=f"The checkpoint's processor says: {first_line(error)}",
             remedy="Leave the picture or the sound out, or take another.",
         ) from error
+    heard = [part["audio"] for part in parts if part["type"] == "audio"]
+    if heard and request.model.facts.model_type in CUT:
+        return replace(prepared(made), heard=sounds.left(_extractor(reader), len(heard[0])))
     return prepared(made)
 
 
@@ -128,7 +157,8 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     if request.model.facts.model_type in TALKERS:
         # Of its models it is the one that thinks whose tokens are counted.
         more |= {"generation_mode": "text", "thinker_max_new_tokens": request.options.max_new_tokens}
-    return generated(request, request.on_device(inputs.tensors), _prompt(request, inputs), **more)
+    with sounds.long_enough(request):
+        return generated(request, request.on_device(inputs.tensors), _prompt(request, inputs), **more)
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
@@ -165,7 +195,8 @@ def _marked(request: Request, reader: Any) -> str:
         return request.text
     given = {"image_token": request.given.image, "audio_token": request.given.audio}
     marks = [getattr(reader, name, None) for name, file in given.items() if file is not None]
-    return "".join(str(mark) for mark in marks if mark and str(mark) not in request.text) + request.text
+    unplaced = [str(mark) for mark in marks if mark and str(mark) not in request.text]
+    return "".join(pictures.framed(reader, mark) for mark in unplaced) + request.text
 
 
 def _prompt(request: Request, inputs: Inputs) -> int:
@@ -179,17 +210,23 @@ def _parts(request: Request, reader: Any) -> list[dict[str, Any]]:
         _check(request, "pictures", getattr(reader, "image_processor", None))
         parts.append({"type": "image", "image": pictures.read(request.given.image)})
     if request.given.audio is not None:
-        extractor: Any = getattr(reader, "feature_extractor", None) or getattr(reader, "audio_processor", None)
-        _check(request, "sounds", extractor)
+        extractor = _extractor(reader)
+        config = request.model.model.config
+        deaf = request.model.facts.model_type in DEAF and getattr(config, "audio_config", None) is None
+        _check(request, "sounds", None if deaf else extractor)
         heard = sounds.read(request.given.audio, task=request.task)
         parts.append({"type": "audio", "audio": sounds.resampled(heard, extractor.sampling_rate)})
     return parts
+
+
+def _extractor(reader: Any) -> Any:
+    return getattr(reader, "feature_extractor", None) or getattr(reader, "audio_processor", None)
 
 
 def _check(request: Request, what: str, part: Any) -> None:
     if part is None:
         raise NotSupported(
             f"{request.model.checkpoint.name} takes no {what}.",
-            why=f"Its processor has no part that prepares {what}.",
+            why=f"It has no part for {what}, or its processor none that prepares them.",
             remedy="Take it out, or load another checkpoint.",
         )

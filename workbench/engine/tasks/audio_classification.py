@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
-from workbench.engine.tasks.sounds import SOUND, features, too_short
+from workbench.engine.tasks.sounds import SOUND, features, long_enough
+from workbench.engine.tasks.text_classification import scored
 from workbench.engine.values import Label, TaskInput
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ SPEC = Spec(
     heads=("AutoModelForAudioClassification",),
     does="Gives a sound a label",
     inputs=SOUND,
-    options=("top_k", "threshold"),
+    options=("top_k", "threshold", "function"),
     shows="labels",
     example=TaskInput(),
 )
@@ -36,22 +37,15 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     Raises:
         InputError: The sound is too short for the model.
     """
-    try:
+    with long_enough(request):
         return {"logits": request.model.model(**request.on_device(inputs.tensors)).logits.float().cpu()}
-    except RuntimeError as error:
-        if "size" not in str(error):
-            raise
-        samples, rate = inputs.aside["samples"].shape[1], int(inputs.aside["sampling_rate"])
-        raise too_short(samples, rate, error) from error
 
 
 def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
-    """Logits to scores as ``problem_type`` asks: a softmax, a sigmoid each, or the raw logits of a regression."""
+    """Logits to scores as the options or ``problem_type`` ask: a softmax, a sigmoid each, or the raw logits."""
     kind = request.model.model.config.problem_type
-    logits = outputs["logits"][0]
-    scores = logits if kind == "regression" else logits.softmax(dim=-1)
-    if kind == "multi_label_classification":
-        scores = logits.sigmoid()
+    own = {"regression": "none", "multi_label_classification": "sigmoid"}.get(kind, "softmax")
+    scores = scored(request, outputs["logits"][0], own)
     items = [Label(request.label(index), score) for index, score in enumerate(scores.tolist())]
     items.sort(key=lambda item: item.score, reverse=True)
     least = request.options.threshold

@@ -3,7 +3,7 @@
 Four kinds of models do it. With CTC an encoder gives each 20 ms a letter or nothing; with an encoder-decoder such as
 Whisper a decoder writes the text, looking at what the encoder heard; a transducer such as Parakeet goes along the sound
 and writes where it hears something; and some are asked for a transcript, see `transcribing`. Pop2Piano, which stands
-among them, writes notes, see `notes`.
+among them, writes notes, see `notes`; and aligners are told what was said, see `aligning`.
 
 References:
     transformers, Pipelines: AutomaticSpeechRecognitionPipeline; Auto Classes: AutoModelForCTC,
@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
 from workbench.engine.task import Progress
-from workbench.engine.tasks import notes, speaking, transcribing
+from workbench.engine.tasks import aligning, notes, speaking, transcribing
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.processors import feature_extractor
-from workbench.engine.tasks.sounds import SOUND, features, too_short
+from workbench.engine.tasks.sounds import SOUND, features, long_enough
 from workbench.engine.tasks.writing import watched
 from workbench.engine.values import Chunk, TaskInput
 
@@ -36,7 +36,7 @@ TRANSDUCERS = ("AutoModelForTDT", "AutoModelForRNNT")
 
 SPEC = Spec(
     name="automatic-speech-recognition",
-    heads=("AutoModelForSpeechSeq2Seq", "AutoModelForCTC", *TRANSDUCERS),
+    heads=("AutoModelForSpeechSeq2Seq", "AutoModelForCTC", *TRANSDUCERS, aligning.HEAD),
     does="Writes down what was said",
     inputs=SOUND,
     options=("timestamps", "source_language", "target_language", "max_new_tokens", "num_beams"),
@@ -45,16 +45,19 @@ SPEC = Spec(
     defaults=(("max_new_tokens", 256),),
 )
 
-#: Seconds that a CTC model hears at once, and those that two neighbouring parts share on each side: what attention
-#: takes grows with the square of the length.
-PART = 30
-SHARED = 5
+#: Of what a CTC model hears at once, the share that two neighbouring parts have in common on each side, as the
+#: pipeline has it.
+SHARED = 1 / 6
 
 
 def fitted(model: LoadedModel) -> Spec:
     """The task as it is for a model: the settings that it reads."""
     if model.head == "AutoModelForCTC":
-        return replace(SPEC, options=("timestamps",))
+        return replace(SPEC, options=("timestamps", "chunk_length"))
+    if aligning.aligns(model):
+        said = TaskInput("The quick brown fox jumps over the lazy dog.")
+        does = "Says when each word of a transcript was said"
+        return replace(SPEC, does=does, inputs=aligning.INPUTS, options=("source_language",), example=said)
     if model.head in TRANSDUCERS:
         # It goes along the sound, and is at its end where the sound is.
         return replace(SPEC, options=())
@@ -75,6 +78,8 @@ def preprocess(request: Request) -> Inputs:
     """
     if _is_piano(request):
         return notes.preprocess(request)
+    if aligning.aligns(request.model):
+        return aligning.preprocess(request)
     wanted = request.options.timestamps
     can: tuple[str, ...] = ("none", "word", "char") if _is_ctc(request) else ("none", "segment", "word")
     if not (_is_ctc(request) or _is_whisper(request)):
@@ -103,13 +108,10 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     """
     if _is_piano(request):
         return notes.forward(request, inputs)
-    try:
+    if aligning.aligns(request.model):
+        return aligning.forward(request, inputs)
+    with long_enough(request):
         return _logits(request, inputs) if _is_ctc(request) else _sequences(request, inputs)
-    except RuntimeError as error:
-        if "size" not in str(error):
-            raise
-        samples, rate = inputs.aside["samples"].shape[1], feature_extractor(request.model).sampling_rate
-        raise too_short(samples, rate, error) from error
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
@@ -122,6 +124,8 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
         return _letters(request, outputs)
     if _is_piano(request):
         return notes.postprocess(request, inputs, outputs)
+    if aligning.aligns(request.model):
+        return aligning.postprocess(request, inputs, outputs)
     sequences = outputs["sequences"]
     if transcribing.asked(request):
         written = sequences[:, transcribing.prompt(request, inputs) :]
@@ -151,12 +155,15 @@ def _logits(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     model = request.model.model
     extractor = feature_extractor(request.model)
     samples = inputs.aside["samples"][0].numpy()
-    if len(samples) <= PART * extractor.sampling_rate:
+    part_seconds = request.options.chunk_length
+    if part_seconds is None or len(samples) <= part_seconds * extractor.sampling_rate:
         return {"logits": model(**request.on_device(inputs.tensors)).logits.float().cpu()}
     from transformers.pipelines.automatic_speech_recognition import chunk_iter, rescale_stride
 
     align = getattr(model.config, "inputs_to_logits_ratio", 1)
-    length, shared = (round(seconds * extractor.sampling_rate / align) * align for seconds in (PART, SHARED))
+    length, shared = (
+        round(seconds * extractor.sampling_rate / align) * align for seconds in (part_seconds, part_seconds * SHARED)
+    )
     kept: list[Tensor] = []
     for item in chunk_iter(samples, extractor, length, shared, shared):
         request.task.check()
@@ -184,7 +191,7 @@ def _letters(request: Request, outputs: dict[str, Tensor]) -> Outcome:
         ratio = getattr(request.model.model.config, "inputs_to_logits_ratio", 1)
         frame = ratio / feature_extractor(request.model).sampling_rate
         chunks = [
-            Chunk(each[wanted], each["start_offset"] * frame, each["end_offset"] * frame)
+            Chunk(each[wanted], float(each["start_offset"] * frame), float(each["end_offset"] * frame))
             for each in found[f"{wanted}_offsets"]
         ]
     return Outcome({"ids": ids}, (text, *chunks))

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch.utils.hooks import RemovableHandle
+
     from workbench.engine.models import LoadedModel
 
 _IMAGE = ("channels", "height", "width")
@@ -42,18 +44,23 @@ def inputs(name: str, dimensions: int) -> tuple[str, ...]:
 
 @contextmanager
 def watched(model: LoadedModel) -> Iterator[dict[str, tuple[str, ...]]]:
-    """The axes of what comes out of a model, by the names of `outputs`, filled in at each of its passes."""
-    found: dict[str, tuple[str, ...]] = {}
+    """The axes of what comes out of a model, by the names of `outputs`, filled in at its first pass.
 
-    def note(_module: Any, _arguments: Any, output: Any) -> None:
+    Those after it, one for each token that is written, are left alone: to look at each took a share of the time.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    handles: dict[Any, RemovableHandle] = {}
+
+    def note(module: Any, _arguments: Any, output: Any) -> None:
+        handles[module].remove()
         found.update(outputs(output))
 
-    bodies = {id(each): each for each in (model.model.base_model, model.model)}
-    handles = [each.register_forward_hook(note) for each in bodies.values()]
+    for each in {model.model.base_model, model.model}:
+        handles[each] = each.register_forward_hook(note)
     try:
         yield found
     finally:
-        for handle in handles:
+        for handle in handles.values():
             handle.remove()
 
 

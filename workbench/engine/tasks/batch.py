@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine import tasks
 from workbench.engine.errors import InputError, NotSupported, OutOfMemory, WorkbenchError, explain
 from workbench.engine.task import Progress, Silent, Task
-from workbench.engine.tasks.inputs import Inputs, Request
+from workbench.engine.tasks.inputs import Inputs, Request, pads
+from workbench.engine.tasks.listing import KINDS, BatchRow, Listing, save
 from workbench.engine.tokens import padding_token
 from workbench.engine.values import Place, Sound, TaskInput, TaskOptions
 
@@ -22,27 +19,7 @@ if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
 
 
-KINDS = (".csv", ".jsonl", ".parquet")
-"""Endings of the files that results are written to."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class BatchRow:
-    """What became of one row.
-
-    Attributes:
-        number: Its place among the rows, from 1.
-        where: Where it is written, as ``reviews.csv, line 17``; empty where nobody knows.
-        given: The input.
-        lines: A dict for each item of its result, of one kind for all rows; none where it failed or nothing was found.
-        error: Why it failed, in words; empty where it did not.
-    """
-
-    number: int
-    where: str
-    given: TaskInput
-    lines: tuple[dict[str, Any], ...]
-    error: str = ""
+__all__ = ["KINDS", "BatchRow", "Listing", "can", "run", "save"]
 
 
 def can(name: str) -> bool:
@@ -99,88 +76,13 @@ def run(
             part = [Request(model, given, options, _Quiet(task)) for given in rows[first : first + max(1, batch_size)]]
             numbers = range(first + 1, first + 1 + len(part))
             found = tuple(
-                BatchRow(number, places[number - 1] if places else "", request.given, lines, error)
-                for number, request, (lines, error) in zip(numbers, part, _passed(name, part), strict=True)
+                BatchRow(number, places[number - 1] if places else "", request.given, *became)
+                for number, request, became in zip(numbers, part, _passed(name, part), strict=True)
             )
             task.send(found)
             done += found
     task.report(Progress(len(rows), len(rows), "rows"))
     return tuple(done)
-
-
-def lines(rows: Sequence[BatchRow]) -> list[dict[str, Any]]:
-    """The rows as a table: a line for each item, and one for each row without any.
-
-    Returns:
-        Dicts with ``row``, ``where`` it is written, the input's fields that were given, the item's fields, and
-        ``error``.
-    """
-    kinds = list(dict.fromkeys(key for row in rows for line in row.lines for key in line))
-    made = []
-    for row in rows:
-        given: dict[str, Any] = {"row": row.number} | ({"where": row.where} if row.where else {})
-        given |= {
-            field: str(value) if isinstance(value, Path) else value
-            for field, value in (("text", row.given.text), ("second", row.given.second), ("image", row.given.image),
-                                 ("audio", row.given.audio), ("other", row.given.other), ("video", row.given.video),
-                                 ("voice", row.given.voice))
-            if value
-        }  # fmt: skip
-        for line in row.lines or ({},):
-            made.append(given | {key: line.get(key) for key in kinds} | {"error": row.error})
-    return made
-
-
-def save(rows: Sequence[BatchRow], path: Path) -> None:
-    """Write the table of `lines`; the file appears when all of it is written.
-
-    Args:
-        rows: What `run` gave, all or some of it.
-        path: Its ending says how: one of `KINDS`.
-
-    Raises:
-        OSError: It can't be written.
-        ValueError: The ending is none of these.
-    """
-    table = lines(rows)
-    columns = list(dict.fromkeys(key for line in table for key in line))
-    beside = path.with_name(path.name + ".part")
-    try:
-        {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[_kind(path)](table, columns, beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _kind(path: Path) -> str:
-    kind = path.suffix.lower()
-    if kind not in KINDS:
-        raise ValueError(f"{path.name} ends in none of {', '.join(KINDS)}")
-    return kind
-
-
-def _csv(table: list[dict[str, Any]], columns: list[str], path: Path) -> None:
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        for line in table:
-            # A list has no place in a cell; JSON can be read back from it.
-            writer.writerow(
-                {key: json.dumps(value) if isinstance(value, list) else value for key, value in line.items()}
-            )
-
-
-def _jsonl(table: list[dict[str, Any]], _columns: list[str], path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in table)
-
-
-def _parquet(table: list[dict[str, Any]], columns: list[str], path: Path) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    by_column = {column: [line.get(column) for line in table] for column in columns}
-    pyarrow.parquet.write_table(pyarrow.table(by_column), path)
 
 
 class _Quiet:
@@ -206,25 +108,25 @@ class _Quiet:
         self._task.check()
 
 
-def _passed(name: str, part: Sequence[Request]) -> list[tuple[tuple[dict[str, Any], ...], str]]:
-    """The lines of each row's result, or words for why there are none."""
+def _passed(name: str, part: Sequence[Request]) -> list[tuple[tuple[dict[str, Any], ...], str, int]]:
+    """The lines of each row's result, or words for why there are none; and how many tokens of it were cut off."""
     module = tasks.module(name)
     show = _LINES[module.SPEC.shows]
     prepared: list[Inputs | WorkbenchError] = [_tried(module.preprocess, request) for request in part]
     good = [index for index, inputs in enumerate(prepared) if isinstance(inputs, Inputs)]
     outputs = _together(module, [part[index] for index in good], [prepared[index] for index in good])
-    found: list[tuple[tuple[dict[str, Any], ...], str]] = []
+    found: list[tuple[tuple[dict[str, Any], ...], str, int]] = []
     for index, request in enumerate(part):
         inputs = prepared[index]
         if isinstance(inputs, WorkbenchError):
-            found.append(((), _said(inputs)))
+            found.append(((), _said(inputs), 0))
             continue
         mine = outputs[good.index(index)] if outputs is not None else _tried(module.forward, request, inputs)
         outcome = mine if isinstance(mine, WorkbenchError) else _tried(module.postprocess, request, inputs, mine)
         if isinstance(outcome, WorkbenchError):
-            found.append(((), _said(outcome)))
+            found.append(((), _said(outcome), 0))
         else:
-            found.append((tuple(show(outcome.items)), ""))
+            found.append((tuple(show(outcome.items)), "", inputs.truncated))
     return found
 
 
@@ -255,8 +157,7 @@ def _together(module: Any, part: Sequence[Request], prepared: Sequence[Any]) -> 
         return None  # several rows of tensors an input
     widths = [_width(inputs) for inputs in prepared]
     padded = len(set(widths)) > 1
-    # A decoder finds the last token by the pad token; where it has none, rows can't be padded beside one another.
-    if padded and getattr(request.model.model.config, "pad_token_id", None) is None:
+    if padded and not pads(request.model):
         return None
     names = list(prepared[0].tensors)
     try:
@@ -371,6 +272,10 @@ def _readings(items: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"text read": item.text, "score": item.score} for item in items]
 
 
+def _pages(items: Sequence[Any]) -> list[dict[str, Any]]:
+    return [{"question": item.question, "page": item.page, "score": item.score} for item in items]
+
+
 def _layouts(items: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"html": item.html, "score": item.score} for item in items]
 
@@ -405,6 +310,7 @@ _LINES: dict[str, Callable[[Sequence[Any]], list[dict[str, Any]]]] = {
     "field": _fields,
     "reading": _readings,
     "layout": _layouts,
+    "pages": _pages,
     "transcript": _transcripts,
     "series": _forecasts,
 }

@@ -15,7 +15,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.generate.captions import ALONE, PROMPTED, together, trimmed
+from workbench.engine.generate.captions import ALONE, PROMPTED, cleans, together, trimmed
+from workbench.engine.processors import missing
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, check_text
 from workbench.engine.tasks.processors import image_processor, processor
 from workbench.engine.tasks.vision import picture, size
@@ -40,7 +41,7 @@ def preprocess(request: Request) -> Inputs:
 
     Raises:
         InputError: There is no picture, it can't be read, or the model needs a text or words and there are none.
-        NotSupported: The checkpoint has no processor that works here.
+        NotSupported: The checkpoint has no processor that works here, or what it cleans a text with is not installed.
     """
     import torch
 
@@ -50,6 +51,8 @@ def preprocess(request: Request) -> Inputs:
     aside = {"target_size": torch.tensor([[opened.height, opened.width]])}
     if kind in PROMPTED:
         check_text(text, "prompt")
+    if kind in ALONE and request.options.cleaned:
+        _cleaned(request.model.processor, "")
     reader = image_processor(request.model) if kind in ALONE else processor(request.model)
     return Inputs(together(request.model, reader, opened, text, request.given.second), aside)
 
@@ -123,7 +126,18 @@ def _read(request: Request, sequences: Tensor) -> str:
         return json.dumps(reader.token2json(told), ensure_ascii=False, indent=2)
     if hasattr(reader, "post_process"):
         return str(reader.post_process(sequences)[0])
-    return str(tokenizer.decode(sequences[0], skip_special_tokens=True))
+    text = str(tokenizer.decode(sequences[0], skip_special_tokens=True))
+    return _cleaned(reader, text) if request.options.cleaned else text
+
+
+def _cleaned(reader: Any, text: str) -> str:
+    """A page as Nougat's processor mends it, without rewriting its Markdown, as its documentation has it."""
+    if not cleans(reader):
+        return text
+    try:
+        return str(reader.post_process_generation(text, fix_markdown=False))
+    except ImportError as error:
+        raise missing("What was read can't be cleaned up here.", error) from error
 
 
 def written(reader: Any, inputs: Inputs, sequences: Tensor) -> str:

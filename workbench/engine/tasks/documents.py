@@ -38,7 +38,8 @@ def fitted(spec: Spec, model: LoadedModel, does: str) -> Spec:
     if not page.wanted(model):
         return spec
     inputs = (("text", page.WORDS), *picture_field(model))
-    return replace(spec, does=does, inputs=inputs, example=TaskInput(page.EXAMPLE))
+    options = tuple(name for name in spec.options if name != "stride")
+    return replace(spec, does=does, inputs=inputs, options=options, example=TaskInput(page.EXAMPLE))
 
 
 def picture_field(model: LoadedModel) -> tuple[tuple[str, str], ...]:

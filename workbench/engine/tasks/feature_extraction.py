@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported, first_line
@@ -34,8 +35,12 @@ SPEC = Spec(
 
 
 def fitted(model: LoadedModel) -> Spec:
-    """The task as it is for a model that reads pages: a page becomes one vector."""
-    return documents.fitted(SPEC, model, "Turns a page into a vector")
+    """The task as it is for a model: a page becomes one vector; of an encoder-decoder the encoder gives it."""
+    spec = documents.fitted(SPEC, model, "Turns a page into a vector")
+    if model.model.config.is_encoder_decoder:
+        # The pipeline takes the decoder's where the library shifts the ids itself (BART), and fails elsewhere (T5).
+        return replace(spec, does=f"{spec.does}, by the states of the encoder")
+    return spec
 
 
 def lines(text: str) -> tuple[str, ...]:
@@ -84,8 +89,15 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
             why=f"The model says: {first_line(error)}",
             remedy="Choose raw-outputs, which may be given a picture besides, or what the checkpoint was made for.",
         ) from error
+    length = inputs.tensors["input_ids"].shape[1]
+    if hidden.shape[1] < length:
+        raise NotSupported(
+            f"{request.model.checkpoint.name} makes no vector a token.",
+            why=f"Of {length:,} tokens it leaves {hidden.shape[1]:,} states, and does not say which belongs to which.",
+            remedy="Choose raw-outputs, which shows them as they are.",
+        )
     # The pieces of a page's picture stand behind its tokens.
-    return {"last_hidden_state": hidden[:, : inputs.tensors["input_ids"].shape[1]]}
+    return {"last_hidden_state": hidden[:, :length]}
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:

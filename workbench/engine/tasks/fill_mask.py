@@ -21,7 +21,7 @@ SPEC = Spec(
     heads=("AutoModelForMaskedLM",),
     does="Finds what could stand where the mask token stands",
     inputs=(("text", "Text"),),
-    options=("top_k",),
+    options=("top_k", "targets"),
     shows="filled",
     example=TaskInput("The capital of France is [MASK]."),
     batches="tokens",
@@ -60,23 +60,53 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
-    """Softmax over the vocabulary at each mask, and the best ``top_k`` tokens there.
+    """Softmax over the vocabulary at each mask, and the best ``top_k`` tokens there, or the best of ``targets``.
 
     With several masks each is filled alone: the others stay in its texts.
+
+    Raises:
+        InputError: None of the targets has a token.
     """
+    import torch
+
     tokenizer = request.tokenizer
     input_ids = inputs.tensors["input_ids"][0]
     masks = (input_ids == tokenizer.mask_token_id).nonzero().flatten()
     probabilities = outputs["logits"][0, masks].float().softmax(dim=-1)
-    count = min(request.options.top_k or probabilities.shape[-1], probabilities.shape[-1])
-    top = probabilities.topk(count)
+    wanted = targets(request) if request.options.targets else torch.arange(probabilities.shape[-1])
+    count = min(request.options.top_k or len(wanted), len(wanted))
+    top = probabilities[:, wanted].topk(count)
+    top_ids = wanted[top.indices]
     items = []
     for index, position in enumerate(masks.tolist()):
-        for score, token_id in zip(top.values[index].tolist(), top.indices[index].tolist(), strict=True):
+        for score, token_id in zip(top.values[index].tolist(), top_ids[index].tolist(), strict=True):
             ids = input_ids.clone()
             ids[position] = token_id
             kept = ids[ids != tokenizer.pad_token_id] if tokenizer.pad_token_id is not None else ids
             sequence = tokenizer.decode(kept, skip_special_tokens=len(masks) == 1)
             items.append(Filled(index, token_id, str(tokenizer.decode([token_id])), score, str(sequence)))
-    tensors = {"masks": masks, "probabilities": probabilities, "top": top.values, "top_ids": top.indices}
+    tensors = {"masks": masks, "probabilities": probabilities, "top": top.values, "top_ids": top_ids}
     return Outcome(tensors, tuple(items))
+
+
+def targets(request: Request) -> Tensor:
+    """The ids that may stand in place of a mask, of shape ``(targets,)``: each target's, or that of its first token.
+
+    Raises:
+        InputError: There is none.
+    """
+    import torch
+
+    tokenizer = request.tokenizer
+    known = tokenizer.get_vocab()
+    found: set[int] = set()
+    for target in request.options.targets:
+        ids = [known[target]] if target in known else tokenizer(target, add_special_tokens=False)["input_ids"]
+        found.update(ids[:1])
+    if not found:
+        raise InputError(
+            "There is nothing to choose from.",
+            why="None of the targets has a token.",
+            remedy="Write other targets, or none to choose from the whole vocabulary.",
+        )
+    return torch.tensor(sorted(found))

@@ -67,7 +67,8 @@ def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -
     from torch.nn.functional import normalize
 
     hidden = outputs["last_hidden_state"]
-    hidden = hidden.flatten(2).transpose(1, 2) if hidden.dim() == 4 else hidden
+    # A map has its places behind its channels; a summary (RADIO) is one vector.
+    hidden = hidden if hidden.dim() == 3 else hidden.reshape(*hidden.shape[:2], -1).transpose(1, 2)
     pools = {"mean": hidden.mean(dim=1), "cls": hidden[:, 0], "max": hidden.amax(dim=1), "last": hidden[:, -1]}
     if request.options.pooling not in pools:
         raise InputError(

@@ -8,9 +8,11 @@ References:
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported
+from workbench.engine.tasks import raw_beside, samples
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.processors import image_processor
 from workbench.engine.tasks.vision import PICTURE, Outputs, passed, pixels, size
@@ -19,7 +21,9 @@ from workbench.engine.values import Segment, TaskInput
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["SPEC", "forward", "postprocess", "preprocess"]
+    from workbench.engine.models import LoadedModel
+
+__all__ = ["ONLY", "SAMPLES", "SPEC", "fitted", "forward", "postprocess", "preprocess"]
 
 SPEC = Spec(
     name="image-segmentation",
@@ -28,6 +32,7 @@ SPEC = Spec(
         "AutoModelForUniversalSegmentation",
         "AutoModelForInstanceSegmentation",
         "AutoModelForImageSegmentation",
+        "AutoModel",
     ),
     does="Says what each pixel of a picture belongs to",
     inputs=PICTURE,
@@ -37,6 +42,12 @@ SPEC = Spec(
     defaults=(("threshold", 0.9),),
 )
 
+ONLY = {"AutoModel": ("SegGptForImageSegmentation",)}
+"""Of each Auto class that others have too, what does it: SegGPT, which is shown another picture and its mask."""
+
+SAMPLES: dict[str, Any] = {"other": samples.picture, "beside": samples.trimap}
+"""What the example's files are made by, where it is another than for most tasks."""
+
 PLACES = "patch_offsets"
 """Where the squares of a picture were cut out: a row of picture, start and end each."""
 
@@ -45,19 +56,31 @@ SUBTASKS = ("panoptic", "instance", "semantic")
 
 #: Share of a part that others may cover before it is left out; as the pipeline has it.
 _OVERLAP = 0.5
+_FOLLOWING = ("mask_threshold",)
 
 forward = passed
+
+
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model: SegGPT is shown another picture with its mask, and marks the same in this."""
+    if model.facts.model_type not in raw_beside.FOLLOWS:
+        return SPEC
+    fields = raw_beside.inputs(SPEC, model.facts.model_type)
+    return replace(SPEC, does="Marks in a picture what a mask marks in another", inputs=fields, options=_FOLLOWING)
 
 
 def preprocess(request: Request) -> Inputs:
     """The picture as the checkpoint's processor prepares it; OneFormer is told in words what parts are wanted.
 
-    EoMT may look at a long picture in several squares; where each was cut out stands aside.
+    SegGPT is shown another picture and its mask besides. EoMT may look at a long picture in several squares; where each
+    was cut out stands aside.
 
     Raises:
         InputError: There is no picture, or it can't be read.
         NotSupported: The checkpoint has no image processor or tokenizer that works here.
     """
+    if request.model.facts.model_type in raw_beside.FOLLOWS:
+        return raw_beside.followed(request)
     made = pixels(request)
     if PLACES in made.tensors:
         tensors = dict(made.tensors)
@@ -81,6 +104,8 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
     Raises:
         NotSupported: The processor can't find parts of this kind.
     """
+    if request.model.facts.model_type in raw_beside.FOLLOWS:
+        return _followed(request, inputs, outputs)
     kind, finish = _finisher(request)
     made: dict[str, Any] = dict(outputs)
     if PLACES in inputs.aside:
@@ -110,6 +135,14 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
             for part in found["segments_info"]
         ]
     return Outcome({"segmentation": segmentation}, tuple(items))
+
+
+def _followed(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
+    """What SegGPT drew, from 0 to 255, and what of it is lighter than the threshold."""
+    finish = image_processor(request.model).post_process_semantic_segmentation
+    (drawn,) = finish(Outputs(outputs), target_sizes=[size(inputs)])
+    mask = drawn / 255 > request.options.mask_threshold
+    return Outcome({"segmentation": drawn}, (Segment("marked", None, mask.numpy()),) * bool(mask.any()))
 
 
 def _resized(outputs: dict[str, Tensor], kind: str, target: tuple[int, int]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import workbench.engine.generate.pictures as shown
-from workbench.engine.generate.captions import ASKING, PAGED, PROMPTED, TYPES, WORDLESS, writes_nothing
+from workbench.engine.generate.captions import ALONE, ASKING, PAGED, PROMPTED, TYPES, WORDLESS, cleans, writes_nothing
 from workbench.engine.generate.page import EXAMPLE, WORDS
 from workbench.engine.tasks import captioning
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
@@ -50,7 +50,8 @@ def fitted(model: LoadedModel) -> Spec:
     if kind == PAGED:
         does = "Does what it is told with the words and the picture of a page"
         return replace(SPEC, does=does, inputs=(*inputs, ("second", WORDS)), example=TaskInput(PROMPTED[kind], EXAMPLE))
-    return replace(SPEC, inputs=inputs, example=TaskInput(PROMPTED.get(kind, "")))
+    options = (*SPEC.options, "cleaned") if kind in ALONE and cleans(model.processor) else SPEC.options
+    return replace(SPEC, inputs=inputs, options=options, example=TaskInput(PROMPTED.get(kind, "")))
 
 
 def preprocess(request: Request) -> Inputs:
@@ -66,6 +67,16 @@ def preprocess(request: Request) -> Inputs:
         raise writes_nothing(request.model)
     if _captions(request):
         return captioning.preprocess(request)
+    return placed(request)
+
+
+def placed(request: Request) -> Inputs:
+    """Picture and question in one text, where a mark stands for the picture.
+
+    Raises:
+        InputError: There is no picture, it can't be read, or there is no question.
+        NotSupported: The checkpoint has no processor that works here.
+    """
     picture(request)
     if request.model.facts.model_type not in WORDLESS:
         check_text(request.text, "question")

@@ -16,7 +16,7 @@ from workbench.engine.values import TaskInput
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["FLATTENS", "SAMPLES", "SPEC", "forward", "postprocess", "preprocess"]
+__all__ = ["FLATTENS", "ONLY", "SAMPLES", "SPEC", "forward", "postprocess", "preprocess"]
 
 SPEC = Spec(
     name="image-to-image",
@@ -33,6 +33,9 @@ SAMPLES: dict[str, Any] = {"image": samples.small_picture}
 
 FLATTENS = ("uvdoc",)
 """Architectures that flatten a page; they have no head to tell them by."""
+
+ONLY = {"AutoModel": FLATTENS}
+"""Of each Auto class that others have too, the architectures that do it."""
 
 _ORIGINAL = "original_images"
 

@@ -34,7 +34,7 @@ class Spec:
         options: Fields of `TaskOptions` that apply.
         shows: The kind of its result: ``labels``, ``entities``, ``answer``, ``filled``, ``text``, ``vectors``,
             ``boxes``, ``masks``, ``points``, ``matches``, ``depth``, ``field``, ``alpha``, ``image``, ``reading``,
-            ``layout``, ``transcript``, ``sound``, ``cells``, ``series`` or ``tensors``.
+            ``layout``, ``pages``, ``transcript``, ``sound``, ``cells``, ``series`` or ``tensors``.
         example: Something to try it on; a picture or a sound is drawn when it is asked for.
         defaults: Settings that differ from those of `TaskOptions`.
         batches: Whether several inputs can go through the model in one pass: ``rows`` where the outputs have a row
@@ -132,11 +132,13 @@ class Inputs:
         tensors: What the model is called with, such as ids of shape ``(1, seq)``, on the CPU.
         aside: What postprocess needs besides, such as ``offset_mapping`` of shape ``(1, seq, 2)``.
         truncated: Tokens cut off.
+        heard: Seconds of a sound that are left of a longer one; 0.0 where it is whole.
     """
 
     tensors: dict[str, Tensor]
     aside: dict[str, Tensor] = field(default_factory=dict)
     truncated: int = 0
+    heard: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -206,6 +208,15 @@ def encoded(
 def cut_at(model: LoadedModel, options: TaskOptions) -> int | None:
     """Tokens a text is cut at: the smaller of ``options.max_length`` and the context."""
     return min((limit for limit in (options.max_length, context(model)) if limit), default=None)
+
+
+def pads(model: LoadedModel) -> bool:
+    """Whether rows of different length can be filled up at their ends, to go through the model together.
+
+    A decoder finds the last token by the pad token, and needs one; XLNet's head reads the last place whatever is there.
+    """
+    config = model.model.config
+    return getattr(config, "pad_token_id", None) is not None and getattr(config, "summary_type", "") != "last"
 
 
 def check_text(text: str, which: str = "text") -> None:

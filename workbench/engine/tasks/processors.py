@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported, first_line
-from workbench.engine.processors import adapted, wants_torchvision, without_films
+from workbench.engine.processors import adapted, built, stands_in, wants_torchvision, without_films
 from workbench.engine.processors import missing as missing
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ _KEPT: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionar
 
 
 def image_processor(model: LoadedModel) -> Any:
-    """The checkpoint's image processor; read once a model.
+    """The checkpoint's image processor, or what stands in for one that a part of a larger model lacks; once a model.
 
     Raises:
         NotSupported: The folder has none, or it needs torchvision.
@@ -38,7 +37,12 @@ def image_processor(model: LoadedModel) -> Any:
 
     # OneFormer's asks the Hub for a table that only training on annotations reads.
     more = {"class_info_file": ""} if model.facts.model_type == "oneformer" else {}
-    return _once(model, "pictures", SETTINGS, partial(AutoImageProcessor.from_pretrained, **more))
+
+    def read(path: Path, **named: Any) -> Any:
+        made = stands_in(path, model.head, "image_processor")
+        return built(*made) if made else AutoImageProcessor.from_pretrained(path, **more, **named)
+
+    return _once(model, "pictures", SETTINGS, read)
 
 
 def video_processor(model: LoadedModel) -> Any:
@@ -63,14 +67,18 @@ def takes_films(checkpoint: Checkpoint) -> bool:
 
 
 def feature_extractor(model: LoadedModel) -> Any:
-    """The checkpoint's feature extractor for sounds; read once a model.
+    """The checkpoint's feature extractor for sounds, or what stands in for it; read once a model.
 
     Raises:
         NotSupported: The folder has none.
     """
     from transformers import AutoFeatureExtractor
 
-    return _once(model, "sounds", SETTINGS, AutoFeatureExtractor.from_pretrained)
+    def read(path: Path, **named: Any) -> Any:
+        made = stands_in(path, model.head, "feature_extractor")
+        return built(*made) if made else AutoFeatureExtractor.from_pretrained(path, **named)
+
+    return _once(model, "sounds", SETTINGS, read)
 
 
 def processor(model: LoadedModel) -> Any:

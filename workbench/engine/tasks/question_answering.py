@@ -26,7 +26,7 @@ SPEC = Spec(
     heads=("AutoModelForQuestionAnswering",),
     does="Finds the words of a context that answer a question",
     inputs=(("text", "Question"), ("second", "Context")),
-    options=("top_k", "max_answer_tokens", "no_answer"),
+    options=("top_k", "max_answer_tokens", "no_answer", "stride"),
     shows="answer",
     example=TaskInput(
         "Where did they meet?", "Angela Merkel met Barack Obama in Berlin, Germany. The capital of France is Paris."
@@ -76,7 +76,7 @@ def preprocess(request: Request) -> Inputs:
         context,
         truncation="only_second",
         max_length=width,
-        stride=min(OVERLAP, room // 2),
+        stride=min(OVERLAP, room // 2) if request.options.stride is None else min(request.options.stride, room - 1),
         padding="longest",
         return_overflowing_tokens=True,
         return_offsets_mapping=True,

@@ -25,21 +25,38 @@ REGIONS = {"lxmert": ("visual_feats", "visual_pos"), "visual_bert": ("visual_emb
 FOLLOWS = ("seggpt",)
 """Architectures that are shown another picture and its mask, and do likewise."""
 
+PAIRS = ("efficientloftr",)
+"""Architectures that are shown two pictures of one thing."""
+
+BETWEEN = (
+    "blip_2_qformer", "mimi_decoder", "muse_glimmer_assistant", "nemotron3_5_transcribe_word_timestamp",
+    "pocket_tts_audio_tokenizer_decoder", "vibevoice_acoustic_tokenizer_decoder",
+)  # fmt: skip
+"""Parts of larger models that read what another part writes, which nobody can type: tensors in a file."""
+
 
 def given(model_type: str) -> tuple[str, ...]:
     """The fields of `TaskInput` that an architecture of these is given; none for others."""
     if model_type in REGIONS:
-        return ("text", "voice")
-    return ("image", "other", "voice") if model_type in FOLLOWS else ()
+        return ("text", "beside")
+    if model_type in BETWEEN:
+        return ("beside",)
+    if model_type in PAIRS:
+        return ("image", "other")
+    return ("image", "other", "beside") if model_type in FOLLOWS else ()
 
 
 def inputs(spec: Spec, model_type: str) -> tuple[tuple[str, str], ...]:
     """The fields of raw outputs as they are for an architecture, with their labels."""
     if model_type in REGIONS:
         names = ", ".join(REGIONS[model_type])
-        return (("text", "Text"), ("voice", f"Regions of a picture that a detector found (.npz: {names})"))
+        return (("text", "Text"), ("beside", f"Regions of a picture that a detector found (.npz: {names})"))
+    if model_type in BETWEEN:
+        return (("beside", "What another part of the model writes (.npz)"),)
+    if model_type in PAIRS:
+        return (("image", "Picture"), ("other", "Second picture"))
     if model_type in FOLLOWS:
-        shown = ("other", "Picture to learn from"), ("voice", "Mask of the picture to learn from (.png)")
+        shown = ("other", "Picture to learn from"), ("beside", "Mask of the picture to learn from (.png)")
         return (("image", "Picture"), *shown)
     return spec.inputs
 
@@ -56,7 +73,7 @@ def regions(request: Request) -> Inputs:
     import numpy
     import torch
 
-    path, wanted = request.given.voice, REGIONS[request.model.facts.model_type]
+    path, wanted = request.given.beside, REGIONS[request.model.facts.model_type]
     takes = inspect.signature(request.model.model.forward).parameters
     if path is None:
         if "visual_feats" not in takes:
@@ -81,6 +98,33 @@ def regions(request: Request) -> Inputs:
     return Inputs({name: torch.from_numpy(found[name].astype(numpy.float32))[None] for name in wanted})
 
 
+def between(request: Request) -> Inputs:
+    """The tensors that another part of the model has written, as the file has them.
+
+    Raises:
+        InputError: There is no file, it can't be read, or its arrays have no names that the model knows.
+    """
+    import numpy
+    import torch
+
+    path, name = request.given.beside, request.model.checkpoint.name
+    takes = [each for each in inspect.signature(request.model.model.forward).parameters if each != "kwargs"]
+    remedy = f"Choose an .npz file with {takes[0]}, as NumPy's savez writes it."
+    if path is None:
+        why = f"{name} is a part of a larger model and reads what another part writes: {takes[0]}."
+        raise InputError("There is nothing to run it on yet.", why=why, remedy=remedy)
+    what = f"The tensors {path.name} can't be used."
+    try:
+        found = dict(numpy.load(path, allow_pickle=False))
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        said = first_line(error).rstrip(".")
+        raise InputError(what, why=f"The file can't be read: {said}.", remedy=remedy) from error
+    if not found or set(found) - set(takes) or any(each.dtype.kind not in "biuf" for each in found.values()):
+        held = ", ".join(found) or "nothing"
+        raise InputError(what, why=f"It holds {held}, and the model reads {', '.join(takes[:6])}.", remedy=remedy)
+    return Inputs({each: torch.from_numpy(array) for each, array in found.items()})
+
+
 def followed(request: Request) -> Inputs:
     """The picture, the one to learn from and its mask, as the checkpoint's processor prepares them.
 
@@ -92,12 +136,12 @@ def followed(request: Request) -> Inputs:
 
     opened = picture(request)
     given = request.given
-    if given.other is None or given.voice is None:
+    if given.other is None or given.beside is None:
         raise InputError(
             "There is nothing to learn from yet.",
             why=f"{request.model.checkpoint.name} is shown another picture and its mask, and marks the same in this.",
             remedy="Choose a second picture, and its mask in grey.",
         )
-    shown, mask = pictures.read(given.other), pictures.read(given.voice).convert("L")
+    shown, mask = pictures.read(given.other), pictures.read(given.beside).convert("L")
     tensors = prepared(image_processor(request.model), images=[opened], prompt_images=[shown], prompt_masks=[mask])
     return Inputs(tensors, {"target_size": torch.tensor([[opened.height, opened.width]])})

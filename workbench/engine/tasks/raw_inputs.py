@@ -16,7 +16,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported
-from workbench.engine.tasks import raw_beside, videos
+from workbench.engine.facts import fewest
+from workbench.engine.processors import typed
+from workbench.engine.tasks import keypoint_matching, raw_beside, videos
 from workbench.engine.tasks.inputs import Inputs, Request, check_text, encoded
 from workbench.engine.tasks.processors import image_processor, processor, takes_films, video_processor
 from workbench.engine.tasks.raw_beside import REGIONS
@@ -25,28 +27,36 @@ from workbench.engine.tasks.time_series_prediction import FREQUENCIES
 from workbench.engine.tasks.vision import picture, pixels, prepared
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from workbench.engine.models import LoadedModel
 
-NAMES = {
-    "grid_thw": "image_grid_thw",
-    "hidden_states": "pixel_values",
-    "input_features_mask": "attention_mask",
-    "audio_mel": "input_features",
-    "audio_mel_mask": "input_features_mask",
-    "pixel_position_ids": "image_position_ids",
-}
+NAMES = (
+    ("grid_thw", "image_grid_thw"),
+    ("merge_sizes", "image_merge_sizes"),
+    ("hidden_states", "pixel_values"),
+    ("hidden_states", "input_values"),
+    ("input_features_mask", "attention_mask"),
+    ("audio_mel", "input_features"),
+    ("audio_mel_mask", "input_features_mask"),
+    ("pixel_position_ids", "image_position_ids"),
+)
 """Arguments of encoders that are parts of larger models, with the name that a processor has for each."""
 
 RETRIEVES = ("colmodernvbert", "colpali", "colqwen2")
 """Architectures that make vectors of pages, or of questions to them; their processors have a method for each."""
 
-MASKED = ("audioflamingo3_encoder", "fun_asr_nano_encoder")
+MASKED = (
+    "audioflamingo3_encoder", "fun_asr_nano_encoder", "nemotron3_5_transcribe_audio", "qwen3_asr_encoder"
+)  # fmt: skip
 """Encoders of sounds that want to know where the sound ends, which not every feature extractor says unasked."""
 
 FLAVA, CODEBOOK = ("AutoModelForPreTraining", "flava"), {"return_codebook_pixels": True, "return_image_mask": True}
 """The pretraining that asks the image processor for more, and what it asks for."""
+
+HANDED = ("diffusion_gemma",)
+"""Bodies that hand a picture on to their encoder, and have no name for it themselves."""
 
 FRAMES = 8
 """Frames that a model is shown whose config does not say how many."""
@@ -71,6 +81,8 @@ def shown(request: Request) -> Inputs:
         )
     if kind in raw_beside.FOLLOWS:
         return raw_beside.followed(request)
+    if kind in raw_beside.PAIRS:
+        return keypoint_matching.preprocess(request)
     if kind in RETRIEVES:
         return Inputs(dict(processor(request.model).process_images([picture(request)])))
     if (request.model.head, kind) == FLAVA:
@@ -113,14 +125,38 @@ def film(request: Request) -> Inputs:
     """The frames of the film as the checkpoint's processor prepares them, from all over it.
 
     Raises:
-        InputError: It can't be read, or has too few frames.
+        InputError: There is none, it can't be read, or has too few frames.
         NotSupported: The checkpoint has no processor that works here, or PyAV is not installed.
     """
-    assert request.given.video is not None
+    return filmed(request, frames_of(request))
+
+
+def frames_of(request: Request) -> np.ndarray:
+    """As many frames as the model looks at, from all over the film: uint8 of shape ``(frames, height, width, 3)``.
+
+    Raises:
+        InputError: There is none, it can't be read, or has too few frames.
+        NotSupported: PyAV is needed for it and is not installed.
+    """
+    if request.given.video is None:
+        raise InputError(
+            "There is no video yet.",
+            why="No file was chosen.",
+            remedy="Drop one on the pane, choose one or a folder of pictures, or take the example.",
+        )
     config = request.model.model.config
     sees = getattr(config, "vision_config", config)
     count = int(getattr(sees, "num_frames", None) or getattr(sees, "frames_per_clip", None) or FRAMES)
-    frames = videos.spread(request.given.video, count, task=request.task)
+    return videos.spread(request.given.video, count, task=request.task)
+
+
+def filmed(request: Request, frames: np.ndarray) -> Inputs:
+    """Frames as the checkpoint's processor prepares them.
+
+    Raises:
+        InputError: It can't prepare them.
+        NotSupported: The checkpoint has no processor that works here.
+    """
     if takes_films(request.model.checkpoint):
         return Inputs(prepared(partial(video_processor(request.model), [frames], do_sample_frames=False)))
     return Inputs(prepared(partial(image_processor(request.model), list(frames))))
@@ -133,9 +169,11 @@ def part(model_type: str) -> bool:
 
 def called(model: LoadedModel, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tensors by the names that a model takes them by; those it has no name for are left out."""
+    if model.facts.model_type in HANDED:
+        return dict(tensors)
     takes = set(inspect.signature(model.model.forward).parameters)
-    own = NAMES if part(model.facts.model_type) else {}
-    named = {name: tensors[other] for name, other in own.items() if other in tensors and other not in takes}
+    own = NAMES if part(model.facts.model_type) else ()
+    named = {name: tensors[other] for name, other in own if other in tensors and other not in takes}
     return {name: tensor for name, tensor in (tensors | named).items() if name in takes}
 
 
@@ -241,6 +279,18 @@ def _patches(request: Request) -> Inputs:
     return Inputs(made | ({"freq": torch.tensor([[FREQUENCIES.index(request.options.frequency)]])} if told else {}))
 
 
+def ids(model: LoadedModel) -> str:
+    """Ids to try, where they are typed as numbers because the folder has no tokenizer; empty anywhere else."""
+    count = typed(model.checkpoint.path, model.head) if model.tokenizer is not None else 0
+    return " ".join(str(number % count) for number in range(3, 3 + max(8, fewest(model.model.config)))) if count else ""
+
+
+def marks(model: LoadedModel) -> bool:
+    """Whether ids of a text mark the place of a picture in it, which nobody types."""
+    named = any(hasattr(model.model.config, name) for name in ("image_token_id", "image_token_index"))
+    return named or model.facts.takes_images
+
+
 def example(model: LoadedModel) -> str:
     """Something to read: waves, a column each, for a model of series, and a sentence for one with a tokenizer."""
     if not reads_series(model):
@@ -249,7 +299,8 @@ def example(model: LoadedModel) -> str:
         reads = "text" in getattr(model.model, "input_modalities", "text") or first == "input_ids"
         reads = reads and model.facts.model_type not in RETRIEVES
         mark = getattr(model.tokenizer, "question_token", None)
-        return (f"{_TEXT} {mark}" if mark else _TEXT) if model.tokenizer is not None and reads else ""
+        text = ids(model) or (f"{_TEXT} {mark}" if mark else _TEXT)
+        return text if model.tokenizer is not None and reads else ""
     moments, channels, features = (2 * model.model.config.patch_length, 1, 0) if is_patched(model) else _wanted(model)
     waves = range(1, channels + features + 1)
     lines = [[f"{math.sin(moment / (3 + wave)):.4f}" for wave in waves] for moment in range(max(moments, 3))]

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import captions, page
-from workbench.engine.tasks import captioning, documents, raw_beside, raw_inputs, samples
+from workbench.engine.tasks import (
+    any_to_any,
+    captioning,
+    documents,
+    image_text_to_text,
+    raw_beside,
+    raw_inputs,
+    samples,
+)
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.sounds import features
 from workbench.engine.tasks.writing import drawing
@@ -52,12 +60,12 @@ SPEC = Spec(
     example=TaskInput(),
 )
 
-SAMPLES: dict[str, Any] = {"other": samples.picture, "voice": samples.trimap}
+SAMPLES: dict[str, Any] = {"other": samples.picture, "beside": samples.trimap}
 
 STARTED = (
-    "blenderbot", "blenderbot-small", "longt5", "m2m_100", "marian", "moonshine", "moonshine_streaming", "mt5",
-    "nllb-moe", "pegasus", "pegasus_x", "prophetnet", "speech_to_text", "switch_transformers", "t5", "t5gemma",
-    "t5gemma2", "udop", "umt5", "whisper",
+    "blenderbot", "blenderbot-small", "canary", "cohere_asr", "longt5", "m2m_100", "marian", "moonshine",
+    "moonshine_streaming", "mt5", "nllb-moe", "pegasus", "pegasus_x", "prophetnet", "speech_to_text",
+    "switch_transformers", "t5", "t5gemma", "t5gemma2", "udop", "umt5", "whisper",
 )  # fmt: skip
 """Architectures whose decoder has to be given something too; others make it of what the encoder reads."""
 
@@ -73,6 +81,15 @@ def preprocess(request: Request) -> Inputs:
     parts: list[Inputs] = []
     together = given.image is not None and request.model.facts.model_type in captions.TYPES
     paged = page.wanted(request.model)
+    kind = request.model.facts.model_type
+    if given.audio is not None and kind in any_to_any.AMONG:
+        # The sound stands in the text, where the checkpoint's processor puts it.
+        heard = any_to_any.preprocess(request)
+        return replace(heard, tensors=_called(request, heard.tensors))
+    if given.image is not None and request.model.takes_images and not (paged or together):
+        shown = image_text_to_text.placed(request)
+        start = _start(request) if kind in STARTED else {}
+        return replace(shown, tensors=_called(request, shown.tensors | start))
     if paged:
         parts.append(documents.encoded(request))
     elif together:
@@ -87,6 +104,8 @@ def preprocess(request: Request) -> Inputs:
         parts.append(raw_inputs.series(request) if raw_inputs.reads_series(request.model) else raw_inputs.read(request))
     if parts and request.model.facts.model_type in raw_beside.REGIONS:
         parts.append(raw_beside.regions(request))
+    if kind in raw_beside.BETWEEN:
+        parts.append(raw_beside.between(request))
     if not parts:
         raise InputError(
             "There is nothing to run the model on yet.",
@@ -99,15 +118,27 @@ def preprocess(request: Request) -> Inputs:
         made |= _start(request)
     if raw_inputs.hides(request.model.head, request.model.facts.model_type):
         made |= raw_inputs.hidden(request)
+    return Inputs(_called(request, made), aside, heard=max(part.heard for part in parts))
+
+
+def _called(request: Request, made: dict[str, Tensor]) -> dict[str, Tensor]:
+    """What the model is called with.
+
+    Raises:
+        NotSupported: It takes nothing of what was made.
+    """
     tensors = raw_inputs.called(request.model, made)
     if not tensors:
         takes = set(inspect.signature(request.model.model.forward).parameters)
+        why = f"The model reads {', '.join(sorted(takes - {'kwargs'})[:6])}, and the input became {', '.join(made)}."
+        if request.model.model.forward.__name__ == "_forward_unimplemented":
+            why = f"{type(request.model.model).__name__} has no pass of its own; the whole model calls what is in it."
         raise NotSupported(
             f"{request.model.checkpoint.name} takes nothing of the kind.",
-            why=f"The model reads {', '.join(sorted(takes - {'kwargs'})[:6])}, and the input became {', '.join(made)}.",
+            why=why,
             remedy="Give it a text, a picture, a sound or a film, whichever it was trained on.",
         )
-    return Inputs(tensors, aside)
+    return tensors
 
 
 def fitted(model: LoadedModel) -> Spec:
@@ -124,6 +155,8 @@ def fitted(model: LoadedModel) -> Spec:
             example=TaskInput(raw_inputs.example(model)),
         )
     fields = raw_beside.inputs(SPEC, model.facts.model_type)
+    if raw_inputs.ids(model):
+        fields = (("text", "Ids, typed as numbers"), *(field for field in fields if field[0] != "text"))
     return replace(SPEC, inputs=fields, example=TaskInput(raw_inputs.example(model)))
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints to begin a task with: well known, small to middling, and free to use (Apache-2.0 or MIT).
+"""Checkpoints to begin a task with: well known, small to middling, and free to use where there is one that is.
 
 Sizes are rounded, and may differ a little from those on the Hub, where a checkpoint shows its own before it is fetched.
 
@@ -18,7 +18,7 @@ class Recommended:
     Attributes:
         name: ``owner/name``.
         parameters: About how many, in millions.
-        licence: ``Apache-2.0`` or ``MIT``.
+        licence: ``Apache-2.0`` or ``MIT``; or what its card is to be read for, where no free one does the task.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Recommended:
 
 
 _MIT = "MIT"
+_OWN = "a licence of its own"
 
 _TABLE: dict[str, tuple[Recommended, ...]] = {
     "text-classification": (Recommended("distilbert/distilbert-base-uncased-finetuned-sst-2-english", 67.0),),
@@ -37,6 +38,9 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
     ),
     "token-classification": (Recommended("dslim/bert-base-NER", 108, _MIT),),
     "question-answering": (Recommended("distilbert/distilbert-base-cased-distilled-squad", 65.2),),
+    "document-question-answering": (Recommended("impira/layoutlm-document-qa", 128, _MIT),),
+    "multiple-choice": (Recommended("LIAMF-USP/aristo-roberta", 355, _MIT),),
+    "decision": (Recommended("Qwen/Qwen2.5-0.5B-Instruct", 494),),
     "table-question-answering": (Recommended("google/tapas-base-finetuned-wtq", 111),),
     "next-sentence-prediction": (Recommended("google-bert/bert-base-uncased", 110),),
     "fill-mask": (
@@ -80,6 +84,7 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
         Recommended("IDEA-Research/grounding-dino-tiny", 172),
     ),
     "image-segmentation": (Recommended("facebook/detr-resnet-50-panoptic", 43.0),),
+    "zero-shot-image-segmentation": (Recommended("facebook/sam3", 860, _OWN),),
     "mask-generation": (Recommended("facebook/sam-vit-base", 93.7),),
     "image-matting": (Recommended("hustvl/vitmatte-small-composition-1k", 25.8),),
     "depth-estimation": (
@@ -90,6 +95,16 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
         Recommended("facebook/dinov2-small", 22.1),
         Recommended("google/vit-base-patch16-224-in21k", 86.4),
     ),
+    "normal-estimation": (Recommended("facebook/sapiens2-normal-0.4b", 400, _OWN),),
+    "pointmap-estimation": (Recommended("facebook/sapiens2-pointmap-0.4b", 400, _OWN),),
+    "keypoint-detection": (Recommended("usyd-community/vitpose-base-simple", 85.9),),
+    "keypoint-matching": (Recommended("zju-community/efficientloftr", 16.0),),
+    "text-recognition": (Recommended("PaddlePaddle/PP-OCRv5_mobile_rec_safetensors", 5.9),),
+    "table-recognition": (Recommended("PaddlePaddle/SLANet_plus_safetensors", 1.8),),
+    "visual-document-retrieval": (
+        Recommended("ModernVBERT/colmodernvbert-merged", 251, _MIT),
+        Recommended("vidore/colqwen2-v1.0-hf", 2210),
+    ),
     "visual-question-answering": (Recommended("dandelin/vilt-b32-finetuned-vqa", 118),),
     "image-to-image": (Recommended("caidas/swin2SR-classical-sr-x2-64", 12.1),),
     "image-text-to-text": (
@@ -98,6 +113,12 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
         Recommended("microsoft/trocr-base-printed", 334, _MIT),
         Recommended("HuggingFaceTB/SmolVLM-500M-Instruct", 508),
     ),
+    "any-to-any": (Recommended("deepseek-community/Janus-Pro-1B", 2090, _MIT),),
+    "video-classification": (Recommended("google/vivit-b-16x2-kinetics400", 89.0, _MIT),),
+    "zero-shot-video-classification": (Recommended("microsoft/xclip-base-patch32", 197, _MIT),),
+    "video-segmentation": (Recommended("tue-mps/videomt-dinov2-small-ytvis2019", 24, _OWN),),
+    "video-object-tracking": (Recommended("facebook/sam2-hiera-tiny", 39.0),),
+    "video-grounding": (Recommended("Intel/tvp-base", 168, _OWN),),
     "audio-classification": (Recommended("superb/hubert-base-superb-ks", 94.6),),
     "zero-shot-audio-classification": (Recommended("laion/clap-htsat-unfused", 153),),
     "text-to-audio": (Recommended("nari-labs/Dia-1.6B-0626", 1600),),
@@ -111,7 +132,7 @@ _TABLE: dict[str, tuple[Recommended, ...]] = {
 
 
 def recommended(task: str) -> tuple[Recommended, ...]:
-    """Checkpoints to begin a task with, the smallest first; none where no well-known one is free to use.
+    """Checkpoints to begin a task with, the smallest first; none for what can be done with any.
 
     Args:
         task: As the library names it.

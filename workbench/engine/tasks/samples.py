@@ -110,6 +110,17 @@ def page() -> Path:
     return path
 
 
+def pages() -> Path:
+    """A folder with `page` and `table`."""
+    folder = data_dir() / "samples" / "pages"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, drawn in enumerate((page(), table()), 1):
+        copy = folder / f"page {number}.png"
+        if not copy.is_file():
+            copy.write_bytes(drawn.read_bytes())
+    return folder
+
+
 def table() -> Path:
     """A table of three columns whose head is one cell."""
     from PIL import Image, ImageDraw, ImageFont

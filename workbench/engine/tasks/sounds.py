@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +18,7 @@ from workbench.engine.values import Sound
 
 if TYPE_CHECKING:
     import numpy as np
+    import soundfile
 
 SOUND = (("audio", "Sound"),)
 """The input of a task on a sound."""
@@ -21,9 +26,29 @@ SOUND = (("audio", "Sound"),)
 KINDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif", ".au", ".caf", ".w64")
 """Endings of files that libsndfile reads."""
 
+SEEDED = ("univnet",)
+"""Architectures whose feature extractors draw noise besides."""
+
+CUT = ("clap",)
+"""Architectures whose feature extractors draw by numpy's own generator which part of a long sound is heard."""
+
+FILLED = {"moonshine_streaming": 80}
+"""Architectures whose processors fill a sound up to a multiple of so many samples, as their encoders want it."""
+
+LISTED = ("gemma4_audio",)
+"""Architectures whose feature extractors fail on a sound that is not one of several."""
+
+WHOLE = ("nemotron3_5_transcribe_audio",)
+"""Architectures that want as many frames as make whole positions, which a larger one's processor sees to."""
+
 #: Seconds of the longest sound that is read; an hour takes half a gigabyte at 48,000 samples a second.
 LONGEST = 3600.0
+#: Samples a second of the fastest sound that is read.
+_FASTEST = 768_000
+#: Seconds of what may be too short for a model.
+_SHORT = 1.0
 _BLOCK = 1 << 18
+_ENDLESS = 0x7FFF_0000
 
 
 def read(path: Path, *, task: Task | None = None) -> Sound:
@@ -34,7 +59,7 @@ def read(path: Path, *, task: Task | None = None) -> Sound:
         task: Asked whether to stop.
 
     Raises:
-        InputError: There is no such file, it is no sound, it is damaged, empty, or too long.
+        InputError: There is no such file, it is no sound, it is damaged, cut off, empty, or too long.
     """
     import numpy
     import soundfile
@@ -46,25 +71,45 @@ def read(path: Path, *, task: Task | None = None) -> Sound:
     try:
         with soundfile.SoundFile(path) as file:
             rate = file.samplerate
-            if file.frames > LONGEST * rate:
-                raise InputError(
-                    what,
-                    why=f"It lasts {file.frames / rate / 60:,.0f} minutes, and {LONGEST / 60:.0f} are read at most.",
-                    remedy="Cut it into parts.",
-                )
+            _check(file, what)
             parts = []
             for block in file.blocks(_BLOCK, dtype="float32", always_2d=True):
                 task.check()
                 parts.append(block.mean(axis=1, dtype=numpy.float32))
     except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
         said = str(error).strip().rstrip(".").split(": ")[-1]
+        # Of a torn MP3 the library says that there is no such file.
+        said = "it is damaged" if "does not exist" in said else said
         raise InputError(
             what, why=f"It can't be read as a sound: {said}.", remedy="Save it as WAV or FLAC, or take another one."
         ) from error
     samples = numpy.concatenate(parts) if parts else numpy.zeros(0, numpy.float32)
     if not len(samples):
         raise InputError(what, why="It has no samples.", remedy="Take another one.")
-    return Sound(numpy.nan_to_num(samples), rate)
+    strange = len(samples) - int(numpy.isfinite(samples).sum())
+    if strange:
+        raise InputError(
+            what,
+            why=f"{strange:,} of its {len(samples):,} samples are no numbers (NaN or infinite).",
+            remedy="Save it again with the program that made it, or take another one.",
+        )
+    return Sound(samples, rate)
+
+
+def _check(file: soundfile.SoundFile, what: str) -> None:
+    """Refuse a file by what its header says, before anything is read."""
+    minutes = file.frames / file.samplerate / 60
+    if minutes * 60 > LONGEST:
+        why = f"It lasts {minutes:,.0f} minutes, and {LONGEST / 60:.0f} are read at most."
+        raise InputError(what, why=why, remedy="Cut it into parts.")
+    if file.samplerate > _FASTEST:
+        why = f"It says that {file.samplerate:,} samples make a second; no sound has more than {_FASTEST:,}."
+        raise InputError(what, why=why, remedy="Save it again with the program that made it, or take another one.")
+    # A stream that was saved while it came says that it is endless.
+    cut = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+    if cut is not None and int(cut[2]) < int(cut[1]) < _ENDLESS:
+        why = f"The file is cut off: {int(cut[2]):,} of {int(cut[1]):,} bytes of sound are there."
+        raise InputError(what, why=why, remedy="Copy or download it again, or save what is there with another program.")
 
 
 def resampled(sound: Sound, rate: int) -> np.ndarray:
@@ -130,23 +175,88 @@ def features(request: Request, **arguments: Any) -> Inputs:
         InputError: There is no sound, it can't be read, or it is too short.
         NotSupported: The checkpoint has no feature extractor.
     """
+    import numpy
     import torch
 
     extractor, samples = heard(request)
+    kind = request.model.facts.model_type
+    if kind in FILLED:
+        arguments |= {"padding": True, "pad_to_multiple_of": FILLED[kind]}
+    if kind in SEEDED:
+        arguments["generator"] = numpy.random.default_rng(request.options.seed)
     try:
-        made = extractor(samples, sampling_rate=extractor.sampling_rate, return_tensors="pt", **arguments)
+        given = [samples] if kind in LISTED else samples
+        with _drawn(request.options.seed):
+            made = extractor(given, sampling_rate=extractor.sampling_rate, return_tensors="pt", **arguments)
     except (ValueError, RuntimeError, IndexError) as error:
         raise too_short(len(samples), extractor.sampling_rate, error) from error
     tensors = {name: tensor for name, tensor in made.items() if isinstance(tensor, torch.Tensor)}
+    if kind in WHOLE:
+        missing = -tensors["input_features"].shape[1] % request.model.model.config.subsampling_factor
+        tensors["input_features"] = torch.nn.functional.pad(tensors["input_features"], (0, 0, 0, missing))
+        tensors["attention_mask"] = torch.nn.functional.pad(tensors["attention_mask"], (0, missing))
     aside = {"samples": torch.from_numpy(samples)[None], "sampling_rate": torch.tensor([extractor.sampling_rate])}
-    return Inputs(tensors, aside)
+    # Some cut a long sound into parts, a row each.
+    cut = arguments.get("truncation", True) and all(tensor.shape[0] == 1 for tensor in tensors.values())
+    return Inputs(tensors, aside, heard=left(extractor, len(samples)) if cut else 0.0)
+
+
+def left(extractor: Any, count: int) -> float:
+    """Seconds that a feature extractor leaves of a sound, as it does without a word; 0.0 where it takes all of it.
+
+    Args:
+        extractor: Of the library.
+        count: Samples of the sound, at the extractor's rate.
+    """
+    takes, rate = inspect.signature(type(extractor).__call__).parameters, extractor.sampling_rate
+    # Where it fuses, CLAP's shrinks the whole beside the parts that it draws.
+    most = extractor.nb_max_samples if getattr(extractor, "truncation", "") == "rand_trunc" else None
+    if "truncation" in takes and takes["truncation"].default is True:
+        told = takes["max_length"].default if "max_length" in takes else None
+        names = {"default_audio_length": rate, "n_samples": 1, "num_max_samples": 1}
+        own = (getattr(extractor, name, 0) * each for name, each in names.items())
+        most = told or next(filter(None, own), None)
+    if type(extractor).__name__ == "ASTFeatureExtractor":
+        # It counts in frames of ten milliseconds.
+        most = extractor.max_length * rate // 100
+    return most / rate if most is not None and count > most else 0.0
+
+
+@contextmanager
+def _drawn(seed: int) -> Iterator[None]:
+    import numpy
+
+    before = numpy.random.get_state()
+    numpy.random.seed(seed)
+    try:
+        yield
+    finally:
+        numpy.random.set_state(before)
+
+
+@contextmanager
+def long_enough(request: Request) -> Iterator[None]:
+    """Say of what fails on a sound of less than a second that it is too short.
+
+    Raises:
+        InputError: It is.
+    """
+    import soundfile
+
+    try:
+        yield
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        found = soundfile.info(request.given.audio) if request.given.audio is not None else None
+        if found is None or found.duration >= _SHORT:
+            raise
+        raise too_short(found.frames, found.samplerate, error) from error
 
 
 def too_short(count: int, rate: int, error: Exception) -> InputError:
-    """What to say of a sound that a model can't make anything of."""
+    """What to say of a sound that a model can't make anything of, mostly as it is too short."""
     return InputError(
         "The sound could not be prepared.",
         why=f"It has {count:,} samples ({count / rate:.3f} seconds at {rate:,} a second), "
         f"and the model says: {first_line(error)}",
-        remedy="Take one of at least a second.",
+        remedy="Take one of at least a second." if count < _SHORT * rate else "Take another one.",
     )

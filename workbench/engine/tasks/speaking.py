@@ -45,6 +45,9 @@ class Way:
 #: Architectures that read phonemes, with the samples a second of what they were published with.
 PHONEMES = {"fastspeech2_conformer": 22_050, "fastspeech2_conformer_with_hifigan": 22_050}
 
+AT_ONCE = ("vits", *PHONEMES)
+"""Architectures that make a sound of a whole text at once."""
+
 SEAMLESS = ("seamless_m4t", "seamless_m4t_v2")
 """Architectures that are told the language to speak, or to write."""
 
@@ -159,7 +162,7 @@ def _bark(request: Request) -> Inputs:
 
     check_text(request.text)
     made = BarkProcessor(request.tokenizer)(request.text, max_length=_longest(request), truncation=True)
-    preset = {} if request.given.voice is None else _preset(request.given.voice)
+    preset = {} if request.given.beside is None else _preset(request.given.beside)
     return Inputs(
         {name: tensor for name, tensor in made.items() if isinstance(tensor, torch.Tensor)},
         {name: torch.from_numpy(numbers).long() for name, numbers in preset.items()},

@@ -9,13 +9,16 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.values import TableAnswer, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+
+#: What the tokenizer says of a token: whether it is one of the table, and its row.
+_SEGMENT, _ROW = 0, 2
 
 SPEC = Spec(
     name="table-question-answering",
@@ -31,8 +34,10 @@ SPEC = Spec(
 
 
 def rows(text: str) -> tuple[tuple[str, ...], ...]:
-    """The rows of a table that is written as CSV, its header first; short rows are filled up."""
-    read = [row for row in csv.reader(text.strip().splitlines(), skipinitialspace=True) if row]
+    """The rows of a table that is written as CSV, or pasted with tabs; its header first, short rows filled up."""
+    lines = text.strip().splitlines(keepends=True)
+    tabs = bool(lines) and "\t" in lines[0] and "," not in lines[0]
+    read = [row for row in csv.reader(lines, delimiter="\t" if tabs else ",", skipinitialspace=True) if row]
     width = max((len(row) for row in read), default=0)
     return tuple((*row, *[""] * (width - len(row))) for row in read)
 
@@ -41,7 +46,7 @@ def preprocess(request: Request) -> Inputs:
     """Question and table as one row of ids, each with the column and row it stands in; rows that don't fit are dropped.
 
     Raises:
-        InputError: There is no question, or no row below the header.
+        InputError: There is no question, or no row below the header; or no row fits.
         NotSupported: The model is no TAPAS.
     """
     if not hasattr(request.model.model.config, "num_aggregation_labels"):
@@ -58,10 +63,35 @@ def preprocess(request: Request) -> Inputs:
             why="Its first line names the columns, and there is none below it.",
             remedy="Write a row a line, its cells between commas.",
         )
-    made = request.tokenizer(
-        _frame(request), request.text, truncation="drop_rows_to_fit", padding=True, return_tensors="pt"
+    frame = _frame(request)
+    made = _encoded(request, frame)
+    kept = int(made["token_type_ids"][0, :, _ROW].max())
+    if kept == 0:
+        raise _no_room("No row of the table fits beside the question.")
+    sizes = request.model.model.config.type_vocab_sizes
+    if any(most >= size for most, size in zip(made["token_type_ids"].amax(dim=(0, 1)).tolist(), sizes, strict=True)):
+        # Among the numbers of a column, those of dropped rows are counted too: more than there are vectors for.
+        made = _encoded(request, frame[:kept])
+    cells = [*frame.columns, *frame.to_numpy().flatten()]
+    whole = sum(len(request.tokenizer.tokenize(cell)) for cell in cells)
+    return Inputs(made, truncated=whole - int((made["token_type_ids"][0, :, _SEGMENT] == 1).sum()))
+
+
+def _encoded(request: Request, frame: Any) -> dict[str, Tensor]:
+    try:
+        return dict(
+            request.tokenizer(frame, request.text, truncation="drop_rows_to_fit", padding=True, return_tensors="pt")
+        )
+    except ValueError as error:
+        raise _no_room(f"The tokenizer says: {first_line(error)}.") from error
+
+
+def _no_room(why: str) -> InputError:
+    return InputError(
+        "The question and the table don't fit.",
+        why=why,
+        remedy="Shorten the question, or give the table fewer columns.",
     )
-    return Inputs(dict(made))
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:

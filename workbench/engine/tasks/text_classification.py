@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
+from workbench.engine.errors import InputError
 from workbench.engine.generate import page
 from workbench.engine.tasks import documents
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
@@ -25,11 +26,14 @@ SPEC = Spec(
     heads=("AutoModelForSequenceClassification",),
     does="Gives the whole text a label",
     inputs=(("text", "Text"),),
-    options=("top_k", "threshold"),
+    options=("top_k", "threshold", "function"),
     shows="labels",
     example=TaskInput("What a wonderful film, the best I have seen in years!"),
     batches="rows",
 )
+
+FUNCTIONS = ("auto", "softmax", "sigmoid", "none")
+"""How logits become scores: as the checkpoint was trained, shared among the labels, each alone, or not at all."""
 
 
 def fitted(model: LoadedModel) -> Spec:
@@ -51,19 +55,21 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
 
 
 def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
-    """Logits to scores as ``problem_type`` asks, then the best ``top_k`` labels that reach the threshold.
+    """Logits to scores as ``options.function`` says, then the best ``top_k`` labels that reach the threshold.
 
-    Scores are a softmax over the labels; a sigmoid each for ``multi_label_classification`` or a single label; the raw
-    logits for ``regression``.
+    By itself that follows ``problem_type``: a softmax over the labels; a sigmoid each for
+    ``multi_label_classification`` or a single label; the raw logits for ``regression``.
+
+    Raises:
+        InputError: ``options.function`` is none that is known.
     """
     config = request.model.model.config
-    logits = outputs["logits"][0].float()
+    own = "softmax"
     if config.problem_type == "regression":
-        scores = logits
+        own = "none"
     elif config.problem_type == "multi_label_classification" or config.num_labels == 1:
-        scores = logits.sigmoid()
-    else:
-        scores = logits.softmax(dim=-1)
+        own = "sigmoid"
+    scores = scored(request, outputs["logits"][0].float(), own)
     items = [Label(request.label(index), score) for index, score in enumerate(scores.tolist())]
     items.sort(key=lambda item: item.score, reverse=True)
     kept = [
@@ -72,3 +78,24 @@ def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -
         if not request.options.threshold or item.score >= request.options.threshold
     ]
     return Outcome({"scores": scores}, tuple(kept))
+
+
+def scored(request: Request, logits: Tensor, own: str) -> Tensor:
+    """The scores of labels from their logits, each of shape ``(num_labels,)``.
+
+    Args:
+        request: Its options say how.
+        logits: Of one input.
+        own: What ``auto`` means for the checkpoint: ``softmax``, ``sigmoid`` or ``none``.
+
+    Raises:
+        InputError: The options name no way that is known.
+    """
+    how = own if request.options.function == "auto" else request.options.function
+    if how not in FUNCTIONS[1:]:
+        raise InputError(
+            "The logits can't become scores.",
+            why=f"There is no function called “{how}” for it.",
+            remedy=f"Use one of {', '.join(FUNCTIONS)}.",
+        )
+    return {"softmax": logits.softmax(dim=-1), "sigmoid": logits.sigmoid(), "none": logits}[how]

@@ -32,7 +32,7 @@ SPEC = Spec(
     name="text-to-audio",
     heads=("AutoModelForTextToWaveform", "AutoModelForTextToSpectrogram", "AutoModelForSpeechSeq2Seq"),
     does="Speaks a text, or plays what it describes",
-    inputs=(("text", "Text"), ("audio", "Sound to speak like, if there is one"), ("voice", "Voice")),
+    inputs=(("text", "Text"), ("audio", "Sound to speak like, if there is one"), ("beside", "Voice")),
     options=("source_language", "target_language", "max_new_tokens", "seed"),
     shows="sound",
     example=TaskInput("The quick brown fox jumps over the lazy dog."),
@@ -48,14 +48,17 @@ def fitted(model: LoadedModel) -> Spec:
     kind = model.facts.model_type
     reads = kind in speaking.PHONEMES and model.tokenizer is None
     names = dict(SPEC.inputs) | ({"text": "Phonemes, blanks between"} if reads else {})
-    takes = {"text", *(["voice"] if kind in _WITH_A_VOICE else []), *(["audio"] if kind in speaking.CONVERSES else [])}
+    takes = {"text", *(["beside"] if kind in _WITH_A_VOICE else []), *(["audio"] if kind in speaking.CONVERSES else [])}
     if kind == "bark":
-        names["voice"] = "Voice (a preset, .npz), if there is one"
+        names["beside"] = "Voice (a preset, .npz), if there is one"
     told = kind in speaking.SEAMLESS
+    unread = {"source_language", "target_language"} if not told else set()
+    if model.head == "AutoModelForTextToSpectrogram" or not model.model.can_generate():
+        unread.add("max_new_tokens")
     return replace(
         SPEC,
         inputs=tuple((field, names[field]) for field in SPEC.takes if field in takes),
-        options=tuple(name for name in SPEC.options if told or not name.endswith("language")),
+        options=tuple(name for name in SPEC.options if name not in unread),
         example=TaskInput("HH AH0 L OW1 W ER1 L D .") if reads else SPEC.example,
     )
 
@@ -155,7 +158,7 @@ def _voice(request: Request) -> Tensor:
     import torch
 
     wanted = int(request.model.model.config.speaker_embedding_dim)
-    path = request.given.voice
+    path = request.given.beside
     if path is None:
         raise InputError(
             "There is no voice yet.",

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.generate import page
+from workbench.engine.task import Progress
 from workbench.engine.tasks import documents
-from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, cut_at, encoded
 from workbench.engine.values import Entity, TaskInput
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ SPEC = Spec(
     heads=("AutoModelForTokenClassification",),
     does="Gives each token a label, and joins tokens into entities",
     inputs=(("text", "Text"),),
-    options=("aggregation", "threshold"),
+    options=("aggregation", "threshold", "ignore_labels", "stride"),
     shows="entities",
     example=TaskInput("Angela Merkel met Barack Obama in Berlin, Germany."),
     batches="tokens",
@@ -39,7 +40,8 @@ AGGREGATIONS = ("none", "simple", "first", "average", "max")
 """How tokens become entities: not at all; neighbours of one label joined; or words first, each labelled by its first
 token, by the mean of its tokens' probabilities or by its surest token, and then joined."""
 
-_OUTSIDE = "O"
+#: Windows over a long text that go through the model together.
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -60,8 +62,10 @@ def fitted(model: LoadedModel) -> Spec:
 def preprocess(request: Request) -> Inputs:
     """Tokenize, and keep aside where each token stands in the text and which ones are special.
 
+    With a stride, a text longer than the context becomes several windows that share as many tokens.
+
     Raises:
-        InputError: ``options.aggregation`` is none that is known.
+        InputError: ``options.aggregation`` is none that is known, or windows can't be that far apart.
         NotSupported: The tokenizer can't say where its tokens stand.
     """
     if request.options.aggregation not in AGGREGATIONS:
@@ -79,47 +83,111 @@ def preprocess(request: Request) -> Inputs:
     if page.wanted(request.model):
         return documents.encoded(request)
     aside = ("offset_mapping", "special_tokens_mask")
-    return encoded(request, aside=aside, return_offsets_mapping=True, return_special_tokens_mask=True)
+    told: dict[str, Any] = {"return_offsets_mapping": True, "return_special_tokens_mask": True}
+    stride, limit = request.options.stride, cut_at(request.model, request.options)
+    inputs = encoded(request, cut=stride is None, aside=aside, **told)
+    if stride is None or limit is None or inputs.tensors["input_ids"].shape[1] <= limit:
+        return inputs
+    _check_windows(request, stride, limit)
+    made = request.tokenizer(
+        request.text, truncation=True, max_length=limit, stride=stride, padding=True, return_overflowing_tokens=True,
+        return_tensors="pt", verbose=False, **told,
+    )  # fmt: skip
+    made.pop("overflow_to_sample_mapping", None)
+    kept = {name: made.pop(name) for name in aside}
+    return Inputs(dict(made), kept)
+
+
+def _check_windows(request: Request, stride: int, limit: int) -> None:
+    room = limit - request.tokenizer.num_special_tokens_to_add()
+    if request.options.aggregation == "none":
+        raise InputError(
+            "Single tokens can't be put together from several windows.",
+            why="Where two windows overlap, the longer entity is taken, and single tokens are no entities.",
+            remedy="Choose another aggregation, or no stride.",
+        )
+    if stride >= room:
+        raise InputError(
+            "The windows can't overlap that much.",
+            why=f"Each has room for {room:,} tokens, and {stride:,} of them would be those of the one before.",
+            remedy=f"Choose a stride below {room:,}; a quarter of it is usual.",
+        )
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """One pass: ``logits`` of shape ``(1, seq, num_labels)``."""
-    return {"logits": request.model.model(**request.on_device(inputs.tensors)).logits.cpu()}
+    """One pass: ``logits`` of shape ``(1, seq, num_labels)``; a row a window where there are several."""
+    import torch
+
+    count = len(inputs.tensors["input_ids"])
+    # What goes together in a batch is one pass; windows are as many as the text is long.
+    together = count if request.options.stride is None else _AT_ONCE
+    found = []
+    for first in range(0, count, together):
+        request.task.check()
+        request.task.report(Progress(first, count, "windows", "forward"))
+        part = {name: tensor[first : first + together] for name, tensor in inputs.tensors.items()}
+        found.append(request.model.model(**request.on_device(part)).logits.cpu())
+    return {"logits": torch.cat(found)}
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
-    """Softmax over the labels at each token, then entities as ``options.aggregation`` says; ``O`` is left out."""
-    probabilities = outputs["logits"][0].float().softmax(dim=-1)
-    offsets = inputs.aside["offset_mapping"][0].tolist()
-    special = inputs.aside["special_tokens_mask"][0].tolist()
+    """Softmax over the labels at each token, then entities as ``options.aggregation`` says.
+
+    Those of ``options.ignore_labels`` are left out. Of entities that overlap because two windows do, the longest stays,
+    and of those the surest.
+    """
+    probabilities = outputs["logits"].float().softmax(dim=-1)
+    pieces = [
+        piece
+        for window, scores in enumerate(probabilities.numpy())
+        for piece in _found(request, inputs, window, scores)
+        if piece.label not in request.options.ignore_labels
+    ]
+    if len(probabilities) > 1:
+        pieces = _longest(pieces)
+    where = page.places(request.text) if page.wanted(request.model) else ()
+    read = partial(documents.said, request.text, where)
+    entities = [
+        Entity(piece.label, piece.score, piece.start, piece.end, read(piece.start, piece.end))
+        for piece in pieces
+        if piece.score >= request.options.threshold
+    ]
+    shown = probabilities[0] if len(probabilities) == 1 else probabilities
+    return Outcome({"probabilities": shown, "labels": shown.argmax(dim=-1)}, tuple(entities))
+
+
+def _found(request: Request, inputs: Inputs, window: int, scores: np.ndarray) -> list[_Piece]:
+    """The entities of a window by the probabilities ``(seq, num_labels)`` of its tokens."""
+    offsets = inputs.aside["offset_mapping"][window].tolist()
+    special = inputs.aside["special_tokens_mask"][window].tolist()
     positions = [position for position in range(len(offsets)) if not special[position]]
-    scores = probabilities.numpy()
     if page.wanted(request.model):
         # The words of a page are what was labelled, whatever tokens they have.
         groups = list(documents.by_word(inputs))
     elif request.options.aggregation in ("none", "simple"):
         groups = [[position] for position in positions]
     else:
-        groups = list(_words(request, inputs, positions, offsets))
+        groups = list(_words(request, inputs.tensors["input_ids"][window].tolist(), positions, offsets))
     pieces = [_labelled(request, scores[group], offsets, group) for group in groups]
-    if request.options.aggregation != "none":
-        pieces = list(_joined(pieces))
-    where = page.places(request.text) if page.wanted(request.model) else ()
-    read = partial(documents.said, request.text, where)
-    entities = [
-        Entity(piece.label, piece.score, piece.start, piece.end, read(piece.start, piece.end))
-        for piece in pieces
-        if piece.label != _OUTSIDE and piece.score >= request.options.threshold
-    ]
-    return Outcome({"probabilities": probabilities, "labels": probabilities.argmax(dim=-1)}, tuple(entities))
+    return list(_joined(pieces)) if request.options.aggregation != "none" else pieces
+
+
+def _longest(pieces: list[_Piece]) -> list[_Piece]:
+    """One of each run of pieces that overlap."""
+    kept: list[_Piece] = []
+    for piece in sorted(pieces, key=lambda piece: piece.start):
+        if not kept or piece.start >= kept[-1].end:
+            kept.append(piece)
+        elif (piece.end - piece.start, piece.score) > (kept[-1].end - kept[-1].start, kept[-1].score):
+            kept[-1] = piece
+    return kept
 
 
 def _words(
-    request: Request, inputs: Inputs, positions: list[int], offsets: list[tuple[int, int]]
+    request: Request, ids: list[int], positions: list[int], offsets: list[tuple[int, int]]
 ) -> Iterator[list[int]]:
     """Group the positions of each word: a vocabulary that marks continuations tells, else white space does."""
     tokenizer = request.tokenizer
-    ids = inputs.tensors["input_ids"][0].tolist()
     marked = getattr(tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None)
     word: list[int] = []
     for position in positions:

@@ -30,7 +30,7 @@ SPEC = Spec(
     heads=("AutoModelForVideoClassification",),
     does="Gives a video a label",
     inputs=videos.VIDEO,
-    options=("top_k", "threshold", "frame_step"),
+    options=("top_k", "threshold", "function", "frame_step"),
     shows="labels",
     example=TaskInput(),
 )
@@ -47,7 +47,7 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
 
 def fitted(model: LoadedModel) -> Spec:
     """The task without a step between frames, where they are spread over the whole video."""
-    return replace(SPEC, options=("top_k", "threshold")) if takes_films(model.checkpoint) else SPEC
+    return replace(SPEC, options=("top_k", "threshold", "function")) if takes_films(model.checkpoint) else SPEC
 
 
 def preprocess(request: Request) -> Inputs:

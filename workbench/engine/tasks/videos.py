@@ -10,6 +10,7 @@ References:
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 from collections.abc import Generator
 from contextlib import closing
@@ -119,6 +120,53 @@ def _kept(path: Path, wanted: np.ndarray, task: Task, step: int | None = None) -
     return numpy.stack(kept)
 
 
+def sheet(frames: np.ndarray) -> np.ndarray:
+    """Frames, or masks of them, as one picture: row by row, about as many beside as below one another.
+
+    Args:
+        frames: Of shape ``(frames, height, width, …)``.
+
+    Returns:
+        Of shape ``(rows * height, columns * width, …)``; what is left over is 0.
+    """
+    import numpy
+
+    count, height, width = frames.shape[:3]
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    made = numpy.zeros((rows * columns, *frames.shape[1:]), frames.dtype)
+    made[:count] = frames
+    made = made.reshape(rows, columns, *frames.shape[1:]).swapaxes(1, 2)
+    return made.reshape(rows * height, columns * width, *frames.shape[3:])
+
+
+def place(number: int, frames: np.ndarray) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a frame on their `sheet`, in pixels."""
+    row, column = divmod(number, math.ceil(math.sqrt(len(frames))))
+    height, width = frames.shape[1:3]
+    return column * width, row * height, (column + 1) * width, (row + 1) * height
+
+
+def seconds(path: Path) -> float:
+    """How long a video lasts; of a folder of pictures, each counts as a second.
+
+    Raises:
+        InputError: As for `sampled`.
+        NotSupported: As for `sampled`.
+    """
+    if path.is_dir():
+        return float(sum(1 for _ in frames(path)))
+    if path.suffix.lower() in (*ANIMATED, *STILLS):
+        from PIL import Image, ImageSequence
+
+        with Image.open(path, formats=pictures.FORMATS) as moving:
+            return float(sum(frame.info.get("duration", 0) for frame in ImageSequence.Iterator(moving))) / 1000
+    import av
+
+    with av.open(str(path)) as container:
+        return float((container.duration or 0) / av.time_base)
+
+
 def strip(path: Path, *, task: Task | None = None, count: int = 4, step: int = 15, side: int = 240) -> np.ndarray:
     """The beginning of a video as small frames beside one another.
 
@@ -168,7 +216,7 @@ def frames(path: Path) -> Generator[np.ndarray]:
         raise InputError(
             f"The video {path.name} can't be used.", why=f"There is no file {path}.", remedy="Choose it again."
         )
-    return _of_picture(path) if path.suffix.lower() in ANIMATED else _of_film(path)
+    return _of_picture(path) if path.suffix.lower() in (*ANIMATED, *STILLS) else _of_film(path)
 
 
 def _of_folder(folder: Path) -> Generator[np.ndarray]:
@@ -186,14 +234,14 @@ def _of_folder(folder: Path) -> Generator[np.ndarray]:
 
 def _of_picture(path: Path) -> Generator[np.ndarray]:
     import numpy
-    from PIL import Image, ImageSequence
+    from PIL import Image, ImageOps, ImageSequence
 
     pictures.read(path)  # refuses what is damaged, too large or no picture
     with Image.open(path, formats=pictures.FORMATS) as moving:
         try:
             for frame in ImageSequence.Iterator(moving):
-                yield numpy.asarray(frame.convert("RGB"))
-        except (OSError, ValueError, SyntaxError, EOFError) as error:
+                yield numpy.asarray(ImageOps.exif_transpose(frame).convert("RGB"))
+        except (OSError, ValueError, SyntaxError, EOFError, IndexError) as error:
             raise _damaged(path, error) from error
 
 

@@ -41,7 +41,7 @@ def preprocess(request: Request) -> Inputs:
     made = features(request)
     sentences = filled(request.options.template or TEMPLATE, request.given.labels)
     text = request.tokenizer(sentences, padding=True, truncation=True, return_tensors="pt", verbose=False)
-    return Inputs({**text, **made.tensors}, made.aside)
+    return Inputs({**text, **made.tensors}, made.aside, heard=made.heard)
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.task import Progress
-from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_labels, check_text, cut_at
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_labels, check_text, cut_at, pads
 from workbench.engine.tokens import encode, padding_token
 from workbench.engine.values import Label, TaskInput
 
@@ -46,7 +46,8 @@ def preprocess(request: Request) -> Inputs:
     """Tokenize the text with one sentence a label, as a batch of pairs; only the text is cut.
 
     Raises:
-        InputError: There is no text or no label, or the template has no place for the label.
+        InputError: There is no text or no label, a label leaves no room for the text, or the template has no place for
+            the label.
         NotSupported: The labels of the head have no entailment among them.
     """
     if entailment(request.model.model.config.id2label) is None:
@@ -61,8 +62,15 @@ def preprocess(request: Request) -> Inputs:
     sentences = filled(request.options.template or TEMPLATE, request.given.labels)
     limit = cut_at(request.model, request.options)
     longest = max(len(encode(tokenizer, sentence, task=request.task).tokens) for sentence in sentences)
+    special = tokenizer.num_special_tokens_to_add(pair=True) - 2 * tokenizer.num_special_tokens_to_add()
+    if limit is not None and longest + special + tokenizer.num_special_tokens_to_add() >= limit:
+        raise InputError(
+            "A label is too long.",
+            why=f"With its template it has {longest:,} tokens, and text and label together may have {limit:,}.",
+            remedy="Shorten it.",
+        )
     length = len(encode(tokenizer, request.text, task=request.task).tokens) + longest
-    length += tokenizer.num_special_tokens_to_add(pair=True) - 2 * tokenizer.num_special_tokens_to_add()
+    length += special
     cut = {"truncation": "only_first", "max_length": limit} if limit is not None and length > limit else {}
     import torch
 
@@ -106,8 +114,7 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     model = request.model.model
     cache = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
     count = len(inputs.tensors["input_ids"])
-    # A decoder finds the last token by the pad token; where it has none, rows can't be padded beside one another.
-    together = _AT_ONCE if getattr(model.config, "pad_token_id", None) is not None else 1
+    together = _AT_ONCE if pads(request.model) else 1
     logits = []
     for first in range(0, count, together):
         request.task.check()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import CheckpointError, InputError, NotSupported, UnsafeRefused
-from workbench.engine.processors import missing
+from workbench.engine.facts import tokenizer_folder
+from workbench.engine.processors import missing, plain
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens.positions import Pieces, fast_positions, fast_tokens, slow_tokens
+from workbench.engine.tokens.positions import Pieces, fast_positions, fast_tokens, slow_positions, slow_tokens
 from workbench.engine.values import Checkpoint, Encoding, Message, Token, TokenizerOptions
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _NO_LIMIT = 1_000_000_000
 #: Ids from which decoding takes long enough to be felt.
 _LONG = 10_000
+#: Ids that are gone through in one go.
+_PART = 100_000
 #: Positions of the largest rectangle that padding may make; each takes some 250 bytes here.
 LARGEST = 2_000_000
 
@@ -92,7 +95,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, task: Task | None = None) -> PreTr
 
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            checkpoint.path, trust_remote_code=False, local_files_only=True
+            tokenizer_folder(checkpoint.path), trust_remote_code=False, local_files_only=True
         )
     except Exception as error:
         if "trust_remote_code" in str(error):
@@ -114,7 +117,7 @@ def load_tokenizer(checkpoint: Checkpoint, *, task: Task | None = None) -> PreTr
             why=f"Its tokenizer files can't be read: {type(error).__name__}: {str(error).strip()[:200]}",
             remedy="Download the checkpoint again; a file may be damaged or cut short.",
         ) from error
-    return running(tokenizer)
+    return running(plain(tokenizer))
 
 
 _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "tekken.json",
@@ -278,10 +281,10 @@ def look(
     specials = []
     for encoding in encodings:
         task.check()
-        ids: Iterable[int] = encoding.input_ids
+        ids: Sequence[int] = encoding.input_ids
         if encoding.attended < len(encoding.tokens):
-            ids = itertools.compress(ids, encoding.attention_mask)
-        specials.append(sum(map(known.__contains__, ids)))
+            ids = tuple(itertools.compress(ids, encoding.attention_mask))
+        specials.append(sum(sum(map(known.__contains__, part)) for part in in_parts(ids)))
     padded_with, borrowed = padding_token(tokenizer) if options.padding else (None, False)
     return Batch(encodings, tuple(specials), padded_with=padded_with, borrowed=borrowed)
 
@@ -301,10 +304,18 @@ def decoded_back(tokenizer: PreTrainedTokenizerBase, batch: Batch, *, task: Task
         task.check()
         ids = encoding.input_ids
         decoded.append(decode(tokenizer, ids))
-        plain.append(
-            decode(tokenizer, ids, skip_special_tokens=True) if any(map(known.__contains__, ids)) else decoded[-1]
-        )
+        marked = any(any(map(known.__contains__, part)) for part in in_parts(ids))
+        plain.append(decode(tokenizer, ids, skip_special_tokens=True) if marked else decoded[-1])
     return replace(batch, decoded=tuple(decoded), plain=tuple(plain))
+
+
+def in_parts(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Ids some at a time: to go through millions in one go holds the interpreter, and with it the window.
+
+    Args:
+        ids: Of shape ``(seq,)``.
+    """
+    return (ids[first : first + _PART] for first in range(0, len(ids), _PART))
 
 
 def decode(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], skip_special_tokens: bool = False) -> str:
@@ -464,6 +475,8 @@ def _encode(
             tokens = fast_positions(pieces, batch.encodings[row], text, pair, ids, mask, types)
         elif tokenizer.is_fast:
             tokens = fast_tokens(pieces, batch.encodings[row], text, pair, ids, mask, types, task)
+        elif lazily:
+            tokens = slow_positions(pieces, ids, mask, types)
         else:
             tokens = slow_tokens(pieces, ids, mask, types, task)
         truncated = len(whole["input_ids"][row]) - sum(mask) if whole is not None else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.task import Silent, Task
@@ -60,19 +61,32 @@ class Pieces:
             # An id beyond the vocabulary has no piece; models with padded embeddings can generate one.
             piece = str(self.tokenizer.convert_ids_to_tokens(id_) or "")
             raw = self._bytes(id_, piece)
-            whole = None
-            if raw is not None:
-                text, rest = _complete(raw)
-                whole = text if not rest and text.encode() == raw else None
-            known = self._known[id_] = (piece, raw, whole)
+            known = self._known[id_] = (piece, raw, None if raw is None else _whole(raw))
         return known
+
+    def part(self, id_: int, found: str) -> bytes | None:
+        """The bytes of a part of a character, for which a letter stands that was added as a token as well.
+
+        Args:
+            id_: Of an added token.
+            found: What stands in its place in the text; the token itself is no such part.
+        """
+        if not self._byte_level or id_ not in self._added or id_ in self.special:
+            return None
+        piece, _, _ = self.look_up(id_)
+        known = piece not in found and self.tokenizer.backend_tokenizer.model.id_to_token(id_) == piece
+        raw = self._spelled(piece) if known else None
+        return raw if raw is not None and _whole(raw) is None else None
+
+    def _spelled(self, piece: str) -> bytes | None:
+        alphabet = byte_alphabet()
+        return bytes(alphabet[letter] for letter in piece) if all(letter in alphabet for letter in piece) else None
 
     def _bytes(self, id_: int, piece: str) -> bytes | None:
         if id_ in self._added or id_ in self.special:
             return None
         if self._byte_level:
-            alphabet = byte_alphabet()
-            return bytes(alphabet[letter] for letter in piece) if all(letter in alphabet for letter in piece) else None
+            return self._spelled(piece)
         if self._byte_fallback and len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
             return bytes.fromhex(piece[3:5])
         return None
@@ -83,6 +97,12 @@ def _complete(raw: bytes) -> tuple[str, bytes]:
     decoder = codecs.getincrementaldecoder("utf-8")("ignore")
     text = decoder.decode(raw)
     return text, decoder.getstate()[0]
+
+
+def _whole(raw: bytes) -> str | None:
+    """Some bytes as text, or None unless they are whole characters."""
+    text, rest = _complete(raw)
+    return text if not rest and text.encode() == raw else None
 
 
 def fast_tokens(
@@ -128,6 +148,8 @@ def fast_tokens(
         offsets, following = following, offsets_of(position + 1) if position + 1 < len(ids) else None
         start, end = offsets or (0, 0)
         source = pair if sequence == 1 and pair is not None else text
+        shared_ahead = False
+        raw = pieces.part(id_, source[start:end]) if raw is None else raw
         if raw is not None:
             if not pending and whole is not None:
                 own = whole
@@ -145,7 +167,9 @@ def fast_tokens(
             exact = source[start:end].encode() if end > start and not shared_ahead and not shared_behind else None
             if special and not own:
                 own = piece
-        before = (sequence, (start, end))
+        put_in = piece == "▁" and raw is None and shared_ahead and own == ""
+        # The blank that stands in front of a word has the word's first character for its place, and no share in it.
+        before = None if put_in else (sequence, (start, end))
         if position < first:
             continue
         tokens.append(
@@ -201,7 +225,12 @@ def _overlap(before: tuple[int, int] | None, start: int) -> bool:
 
 
 def slow_tokens(
-    pieces: Pieces, ids: list[int], mask: list[int], types: list[int] | None, task: Task
+    pieces: Pieces,
+    ids: Sequence[int],
+    mask: Sequence[int],
+    types: Sequence[int] | None,
+    task: Task,
+    span: tuple[int, int] | None = None,
 ) -> tuple[Token, ...]:
     """Describe each position of an encoding by a tokenizer written in Python, which knows no offsets.
 
@@ -211,17 +240,29 @@ def slow_tokens(
         mask: attention_mask.
         types: token_type_ids, or None.
         task: Asked now and then whether to stop.
+        span: Describe only the positions ``[first, last)``.
     """
 
     @functools.lru_cache(maxsize=65536)
     def read(*window: int) -> str:
         return str(pieces.tokenizer.decode(list(window), clean_up_tokenization_spaces=False))
 
-    tokens = []
+    first, last = span or (0, len(ids))
+    tokens: list[Token] = []
     start, before = 0, ""
-    for position, id_ in enumerate(ids):
+    begin = 0
+    for place in range(first - 1, -1, -1):
+        # What stands behind a token that reads as something by itself hangs on none before it.
+        special, alone = ids[place] in pieces.special, read(ids[place])
+        if special or (alone and not alone.endswith("\N{REPLACEMENT CHARACTER}")):
+            begin = place + 1
+            start, before = (begin, "") if special else (place, alone)
+            break
+    # What closes the last piece is known from the one after it.
+    for position in range(begin, min(last + 1, len(ids))):
         if position % _STRIDE == 0:
             task.check()
+        id_ = ids[position]
         piece = pieces.look_up(id_)[0]
         special = id_ in pieces.special
         if special:
@@ -229,10 +270,38 @@ def slow_tokens(
         else:
             window = read(*ids[start : position + 1])
             incomplete = window.endswith("\N{REPLACEMENT CHARACTER}") or window == before
-            own = "" if incomplete else window[len(before) :]
+            shared = len(before)
+            if not incomplete and not window.startswith(before):
+                # What closes a piece ("@@") is taken back once the next one is there.
+                shared = next(place for place in range(shared) if before[: place + 1] != window[: place + 1])
+                tokens[-1:] = [replace(each, text=each.text[: shared - len(before)]) for each in tokens[-1:]]
+            own = "" if incomplete else window[shared:]
             if not incomplete or position - start >= _LONGEST_CHARACTER:
                 # What a piece adds can depend on the piece before it ("##ing"), so that one stays in the window.
                 start, before = position, read(id_)
         type_id = types[position] if types is not None else None
-        tokens.append(Token(position, id_, piece, own, None, None, None, mask[position], type_id, special))
-    return tuple(tokens)
+        if position >= first:
+            tokens.append(Token(position, id_, piece, own, None, None, None, mask[position], type_id, special))
+    return tuple(tokens[: last - first])
+
+
+def slow_positions(pieces: Pieces, ids: Sequence[int], mask: Sequence[int], types: Sequence[int] | None) -> Positions:
+    """The positions of an encoding without offsets, each described as by `slow_tokens` when it is asked for.
+
+    Args:
+        pieces: As for `slow_tokens`.
+        ids: As for `slow_tokens`.
+        mask: As for `slow_tokens`.
+        types: As for `slow_tokens`.
+    """
+    kept, masked = tuple(ids), tuple(mask)
+    typed = None if types is None else tuple(types)
+
+    def describe(first: int, last: int) -> tuple[Token, ...]:
+        return slow_tokens(pieces, kept, masked, typed, Silent(), (first, last))
+
+    return Positions(kept, masked, describe, nowhere)
+
+
+def nowhere(_: int) -> None:
+    """The offsets of any position of an encoding by a tokenizer that knows none."""

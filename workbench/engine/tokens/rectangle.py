@@ -102,7 +102,7 @@ class Rectangle:
     Attributes:
         rows: In the order of the texts.
         tensors: What ``return_tensors="pt"`` gives, by name; empty where it gives an error.
-        refusal: Why there are no tensors; empty where there are.
+        refusal: Why there are no tensors, or what is amiss with them; empty where all is well.
         cut: Per text the tokens that truncation left out of all rows.
         padded_with: The token that fills rows up, or None without padding.
         borrowed: Whether that is the end token standing in, because the tokenizer has no pad token.
@@ -219,7 +219,7 @@ def _check(
     rows, width = len(whole), max(whole)
     if options.truncation and limit is not None:
         special = tokenizer.num_special_tokens_to_add(pair=pairs is not None) if options.add_special_tokens else 0
-        if options.truncation == "only_second" and pairs is None:
+        if options.truncation == "only_second" and pairs is None and width > limit:
             raise InputError(
                 "There is no second text to truncate.",
                 why="only_second cuts the second text of each pair.",
@@ -231,7 +231,7 @@ def _check(
                 why=f"The special tokens alone take {special}." if special else "At least one token has to stay.",
                 remedy=f"Set max_length to {max(1, special)} or more.",
             )
-        if options.return_overflowing_tokens:
+        if options.return_overflowing_tokens and (tokenizer.is_fast or width > limit):
             rows = _overflowing(tokenizer, texts, pairs, options, limit - special)
         width = min(width, limit)
     if options.padding == "max_length" and limit is not None:
@@ -301,18 +301,26 @@ def _tensors(
     lists: BatchEncoding,
     arguments: dict[str, Any],
 ) -> tuple[tuple[TensorView, ...], str]:
-    widths = {len(ids) for ids in lists["input_ids"]}
-    if len(widths) > 1:
-        return (), (
+    widths = [len(ids) for ids in lists["input_ids"]]
+    refusal = ""
+    if min(widths) < max(widths):
+        refusal = (
             f"No tensors: the rows have {min(widths):,} to {max(widths):,} positions, and a tensor has no ragged edge. "
             "Switch padding on."
+        )
+        if widths[0]:
+            return (), refusal
+        # torch takes the shape from the first row, and looks at no other row when that one is empty.
+        refusal = (
+            f"Empty tensors: the first of these {len(widths):,} rows has no position, and the library leaves those of "
+            "the others out. Switch padding on."
         )
     made = _called(tokenizer, texts, pairs, {**arguments, "return_tensors": "pt"})
     views = []
     for name, tensor in made.items():
         dtype = str(tensor.dtype).removeprefix("torch.")
         views.append(TensorView(str(name), tuple(tensor.shape), dtype, tensor.numpy()))
-    return tuple(views), ""
+    return tuple(views), refusal
 
 
 def _rows(

@@ -6,7 +6,7 @@ import difflib
 import functools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,11 @@ from workbench.engine.task import Silent, Task
 from workbench.engine.tokens import check_text, decode, settings_kept
 
 if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
     from transformers import PreTrainedTokenizerBase
+
+    Form: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
 
 #: Characters of the longest stretch that is compared character by character, which takes the square of its length.
 _LONGEST = 200
@@ -22,7 +26,12 @@ _LONGEST = 200
 _WINDOW = 24
 #: Parts between two looks at whether the task was cancelled.
 _STRIDE = 1024
-_PARTS = re.compile(r"\s+|\w+|[^\w\s]")
+#: Accents, which stand behind their letter where a text is written with them apart.
+_ACCENTS = r"[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u064b-\u065f\u3099\u309a]"
+_PARTS = rf"\s+|(?:\w{_ACCENTS}*)+|[^\w\s]{_ACCENTS}*"
+#: A character with the accents behind it.
+_CHARACTERS = re.compile(rf"[\s\S]{_ACCENTS}*")
+_FORMS: tuple[Form, ...] = ("NFC", "NFD", "NFKC", "NFKD")
 #: Differences that are told at most.
 MOST = 500
 
@@ -108,9 +117,11 @@ def round_trip(
 
 def _spans(text: str, decoded: str, unknown: str | None, task: Task) -> list[tuple[int, int, int, int]]:
     """Where two texts differ: word by word first, and character by character inside what is left."""
+    # A name that stands for what is unknown is one part.
+    pattern = re.compile(f"{re.escape(unknown)}|{_PARTS}" if unknown else _PARTS)
     # Not findall, which holds the interpreter for all of a long text.
-    one = [match.group() for match in _PARTS.finditer(text)]
-    other = [match.group() for match in _PARTS.finditer(decoded)]
+    one = [match.group() for match in pattern.finditer(text)]
+    other = [match.group() for match in pattern.finditer(decoded)]
     first, second = _places(one), _places(other)
     spans = []
     for i, j, k, m in _unlike(one, other, task):
@@ -120,10 +131,24 @@ def _spans(text: str, decoded: str, unknown: str | None, task: Task) -> list[tup
         if max(len(was), len(became)) > _LONGEST or (unknown and unknown in became):
             spans.append((start, end, since, until))
             continue
-        for kind, a, b, c, d in difflib.SequenceMatcher(None, was, became, autojunk=False).get_opcodes():
-            if kind != "equal":
-                spans.append((start + a, start + b, since + c, since + d))
+        spans += [(start + a, start + b, since + c, since + d) for a, b, c, d in _within(was, became)]
     return spans
+
+
+def _within(was: str, became: str) -> Iterator[tuple[int, int, int, int]]:
+    """Where two short texts differ, a character together with its accents: they can be written as one or apart."""
+    one, other = _CHARACTERS.findall(was), _CHARACTERS.findall(became)
+    first, second = _places(one), _places(other)
+    for kind, i, j, k, m in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+        if kind == "equal":
+            continue
+        a, b, c, d = first[i], first[j], second[k], second[m]
+        # What is the same on both sides came back: of a character that lost its accent, the accent is gone.
+        while a < b and c < d and was[a] == became[c]:
+            a, c = a + 1, c + 1
+        while a < b and c < d and was[b - 1] == became[d - 1]:
+            b, d = b - 1, d - 1
+        yield a, b, c, d
 
 
 def _unlike(one: list[str], other: list[str], task: Task) -> list[tuple[int, int, int, int]]:
@@ -184,9 +209,11 @@ def _why(tokenizer: PreTrainedTokenizerBase, text: str, start: int, end: int, wa
         return f"not in the vocabulary, so it became {unknown}"
     if "\N{REPLACEMENT CHARACTER}" in became:
         return "the bytes of its tokens are no whole characters"
-    said = _change(was, became, text[start - 1 : start], text[end : end + 1])
+    own = _kind(normalizer)
+    forms = sorted(_FORMS, key=own.__ne__)
+    said = _change(was, became, text[start - 1 : start], text[end : end + 1], forms)
     if normalizer is not None and was and str(normalizer.normalize_str(was)) == became:
-        return f"{said} by the normalizer ({_kind(normalizer)})"
+        return f"{said} by the normalizer ({own})"
     return said
 
 
@@ -194,12 +221,12 @@ def _kind(normalizer: object) -> str:
     return type(normalizer).__name__
 
 
-def _change(was: str, became: str, before: str, after: str) -> str:
+def _change(was: str, became: str, before: str, after: str, forms: Sequence[Form]) -> str:
     if not was:
         if became.isspace():
             where = "at the beginning" if not before else "where the decoder joins pieces with blanks"
             return f"a blank put in {where}"
-        return "put in by the decoder"
+        return "put in by the tokenizer"
     if was.isspace():
         if not became:
             if after in tuple(".,!?;:'") or before == "'":
@@ -212,7 +239,7 @@ def _change(was: str, became: str, before: str, after: str) -> str:
         return "accents taken out"
     if was.lower() == became:
         return "written in lower case"
-    for form in ("NFC", "NFD", "NFKC", "NFKD"):
+    for form in forms:
         if unicodedata.normalize(form, was) == became:
             return f"put into the Unicode form {form}"
     bare = "".join(each for each in unicodedata.normalize("NFD", was) if unicodedata.category(each) != "Mn")

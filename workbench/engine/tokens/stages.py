@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.task import Silent, Task
+from workbench.engine.tokens import settings_kept
 from workbench.engine.tokens.standing import merges, scores
 
 if TYPE_CHECKING:
@@ -227,43 +226,31 @@ class Workings:
         )
 
     def _fast(self, text: str, add_special_tokens: bool, task: Task) -> tuple[StageOutput, ...]:
-        from tokenizers import PreTokenizedString
-
-        backend = self._tokenizer.backend_tokenizer
-        with _unbounded(backend):
-            bare = backend.encode(text, add_special_tokens=False)
+        tokenizer = self._tokenizer
+        backend = tokenizer.backend_tokenizer
+        with settings_kept(tokenizer, lend_pad=False):
+            backend.no_truncation()
+            backend.no_padding()
+            backend.encode_special_tokens = tokenizer.split_special_tokens
+            given, made, bare = _looked(backend, text)
             whole = backend.encode(text, add_special_tokens=add_special_tokens)
-            called = self._tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
+            called = tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
         task.check()
-        added = _added(backend, bare, text)
-        raw = [place for place in added if not place.normalized]
-        late = [place for place in added if place.normalized]
+        listed = backend.get_added_tokens_decoder()
+        late = {id_ for id_, token in listed.items() if token.normalized and backend.normalizer is not None}
         outputs = []
 
-        flow = PreTokenizedString(text)
-        if raw:
-            flow.split(lambda _, section: _without(section, raw))
-        if added:
-            seen = _in_order([Part(each, span) for each, span, _ in _splits(flow)], [place.part for place in raw])
-            by = f"{len(backend.get_added_tokens_decoder()):,} added tokens"
+        if any(section.id is not None for section in given):
+            by = f"{len(listed):,} added tokens"
             note = "Cut out before anything else; no stage but the post-processor touches them."
-            if late:
+            if any(section.id in late for section in given):
                 note = "Those marked normalized are cut out after the normalizer; no later stage touches them."
-            outputs.append(StageOutput("added tokens", by, tuple(seen), note))
-        if backend.normalizer is not None:
-            flow.normalize(backend.normalizer.normalize)
-        normal = tuple(_in_order([Part(each, span) for each, span, _ in _splits(flow)], [p.part for p in raw]))
+            early = [section.part(listed) for section in given if section.id is not None and section.id not in late]
+            outputs.append(StageOutput("added tokens", by, tuple(_around(early, text)), note))
         note = "" if backend.normalizer is not None else "This tokenizer has none: the text stays as it is."
+        normal = tuple(_joined(given, listed, late))
         outputs.append(StageOutput("normalizer", _by(backend.normalizer), normal, note))
-
-        if late:
-            contents = sorted({_normal(backend, place.content) for place in late}, key=len, reverse=True)
-            pattern = re.compile("|".join(map(re.escape, contents)))
-            flow.split(lambda _, section: _around(section, pattern))
-        if backend.pre_tokenizer is not None:
-            backend.pre_tokenizer.pre_tokenize(flow)
-        fixed = [place.part for place in added]
-        words = _in_order([Part(each, span) for each, span, _ in _splits(flow)], fixed)
+        words = [section.part(listed) for section in made]
         note = (
             "" if backend.pre_tokenizer is not None else "This tokenizer has none: a section goes to the model whole."
         )
@@ -285,7 +272,7 @@ class Workings:
                 note = "The library, run in one go, gives other ids here: those of the next stage hold."
         outputs.append(StageOutput("model", type(backend.model).__name__, tuple(pieces), note))
 
-        special = {id_ for id_, token in backend.get_added_tokens_decoder().items() if token.special}
+        special = {id_ for id_, token in listed.items() if token.special}
         finished = tuple(
             Part(piece, span if span[0] < span[1] else None, id_ in special, id_)
             for piece, id_, span in zip(whole.tokens, whole.ids, whole.offsets, strict=True)
@@ -315,7 +302,7 @@ class Workings:
         start, steps = tuple(symbols), []
         while True:
             task.check()
-            pairs = ((ranks.get(pair), place) for place, pair in enumerate(pairwise(symbols)))
+            pairs = ((ranks.get(pair), place) for place, pair in enumerate(itertools.pairwise(symbols)))
             best = min(((rank, place) for rank, place in pairs if rank is not None), default=None)
             if best is None:
                 break
@@ -369,89 +356,72 @@ class Workings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A token of the added vocabulary, found in the text."""
+class _Section:
+    """A section of a text between two stages.
 
-    part: Part
-    content: str
-    normalized: bool
+    Attributes:
+        text: As it is handed on.
+        span: Its characters in the text as typed.
+        id: Of the added token that it is, or None.
+    """
+
+    text: str
+    span: tuple[int, int]
+    id: int | None
+
+    def part(self, listed: Mapping[int, Any]) -> Part:
+        """An added token is named as it was added."""
+        return (
+            Part(self.text, self.span) if self.id is None else Part(listed[self.id].content, self.span, True, self.id)
+        )
 
 
-@contextmanager
-def _unbounded(backend: Any) -> Iterator[None]:
-    truncation, padding = backend.truncation, backend.padding
-    backend.no_truncation()
-    backend.no_padding()
+class _Look:
+    """Stands in a row of pre-tokenizers, changes nothing and keeps what comes by."""
+
+    def __init__(self) -> None:
+        self.seen: list[_Section] = []
+
+    def pre_tokenize(self, flow: Any) -> None:
+        splits = flow.get_splits(offset_referential="original", offset_type="char")
+        self.seen = [_Section(text, span, added[0].id if added else None) for text, span, added in splits]
+
+
+def _looked(backend: Any, text: str) -> tuple[list[_Section], list[_Section], Any]:
+    """What the library hands to the pre-tokenizer, what that gives on, and the encoding."""
+    from tokenizers.pre_tokenizers import PreTokenizer, Sequence
+
+    own, before, after = backend.pre_tokenizer, _Look(), _Look()
+    members = [PreTokenizer.custom(before), *([] if own is None else [own]), PreTokenizer.custom(after)]
+    backend.pre_tokenizer = Sequence(members)
     try:
-        yield
+        bare = backend.encode(text, add_special_tokens=False)
     finally:
-        if truncation is not None:
-            backend.enable_truncation(**truncation)
-        if padding is not None:
-            backend.enable_padding(**padding)
+        backend.pre_tokenizer = own
+    return before.seen, after.seen, bare
 
 
-def _added(backend: Any, bare: Any, text: str) -> list[_Place]:
-    """Where the library itself found added tokens; the model can give the same id, ``[UNK]`` for instance."""
-    tokens = backend.get_added_tokens_decoder()
-    places: list[_Place] = []
-    for id_, (start, end) in zip(bare.ids, bare.offsets, strict=True):
-        token = tokens.get(id_)
+def _around(early: Sequence[Part], text: str) -> Iterator[Part]:
+    """The text as typed, cut at added tokens."""
+    place = 0
+    for token in early:
+        start, end = token.offsets or (place, place)
+        if place < start:
+            yield Part(text[place:start], (place, start))
+        yield token
+        place = end
+    if place < len(text):
+        yield Part(text[place:], (place, len(text)))
+
+
+def _joined(sections: Sequence[_Section], listed: Mapping[int, Any], late: Container[int]) -> Iterator[Part]:
+    """Sections as they were before the added tokens that are looked for ``late`` were cut out."""
+    for token, group in itertools.groupby(sections, lambda each: None if each.id in late else each.id):
+        run = list(group)
         if token is None:
-            continue
-        content, found = token.content.strip(), text[start:end].strip()
-        if found != content and not (token.normalized and _normal(backend, found) == _normal(backend, content)):
-            continue
-        # Some post-processors trim the blanks that the token took with it.
-        before = places[-1].part.offsets[1] if places and places[-1].part.offsets else 0
-        while token.lstrip and start > before and text[start - 1].isspace():
-            start -= 1
-        while token.rstrip and end < len(text) and text[end].isspace():
-            end += 1
-        part = Part(token.content, (start, end), True, id_)
-        places.append(_Place(part, token.content, bool(token.normalized and backend.normalizer is not None)))
-    return places
-
-
-def _normal(backend: Any, text: str) -> str:
-    return text if backend.normalizer is None else str(backend.normalizer.normalize_str(text))
-
-
-def _without(section: Any, places: Sequence[_Place]) -> list[Any]:
-    kept, begin, end = [], 0, len(section.normalized)
-    for place in places:
-        start, stop = place.part.offsets or (begin, begin)
-        if start > begin:
-            kept.append(section[begin:start])
-        begin = stop
-    if begin < end:
-        kept.append(section[begin:end])
-    return kept
-
-
-def _around(section: Any, pattern: re.Pattern[str]) -> list[Any]:
-    text, kept, begin = section.normalized, [], 0
-    for match in pattern.finditer(text):
-        if match.start() > begin:
-            kept.append(section[begin : match.start()])
-        begin = match.end()
-    if begin < len(text):
-        kept.append(section[begin : len(text)])
-    return kept
-
-
-def _splits(flow: Any) -> list[tuple[str, tuple[int, int], Any]]:
-    return flow.get_splits(offset_referential="original", offset_type="char")
-
-
-def _in_order(parts: list[Part], fixed: Sequence[Part]) -> list[Part]:
-    """Parts and added tokens by where they stand; neither list changes its own order."""
-    merged, rest = [], list(fixed)
-    for part in parts:
-        while rest and (rest[0].offsets or (0, 0)) < (part.offsets or (0, 0)):
-            merged.append(rest.pop(0))
-        merged.append(part)
-    return merged + rest
+            yield Part("".join(each.text for each in run), (run[0].span[0], run[-1].span[1]))
+        else:
+            yield from (each.part(listed) for each in run)
 
 
 def _by(part: Any) -> str:

@@ -93,7 +93,10 @@ def scores(tokenizer: PreTrainedTokenizerBase, task: Task) -> Iterator[tuple[str
 
 def _entries(tokenizer: PreTrainedTokenizerBase, key: str, task: Task) -> Iterator[Any]:
     """The entries of one list of the model, read one by one: parsed in one go they would hold the interpreter."""
-    text = str(tokenizer.backend_tokenizer.to_str())
+    from tokenizers import Tokenizer
+
+    # Of the model alone: parts of a tokenizer that are written in Python can't be written out.
+    text = str(Tokenizer(tokenizer.backend_tokenizer.model).to_str())
     # Quotes inside a piece are escaped, so only the key itself reads like this; the model comes last.
     opening = f'"{key}":['
     place = text.rfind(opening) + len(opening)

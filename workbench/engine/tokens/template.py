@@ -12,7 +12,7 @@ import traceback
 import types
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
@@ -434,7 +434,24 @@ def _stretches(
                 found[-1] = Stretch(found[-1].start, part.stop, kind, of)
             else:
                 found.append(Stretch(part.start, part.stop, kind, of))
-    return tuple(found)
+    return tuple(_with_first(found, messages, text))
+
+
+def _with_first(found: list[Stretch], messages: list[dict[str, Any]], text: str) -> Iterator[Stretch]:
+    """Cut a first message out that has no turn of its own, and is written into another's: the system's by Llama 2."""
+    content = messages[0].get("content")
+    said = content.strip() if isinstance(content, str) and all(each.turn != 0 for each in found) else ""
+    for each in found:
+        place = text.find(said, each.start, each.end) if said and each.turn is not None else -1
+        # What is there twice, or is said by the other as well, can't be told apart.
+        alone = text.count(said, each.start, each.end) == 1 and said not in str(messages[each.turn or 0].get("content"))
+        if place < 0 or not alone:
+            yield each
+            continue
+        middle = Stretch(place, place + len(said), str(messages[0]["role"]), 0)
+        around = replace(each, end=middle.start), middle, replace(each, start=middle.end)
+        yield from (part for part in around if part.start < part.end)
+        said = ""
 
 
 def _speaks_for_system(chunk: str, message: Mapping[str, Any]) -> bool:

@@ -60,8 +60,11 @@ class Vocabulary:
         tokenizer = self._tokenizer
         if tokenizer is None or not 0 <= token_id < len(tokenizer):
             return ""
-        text = str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False))
-        piece = str(tokenizer.convert_ids_to_tokens(token_id))
+        made = tokenizer.convert_ids_to_tokens(token_id)
+        if isinstance(made, list):
+            # Pop2Piano's says what kind of note it is, and which; it decodes them into music alone.
+            return " ".join(map(str, made))
+        text, piece = str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False)), str(made)
         if piece.startswith("▁") and not text.startswith(" "):
             return f" {text}"
         if "�" in text and token_id not in self.special:

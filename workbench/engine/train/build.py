@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.engine import models
+from workbench.engine import generation_config, models
 from workbench.engine.errors import CheckpointError
 from workbench.engine.task import Progress, Task
 from workbench.engine.tasks.processors import image_processor
@@ -111,4 +111,6 @@ def _load(spec: TrainSpec, rows: Split, task: Task) -> tuple[PreTrainedModel | P
     HEADS[spec.task].settle(loaded.model, tokenizer, spec)
     for note in loaded.notes:
         task.log(note)
+    if loaded.model.can_generate() and (idle := generation_config.without_idle(loaded.model.generation_config)):
+        task.log(f"{', '.join(idle)} in its {generation_config.FILE} had no effect; the result is saved without.")
     return methods.apply(loaded.model, spec, loaded.missing), tokenizer

@@ -161,7 +161,7 @@ def is_running(folder: Path) -> bool:
 def lines(folder: Path) -> Iterator[dict[str, Any]]:
     """The lines of a run's curve, read as far as they are asked for.
 
-    The last one of a run that lost its power may be half there, and is left out.
+    The last one of a run that lost its power may be half there; it is left out, as is whatever is no line of a curve.
     """
     try:
         with (folder / CURVE).open("rb") as file:
@@ -197,9 +197,11 @@ class Tail:
 
 def as_point(line: dict[str, Any]) -> TrainPoint | None:
     """The point that a line of the curve holds, or None."""
-    if "event" in line or "step" not in line:
+    values = {name: value for name, value in line.items() if name in _POINT}
+    numbers = all(isinstance(value, int | float) for name, value in values.items() if name != "metrics")
+    if "event" in line or not {"step", "total", "epoch"} <= values.keys() or not numbers:
         return None
-    return TrainPoint(**{name: value for name, value in line.items() if name in _POINT})
+    return TrainPoint(**values) if isinstance(values.get("metrics", {}), dict) else None
 
 
 def _as_line(point: TrainPoint) -> dict[str, Any]:
@@ -211,7 +213,7 @@ def _parsed(texts: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for text in texts:
         with contextlib.suppress(ValueError):
             line = json.loads(text)
-            if isinstance(line, dict):
+            if isinstance(line, dict) and isinstance(line.get("step", 0), int):
                 yield line
 
 

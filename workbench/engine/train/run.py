@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench import __version__
 from workbench.engine import models
-from workbench.engine.errors import DataError, InputError, OutOfMemory, WorkbenchError, explain
+from workbench.engine.errors import DataError, InputError, OutOfMemory, OutOfSpace, WorkbenchError, explain
 from workbench.engine.hub.local import plain_checkpoint
 from workbench.engine.task import Cancelled, Progress, Silent, Task
 from workbench.engine.train import callbacks, checkpoints, methods, ranks, record
@@ -392,7 +392,8 @@ def _worded(error: Exception, run: _Run, folder: RunFolder) -> Exception:
         return error
     if run.saves:
         told = checkpoints.explain_save(error, f"Could not save the result after step {run.step:,}.", folder.path)
-        told.remedy = f"Free some space, then resume the run. {left}"
+        remedy = "Free some space, then resume the run." if isinstance(told, OutOfSpace) else told.remedy
+        told.remedy = f"{remedy} {left}"
         return told
     what = f"The training stopped at step {run.step + 1:,}."
     told = explain(error, what)

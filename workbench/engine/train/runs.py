@@ -19,6 +19,7 @@ from workbench.engine.task import Silent, Task
 from workbench.engine.train import checkpoints, record
 from workbench.engine.train.card import evaluation_of, last_evaluation, settings_of
 from workbench.engine.train.folder import CURVE, as_point, is_running, lines
+from workbench.engine.train.heads import HEADS
 from workbench.engine.train.record import NAME, Record, write_whole
 from workbench.engine.values import Best, Checkpoint, TrainPoint, TrainSpec
 
@@ -88,8 +89,9 @@ class Run:
 
     @property
     def spec(self) -> TrainSpec | None:
-        """The settings it was made with, or None for a run of another program."""
-        return self.record.spec if self.record is not None else None
+        """The settings it was made with; None for a run of another program, or of a task that this version lacks."""
+        spec = self.record.spec if self.record is not None else None
+        return spec if spec is not None and spec.task in HEADS else None
 
 
 def list_runs(*, task: Task | None = None) -> tuple[Run, ...]:

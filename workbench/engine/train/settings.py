@@ -133,7 +133,8 @@ def check(spec: TrainSpec, facts: Facts) -> None:
         raise NotSupported(
             what,
             why="It is an adapter to another checkpoint, and a result of it would have two checkpoints beneath it.",
-            remedy="Merge the adapter first, and train what comes out.",
+            remedy="Merge it first, by Save or push… under Evaluation where a run made it, or by merge_and_unload() "
+            "of peft, and train what comes out.",
         )
     if method.kind == "full":
         _check_space(what, spec.output_dir, weights * 4 + facts.weight_bytes // 10 + 10_000_000)

@@ -152,11 +152,28 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A line of writing: the text, how sure it is on the whole, and each of its letters with its probability."""
+    """A line of writing.
+
+    Attributes:
+        text: What was read.
+        score: How sure it is on the whole, in ``[0, 1]``.
+        letters: Each of its letters with its probability.
+        ways: What was read in each way, where there are several, with how sure that is; None where it can't be told.
+    """
 
     text: str
     score: float
     letters: tuple[Label, ...]
+    ways: tuple[tuple[str, Label | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PageScore:
+    """How well a page answers a question: the more the better, of any size; pages count from 1."""
+
+    question: str
+    page: int
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +246,7 @@ class TaskInput:
         audio: A sound's file.
         other: The file of a second picture.
         video: A video's file, or a folder of pictures.
-        voice: A file that goes with it: numbers of a speaker's voice or of regions of a picture, as NumPy saves
+        beside: A file that goes with it: numbers of a speaker's voice or of regions of a picture, as NumPy saves
             them, or the mask of the second picture.
     """
 
@@ -240,7 +257,7 @@ class TaskInput:
     audio: Path | None = None
     other: Path | None = None
     video: Path | None = None
-    voice: Path | None = None
+    beside: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +267,13 @@ class TaskOptions:
     Attributes:
         top_k: Labels, answers or alternatives for each mask to give; None means all of them.
         threshold: What scores below it is left out, in ``[0, 1]``; 0.0 keeps all.
+        function: How logits become scores: ``softmax``, ``sigmoid``, ``none`` (they stay) or ``auto``, as the
+            checkpoint was trained.
+        targets: What may stand in place of a mask; none means any token.
         aggregation: How tokens become entities: ``none``, ``simple``, ``first``, ``average`` or ``max``.
+        ignore_labels: Labels that are no entity.
+        stride: Tokens that two neighbouring windows over a long text share. None takes the task's own; where it has
+            none, a long text is cut.
         pooling: How the hidden states of a text become one vector: ``mean`` (over attended positions), ``cls`` (the
             first position), ``max`` (the largest value of each number) or ``last`` (the last attended position).
         projection: How vectors become points of a map: ``pca``, ``t-sne`` or ``none``.
@@ -259,6 +282,7 @@ class TaskOptions:
         do_sample: Draw the next token; False takes the most probable one.
         temperature: Divides the logits when sampling; above 0, usually 0.2 to 1.5.
         seed: Seeds torch's generator before sampling.
+        chunk_length: Seconds of a long sound that go through the model at once; None takes it whole.
         max_length: Tokens the text is cut at, special ones included; None means the checkpoint's context.
         num_beams: Texts that are followed at once while a sequence is written; 1 is none besides the best.
         source_language, target_language: Codes as the tokenizer knows them; empty takes its own.
@@ -275,11 +299,16 @@ class TaskOptions:
         frequency: How far the moments of a series are apart: ``high`` (a day or less), ``medium`` (a week or a month)
             or ``low`` (more).
         speaks: Whether a model that can do so says its answer besides writing it.
+        cleaned: Whether what Nougat reads off a page is mended by its processor: repetitions, tables, references.
     """
 
     top_k: int | None = 5
     threshold: float = 0.0
+    function: str = "auto"
+    targets: tuple[str, ...] = ()
     aggregation: str = "simple"
+    ignore_labels: tuple[str, ...] = ("O",)
+    stride: int | None = None
     pooling: str = "mean"
     projection: str = "pca"
     normalize: bool = True
@@ -287,6 +316,7 @@ class TaskOptions:
     do_sample: bool = False
     temperature: float = 0.7
     seed: int = 0
+    chunk_length: int | None = 30
     max_length: int | None = None
     num_beams: int = 1
     source_language: str = ""
@@ -303,6 +333,7 @@ class TaskOptions:
     stability: float = 0.95
     frequency: str = "high"
     speaks: bool = False
+    cleaned: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -317,6 +348,8 @@ class TaskResult:
             vectors.
         truncated: Tokens that were cut off because the text is longer than the context.
         tokens: What the rows and columns of a score matrix stand for, where there is one.
+        heard: Seconds of the sound that went to the model, where it is longer; 0.0 where all of it did.
+        broken: Names of what the model gave that holds NaN; nothing that was made of it means anything.
     """
 
     task: str
@@ -325,6 +358,8 @@ class TaskResult:
     items: tuple[Any, ...]
     truncated: int = 0
     tokens: tuple[str, ...] = ()
+    heard: float = 0.0
+    broken: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

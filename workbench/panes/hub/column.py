@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QWidget
@@ -16,6 +18,7 @@ class Column(QScrollArea):
         inside: What it holds.
         name: Its object name.
         narrowest: Pixels at 100 % that it arranges itself within; 0 for what its parts say.
+        first: What stands on top in it, and is never cut by its lower edge.
 
     Signals:
         width_changed(int): So many pixels of it are seen now.
@@ -23,8 +26,9 @@ class Column(QScrollArea):
 
     width_changed = Signal(int)
 
-    def __init__(self, inside: QWidget, name: str, narrowest: int = 0) -> None:
+    def __init__(self, inside: QWidget, name: str, narrowest: int = 0, first: Sequence[QWidget] = ()) -> None:
         super().__init__()
+        self._first = tuple(first)
         self._narrowest = narrowest
         # Told when the turn is over: what changes in answer must not be in the middle of being arranged.
         self._told = QTimer(self, interval=0, singleShot=True)
@@ -38,9 +42,10 @@ class Column(QScrollArea):
         self.setWidget(inside)
 
     def minimumSizeHint(self) -> QSize:
-        """As wide as what it holds beside the scroll bar."""
+        """As wide as what it holds beside the scroll bar, and as high as what stands first."""
         width = px(self, self._narrowest) if self._narrowest else self.widget().minimumSizeHint().width()
-        return QSize(width + self.verticalScrollBar().sizeHint().width(), px(self, 200))
+        first = sum(part.minimumSizeHint().height() + px(self, 8) for part in self._first)
+        return QSize(width + self.verticalScrollBar().sizeHint().width(), max(px(self, 200), first))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Say how wide it is now."""

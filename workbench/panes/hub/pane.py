@@ -145,7 +145,7 @@ class HubPane(PaneFrame):
         left.setStretchFactor(1, 1)
         self._left = left
         both = TurningSplitter()
-        both.addWidget(Column(left, "hub.left"))
+        both.addWidget(Column(left, "hub.left", first=(self._search, self._shelf)))
         right = QWidget()
         about = QVBoxLayout(right)
         about.setContentsMargins(0, 0, 0, 0)

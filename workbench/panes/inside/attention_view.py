@@ -201,12 +201,12 @@ class AttentionView(Section):
         kind = self._current
         grid = kind.own_grid if kind is not None else None
         if kind is not None and grid is not None:
-            position = grid.first + row * grid.columns + column
+            position = grid.position(row, column)
             self._map.choose(position, None)
             self._on_cell(position, 0)
         elif kind is not None and kind.grid is not None and self._map.chosen[0] is not None:
             # Who looks stands in no picture: the patch is one that is looked at.
-            self._map.choose(self._map.chosen[0], kind.grid.first + row * kind.grid.columns + column)
+            self._map.choose(self._map.chosen[0], kind.grid.position(row, column))
 
     def _mark(self) -> None:
         kind = self._current

@@ -216,7 +216,7 @@ class EmbeddingsView(Section):
     def _on_patch(self, row: int, column: int) -> None:
         part = self._part
         if part is not None and part.grid is not None:
-            self._on_point(part.grid.first + row * part.grid.columns + column)
+            self._on_point(part.grid.position(row, column))
 
     def _ask(self) -> None:
         if self._inside is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from workbench.engine import inside
 from workbench.engine.models import LoadedModel
 from workbench.engine.tasks import videos
 from workbench.engine.values import TaskInput
 from workbench.widgets import theme
+from workbench.widgets.control_bar import labelled
 from workbench.widgets.exact_text import ExactTextEdit
 from workbench.widgets.file_well import FileWell
 from workbench.widgets.naming import named
@@ -34,6 +35,7 @@ class Form(QWidget):
             copies over.
         example: Fills in something to try.
         source: What is given, or what Playground wrote.
+        submodel: The whole model, or one that it is made of.
         positions: The most that are looked at.
         live: Whether the pane looks again as they change.
         run, stop, state: The main action, and what is being done.
@@ -67,7 +69,7 @@ class Form(QWidget):
         self.other.view.set_hint("Drop the picture to learn from here, or choose one.")
         self._reads: tuple[str, ...] = ("text",)
         self._wells = (("text", self.text), ("image", self.picture), ("audio", self.sound), ("video", self.film),
-                       ("other", self.other), ("voice", self.file))  # fmt: skip
+                       ("other", self.other), ("beside", self.file))  # fmt: skip
         self.source = named(
             QuietComboBox(),
             "inside.source",
@@ -77,6 +79,14 @@ class Form(QWidget):
         self.source.addItems(["the text", "Playground's run"])
         # Cut before it makes the pane wider than its window.
         self.source.setMinimumWidth(1)
+        self.submodel = named(
+            QuietComboBox(),
+            "inside.submodel",
+            "Submodel",
+            "The whole model, or one that it is made of by its name in the library, such as the one that sees",
+        )
+        self.submodel.setMinimumWidth(1)
+        self._which = labelled("Submodel", self.submodel)
         self.positions = named(
             QuietSpinBox(),
             "inside.positions",
@@ -105,13 +115,15 @@ class Form(QWidget):
         theme.set_role(self.state, "muted")
         buddy = QLabel("positions")
         buddy.setBuddy(self.positions)
-        row = WrappingRow((self.source, buddy, self.positions, self.live), (self.example, self.run, self.stop))
+        row = WrappingRow(
+            (self.source, self._which, buddy, self.positions, self.live), (self.example, self.run, self.stop)
+        )
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        given = QHBoxLayout()
+        self._given = QGridLayout()
+        column.addLayout(self._given)
         for well in (self.picture, self.sound, self.film, self.text, self.other, self.file):
-            given.addWidget(well, 1)
-        column.addLayout(given)
+            self._given.addWidget(well, 0, 0)
         column.addWidget(row)
         below = QHBoxLayout()
         below.addWidget(self.state, 1)
@@ -128,7 +140,7 @@ class Form(QWidget):
             audio=self.sound.path if "audio" in self._reads else None,
             video=self.film.path if "video" in self._reads else None,
             other=self.other.path if "other" in self._reads else None,
-            voice=self.file.path if "voice" in self._reads else None,
+            beside=self.file.path if "beside" in self._reads else None,
         )
 
     def set_asked(self, asked: TaskInput) -> None:
@@ -154,6 +166,23 @@ class Form(QWidget):
             self.live.setChecked(False)
         self._show_source()
         self._show_measures()
+
+    @property
+    def path(self) -> str:
+        """Where the model keeps what is looked into; empty for the whole."""
+        return str(self.submodel.currentData() or "")
+
+    def offer_submodels(self, model: LoadedModel) -> None:
+        """Show what a model is made of, where it is made of several."""
+        paths = inside.submodels(model)
+        self.submodel.blockSignals(True)
+        self.submodel.clear()
+        if not inside.composed(model):
+            self.submodel.addItem("the whole model", "")
+        for path in paths:
+            self.submodel.addItem(path.removeprefix("model."), path)
+        self.submodel.blockSignals(False)
+        self._which.setVisible(self.submodel.count() > 1)
 
     @property
     def of_run(self) -> bool:
@@ -186,11 +215,27 @@ class Form(QWidget):
     def _show_source(self) -> None:
         for name, well in self._wells:
             well.setVisible(name in self._reads and not self.of_run)
+        self._place()
+
+    def _place(self) -> None:
+        """What is given side by side; a text below where it would be squeezed by several others."""
+        wells = (self.picture, self.sound, self.film, self.other, self.file)
+        senses = [well for well in wells if not well.isHidden()]
+        for column, well in enumerate(senses):
+            self._given.addWidget(well, 0, column)
+            self._given.setColumnStretch(column, 1)
+        below = len(senses) > 1
+        place = (1, 0, 1, len(senses)) if below else (0, len(senses), 1, 1)
+        self._given.addWidget(self.text, *place)
+        for column in range(1, len(wells) + 1):
+            there = column < len(senses) + (0 if below or self.text.isHidden() else 1)
+            self._given.setColumnStretch(column, int(there))
 
     def _show_measures(self) -> None:
         height = round(2.1 * self.fontMetrics().lineSpacing()) + theme.px(self, 12)
         tall = theme.px(self, 132)
-        self.text.setFixedHeight(height if self._reads == ("text",) else tall)
+        alone = self._reads == ("text",) or len(self._reads) > 2
+        self.text.setFixedHeight(height if alone else tall)
         for well in (self.picture, self.sound, self.film, self.other, self.file):
             well.setFixedHeight(tall)
 

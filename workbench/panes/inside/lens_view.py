@@ -113,7 +113,7 @@ class LensView(Section):
         """The lens at the selected position."""
         if self._part is None or self._lens is None:
             return ""
-        return scripts.lens(asked, self._part, self._position or 0)
+        return scripts.lens(asked, self._part, self._position or 0, self._lens.put)
 
     def _on_cell(self, row: int, position: int) -> None:
         self._row, self._position = row, position

@@ -107,7 +107,7 @@ class NormsView(Section):
     def _on_patch(self, row: int, column: int) -> None:
         part = self._part
         if part is not None and part.grid is not None:
-            position = part.grid.first + row * part.grid.columns + column
+            position = part.grid.position(row, column)
             self._map.choose(self._row, position)
             self._on_cell(self._row, position)
 

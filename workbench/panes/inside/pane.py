@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QSize, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QTabWidget, QWidget
 
@@ -29,6 +29,18 @@ from workbench.widgets.pane_frame import PaneFrame
 _REST = 400
 #: Characters up to which the text is written into the code.
 _CODED = 20_000
+
+
+class _Sections(QTabWidget):
+    """The four sections, which share out whatever height there is."""
+
+    def hasHeightForWidth(self) -> bool:
+        """No: as the notes above them wrap, they would be as high as they like to be at the least."""
+        return False
+
+    def sizeHint(self) -> QSize:
+        """As low as they can be: a page that scrolls is as high as what stands in it likes to be."""
+        return QSize(super().sizeHint().width(), self.minimumSizeHint().height())
 
 
 class InsidePane(PaneFrame):
@@ -60,7 +72,7 @@ class InsidePane(PaneFrame):
         self._norms = NormsView()
         self._embeddings = EmbeddingsView()
         self._sections = named(
-            QTabWidget(),
+            _Sections(),
             "inside.sections",
             "Sections",
             "Logit lens, attention maps, lengths of the hidden states, and the vectors of the tokens",
@@ -82,6 +94,7 @@ class InsidePane(PaneFrame):
         self._later.timeout.connect(self._look_live)
         self._form.text.textChanged.connect(self._on_text_changed)
         self._form.source.currentIndexChanged.connect(self._on_asked)
+        self._form.submodel.currentIndexChanged.connect(self._on_asked)
         self._form.positions.valueChanged.connect(self._on_asked)
         self._form.picture.changed.connect(self._on_asked)
         self._form.sound.changed.connect(self._on_asked)
@@ -185,9 +198,21 @@ class InsidePane(PaneFrame):
         title = f"Look into {model.checkpoint.name}"
         if self._form.of_run and start is not None:
             written = tuple(step.token_id for step in self._session.steps)
-            job = Job(title, look_at_run, model, start, written, most, pane="inside", stops="at the next layer")
+            job = Job(
+                title,
+                look_at_run,
+                model,
+                start,
+                written,
+                most,
+                self._form.path,
+                pane="inside",
+                stops="at the next layer",
+            )
         else:
-            job = Job(title, look_at, model, self._form.asked, most, pane="inside", stops="at the next layer")
+            job = Job(
+                title, look_at, model, self._form.asked, most, self._form.path, pane="inside", stops="at the next layer"
+            )
         job.succeeded.connect(self._on_looked)
         self._start(job, looking=True)
 
@@ -273,7 +298,8 @@ class InsidePane(PaneFrame):
         model, asked = self._session.model, self._embeddings.asked
         if model is None or asked is None or self._looking or self._sections.currentWidget() is not self._embeddings:
             return
-        job = Job(f"Neighbours in {model.checkpoint.name}", near, model, *asked, pane="inside", quiet=True)
+        inner = inside.within(model, self._inside.given) if self._inside is not None else model
+        job = Job(f"Neighbours in {model.checkpoint.name}", near, inner, *asked, pane="inside", quiet=True)
         job.succeeded.connect(self._on_near)
         self._start(job)
 
@@ -306,6 +332,7 @@ class InsidePane(PaneFrame):
             return
         self.show_body()
         self._form.show_for(inside.reads(model), inside.wanted(model))
+        self._form.offer_submodels(model)
         self._form.show_needs(model)
         self._show_script()
         self._on_asked()
@@ -333,7 +360,8 @@ class InsidePane(PaneFrame):
         sized = [part for part in parts if part.name.startswith("model ")]
         seen = f"{len(sized)} sizes of maps" if sized else " + ".join(words[:3]) + (" + more" if words[3:] else "")
         cut = f", {found.given.cut:,} more were cut off" if found.given.cut else ""
-        self._form.say(f"{seen}{cut} · {sum(len(part.rows) for part in parts)} states · {found.seconds:.1f} s")
+        name = f"{found.given.submodel.removeprefix('model.')}: " if found.given.submodel else ""
+        self._form.say(f"{name}{seen}{cut} · {sum(len(part.rows) for part in parts)} states · {found.seconds:.1f} s")
 
     def _show_selection(self) -> None:
         found, selection = self._inside, self._session.selection

@@ -54,7 +54,7 @@ def tint(view: PatchView, grid: Grid | None, values: np.ndarray | None, what: st
         view.set_patches((0, 0), None, "Where these positions are in the picture is not known")
         return
     shape = (grid.rows, grid.columns)
-    view.set_patches(shape, values[grid.first : grid.last].reshape(shape) if values is not None else None, what)
+    view.set_patches(shape, grid.over(values) if values is not None else None, what)
     view.choose(grid.place(position) if position is not None else None)
 
 

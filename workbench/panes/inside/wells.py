@@ -13,7 +13,8 @@ from workbench.engine.task import Task
 from workbench.engine.tasks import sounds, videos
 from workbench.engine.values import Sound
 from workbench.panes.inside.form import Form
-from workbench.runtime.jobs import Job, Lane, Runner
+from workbench.runtime.jobs import Runner
+from workbench.runtime.reading import read
 from workbench.widgets import pictures
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.picture_view import to_image
@@ -44,43 +45,29 @@ class Wells(QObject):
         form.film.changed.connect(self._on_film)
 
     def _on_picture(self, well: PictureWell) -> None:
-        path = well.path
-        if path is None or not well.view.picture.isNull():
-            return
-        job = Job(f"Reading {path.name}", _preview, path, pane="inside", stops="when it is read", quiet=True)
-        job.succeeded.connect(partial(self._on_previewed, well))
-        self._runner.start(job, Lane.IO, slot="inside.picture" if well is self._form.picture else "inside.other")
-
-    def _on_previewed(self, well: PictureWell, read: tuple[QImage, str]) -> None:
-        picture, why = read
-        if why:
-            well.refuse(why)
-        else:
-            well.show_picture(picture)
+        if well.path is not None and well.view.picture.isNull():
+            place = "inside.picture" if well is self._form.picture else "inside.other"
+            read(self._runner, well.path, _preview, well.show_read, place=place, stops="when it is read")
 
     def _on_refused(self, words: str) -> None:
         self._pane.show_notice(words, "", "Take another picture.")
 
     def _on_sound(self) -> None:
-        path = self._form.sound.path
-        if path is None:
-            return
-        job = Job(f"Reading {path.name}", sounds.read, path, pane="inside", stops="at the next block", quiet=True)
-        job.succeeded.connect(self._on_heard)
-        job.failed.connect(self._on_failed)
-        self._runner.start(job, Lane.IO, slot="inside.sound")
+        path, stops = self._form.sound.path, "at the next block"
+        if path is not None:
+            read(
+                self._runner, path, sounds.read, self._on_heard, place="inside.sound", stops=stops,
+                failed=self._on_failed,
+            )  # fmt: skip
 
     def _on_heard(self, sound: Sound) -> None:
         self._form.sound.show_samples(sound.samples, sound.rate)
 
     def _on_film(self) -> None:
-        path = self._form.film.path
-        if path is None:
-            return
-        job = Job(f"Reading {path.name}", _strip, path, pane="inside", stops="at the next frame", quiet=True)
-        job.succeeded.connect(self._form.film.show_picture)
-        job.failed.connect(self._on_failed)
-        self._runner.start(job, Lane.IO, slot="inside.film")
+        path, show = self._form.film.path, self._form.film.show_picture
+        if path is not None:
+            stops = "at the next frame"
+            read(self._runner, path, _strip, show, place="inside.film", stops=stops, failed=self._on_failed)
 
     def _on_failed(self, error: WorkbenchError) -> None:
         self._pane.show_notice(error.what, error.why, error.remedy)

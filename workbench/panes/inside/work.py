@@ -37,14 +37,17 @@ class Near:
     similar: np.ndarray | None = None
 
 
-def look_at(model: LoadedModel, asked: TaskInput, most: int, *, task: Task) -> Inside:
+def look_at(model: LoadedModel, asked: TaskInput, most: int, submodel: str, *, task: Task) -> Inside:
     """Prepare a text, a picture or a sound, and look into the model with it."""
-    return inside.look(model, inside.take(model, asked, most=most, task=task), task=task)
+    return inside.look(model, inside.take(model, asked, most=most, submodel=submodel, task=task), task=task)
 
 
-def look_at_run(model: LoadedModel, start: Start, written: Sequence[int], most: int, *, task: Task) -> Inside:
+def look_at_run(
+    model: LoadedModel, start: Start, written: Sequence[int], most: int, submodel: str, *, task: Task
+) -> Inside:
     """Look into the model with what it wrote."""
-    return inside.look(model, inside.follow(model, start, written, most=most), task=task)
+    given = inside.follow(model, start, written, most=most, submodel=submodel, task=task)
+    return inside.look(model, given, task=task)
 
 
 def near(model: LoadedModel, part: Part, row: int, position: int | None, projection: str, *, task: Task) -> Near:

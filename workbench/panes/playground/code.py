@@ -40,6 +40,7 @@ def code_of(
             prefix=[step.token_id for step in branch.steps[:first]],
             images=() if branch.messages else branch.start.images,
             dropped=branch.start.dropped,
+            attention=model.attn_implementation,
         )
     assert model.tokenizer is not None
     text = session.prompt
@@ -56,6 +57,7 @@ def code_of(
         strategy=session.strategy,
         second=second,
         images=images,
+        attention=model.attn_implementation,
     )
 
 

@@ -456,7 +456,15 @@ class ProbabilitiesPane(PaneFrame):
         sampling = self._sampling(shown)
         self.set_code(
             codegen.probabilities(
-                model.checkpoint, shown.situation, sampling, model.dtype, model.device, head=model.head
+                model.checkpoint,
+                shown.situation,
+                sampling,
+                model.dtype,
+                model.device,
+                head=model.head,
+                # In float32 both ways give the same, and one pass is easier to read.
+                cached=model.dtype != "float32" and model.keeps_keys,
+                attention=model.attn_implementation,
             )
         )
 

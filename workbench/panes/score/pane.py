@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -163,6 +163,7 @@ class ScorePane(PaneFrame):
         self._views.setSizes([160, 300, 180])
         # It takes what room there is, and is scrolled only where that is less than it needs.
         self._views.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+        self._views.installEventFilter(self)
         answered = QWidget()
         seen = QVBoxLayout(answered)
         seen.setContentsMargins(0, 0, 0, 0)
@@ -475,6 +476,12 @@ class ScorePane(PaneFrame):
             self._form.say("")
 
     # Qt.
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Keep for the plot and what stands above it the height that they need."""
+        if watched is self._views and event.type() == QEvent.Type.LayoutRequest:
+            self._views.setMinimumHeight(self._views.minimumSizeHint().height())
+        return super().eventFilter(watched, event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put the text above the results where there is no room beside them."""

@@ -43,7 +43,7 @@ class AdviceButton(QPushButton):
         for each in recommended(task):
             self._menu.addAction(_words(each)).setData(each.name)
         self.setEnabled(bool(self._menu.actions()))
-        none = "No well-known checkpoint for this task is free to use (Apache-2.0 or MIT)"
+        none = "This can be done with any checkpoint"
         self.setStatusTip("" if self.isEnabled() else none)
 
     def _on_triggered(self, action: QAction) -> None:

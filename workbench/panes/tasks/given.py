@@ -15,8 +15,10 @@ from workbench.widgets.picture_well import PictureWell
 from workbench.widgets.sound_well import SoundWell
 from workbench.widgets.theme import px
 
+#: What frames can be read of; a picture that does not move is one.
+_FRAMES = tuple(dict.fromkeys((*videos.FILMS, *videos.ANIMATED, *videos.STILLS)))
 #: How the room is shared: a context is longer than its question, labels are short.
-_ROOM = {"text": 2, "second": 3, "labels": 2, "image": 5, "other": 5, "audio": 3, "video": 5, "voice": 0}
+_ROOM = {"text": 2, "second": 3, "labels": 2, "image": 5, "other": 5, "audio": 3, "video": 5, "beside": 0}
 
 
 class GivenForm(QWidget):
@@ -48,11 +50,11 @@ class GivenForm(QWidget):
             PictureWell("tasks.other"), "tasks.other", "Second picture", "Drop one here, or press Ctrl+V"
         )
         self.film = named(
-            FileWell("tasks.video", "video", (*videos.FILMS, *videos.ANIMATED), folders=True, pictured=True),
+            FileWell("tasks.video", "video", _FRAMES, folders=True, pictured=True),
             "tasks.video", "Video", "Drop one here, or choose one or a folder of pictures",
         )  # fmt: skip
-        self._voice = named(
-            FileWell("tasks.voice", "file", (".npy", ".npz", ".png")), "tasks.voice", "Voice",
+        self._beside = named(
+            FileWell("tasks.beside", "file", (".npy", ".npz", ".png")), "tasks.beside", "File",
             "Of a speaker: an x-vector, usually of 512 numbers, or a preset of Bark, as NumPy saves it; of a picture: "
             "its regions, usually 36, as NumPy saves them, or its mask as a picture",
         )  # fmt: skip
@@ -64,7 +66,7 @@ class GivenForm(QWidget):
             "other": self.other,
             "audio": self.sound,
             "video": self.film,
-            "voice": self._voice,
+            "beside": self._beside,
         }
         self._names: dict[str, QLabel] = {}
         self._column = QVBoxLayout(self)
@@ -85,7 +87,7 @@ class GivenForm(QWidget):
         self.other.refused.connect(self.refused)
         self.sound.changed.connect(self.changed)
         self.film.changed.connect(self.changed)
-        self._voice.changed.connect(self.changed)
+        self._beside.changed.connect(self.changed)
 
     @property
     def given(self) -> TaskInput:
@@ -98,7 +100,7 @@ class GivenForm(QWidget):
             audio=self.sound.path if "audio" in self._takes else None,
             other=self.other.path if "other" in self._takes else None,
             video=self.film.path if "video" in self._takes else None,
-            voice=self._voice.path if "voice" in self._takes else None,
+            beside=self._beside.path if "beside" in self._takes else None,
         )
 
     def set_given(self, given: TaskInput) -> None:
@@ -117,8 +119,8 @@ class GivenForm(QWidget):
             self.other.set_path(given.other)
         if "video" in self._takes:
             self.film.set_path(given.video)
-        if "voice" in self._takes and given.voice is not None:
-            self._voice.set_path(given.voice)
+        if "beside" in self._takes and given.beside is not None:
+            self._beside.set_path(given.beside)
 
     def show_for(self, spec: Spec) -> None:
         """Show the fields of a task under the names it has for them."""
@@ -127,7 +129,8 @@ class GivenForm(QWidget):
         for name, field in self._fields.items():
             shown = name in names
             field.setVisible(shown)
-            self._names[name].setVisible(shown and len(names) > 1)
+            # A file alone does not show what it is to hold.
+            self._names[name].setVisible(shown and (len(names) > 1 or name == "beside"))
             if shown:
                 self._names[name].setText(names[name])
                 field.setAccessibleName(names[name])

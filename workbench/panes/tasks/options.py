@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
 
 from workbench.engine.tasks import Spec
 from workbench.engine.tasks.projection import PROJECTIONS
+from workbench.engine.tasks.text_classification import FUNCTIONS
 from workbench.engine.tasks.time_series_prediction import FREQUENCIES
 from workbench.engine.values import TaskOptions
 from workbench.widgets.naming import named
@@ -104,6 +105,15 @@ def _rows() -> dict[str, _Row]:
         "threshold": _decimal(
             "threshold", "Threshold", 0.0, 1.0, start.threshold, "Leave out what scores less; usually 0 to 0.9"
         ),
+        "function": _choice(
+            "function", "Scores by", FUNCTIONS,
+            "How logits become scores: softmax shares 100 % among the labels, sigmoid scores each alone, none leaves "
+            "the logits as they are; auto does as the checkpoint was trained",
+        ),
+        "targets": _words(
+            "targets", "Targets", "any token",
+            "What may stand in place of the mask, between commas; empty takes the whole vocabulary",
+        ),
         "stability": _decimal(
             "stability", "Stability", 0.0, 1.0, start.stability,
             "Leave out masks that change more than this with their threshold; usually 0.8 to 0.98",
@@ -130,9 +140,22 @@ def _rows() -> dict[str, _Row]:
             "How tokens become entities: none keeps each token, simple joins neighbours of one label, the others label "
             "whole words first: by their first token, by the mean of their tokens, or by the surest",
         ),
+        "ignore_labels": _words(
+            "ignore_labels", "Leave out", "none", "Labels that are no entities, between commas; usually O",
+            start.ignore_labels,
+        ),
+        "stride": _whole(
+            "stride", "Stride", 0, 512, 0,
+            "Tokens that two neighbouring windows over a long text share; usually 32 to 128. With auto a question is "
+            "asked of windows that share 128, and what is labelled is cut at the context",
+            none="auto",
+        ),
         "max_answer_tokens": _whole(
             "max_answer_tokens", "Longest answer", 1, 384, start.max_answer_tokens,
             "Tokens of an answer at most; usually 5 to 30",
+        ),
+        "cleaned": _check(
+            "cleaned", "Clean up", "Mend what was read as Nougat's processor does: repetitions, tables, references"
         ),
         "no_answer": _check("no_answer", "May have no answer", "Let the context hold no answer (SQuAD 2 and its like)"),
         "template": _line(
@@ -148,6 +171,12 @@ def _rows() -> dict[str, _Row]:
         "timestamps": _choice(
             "timestamps", "Time stamps", ("none", "segment", "word", "char"),
             "Say when each part was said: segments or words (Whisper), words or characters (CTC)",
+        ),
+        "chunk_length": _whole(
+            "chunk_length", "Part (s)", 0, 600, start.chunk_length or 0,
+            "Seconds of a long sound that are heard at once; usually 10 to 60. All takes what grows with the square "
+            "of the length",
+            none="all",
         ),
         "frequency": _choice(
             "frequency", "Steps", FREQUENCIES,
@@ -222,6 +251,19 @@ def _check(name: str, label: str, tip: str, on: bool = False) -> _Row:
     box = named(QCheckBox(label), f"tasks.{name}", label, tip)
     box.setChecked(on)
     return _Row(box, box.isChecked, box.setChecked, box.toggled)
+
+
+def _words(name: str, label: str, none: str, tip: str, value: tuple[str, ...] = ()) -> _Row:
+    line = named(QLineEdit(", ".join(value)), f"tasks.{name}", label, tip)
+    line.setPlaceholderText(none)
+
+    def read() -> tuple[str, ...]:
+        return tuple(word.strip() for word in line.text().split(",") if word.strip())
+
+    def write(words: tuple[str, ...]) -> None:
+        line.setText(", ".join(words))
+
+    return _Row(line, read, write, line.textChanged)
 
 
 def _line(name: str, label: str, tip: str) -> _Row:

@@ -1,11 +1,12 @@
-"""What was read off a picture: a line of writing, the shape of a table; and a picture that was made of one."""
+"""What was read off a picture: a line of writing, the shape of a table, pages found; and a picture made of one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -27,7 +28,8 @@ from workbench.widgets.code_view import CodeView
 from workbench.widgets.naming import named
 from workbench.widgets.picture_view import PictureView, to_image
 from workbench.widgets.probability_table import format_percent
-from workbench.widgets.theme import set_role
+from workbench.widgets.theme import px, set_role
+from workbench.widgets.tinted_matrix import TintedMatrix
 from workbench.widgets.token_strip import Chip, TokenStrip
 from workbench.widgets.visible_text import drawable
 
@@ -57,7 +59,11 @@ class ReadingView(QWidget):
         views.setChildrenCollapsible(False)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        self._ways = named(QLabel(), "tasks.read_ways", "Ways of reading", "What was read in each; the surest counts")
+        self._ways.setWordWrap(True)
+        set_role(self._ways, "muted")
         column.addWidget(self._text)
+        column.addWidget(self._ways)
         column.addWidget(views, 1)
 
     def show_result(self, result: TaskResult, picture: QImage) -> str:
@@ -66,6 +72,15 @@ class ReadingView(QWidget):
         show_picture(self._picture, result, picture)
         sure = f"  {format_percent(reading.score)} sure"
         self._text.setText(drawable(reading.text) + sure if reading.letters else "No letter was read")
+        self._ways.setVisible(bool(reading.ways))
+        self._ways.setText(
+            " · ".join(
+                f"{way}: {drawable(said.label)} {format_percent(said.score)}"
+                if said is not None
+                else f"{way}: that vocabulary is not on this machine"
+                for way, said in reading.ways
+            )
+        )
         self._letters.set_tokens(
             [
                 Chip(letter.label, strength=letter.score, tip=f"{letter.label} {format_percent(letter.score)}")
@@ -73,6 +88,62 @@ class ReadingView(QWidget):
             ]
         )
         return self._text.text()
+
+
+class PagesView(QSplitter):
+    """Questions against pages, and the page that was chosen; at first the best one of the first question."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._scores = named(
+            TintedMatrix(),
+            "tasks.page_scores",
+            "Pages",
+            "How well each page answers each question; more is better",
+        )
+        self._page = named(PictureView(), "tasks.page", "Page", "The page that was chosen")
+        self.addWidget(self._scores)
+        self.addWidget(self._page)
+        self.setStretchFactor(0, 3)
+        self.setStretchFactor(1, 2)
+        self.setChildrenCollapsible(False)
+        self._pages = np.zeros((0, 1, 1, 3), np.uint8)
+        self._scores.cell_chosen.connect(self._on_chosen)
+        self.splitterMoved.connect(self._fit)
+
+    def show_result(self, result: TaskResult) -> str:
+        """Show a result, and say it in words."""
+        (self._pages,) = (tensor.values for tensor in result.stages[0].tensors if tensor.name == "frames")
+        scores, questions = result.stages[2].tensors[0].values, result.tokens
+        # A long question adds up more than a short one, so that each is tinted by itself.
+        spread = np.ptp(scores, axis=1, keepdims=True).clip(1e-9)
+
+        def tip(row: int, column: int) -> str:
+            return f"{scores[row, column]:.6g}\n{drawable(questions[row])}\npage {column + 1}"
+
+        self._scores.set_cells(
+            [drawable(question) for question in questions],
+            [f"page {number}" for number in range(1, len(self._pages) + 1)],
+            (scores - scores.min(axis=1, keepdims=True)) / spread,
+            lambda row, column: f"{scores[row, column]:.4g}",
+            tip,
+        )
+        self._fit()
+        best = scores.argmax(axis=1)
+        self._scores.setCurrentIndex(self._scores.model().index(0, int(best[0])))
+        self._on_chosen(0, int(best[0]))
+        return "; ".join(f"{question} page {page + 1}" for question, page in zip(questions, best, strict=True))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave most of the room to the numbers."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self._scores.verticalHeader().setMaximumWidth(max(px(self, 60), self._scores.width() // 2))
+
+    def _on_chosen(self, _row: int, column: int) -> None:
+        self._page.set_picture(to_image(self._pages[column]))
 
 
 class LayoutView(QSplitter):

@@ -9,15 +9,15 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
-from workbench.engine import codegen, data, models, tasks
+from workbench.engine import codegen, models, tasks
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.task import Progress
 from workbench.engine.tasks import batch, sounds
-from workbench.engine.values import DataSource, Sound, Table, TaskOptions, TaskResult
+from workbench.engine.values import Sound, Table, TaskOptions, TaskResult
 from workbench.panes.tasks.advice import AdviceButton
 from workbench.panes.tasks.given import GivenForm
 from workbench.panes.tasks.head import HeadCard
-from workbench.panes.tasks.many import ManyForm, run_file
+from workbench.panes.tasks.many import ManyForm, read_rows, run_file
 from workbench.panes.tasks.options import OptionsForm
 from workbench.panes.tasks.pictures import preview
 from workbench.panes.tasks.previews import Previews
@@ -70,6 +70,8 @@ class TasksPane(PaneFrame):
             self._task.setItemData(self._task.count() - 1, f"{spec.does}.", Qt.ItemDataRole.ToolTipRole)
         self._about = named(QLabel(), "tasks.about", "About", "What the task does, and what kind of model this is")
         self._about.setWordWrap(True)
+        # A folder's name may stand in what is said of a model.
+        self._about.setTextFormat(Qt.TextFormat.PlainText)
         set_role(self._about, "muted")
         self._given = GivenForm()
         self._options = OptionsForm()
@@ -106,6 +108,8 @@ class TasksPane(PaneFrame):
         self._from_file.toggled.connect(self._on_from_file)
         self._many.file_chosen.connect(self.read_rows)
         self._many.changed.connect(self._on_input_changed)
+        self._result.many.save_requested.connect(self._on_save_rows)
+        self._result.many.row_requested.connect(self._on_row_requested)
         self._advice.checkpoint_requested.connect(self.checkpoint_requested)
         self._head.load_requested.connect(self._on_load_head)
         self.code_shown.connect(self._on_input_changed)
@@ -147,8 +151,9 @@ class TasksPane(PaneFrame):
         self._start(job)
 
     def read_rows(self, path: Path) -> None:
-        """Look into a file of inputs, to be run on each row."""
-        job = Job(f"Reading {path.name}", data.read, DataSource(path), pane="tasks", stops="within 2,000 rows")
+        """Look into a file of inputs, or a folder of them, to be run on each."""
+        takes = tasks.spec(self.task).takes
+        job = Job(f"Reading {path.name}", read_rows, path, takes, pane="tasks", stops="within 2,000 rows")
         job.succeeded.connect(self._on_rows_read)
         job.failed.connect(self._on_read_failed)
         self._runner.start(job, Lane.IO, slot="tasks.rows")
@@ -168,6 +173,7 @@ class TasksPane(PaneFrame):
         }
         self._drop_job()
         self._clear_result()
+        self._result.many.begin()
         self._show_task()
         if untouched and before.text.strip():
             self._on_try()
@@ -211,6 +217,8 @@ class TasksPane(PaneFrame):
         self._try.setVisible(not on)
         self._drop_job()
         self._clear_result()
+        if on:
+            self._result.show_rows()
         self._on_input_changed()
 
     def _on_rows_read(self, table: Table) -> None:
@@ -219,6 +227,12 @@ class TasksPane(PaneFrame):
 
     def _on_read_failed(self, error: WorkbenchError) -> None:
         self.show_notice(error.what, error.why, error.remedy)
+
+    def _on_save_rows(self, path: Path) -> None:
+        rows = self._result.many.rows
+        job = Job(f"Saving {path.name}", batch.save, rows, path, pane="tasks", stops="soon, leaving nothing behind")
+        job.failed.connect(self._on_read_failed)
+        self._runner.start(job, Lane.IO)
 
     def _on_refused(self, words: str) -> None:
         self.show_notice("This file can't be used.", words, "Choose another one.", kind="warning")
@@ -274,6 +288,24 @@ class TasksPane(PaneFrame):
         job.finished.connect(self._result.finish_many)
         self._start(job)
 
+    def _on_row_requested(self, row: batch.BatchRow) -> None:
+        model = self._session.model
+        if model is None or self._job is not None:
+            return
+        self.clear_notices()
+        job = Job(
+            f"{self.task} on row {row.number}",
+            tasks.run,
+            model,
+            self.task,
+            row.given,
+            self._options.options,
+            pane="tasks",
+            stops="at the next step or token",
+        )
+        job.succeeded.connect(self._show_steps)
+        self._start(job)
+
     # The work reported back.
 
     def _on_rows_done(self, rows: object) -> None:
@@ -287,6 +319,9 @@ class TasksPane(PaneFrame):
     def _on_result(self, result: TaskResult) -> None:
         self._shown = result
         self._result.show_result(result, self._given.picture.view.picture, self._given.other.view.picture)
+        self._show_steps(result)
+
+    def _show_steps(self, result: TaskResult) -> None:
         for box, stage in zip(self._boxes, result.stages, strict=True):
             box.show_stage(stage)
         first = result.stages[0].tensors[0]
@@ -296,11 +331,30 @@ class TasksPane(PaneFrame):
             new = f" + {result.stages[2].tensors[0].shape[0]}" if tasks.spec(result.task).shows == "text" else ""
             size = f"{' × '.join(str(each) for each in shape)}{new} tokens"
         self._state.setText(f"{size} · {duration(sum(stage.seconds for stage in result.stages))}")
+        if result.heard:
+            self.show_notice(
+                f"The sound was cut: {result.heard:,.1f} seconds of it were heard.",
+                "This checkpoint hears no more at once, and its feature extractor leaves the rest out.",
+                "Cut it into parts, and run them one by one.",
+                kind="warning",
+            )
+        if result.broken:
+            self.show_notice(
+                f"What the model gave is no number: there is NaN in {', '.join(result.broken)}.",
+                "Its weights are damaged, or it computes in a dtype too narrow for them; what is shown means nothing.",
+                "Load it in float32 or bfloat16. If that does not help, download it again.",
+                kind="warning",
+            )
         if result.truncated:
+            model = self._session.model
+            windows = "stride" in tasks.spec(result.task, model).options
+            context = (tasks.context(model) if model is not None else None) or shape[-1]
             self.show_notice(
                 f"The text was cut: {result.truncated:,} tokens at its end were left out.",
-                f"The context of this checkpoint is {shape[-1]:,} tokens.",
-                "Shorten the text, or run its parts one by one.",
+                f"The context of this checkpoint is {context:,} tokens.",
+                "Set a stride: windows that overlap then go over all of it."
+                if windows
+                else "Shorten the text, or run its parts one by one.",
                 kind="warning",
             )
 
@@ -334,6 +388,7 @@ class TasksPane(PaneFrame):
         model = self._session.model
         self._drop_job()
         self._clear_result()
+        self._result.many.begin()
         if model is None:
             self.show_empty(
                 "No model is loaded. Load a checkpoint, and its task, with every step of it, is done here.",
@@ -361,7 +416,7 @@ class TasksPane(PaneFrame):
         self._many.show_for(spec)
         kind, meaning = tasks.architecture(model.facts)
         article = "a" if kind == "decoder" else "an"
-        self._about.setText(f"{spec.does}. This checkpoint is {article} {kind}: {meaning}")
+        self._about.setText(" ".join((f"{spec.does}. This checkpoint is {article} {kind}: {meaning}", *model.notes)))
         self._on_input_changed()
 
     def _show_buttons(self) -> None:
@@ -391,6 +446,7 @@ class TasksPane(PaneFrame):
                 model.dtype,
                 model.device,
                 model.head if tasks.supports(model, self.task) else None,
+                model.attn_implementation,
             )
         )
 
@@ -400,7 +456,16 @@ class TasksPane(PaneFrame):
         given, columns = self._given.given, self._many.columns
         try:
             code = codegen.task_rows(
-                model.checkpoint, self.task, path, columns, given, options, model.dtype, model.device, head
+                model.checkpoint,
+                self.task,
+                path,
+                columns,
+                given,
+                options,
+                model.dtype,
+                model.device,
+                head,
+                model.attn_implementation,
             )
         except WorkbenchError as error:
             code = f"# {error.what}\n"

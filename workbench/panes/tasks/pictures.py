@@ -251,7 +251,9 @@ def strip(path: Path, *, task: Task) -> QImage:
 
 
 def show_picture(view: PictureView, result: TaskResult, picture: QImage) -> None:
-    """Show a copy of the picture that a result is of; overlays are measured in its own pixels."""
-    sizes = [tensor.values for tensor in result.stages[0].tensors if tensor.name == "target_size"]
-    height, width = (int(each) for each in sizes[0][0])
+    """Show a copy of the picture, or the frames, that a result is of; overlays are measured in its own pixels."""
+    shown = {tensor.name: tensor.values for tensor in result.stages[0].tensors}
+    height, width = (int(each) for each in shown["target_size"][0])
+    if "frames" in shown:
+        picture = to_image(videos.sheet(shown["frames"]))
     view.set_picture(picture, (width, height))

@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTemporaryDir
-from PySide6.QtGui import QImage
 
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.task import Progress
@@ -14,6 +13,7 @@ from workbench.engine.tasks import microphone
 from workbench.panes.tasks.given import GivenForm
 from workbench.panes.tasks.pictures import preview, strip
 from workbench.runtime.jobs import Job, Lane, Runner
+from workbench.runtime.reading import read
 from workbench.widgets.pane_frame import PaneFrame
 
 
@@ -40,28 +40,15 @@ class Previews(QObject):
         given.sound.record_toggled.connect(self._on_record_toggled)
 
     def _on_other_changed(self) -> None:
-        path = self._given.other.path
-        if path is None or not self._given.other.view.picture.isNull():
-            return
-        job = Job(f"Reading {path.name}", preview, path, pane="tasks", stops="when it is read", quiet=True)
-        job.succeeded.connect(self._on_other_read)
-        self._runner.start(job, Lane.IO, slot="tasks.other")
-
-    def _on_other_read(self, read: tuple[QImage, str]) -> None:
-        picture, why = read
-        if why:
-            self._given.other.refuse(why)
-        else:
-            self._given.other.show_picture(picture)
+        well = self._given.other
+        if well.path is not None and well.view.picture.isNull():
+            read(self._runner, well.path, preview, well.show_read, place="tasks.other", stops="when it is read")
 
     def _on_film_changed(self) -> None:
-        path = self._given.film.path
-        if path is None:
-            return
-        job = Job(f"Reading {path.name}", strip, path, pane="tasks", stops="at the next frame", quiet=True)
-        job.succeeded.connect(self._given.film.show_picture)
-        job.failed.connect(self._on_failed)
-        self._runner.start(job, Lane.IO, slot="tasks.film")
+        well = self._given.film
+        if well.path is not None:
+            show, stops = well.show_picture, "at the next frame"
+            read(self._runner, well.path, strip, show, place="tasks.film", stops=stops, failed=self._on_failed)
 
     def _on_record_toggled(self, on: bool) -> None:
         if not on:

@@ -24,7 +24,7 @@ from workbench.panes.tasks.cells import CellsView
 from workbench.panes.tasks.forecast import ForecastView
 from workbench.panes.tasks.many import ManyView
 from workbench.panes.tasks.maps import DepthView, FieldView
-from workbench.panes.tasks.pages import LayoutView, MadeView, ReadingView
+from workbench.panes.tasks.pages import LayoutView, MadeView, PagesView, ReadingView
 from workbench.panes.tasks.pictures import CutOutView, FoundView, MatchesView
 from workbench.panes.tasks.similarity import SimilarityView
 from workbench.panes.tasks.sound import SpokenView, TranscriptView
@@ -145,6 +145,7 @@ class ResultView(QStackedWidget):
         self._made = MadeView()
         self._reading = ReadingView()
         self._layout = LayoutView()
+        self._pages = PagesView()
         self._transcript = TranscriptView()
         self._spoken = SpokenView()
         self._cells = CellsView()
@@ -172,6 +173,7 @@ class ResultView(QStackedWidget):
             self._made,
             self._reading,
             self._layout,
+            self._pages,
             self._transcript,
             self._spoken,
             self._cells,
@@ -191,6 +193,12 @@ class ResultView(QStackedWidget):
         """Show the table of many rows, empty."""
         self.many.begin()
         self.setCurrentWidget(self.many)
+
+    def show_rows(self) -> None:
+        """Show again the rows that came before something else was shown."""
+        if self.many.filled:
+            self.setCurrentWidget(self.many)
+            self.setAccessibleDescription(self.many.finish())
 
     def finish_many(self) -> None:
         """List the rows that came, all or some."""
@@ -223,6 +231,7 @@ class ResultView(QStackedWidget):
             "image": self._show_image,
             "reading": self._show_reading,
             "layout": self._show_layout,
+            "pages": self._show_pages,
             "transcript": self._show_transcript,
             "sound": self._show_sound,
             "cells": self._show_cells,
@@ -306,6 +315,10 @@ class ResultView(QStackedWidget):
     def _show_layout(self, result: TaskResult) -> str:
         self.setCurrentWidget(self._layout)
         return self._layout.show_result(result, self._picture)
+
+    def _show_pages(self, result: TaskResult) -> str:
+        self.setCurrentWidget(self._pages)
+        return self._pages.show_result(result)
 
     def _show_alpha(self, result: TaskResult) -> str:
         self.setCurrentWidget(self._cut_out)

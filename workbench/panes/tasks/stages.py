@@ -27,6 +27,8 @@ from workbench.widgets.tensor_grid import TensorGrid
 from workbench.widgets.theme import set_role
 from workbench.widgets.waveform import Waveform
 
+#: Moments of a spectrogram that are drawn at most.
+_MOMENTS = 3000
 #: Frames of a video that are drawn beside one another.
 _BESIDE = 4
 
@@ -181,8 +183,10 @@ def drawn(tensor: TensorView) -> np.ndarray | None:
         return ((colors - least) / ((most - least) or 1.0) * 255).astype(np.uint8).transpose(1, 2, 0)
     if tensor.name == "input_features" and values.ndim == 3:
         # Whisper has a row a band, others a row a moment; time goes to the right in both.
-        bands = values[0] if values.shape[1] < values.shape[2] else values[0].T
-        return to_colors(bands[::-1])
+        bands = (values[0] if values.shape[1] < values.shape[2] else values[0].T)[::-1]
+        # A moment and a band a pixel each would be a stripe.
+        bands = bands[:, :: -(-bands.shape[1] // _MOMENTS)]
+        return to_colors(np.repeat(bands, max(1, bands.shape[1] // (3 * bands.shape[0])), axis=0))
     if tensor.name == "picture" and values.ndim == 3:
         return values
     if tensor.name in ("reconstruction", "normals", "pointmaps", "pointmap") and values.shape[-3:-2] == (3,):

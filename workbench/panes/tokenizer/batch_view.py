@@ -24,6 +24,7 @@ from workbench.panes.tokenizer.reading import face, many, tip
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import theme
 from workbench.widgets.column_scroll import ColumnScroll
+from workbench.widgets.least_height import LeastHeight
 from workbench.widgets.margin_text import MarginText
 from workbench.widgets.naming import named
 from workbench.widgets.probability_table import format_percent
@@ -191,7 +192,7 @@ class BatchView(QWidget):
         column.addWidget(self._take, 0, Qt.AlignmentFlag.AlignLeft)
         left = _filled(QSplitter(Qt.Orientation.Vertical), (upper, 1), (self._form, 1))
 
-        below = QWidget()
+        below = LeastHeight()
         shown = QVBoxLayout(below)
         shown.setContentsMargins(0, 0, 0, 0)
         pick = QHBoxLayout()
@@ -202,7 +203,7 @@ class BatchView(QWidget):
         pick.addStretch(1)
         shown.addLayout(pick)
         shown.addWidget(self._numbers, 1)
-        right = QWidget()
+        right = LeastHeight()
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._summary)

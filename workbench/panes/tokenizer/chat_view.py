@@ -18,6 +18,7 @@ from workbench.panes.tokenizer.reading import face, many, tip
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import theme
 from workbench.widgets.foldable import Foldable
+from workbench.widgets.least_height import LeastHeight
 from workbench.widgets.margin_text import Ground, MarginText
 from workbench.widgets.message_list import ListedMessage, MessageList
 from workbench.widgets.naming import named
@@ -178,7 +179,7 @@ class ChatTemplateView(QWidget):
         column.addWidget(self._prompt)
         column.addWidget(self._goes_on)
 
-        text, below = QWidget(), QWidget()
+        text, below = LeastHeight(), QWidget()
         column = QVBoxLayout(text)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._summary)

@@ -28,6 +28,7 @@ from workbench.panes.tokenizer.reading import many
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import theme
 from workbench.widgets.data_table import DataTable
+from workbench.widgets.least_height import LeastHeight
 from workbench.widgets.naming import named
 from workbench.widgets.turning_splitter import TurningSplitter
 from workbench.widgets.visible_text import visible
@@ -135,7 +136,7 @@ class TokenizersView(QWidget):
         buttons.addWidget(self._back)
         buttons.addStretch(1)
         column.addLayout(buttons)
-        right = QWidget()
+        right = LeastHeight()
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self._summary)
@@ -420,7 +421,8 @@ class TokenizersView(QWidget):
 
     def _show_measures(self) -> None:
         self._list.setMinimumHeight(theme.px(self, 80))
-        self._tabs.setMinimumHeight(theme.px(self, 120))
+        # Wide enough for a measure and its numbers.
+        self._tabs.setMinimumSize(theme.px(self, 240), theme.px(self, 120))
 
     # Qt.
 

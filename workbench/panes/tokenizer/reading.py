@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from workbench.engine import codegen, tokens
 from workbench.engine.task import Task
 from workbench.engine.tokens.edit import respelled
+from workbench.engine.tokens.positions import nowhere
 from workbench.engine.tokens.standing import Standing
 from workbench.engine.values import Checkpoint, Encoding, Positions, Token, TokenizerOptions
 from workbench.widgets.probability_table import format_percent
@@ -111,7 +112,16 @@ def read(
     if encoding is not None and place is not None and not by_line:
         first = 0 if place is None else (_at(encoding, place) or 0) // CHIPS * CHIPS
     made = chips(encoding, first) if encoding is not None else ()
-    found = Reading(text, tuple(places), batch, (), _summary(batch), _shape(tokenizer, batch, known), first, made)
+    found = Reading(
+        text,
+        tuple(places),
+        batch,
+        (),
+        _summary(tokenizer, batch, options),
+        _shape(tokenizer, batch, known),
+        first,
+        made,
+    )
     return found if long else back(tokenizer, found, task=task)
 
 
@@ -156,7 +166,7 @@ def change(
         return read(tokenizer, text, False, options, place, known=known, task=task)
     batch = replace(base.batch, encodings=(encoding,), decoded=(), plain=())
     first = 0 if place is None else (_at(encoding, place) or 0) // CHIPS * CHIPS
-    summary, shape = _summary(batch), _shape(tokenizer, batch, known)
+    summary, shape = _summary(tokenizer, batch, options), _shape(tokenizer, batch, known)
     return Reading(text, (0,), batch, (), summary, shape, first, chips(encoding, first), final=False)
 
 
@@ -180,6 +190,8 @@ def _beginning(text: str) -> str:
 def _at(encoding: Encoding, place: int) -> int | None:
     made = encoding.tokens
     offsets_of = made.offsets_of if isinstance(made, Positions) else lambda position: made[position].offsets
+    if offsets_of is nowhere:
+        return None
 
     def placed(position: int) -> bool:
         start, end = offsets_of(position) or (0, 0)
@@ -228,7 +240,7 @@ def _verdict(encoding: Encoding, decoded: str, plain: str) -> str:
     return f"differs from the text from character {same + 1:,} on"
 
 
-def _summary(batch: tokens.Batch) -> str:
+def _summary(tokenizer: tokens.Tokenizer, batch: tokens.Batch, options: TokenizerOptions) -> str:
     attended = sum(encoding.attended for encoding in batch.encodings)
     special = sum(batch.specials)
     characters = sum(len(encoding.text) for encoding in batch.encodings)
@@ -236,8 +248,10 @@ def _summary(batch: tokens.Batch) -> str:
     parts = [many(characters, "character"), many(size, "byte"), many(attended, "token")]
     if special:
         parts[-1] += f" ({special:,} special)"
-    if characters and attended > special and not any(encoding.truncated for encoding in batch.encodings):
-        parts.append(f"{characters / (attended - special):.2f} characters per token")
+    # Special tokens that stand in the text are a part of it; those that are put around it are none.
+    around = tokenizer.num_special_tokens_to_add() * len(batch.encodings) if options.add_special_tokens else 0
+    if characters and attended > around and not any(encoding.truncated for encoding in batch.encodings):
+        parts.append(f"{characters / (attended - around):.2f} characters per token")
     return " · ".join(parts)
 
 
@@ -261,10 +275,12 @@ def _shape(tokenizer: tokens.Tokenizer, batch: tokens.Batch, known: int | None) 
         parts.append(f"longer than the {limit:,} tokens this model was made for")
     if not tokenizer.is_fast:
         parts.append("this tokenizer is written in Python, and says no offsets, bytes or words")
-    if "bbox" in tokenizer.model_input_names:
+    # Some name the boxes among their inputs, all have one for padding.
+    if hasattr(tokenizer, "pad_token_box"):
         parts.append("the boxes of the words, which the model reads beside them, are left out")
     if known is not None:
-        largest = max((max(encoding.input_ids, default=0) for encoding in batch.encodings), default=0)
+        rows = (encoding.input_ids for encoding in batch.encodings)
+        largest = max((max(part) for ids in rows for part in tokens.in_parts(ids)), default=0)
         if largest >= known:
             parts.append(f"id {largest:,} does not belong to this model, which has vectors for {known:,} ids")
     return " · ".join(parts)

@@ -245,7 +245,7 @@ class AfterView(QWidget):
         self._details.setTabVisible(self._details.indexOf(self._calibration), labelled)
 
     def _show_confusion(self, found: Evaluation) -> None:
-        counts = np.array(found.confusion, np.int64).reshape(len(found.labels), -1)
+        counts = np.array(found.confusion, np.int64).reshape(len(found.labels), len(found.labels))
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
         def words(row: int, column: int) -> str:

@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from workbench.engine.codegen.reader import processor_lines
+from workbench.engine.codegen.reader import part_lines
 from workbench.engine.codegen.script import (
     checkpoint_lines,
+    class_of,
     imported,
     model_lines,
-    model_type_of,
     script,
     seed_lines,
-    tokenizer_lines,
 )
-from workbench.engine.codegen.task import anything, audio, pages, pairs, points, rarer, sequences, series, text, vision
+from workbench.engine.codegen.task import (
+    anything,
+    audio,
+    films,
+    pages,
+    pairs,
+    points,
+    rarer,
+    sequences,
+    series,
+    text,
+    vision,
+)
 from workbench.engine.codegen.task.rows import loop, marked, reading
 from workbench.engine.errors import NotSupported
-from workbench.engine.facts import class_for
 from workbench.engine.tasks import head_for, spec
 from workbench.engine.values import TaskInput
 
@@ -37,20 +47,16 @@ _SCRIPTS = {
     **vision.SCRIPTS,
     **points.SCRIPTS,
     **pages.SCRIPTS,
+    **films.SCRIPTS,
     **audio.SCRIPTS,
     **rarer.SCRIPTS,
     **anything.SCRIPTS,
     **series.SCRIPTS,
 }
 
-_STANDARD = tuple(f"import {name}" for name in ("csv", "functools", "inspect", "json", "math", "os", "random", "re"))
-
-_LOADS = {
-    "tokenizer": "AutoTokenizer",
-    "image_processor": "AutoImageProcessor",
-    "feature_extractor": "AutoFeatureExtractor",
-    "video_processor": "AutoVideoProcessor",
-}
+_PATH = "from pathlib import Path"
+_NAMES = ("csv", "functools", "inspect", "json", "math", "os", "random", "re")
+_STANDARD = (*(f"import {name}" for name in _NAMES), _PATH)
 
 
 def task(
@@ -61,6 +67,7 @@ def task(
     dtype: str,
     device: str,
     head: str | None = None,
+    attention: str | None = None,
 ) -> str:
     """A script that does a task and prints its result.
 
@@ -72,6 +79,7 @@ def task(
         dtype: As torch spells it, or ``auto``.
         device: As torch spells it.
         head: The Auto class, where the task can be done with several; one that can't do it is not taken.
+        attention: ``sdpa`` or ``eager``; None leaves it to transformers.
 
     Raises:
         NotSupported: There is no such task.
@@ -82,7 +90,16 @@ def task(
     given = TaskInput(given) if isinstance(given, str) else given
     made = anything.fitted(name, _script(name), given, checkpoint, head or "")
     return _put_together(
-        checkpoint, name, made, given, options, dtype, device, head, (made.given(given), *made.blocks(given, options))
+        checkpoint,
+        name,
+        made,
+        given,
+        options,
+        dtype,
+        device,
+        head,
+        attention,
+        (made.given(given), *made.blocks(given, options)),
     )
 
 
@@ -96,19 +113,21 @@ def task_rows(
     dtype: str,
     device: str,
     head: str | None = None,
+    attention: str | None = None,
 ) -> str:
     """A script that does a task on each row of a file.
 
     Args:
         checkpoint: As for `task`.
         name: As for `task`.
-        path: The file: CSV, JSON, JSON Lines, Parquet or plain lines.
+        path: The file: CSV, JSON, JSON Lines, Parquet or plain lines; or a folder of files, each of them a row.
         columns: Column by field of `TaskInput`.
         given: What is the same for each row.
         options: As for `task`.
         dtype: As for `task`.
         device: As for `task`.
         head: As for `task`.
+        attention: As for `task`.
 
     Raises:
         NotSupported: There is no such task, or it is not done on rows.
@@ -117,11 +136,12 @@ def task_rows(
     shaped = marked(given, columns)
     made = anything.fitted(name, _script(name), shaped, checkpoint, head or "")
     looped = loop(name, made, given, columns, path.parent, options)
-    blocks = (reading(path), looped)
+    blocks = (reading(path, columns), looped)
     needed = ("import json", "import os", "import pandas")
     written = "\n".join(line for block in blocks for line in block)
     more = [line for line in needed if f"{line.split()[1]}." in written]
-    return _put_together(checkpoint, name, made, shaped, options, dtype, device, head, blocks, more)
+    more += [_PATH] if "Path(" in written else []
+    return _put_together(checkpoint, name, made, shaped, options, dtype, device, head, attention, blocks, more)
 
 
 def _script(name: str) -> Script:
@@ -143,12 +163,13 @@ def _put_together(
     dtype: str,
     device: str,
     head: str | None,
+    attention: str | None,
     blocks: Sequence[Sequence[str]],
     more: Sequence[str] = (),
 ) -> str:
     head = head if head in (*spec(name).heads, *made.heads) else head_for(name)
-    reads, readers = _loading(made.loads, checkpoint)
-    classes = sorted({class_for(head, model_type_of(checkpoint)), *readers, *made.classes(options)})
+    reads, readers = _loading(made.loads, checkpoint, head)
+    classes = sorted({class_of(checkpoint, head), *readers, *made.classes(options)})
     seed = seed_lines(head)
     needed = [*made.imports(given, options), *more, *(["import torch"] if seed else [])]
     plain = sorted({line for line in needed if line}, key=_order)
@@ -159,7 +180,7 @@ def _put_together(
         made.title,
         [*plain, *imported(classes)],
         checkpoint_lines(checkpoint),
-        [*seed, *reads, *model_lines(checkpoint, head, dtype, device)],
+        [*seed, *reads, *model_lines(checkpoint, head, dtype, device, attention=attention)],
         *blocks,
     )
 
@@ -169,17 +190,6 @@ def _order(line: str) -> tuple[bool, bool, str]:
     return line not in _STANDARD, line.startswith("from "), line.split()[1].lower()
 
 
-def _loading(loads: tuple[str, ...], checkpoint: Checkpoint) -> tuple[list[str], list[str]]:
-    lines: list[str] = []
-    names: list[str] = []
-    for each in loads:
-        if each == "processor":
-            read, named = processor_lines(checkpoint)
-            lines, names = [*lines, *read], [*names, *named]
-            continue
-        names.append(_LOADS[each])
-        if each == "tokenizer":
-            lines += tokenizer_lines()
-        else:
-            lines.append(f"{each} = {_LOADS[each]}.from_pretrained(checkpoint, trust_remote_code=False)")
-    return lines, names
+def _loading(loads: tuple[str, ...], checkpoint: Checkpoint, head: str) -> tuple[list[str], list[str]]:
+    parts = [part_lines(checkpoint, head, each) for each in loads]
+    return [line for lines, _ in parts for line in lines], [name for _, names in parts for name in names]

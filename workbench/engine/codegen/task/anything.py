@@ -11,6 +11,7 @@ from workbench.engine.codegen.task import (
     audio,
     captions,
     documents,
+    films,
     pages,
     points,
     rarer,
@@ -20,15 +21,18 @@ from workbench.engine.codegen.task import (
     vision,
 )
 from workbench.engine.codegen.task.parts import PAD, PRINT_LABELS, Script, answers, denoised, torch_when_sampling
+from workbench.engine.facts import describe
 from workbench.engine.generate.captions import TYPES
-from workbench.engine.tasks import policies
-from workbench.engine.tasks.any_to_any import RATE, SAID, TALKERS
+from workbench.engine.processors import BODIES
+from workbench.engine.tasks import aligning, policies
+from workbench.engine.tasks.any_to_any import ALSO, AMONG, HEARS, RATE, SAID, TALKERS
 from workbench.engine.tasks.automatic_speech_recognition import TRANSDUCERS
 from workbench.engine.tasks.image_classification import UNNAMED
 from workbench.engine.tasks.image_feature_extraction import DRAWS
 from workbench.engine.tasks.image_to_image import FLATTENS
 from workbench.engine.tasks.notes import ARCHITECTURE
 from workbench.engine.tasks.processors import takes_films
+from workbench.engine.tasks.sounds import FILLED
 from workbench.engine.tasks.speaking import SEAMLESS
 from workbench.engine.tasks.transcribing import GRANITE, LANGUAGES
 from workbench.engine.tasks.video_classification import NESTED
@@ -48,7 +52,9 @@ def _given_any(given: TaskInput, model_type: str = "") -> list[str]:
     return lines
 
 
-def _any(given: TaskInput, options: TaskOptions, *more: str, marked: bool = True) -> list[list[str]]:
+def _any(
+    given: TaskInput, options: TaskOptions, *more: str, marked: bool = True, framed: bool = False
+) -> list[list[str]]:
     content = ['    content = [{"type": "text", "text": text}]']
     if given.audio is not None:
         content.append('    content.insert(0, {"type": "audio", "audio": samples})')
@@ -65,7 +71,7 @@ def _any(given: TaskInput, options: TaskOptions, *more: str, marked: bool = True
             '    turns = [{"role": "user", "content": content}]',
             *call("inputs = processor.apply_chat_template(", chat, indent=4),
             "else:",
-            *(_marks(given) if marked else []),
+            *(_marks(given, framed) if marked else []),
             *call("inputs = processor(", [*plain, 'return_tensors="pt"'], indent=4),
             "inputs = inputs.to(model.device, dtype=model.dtype)",
         ],
@@ -73,16 +79,17 @@ def _any(given: TaskInput, options: TaskOptions, *more: str, marked: bool = True
     ]
 
 
-def _marks(given: TaskInput) -> list[str]:
+def _marks(given: TaskInput, framed: bool = False) -> list[str]:
     """The marks of what goes with a text, in front of it unless it has them."""
     files = {"image_token": given.image, "audio_token": given.audio}
     names = [name for name, file in files.items() if file is not None]
     if not names:
         return []
-    return [
-        f"    marks = [getattr(processor, name, None) for name in {literal(names)}]",
-        '    text = "".join(str(mark) for mark in marks if mark and str(mark) not in text) + text',
-    ]
+    put = ['    text = "".join(str(mark) for mark in marks if mark and str(mark) not in text) + text']
+    if framed:
+        ends = '    begin, end = f"{processor.image_start_token}{mark}", processor.image_end_token'
+        put = ["    (mark,) = marks", ends, "    text = text if mark in text else begin + end + text"]
+    return [f"    marks = [getattr(processor, name, None) for name in {literal(names)}]", *put]
 
 
 def _thought(given: TaskInput, options: TaskOptions) -> list[list[str]]:
@@ -172,7 +179,7 @@ def _decision(given: TaskInput, _options: TaskOptions) -> list[list[str]]:
 
 
 def _given_voice(given: TaskInput) -> list[str]:
-    return [*assign("text", given.text), *assign("voice", str(given.voice))]
+    return [*assign("text", given.text), *assign("voice", str(given.beside))]
 
 
 def _spoken(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
@@ -237,6 +244,8 @@ def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint, he
         return replace(
             made, blocks=vision.told_in_words, imports=_told_imports, loads=("tokenizer",), classes=_pictures
         )
+    if (other := films.fitted(name, made, checkpoint)) is not None:
+        return other
     if documents.reads_pages(checkpoint) and name != "image-text-to-text":
         return documents.fitted(name, made, given, checkpoint)
     if name == "visual-question-answering" and model_type_of(checkpoint) == "blip":
@@ -249,10 +258,16 @@ def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint, he
             blocks=lambda given, options: denoised(made.blocks(given, options), options),
             imports=lambda given, options: tuple(dict.fromkeys((*made.imports(given, options), "import torch"))),
         )
+    if name == "image-text-to-text" and model_type_of(checkpoint) == "hunyuan_vl":
+        return replace(made, blocks=partial(vision.image_text, framed=True))
     if name == "image-text-to-text" and model_type_of(checkpoint) == "idefics":
         return replace(made, blocks=vision.between)
     if name == "raw-outputs" and given.image is not None and model_type_of(checkpoint) in TYPES:
         return captions.raw(model_type_of(checkpoint))
+    if name == "raw-outputs" and given.image is not None and describe(checkpoint).takes_images and head in BODIES:
+        plain = vision.SCRIPTS["image-text-to-text"]
+        model_type = model_type_of(checkpoint)
+        return raw.among(fitted("image-text-to-text", plain, given, checkpoint, head), made, model_type)
     if name == "image-text-to-text" and model_type_of(checkpoint) in TYPES:
         return captions.script(model_type_of(checkpoint), checkpoint.path)
     if name == "zero-shot-object-detection" and guided(given):
@@ -271,10 +286,14 @@ def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint, he
         return replace(made, blocks=pages.flattened)
     if name == "video-classification" and takes_films(checkpoint):
         return replace(made, blocks=points.whole_video, loads=("video_processor",))
+    if name == "raw-outputs" and given.audio is not None and model_type_of(checkpoint) in AMONG:
+        return raw.among(fitted("any-to-any", SCRIPTS["any-to-any"], given, checkpoint, head), made)
     if name == "raw-outputs":
         return raw.fitted(made, given, checkpoint, head)
     if name == "translation" and model_type_of(checkpoint) in SEAMLESS:
         return replace(made, blocks=sequences.told)
+    if name == "any-to-any" and model_type_of(checkpoint) == "hunyuan_vl":
+        return replace(made, blocks=partial(_any, framed=True))
     if name == "any-to-any" and model_type_of(checkpoint) in TYPES:
         return replace(made, blocks=partial(_any, marked=False))
     if name == "any-to-any" and model_type_of(checkpoint) in TALKERS:
@@ -283,15 +302,19 @@ def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint, he
         model_type = model_type_of(checkpoint)
         blocks = _said if model_type in GRANITE else made.blocks
         return replace(made, given=lambda given: _given_any(given, model_type), blocks=blocks)
+    if name == "any-to-any" and model_type_of(checkpoint) in HEARS:
+        return replace(made, heads=ALSO)
     if name == "any-to-any" and model_type_of(checkpoint) == "voxtral":
         return replace(made, given=_given_voxtral, blocks=_voxtral, imports=torch_when_sampling)
+    if name == "automatic-speech-recognition" and head == aligning.HEAD:
+        return audio.ALIGNED
     if name == "automatic-speech-recognition" and head in TRANSDUCERS:
         return replace(made, blocks=audio.transduced)
     if name == "automatic-speech-recognition" and model_type_of(checkpoint) == ARCHITECTURE:
         return audio.PIANO
-    if name == "automatic-speech-recognition" and model_type_of(checkpoint) in LANGUAGES:
+    if name == "automatic-speech-recognition" and model_type_of(checkpoint) in (*LANGUAGES, *FILLED):
         return audio.asked(model_type_of(checkpoint))
     if name == "text-to-audio":
         spoken = speech.BY_TYPE.get(model_type_of(checkpoint), made)
-        return _SPOKEN if spoken is made and given.voice is not None else spoken
+        return _SPOKEN if spoken is made and given.beside is not None else spoken
     return made

@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
-from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, given_text, threshold, writes
+from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, asked_scores, given_text, threshold, writes
+from workbench.engine.tasks.aligning import ARCHITECTURES
 from workbench.engine.tasks.any_to_any import ALSO
-from workbench.engine.tasks.automatic_speech_recognition import PART, SHARED
 from workbench.engine.tasks.notes import RATE
+from workbench.engine.tasks.raw_inputs import MASKED
+from workbench.engine.tasks.sounds import CUT, FILLED, LISTED, SEEDED, WHOLE
 from workbench.engine.tasks.transcribing import ENGLISH, GRANITE, LANGUAGES, PACED, QUESTION
 
 if TYPE_CHECKING:
@@ -33,6 +35,36 @@ def given_sound(given: TaskInput) -> list[str]:
     return [*assign("path", str(given.audio or "sound.wav")), *_READ]
 
 
+def extracted(model_type: str, seed: int = 0) -> list[str]:
+    """What the feature extractor of an architecture is told, as `features` and `masked` do."""
+    mask = ["return_attention_mask=True"] if model_type in MASKED else []
+    given = "[samples]" if model_type in LISTED else "samples"
+    filled = ["padding=True", f"pad_to_multiple_of={FILLED[model_type]}"] if model_type in FILLED else []
+    return [
+        given,
+        "sampling_rate=wanted",
+        *mask,
+        *filled,
+        *([f"generator=numpy.random.default_rng({seed})"] if model_type in SEEDED else []),
+    ]
+
+
+def drawn(model_type: str, seed: int = 0) -> list[str]:
+    """The seed by which a feature extractor chooses what of a long sound is heard; none where it hears all."""
+    return [f"numpy.random.seed({seed})"] if model_type in CUT else []
+
+
+def filled(model_type: str) -> list[str]:
+    """``inputs`` filled up to whole positions, as `features` does."""
+    if model_type not in WHOLE:
+        return []
+    return [
+        'missing = -inputs["input_features"].shape[1] % model.config.subsampling_factor',
+        'inputs["input_features"] = torch.nn.functional.pad(inputs["input_features"], (0, 0, 0, missing))',
+        'inputs["attention_mask"] = torch.nn.functional.pad(inputs["attention_mask"], (0, missing))',
+    ]
+
+
 def imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
     """What a script on a sound needs besides transformers."""
     return ("import math", "", "import soundfile", "import torch", "from scipy.signal import resample_poly")
@@ -40,6 +72,14 @@ def imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
 
 def _writes_wav(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
     return ("import soundfile", "import torch")
+
+
+_OWN_SCORES = [
+    "kind = model.config.problem_type",
+    'scores = logits if kind == "regression" else logits.softmax(dim=-1)',
+    'if kind == "multi_label_classification":',
+    "    scores = logits.sigmoid()",
+]
 
 
 def _classification(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
@@ -54,10 +94,7 @@ def _classification(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
         [
             "# 3. Postprocess",
             "logits = logits[0].float().cpu()",
-            "kind = model.config.problem_type",
-            'scores = logits if kind == "regression" else logits.softmax(dim=-1)',
-            'if kind == "multi_label_classification":',
-            "    scores = logits.sigmoid()",
+            *(_OWN_SCORES if options.function == "auto" else [asked_scores(options)]),
             "best = sorted(enumerate(scores.tolist()), key=lambda pair: pair[1], reverse=True)"
             + (f"[:{options.top_k}]" if options.top_k else ""),
             f"result = [(model.config.id2label[index], score) for index, score in best{threshold(options)}]",
@@ -91,8 +128,7 @@ def _recognition(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             f'        settings["generate_kwargs"]["tgt_lang"] = {wanted}',
             '    if long and model.config.model_type == "whisper":',
             '        settings["return_timestamps"] = True',
-            "elif long:",
-            f'    settings |= {{"chunk_length_s": {PART}, "stride_length_s": {SHARED}}}',
+            *_in_parts(options),
             *stamped,
             'result = recognizer({"raw": samples, "sampling_rate": wanted}, **settings)',
             'print(result["text"])',
@@ -100,6 +136,13 @@ def _recognition(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             '    print(chunk["timestamp"], chunk["text"])',
         ]
     ]
+
+
+def _in_parts(options: TaskOptions) -> list[str]:
+    if options.chunk_length is None:
+        return []
+    chunk = options.chunk_length
+    return [f"elif len(samples) > {chunk} * wanted:", f'    settings["chunk_length_s"] = {chunk}']
 
 
 def transduced(given: TaskInput, options: TaskOptions) -> list[list[str]]:
@@ -134,7 +177,7 @@ def said(text: str, heard: bool) -> list[str]:
 
 def asked(model_type: str) -> Script:
     """The script of a model that is asked for a transcript."""
-    told = LANGUAGES[model_type]
+    told = LANGUAGES.get(model_type, {})
 
     def blocks(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
         chosen = {name: getattr(options, option) for option, name in told.items() if getattr(options, option)}
@@ -143,7 +186,7 @@ def asked(model_type: str) -> Script:
         several = ["audio_chunk_index=places", *named] if model_type == "cohere_asr" else []
         start = 'asks = inputs["decoder_input_ids" if model.config.is_encoder_decoder else "input_ids"]'
         cut = [start, "written = sequences[:, asks.shape[1] :]"]
-        if model_type == "kyutai_speech_to_text":
+        if model_type in ("kyutai_speech_to_text", *FILLED):
             cut = ["written = sequences[:, 1:]"]
         ids, first = ("written", "[0]") if several else ("written[0]", "")
         decoded = call("text = processor.decode(", [ids, "skip_special_tokens=True", *several], f"){first}")
@@ -152,7 +195,7 @@ def asked(model_type: str) -> Script:
             opening, sound = "inputs = processor(", ["samples", "sampling_rate=wanted"]
         elif model_type == "voxtral":
             sound = ["audio=[samples]", 'format=["wav"]', "model_id=checkpoint", "sampling_rate=wanted"]
-        elif model_type in PACED:
+        elif model_type in (*PACED, *FILLED):
             opening, sound = "inputs = processor(", ["audio=samples", 'return_tensors="pt"']
         elif model_type == "moss_transcribe_diarize":
             sound = ["audio=samples", 'return_tensors="pt"']
@@ -187,6 +230,37 @@ def asked(model_type: str) -> Script:
         loads=("processor",),
         heads=ALSO,
     )
+
+
+def _aligned(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    told = ["audio=samples", "transcript=text"]
+    told += [f"language={literal(options.source_language)}"] if options.source_language else []
+    marks = ["logits", 'inputs["input_ids"]', "words", "model.config.timestamp_token_id"]
+    return [
+        [
+            "# 1. Preprocess: the sound with the words of its transcript, between marks for their times",
+            *call("inputs, words = processor.prepare_forced_aligner_inputs(", told),
+            "inputs = inputs.to(model.device, dtype=model.dtype)",
+        ],
+        ["# 2. Forward", "with torch.inference_mode():", "    logits = model(**inputs).logits"],
+        [
+            "# 3. Postprocess: the best moment at each mark",
+            *call("(found,) = processor.decode_forced_alignment(", marks),
+            'result = [(word["text"], word["start_time"], word["end_time"]) for word in found]',
+            "for text, start, end in result:",
+            '    print(f"{start:8.2f} {end:8.2f} {text}")',
+        ],
+    ]
+
+
+ALIGNED = Script(
+    "Say when each word of a transcript was said.",
+    lambda given: [*assign("text", given.text), *given_to_processor(given, ARCHITECTURES[0])],
+    _aligned,
+    imports,
+    loads=("processor",),
+)
+"""The script of an aligner."""
 
 
 def _given_song(given: TaskInput) -> list[str]:

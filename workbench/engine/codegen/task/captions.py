@@ -47,7 +47,7 @@ def script(kind: str, folder: Path) -> Script:
 
 def raw(kind: str) -> Script:
     """The script that prints all that comes out of an architecture, given a picture with a text."""
-    imports = partial(_imports, more=("import inspect", "import torch"))
+    imports = partial(_imports, more=("import inspect", "import torch", *_MORE.get(kind, ())))
     return Script(
         "Run the model and print what comes out.", partial(_given, kind=kind), partial(_raw, kind=kind), imports,
         loads=("processor",),
@@ -79,11 +79,14 @@ _FINISHED = {
         "result = json.dumps(processor.token2json(told), ensure_ascii=False, indent=2)",
         "print(result)",
     ],
+    "NougatProcessor": _PLAIN,
     "PPFormulaNetProcessor": ["(result,) = processor.post_process(sequences)", "print(result)"],
 }
 
 
 def _read(given: TaskInput, options: TaskOptions, finish: list[str], whole: bool) -> list[list[str]]:
+    if options.cleaned and whole and finish is _PLAIN:
+        finish = [finish[0], "result = processor.post_process_generation(result, fix_markdown=False)", *finish[1:]]
     begins = ["text", "add_special_tokens=False", 'return_tensors="pt"']
     started = bool(given.text.strip())
     parts = ["tokenizer, image_processor = processor.tokenizer, processor.image_processor"] if whole else []

@@ -125,7 +125,10 @@ def _question_answering(_given: TaskInput, options: TaskOptions) -> list[list[st
         [
             "# 1. Preprocess: a long context becomes several windows",
             'asked = len(tokenizer(question, add_special_tokens=False)["input_ids"])',
-            f"stride = min({OVERLAP}, ({width} - tokenizer.num_special_tokens_to_add(pair=True) - asked) // 2)",
+            f"room = {width} - tokenizer.num_special_tokens_to_add(pair=True) - asked",
+            f"stride = min({OVERLAP}, room // 2)"
+            if options.stride is None
+            else f"stride = min({options.stride}, room - 1)",
             *call("inputs = tokenizer(", arguments),
             "windows = range(inputs.input_ids.shape[0])",
             "in_context = torch.tensor([[place == 1 for place in inputs.sequence_ids(window)] for window in windows])",

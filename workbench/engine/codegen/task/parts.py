@@ -76,19 +76,28 @@ def threshold(options: TaskOptions) -> str:
 
 
 def scored(options: TaskOptions) -> list[str]:
-    """Logits of a classifier to labels with scores, as ``problem_type`` asks."""
-    return [
-        "# 3. Postprocess",
-        "config = model.config",
-        "logits = logits[0].float().cpu()",
+    """Logits of a classifier to labels with scores, as ``options.function`` or ``problem_type`` asks."""
+    own = [
         'if config.problem_type == "regression":',
         "    scores = logits",
         'elif config.problem_type == "multi_label_classification" or config.num_labels == 1:',
         "    scores = logits.sigmoid()",
         "else:",
         "    scores = logits.softmax(dim=-1)",
+    ]
+    return [
+        "# 3. Postprocess",
+        "config = model.config",
+        "logits = logits[0].float().cpu()",
+        *(own if options.function == "auto" else [asked_scores(options)]),
         *ranked(options, "config.id2label[index]"),
     ]
+
+
+def asked_scores(options: TaskOptions) -> str:
+    """``scores = …`` of ``logits``, where the options say how."""
+    made = {"softmax": ".softmax(dim=-1)", "sigmoid": ".sigmoid()", "none": ""}[options.function]
+    return f"scores = logits{made}"
 
 
 def ranked(options: TaskOptions, name: str) -> list[str]:

@@ -136,27 +136,31 @@ def _mask_imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
     return ("import numpy", "import torch", "from PIL import Image, ImageOps")
 
 
-def _kind(given: TaskInput) -> str:
+def kind(given: TaskInput) -> str:
+    """What a film's file is: ``animated``, a ``folder`` or a ``film``."""
     path = given.video
-    if path is None or path.suffix.lower() in ANIMATED:
+    if path is None or path.suffix.lower() in (*ANIMATED, *STILLS):
         return "animated"
     return "folder" if path.is_dir() else "film"
 
 
-def _given_video(given: TaskInput) -> list[str]:
+def given_video(given: TaskInput) -> list[str]:
+    """``path`` of a film."""
     return assign("path", str(given.video or "video.gif"))
 
 
-_NAMES = [
+NAMES = [
     'names = [name for name in os.listdir(path) if not name.startswith(".")]',
     f"names = [name for name in names if name.lower().endswith({STILLS!r})]".replace("'", '"'),
     'names.sort(key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\\d+)", name)])',
 ]
+"""``names`` of the pictures in a folder, in their order."""
 _READ = {
     "animated": [
         "with Image.open(path) as opened:",
         "    every = enumerate(ImageSequence.Iterator(opened))",
-        '    frames = [numpy.array(frame.convert("RGB")) for index, frame in every if index in wanted]',
+        "    opened = [ImageOps.exif_transpose(frame) for index, frame in every if index in wanted]",
+        '    frames = [numpy.array(frame.convert("RGB")) for frame in opened]',
     ],
     "film": [
         "with av.open(path) as container:",
@@ -164,8 +168,8 @@ _READ = {
         '    frames = [frame.to_ndarray(format="rgb24") for index, frame in every if index in wanted]',
     ],
     "folder": [
-        *_NAMES,
-        "every = [Image.open(os.path.join(path, names[index])) for index in wanted]",
+        *NAMES,
+        "every = [ImageOps.exif_transpose(Image.open(os.path.join(path, names[index]))) for index in wanted]",
         'frames = [numpy.array(frame.convert("RGB")) for frame in every]',
     ],
 }
@@ -178,7 +182,7 @@ def _video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "# 1. Preprocess: as many frames as the model looks at, from the beginning on",
             "count = model.config.num_frames",
             f"wanted = numpy.linspace(0, count * {step} - 1, num=count, dtype=numpy.int64)",
-            *_READ[_kind(given)],
+            *_READ[kind(given)],
             'inputs = image_processor(frames, return_tensors="pt")',
             _ON_DEVICE,
         ],
@@ -191,7 +195,7 @@ _PLACES = ["wanted = numpy.arange(0, total, total / count).astype(int)[:count]"]
 _COUNT = {
     "animated": ["with Image.open(path) as opened:", "    total = opened.n_frames"],
     "film": ["with av.open(path) as container:", "    total = sum(1 for _ in container.decode(video=0))"],
-    "folder": [*_NAMES, "total = len(names)"],
+    "folder": [*NAMES, "total = len(names)"],
 }
 
 
@@ -203,8 +207,8 @@ def spread(given: TaskInput, path: str, count: list[str]) -> list[str]:
         path: The name that it has.
         count: The lines that say how many frames.
     """
-    kind = _kind(given)
-    lines = [*_COUNT[kind], *_PLACES, *(line for line in _READ[kind] if line not in _NAMES)]
+    how = kind(given)
+    lines = [*_COUNT[how], *_PLACES, *(line for line in _READ[how] if line not in NAMES)]
     return [*count, *(re.sub(r"\bpath\b(?!\.)", path, line) for line in lines)]
 
 
@@ -233,12 +237,12 @@ def nested_video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
 
 def video_imports(given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
     """What a script on a video needs besides transformers."""
-    kind = _kind(given)
-    if kind == "film":
+    how = kind(given)
+    if how == "film":
         return ("import av", "import numpy", "import torch")
-    if kind == "folder":
-        return ("import os", "import re", "import numpy", "import torch", "from PIL import Image")
-    return ("import numpy", "import torch", "from PIL import Image, ImageSequence")
+    if how == "folder":
+        return ("import os", "import re", "import numpy", "import torch", "from PIL import Image, ImageOps")
+    return ("import numpy", "import torch", "from PIL import Image, ImageOps, ImageSequence")
 
 
 def _given_trimap(given: TaskInput) -> list[str]:
@@ -295,6 +299,6 @@ SCRIPTS: dict[str, Script] = {
         "Cut a picture into its things.", vision.given_picture, _masks, _mask_imports, loads=_PIXELS
     ),
     "image-matting": Script("Cut a thing out of a picture.", _given_trimap, _matting, vision.imports, loads=_PIXELS),
-    "video-classification": Script("Classify a video.", _given_video, _video, video_imports, loads=_PIXELS),
+    "video-classification": Script("Classify a video.", given_video, _video, video_imports, loads=_PIXELS),
 }
 """By the name of the task."""

@@ -60,6 +60,7 @@ def _sound(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "# 1. Preprocess: the sound, and a sentence a label",
             f"template = {literal(options.template or TEMPLATE)}",
             "sentences = [template.format(label) for label in labels]",
+            f"numpy.random.seed({options.seed})  # of a long sound it draws which part is heard",
             *call("sound = feature_extractor(", arguments),
             "sound = sound.to(model.device, dtype=model.dtype)",
             'inputs = tokenizer(sentences, padding=True, truncation=True, return_tensors="pt").to(model.device)',
@@ -233,7 +234,11 @@ SCRIPTS: dict[str, Script] = {
     "document-question-answering": Script("Answer a question about a page.", _given_page, _page, _page_imports),
     "table-question-answering": Script("Answer a question about a table.", _given_table, _table, _table_imports),
     "zero-shot-audio-classification": Script(
-        "Say which labels fit a sound.", _given_sound, _sound, audio.imports, loads=("tokenizer", "feature_extractor")
+        "Say which labels fit a sound.",
+        _given_sound,
+        _sound,
+        lambda given, options: (*audio.imports(given, options), "import numpy"),
+        loads=("tokenizer", "feature_extractor"),
     ),
     "zero-shot-object-detection": Script(
         "Find things by their names in a picture.", vision.given_labels, _objects, vision.imports, loads=BOTH

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,15 @@ from workbench.engine.codegen.task import audio, points, series, vision
 from workbench.engine.codegen.task.parts import Script
 from workbench.engine.facts import HEADS
 from workbench.engine.tasks.processors import takes_films
-from workbench.engine.tasks.raw_beside import REGIONS
-from workbench.engine.tasks.raw_inputs import CODEBOOK, FLAVA, FRAMES, MASKED, NAMES, RETRIEVES, hides, part
+from workbench.engine.tasks.raw_beside import BETWEEN, FOLLOWS, PAIRS, REGIONS
+from workbench.engine.tasks.raw_inputs import CODEBOOK, FLAVA, FRAMES, HANDED, NAMES, RETRIEVES, hides, part
 from workbench.engine.tasks.raw_outputs import STARTED
 from workbench.engine.tasks.series import ARCHITECTURES, DECIDES, PATCHED
+from workbench.engine.tasks.sounds import CUT, SEEDED
+from workbench.engine.values import TaskOptions
 
 if TYPE_CHECKING:
-    from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
+    from workbench.engine.values import Checkpoint, TaskInput
 
 _FRAMES = [
     'sees = getattr(model.config, "vision_config", model.config)',
@@ -29,11 +32,13 @@ def _given(given: TaskInput) -> list[str]:
     if given.image is not None:
         lines += vision.given_picture(given)
     if given.other is not None:
-        lines += [*assign("shown", str(given.other)), *assign("mask", str(given.voice or "mask.png"))]
+        lines += assign("shown", str(given.other))
         lines.append('shown = ImageOps.exif_transpose(Image.open(shown)).convert("RGB")')
+    if given.other is not None and given.beside is not None:
+        lines += assign("mask", str(given.beside))
         lines.append('mask = ImageOps.exif_transpose(Image.open(mask)).convert("RGB").convert("L")')
-    elif given.voice is not None:
-        lines += assign("regions", str(given.voice))
+    elif given.beside is not None:
+        lines += assign("numbers", str(given.beside))
     if given.video is not None:
         lines += assign("film", str(given.video))
     if given.audio is not None:
@@ -43,22 +48,26 @@ def _given(given: TaskInput) -> list[str]:
     return lines
 
 
-def _parts(given: TaskInput, kind: str, films: bool, head: str) -> list[tuple[str, str]]:
+def _parts(given: TaskInput, kind: str, films: bool, head: str, seed: int = 0) -> list[tuple[str, str]]:
     """What prepares each part of the input, and how it is called."""
     found: list[tuple[str, str]] = []
+    if kind in BETWEEN:
+        return found
     if kind in RETRIEVES:
         pages = [("processor", "processor.process_images([image], ")] if given.image is not None else []
         asks = given.text.strip() or not pages
         return [*pages, *([("processor", "processor.process_queries([text], ")] if asks else [])]
     if given.image is not None:
         more = "".join(f"{name}={value}, " for name, value in CODEBOOK.items()) if (head, kind) == FLAVA else ""
-        more += "prompt_images=[shown], prompt_masks=[mask], " if given.other is not None else ""
-        found.append(("image_processor", f"image_processor(images=[image], {more}"))
+        more += "prompt_images=[shown], prompt_masks=[mask], " if kind in FOLLOWS else ""
+        shown = "[[image, shown]]" if kind in PAIRS else "[image]"
+        found.append(("image_processor", f"image_processor(images={shown}, {more}"))
     if given.video is not None:
         whole = ("video_processor", "video_processor([numpy.stack(frames)], do_sample_frames=False, ")
         found.append(whole if films else ("image_processor", "image_processor(frames, "))
     if given.audio is not None:
-        found.append(("feature_extractor", f"feature_extractor(samples, sampling_rate=wanted, {_mask(kind)}"))
+        told = "".join(f"{each}, " for each in audio.extracted(kind, seed))
+        found.append(("feature_extractor", f"feature_extractor({told}"))
     if given.text.strip() or not found:
         found.append(("tokenizer", "tokenizer(text, "))
     return found
@@ -78,37 +87,42 @@ def _blocks(
     films: bool = False,
 ) -> list[list[str]]:
     cut = f"truncation=True, max_length={options.max_length}, " if options.max_length else ""
-    made = [line + (cut if name == "tokenizer" else "") for name, line in _parts(given, kind, films, head)]
+    made = [
+        line + (cut if name == "tokenizer" else "") for name, line in _parts(given, kind, films, head, options.seed)
+    ]
     seed = f"generator = torch.Generator().manual_seed({options.seed})"
     drawn = [seed, *_HIDDEN] if hides(head, kind) else []
-    found = _regions(kind) if given.voice is not None and kind in REGIONS else ()
-    more = (*found, *(_STARTS if kind in STARTED else ()), *(_RENAMED if part(kind) else ()))
-    moved = [
-        "takes = inspect.signature(model.forward).parameters",
-        "inputs = {name: tensor for name, tensor in inputs.items() if name in takes}",
-        "for name, tensor in inputs.items():",
-        "    inputs[name] = tensor.to(model.device, dtype=model.dtype if tensor.is_floating_point() else None)",
-    ]
+    found = _regions(kind) if given.beside is not None else []
+    more = (*found, *audio.filled(kind), *(_STARTS if kind in STARTED else ()), *(_RENAMED if part(kind) else ()))
     read = points.spread(given, "film", _FRAMES) if given.video is not None else []
     prepared = [f'inputs.update({line}return_tensors="pt"))' for line in made]
+    read += audio.drawn(kind, options.seed) if given.audio is not None else []
     prepared = [f"random.seed({options.seed})"] * _hides_itself(given, kind, head) + prepared
-    return [["# 1. Preprocess", *read, "inputs = {}", *prepared, *more, *drawn, *moved], *series.outputs(options)]
-
-
-def _mask(kind: str) -> str:
-    return "return_attention_mask=True, " if kind in MASKED else ""
+    return [["# 1. Preprocess", *read, "inputs = {}", *prepared, *more, *drawn, *_MOVED], *series.outputs(options)]
 
 
 def _regions(kind: str) -> list[str]:
+    if kind in BETWEEN:
+        return ["inputs.update({name: torch.from_numpy(each) for name, each in numpy.load(numbers).items()})"]
+    if kind not in REGIONS:
+        return []
     # A file of one array has no names.
     return [
         "# Regions that a detector found",
-        "found = numpy.load(regions)",
+        "found = numpy.load(numbers)",
         f'found = {{"{REGIONS[kind][0]}": found}} if isinstance(found, numpy.ndarray) else dict(found)',
         'inputs.update({name: torch.from_numpy(each.astype("float32"))[None] for name, each in found.items()})',
     ]
 
 
+_MOVED = [
+    "takes = inspect.signature(model.forward).parameters",
+    "inputs = {name: tensor for name, tensor in inputs.items() if name in takes}",
+    "for name, tensor in inputs.items():",
+    "    # Some are told in lists how a picture was cut",
+    "    if isinstance(tensor, torch.Tensor):",
+    "        inputs[name] = tensor.to(model.device, dtype=model.dtype if tensor.is_floating_point() else None)",
+]
 _STARTS = [
     "# The decoder is given the token that it begins with",
     'start = getattr(model.config, "decoder_start_token_id", None)',
@@ -125,19 +139,20 @@ _HIDDEN = [
 ]
 _RENAMED = [
     "# As a part of a larger model it has names of its own for what the processor makes",
-    *call("names = {", [f"{literal(own)}: {literal(other)}" for own, other in NAMES.items()], "}"),
+    *call("names = [", [f"({literal(own)}, {literal(other)})" for own, other in NAMES], "]"),
     "takes = inspect.signature(model.forward).parameters",
-    "inputs.update({own: inputs[name] for own, name in names.items() if name in inputs and name not in takes})",
+    "inputs.update({own: inputs[name] for own, name in names if name in inputs and name not in takes})",
 ]
 
 
 def _imports(given: TaskInput, options: TaskOptions, *, kind: str = "", head: str = "") -> tuple[str, ...]:
     lines = ["import inspect", "import torch", *(["import random"] * _hides_itself(given, kind, head))]
-    lines += ["import numpy"] * (given.voice is not None and kind in REGIONS)
+    lines += ["import numpy"] * (given.beside is not None and kind in (*BETWEEN, *REGIONS))
     if given.image is not None:
         lines.append("from PIL import Image, ImageOps")
     if given.audio is not None:
         lines += ["import math", "import soundfile", "from scipy.signal import resample_poly"]
+        lines += ["import numpy"] * (kind in (*CUT, *SEEDED))
     return (*lines, *(points.video_imports(given, options) if given.video is not None else ()))
 
 
@@ -153,6 +168,19 @@ def fitted(made: Script, given: TaskInput, checkpoint: Checkpoint, head: str) ->
     loads = tuple(dict.fromkeys(name for name, _ in _parts(given, model_type, films, head)))
     imports = partial(_imports, kind=model_type, head=head)
     return Script(made.title, _given, blocks, imports, loads=loads, heads=tuple(head for head, _ in HEADS))
+
+
+def among(spoken: Script, made: Script, kind: str = "") -> Script:
+    """The script of a model that reads a text with what goes with it, as another task prepares them together."""
+    moved = [] if kind in HANDED else [*(_STARTS if kind in STARTED else ()), *_MOVED]
+
+    def blocks(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+        return [[*spoken.blocks(given, options)[0], *moved], *series.outputs(options)]
+
+    def imports(given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(("import inspect", "import torch", *spoken.imports(given, TaskOptions()))))
+
+    return replace(spoken, title=made.title, blocks=blocks, imports=imports, heads=tuple(head for head, _ in HEADS))
 
 
 SCRIPTS = {"raw-outputs": Script("Run the model and print what comes out.", _given, _blocks, _imports)}

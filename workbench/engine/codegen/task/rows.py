@@ -12,7 +12,7 @@ from workbench.engine import data
 from workbench.engine.codegen.script import WIDTH, assign, call, literal
 from workbench.engine.codegen.script import columns as columns_of
 from workbench.engine.errors import NotSupported
-from workbench.engine.tasks import spec
+from workbench.engine.tasks import files, spec
 from workbench.engine.tasks.batch import can
 from workbench.engine.values import TaskInput
 
@@ -24,15 +24,24 @@ if TYPE_CHECKING:
 _MARK = "<column {}>"
 
 
-def reading(path: Path) -> list[str]:
+def reading(path: Path, columns: Mapping[str, str]) -> list[str]:
     """``rows = […]``, a dict a row.
 
     Args:
-        path: A file that `data.sniff` knows.
+        path: A file that `data.sniff` knows; or a folder of files, each of them a row.
+        columns: Column by field of `TaskInput`.
 
     Raises:
         DataError: It can't be read.
     """
+    kind = files.field(tuple(columns))
+    if path.is_dir() and kind:
+        return [
+            f"folder = Path({literal(str(path))})",
+            *call("endings = (", [literal(ending) for ending in files.ENDINGS[kind]]),
+            'files = sorted(file for file in folder.glob("**/[!.]*") if file.suffix.lower() in endings)',
+            f'rows = [{{"{files.COLUMN}": str(file)}} for file in files]',
+        ]
     form = data.sniff(path)
     lines = assign("file", str(path))
     encoding = f"encoding={literal(form.encoding)}"
@@ -78,7 +87,7 @@ def loop(
         cell = f"row[{literal(column)}]"
         if field == "labels":
             reads[f"[{literal(mark)}]"] = f'{cell} if isinstance({cell}, list) else str({cell}).split("|")'
-        elif field in ("image", "audio", "other", "video", "voice"):
+        elif field in ("image", "audio", "other", "video", "beside"):
             reads[literal(mark)] = f"os.path.join({literal(str(folder))}, {cell})"
         else:
             reads[literal(mark)] = f"str({cell})"
@@ -111,7 +120,7 @@ def marked(given: TaskInput, columns: Mapping[str, str]) -> TaskInput:
     fields: dict[str, Any] = {}
     for field in columns:
         mark = _MARK.format(field)
-        files = ("image", "audio", "other", "video", "voice")
+        files = ("image", "audio", "other", "video", "beside")
         fields[field] = (mark,) if field == "labels" else Path(mark) if field in files else mark
     return replace(given, **fields)
 
@@ -119,7 +128,7 @@ def marked(given: TaskInput, columns: Mapping[str, str]) -> TaskInput:
 def _indented(line: str) -> list[str]:
     """A line of the loop; one that is too long there is broken inside its outermost bracket."""
     deep = " " * 8 + line if line else ""
-    parts = re.fullmatch(r"(\s*\w+ = [\w.]*[(\[])(.*)([)\]])", deep)
+    parts = re.fullmatch(r"(\s*[\w(,)]+ = [\w.]*[(\[])(.*)([)\]])", deep)
     if columns_of(deep) <= WIDTH or parts is None:
         return [deep]
     margin = " " * (len(deep) - len(deep.lstrip()))

@@ -54,11 +54,11 @@ def _generates(options: TaskOptions, arguments: list[str], name: str = "waveform
 
 
 def _given_preset(given: TaskInput) -> list[str]:
-    return [*assign("text", given.text), *(assign("voice", str(given.voice)) if given.voice is not None else [])]
+    return [*assign("text", given.text), *(assign("voice", str(given.beside)) if given.beside is not None else [])]
 
 
 def _bark(given: TaskInput, options: TaskOptions) -> list[list[str]]:
-    told = ["voice_preset=voice"] if given.voice is not None else []
+    told = ["voice_preset=voice"] if given.beside is not None else []
     moved = 'inputs["history_prompt"] = inputs["history_prompt"].to(model.device)'
     return [
         [

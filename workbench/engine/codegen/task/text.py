@@ -38,17 +38,19 @@ def _token_classification(_given: TaskInput, options: TaskOptions) -> list[list[
             forward(),
             [
                 "# 3. Postprocess",
+                *assign("ignored", list(options.ignore_labels)),
                 "probabilities = logits[0].float().cpu().softmax(dim=-1)",
                 "result = []",
                 "for position, (start, end) in enumerate(offsets):",
                 "    score, index = probabilities[position].max(dim=-1)",
                 "    label, score = model.config.id2label[index.item()], score.item()",
-                '    if not special[position] and label != "O"'
+                "    if not special[position] and label not in ignored"
                 + (f" and score >= {options.threshold!r}:" if options.threshold else ":"),
                 "        result.append((label, score, start, end))",
                 *_PRINT_ENTITIES,
             ],
         ]
+    given = assign("ignored", list(options.ignore_labels)) if options.ignore_labels != ("O",) else []
     limit = [f"tokenizer.model_max_length = {options.max_length}"] if options.max_length else []
     arguments = [
         '"token-classification"',
@@ -57,6 +59,10 @@ def _token_classification(_given: TaskInput, options: TaskOptions) -> list[list[
         "device=model.device",
         f"aggregation_strategy={literal(options.aggregation)}",
     ]
+    if options.ignore_labels != ("O",):
+        arguments.append("ignore_labels=ignored")
+    if options.stride is not None:
+        arguments.append(f"stride={options.stride}")
     kept = []
     if options.threshold:
         kept = [f"result = [entity for entity in result if entity[1] >= {options.threshold!r}]"]
@@ -64,6 +70,7 @@ def _token_classification(_given: TaskInput, options: TaskOptions) -> list[list[
     return [
         [
             *limit,
+            *given,
             *call("tagger = pipeline(", arguments),
             f"result = [{rows} for found in tagger(text)]",
             *kept,
@@ -78,7 +85,21 @@ _PRINT_ENTITIES = [
 ]
 
 
+def _wanted(options: TaskOptions) -> list[str]:
+    if not options.targets:
+        return []
+    return [
+        *assign("targets", list(options.targets)),
+        "vocab = tokenizer.get_vocab()",
+        'tokens = [tokenizer(target, add_special_tokens=False)["input_ids"] for target in targets]',
+        "wanted = {vocab.get(target, ids[0]) for target, ids in zip(targets, tokens)}",
+        "wanted = torch.tensor(sorted(wanted))",
+        "probabilities = probabilities[:, wanted]",
+    ]
+
+
 def _fill_mask(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    found = "wanted[top.indices]" if options.targets else "top.indices"
     return [
         encode(options),
         forward(),
@@ -87,11 +108,12 @@ def _fill_mask(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             'input_ids = inputs["input_ids"][0].cpu()',
             "masks = (input_ids == tokenizer.mask_token_id).nonzero().flatten().tolist()",
             "probabilities = logits[0, masks].float().cpu().softmax(dim=-1)",
+            *_wanted(options),
             f"top = probabilities.topk(min({options.top_k}, probabilities.shape[-1]))"
             if options.top_k
             else "top = probabilities.sort(descending=True)",
             "result = []",
-            "for mask, (scores, token_ids) in enumerate(zip(top.values.tolist(), top.indices.tolist())):",
+            f"for mask, (scores, token_ids) in enumerate(zip(top.values.tolist(), {found}.tolist())):",
             "    for score, token_id in zip(scores, token_ids):",
             "        result.append((mask, token_id, score))",
             '        print(f"{score:10.6f} mask {mask + 1} {tokenizer.decode([token_id])!r}")',
@@ -138,7 +160,7 @@ def features(given: TaskInput, options: TaskOptions) -> list[list[str]]:
         ],
         [
             "# 2. Forward",
-            "body = model.get_encoder() if model.config.is_encoder_decoder else model",
+            "body = model.get_encoder() if model.config.is_encoder_decoder else model.base_model",
             "with torch.inference_mode():",
             "    hidden = body(**inputs)[0].float().cpu()",
         ],

@@ -185,7 +185,7 @@ def _features(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
         [
             "# 3. Postprocess",
             "hidden = outputs[0].float().cpu()",
-            "hidden = hidden.flatten(2).transpose(1, 2) if hidden.dim() == 4 else hidden",
+            "hidden = hidden if hidden.dim() == 3 else hidden.reshape(*hidden.shape[:2], -1).transpose(1, 2)",
             f"embeddings = {pool}",
             *(["embeddings = torch.nn.functional.normalize(embeddings, dim=-1)"] if options.normalize else []),
             "result = embeddings.tolist()",
@@ -225,8 +225,13 @@ def _zero_shot(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
-def shown_prompt() -> list[str]:
-    """``prompt``: the text with the mark of the picture, in front of it unless it says where."""
+def shown_prompt(framed: bool = False) -> list[str]:
+    """``prompt``: the text with the mark of the picture, in front of it unless it says where.
+
+    Args:
+        framed: Whether the mark has to stand between those of where a picture begins and ends.
+    """
+    put = "processor.image_start_token + mark + processor.image_end_token" if framed else "mark"
     given = ["turns", "chat_template=template", "add_generation_prompt=True"]
     return [
         'mark = getattr(processor, "image_placeholder_token", None) or getattr(processor, "image_token", "<image>")',
@@ -236,7 +241,7 @@ def shown_prompt() -> list[str]:
         "if template:",
         *call("prompt = processor.apply_chat_template(", given, indent=4),
         "else:",
-        "    prompt = text if mark in text else mark + text",
+        f"    prompt = text if mark in text else {put} + text",
     ]
 
 
@@ -259,11 +264,12 @@ def _answered(options: TaskOptions) -> list[list[str]]:
     return [forward, ["# 3. Postprocess", *without_prompt('inputs["input_ids"]'), "print(result)"]]
 
 
-def _image_text(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+def image_text(_given: TaskInput, options: TaskOptions, framed: bool = False) -> list[list[str]]:
+    """The steps of an answer about a picture; ``framed`` as for `shown_prompt`."""
     return [
         [
             "# 1. Preprocess: as the checkpoint's chat template shows them, or one after the other without one",
-            *shown_prompt(),
+            *shown_prompt(framed),
             "bos = processor.tokenizer.bos_token",
             "special = bos is None or not prompt.startswith(bos)",
             *call(
@@ -295,7 +301,7 @@ SCRIPTS: dict[str, Script] = {
         "Say which labels fit a picture.", given_labels, _zero_shot, imports, loads=("tokenizer", "image_processor")
     ),
     "image-text-to-text": Script(
-        "Answer a question about a picture.", given_text, _image_text, _writing_imports, loads=("processor",)
+        "Answer a question about a picture.", given_text, image_text, _writing_imports, loads=("processor",)
     ),
 }
 """By the name of the task."""

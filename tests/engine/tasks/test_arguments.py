@@ -1,0 +1,183 @@
+"""What a pipeline can be told, its task can be told; the result is the pipeline's, and so is the script's."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from tests import tiny_kinds, tiny_seq2seq, tiny_tasks
+from workbench.engine import codegen, tasks
+from workbench.engine.errors import InputError
+from workbench.engine.models import LoadedModel, load
+from workbench.engine.tasks import processors
+from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
+
+TEXT = "Angela Merkel met Barack Obama in Berlin, Germany. "
+LONG = TEXT * 30
+
+
+@pytest.fixture(scope="module")
+def tagger(tiny_bert_tagger: Checkpoint) -> LoadedModel:
+    return load(tiny_bert_tagger, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def masked(tiny_bert: Checkpoint) -> LoadedModel:
+    return load(tiny_bert, device="cpu")
+
+
+def pipeline(model: LoadedModel, name: str, **more: Any) -> Any:
+    from transformers import pipeline as make
+
+    return make(name, model=model.model, tokenizer=model.tokenizer, device="cpu", **more)
+
+
+def script(model: LoadedModel, name: str, given: TaskInput, options: TaskOptions) -> Any:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    if model.tokenizer is not None:
+        options = dataclasses.replace(options, max_length=tasks.cut_at(model, options))
+    exec(codegen.task(model.checkpoint, name, given, options, model.dtype, model.device, model.head), names)
+    return names["result"]
+
+
+@pytest.mark.parametrize("function", ["softmax", "sigmoid", "none"])
+def test_the_function_that_makes_scores_is_the_pipelines(
+    tiny_bert_classifier: Checkpoint, tmp_path, capsys, function
+) -> None:
+    options = TaskOptions(top_k=None, function=function)
+    sound = tiny_tasks.sound(tmp_path)
+    samples, rate = soundfile.read(sound, dtype="float32")
+    picture = tiny_seq2seq.picture(tmp_path)
+    reads = load(tiny_bert_classifier, device="cpu")
+    sees = load(tiny_tasks.build_tiny_vision(tmp_path / "vit", "image-classification"), device="cpu")
+    hears = load(tiny_tasks.build_tiny_audio(tmp_path / "wav", "audio-classification"), device="cpu")
+    looks = {"image_processor": processors.image_processor(sees)}
+    listens = {"feature_extractor": processors.feature_extractor(hears)}
+    for model, name, given, asked, more in (
+        (reads, "text-classification", TaskInput(TEXT), TEXT, {}),
+        (sees, "image-classification", TaskInput(image=picture), str(picture), looks),
+        (hears, "audio-classification", TaskInput(audio=sound), {"raw": samples, "sampling_rate": rate}, listens),
+    ):
+        expected = pipeline(model, name, **more)(asked, top_k=99, function_to_apply=function)
+        result = tasks.run(model, name, given, options)
+        scores = [(each["label"], pytest.approx(each["score"], abs=1e-5)) for each in expected]
+        assert [(item.label, item.score) for item in result.items] == scores
+        assert script(model, name, given, options) == scores
+        total = sum(item.score for item in result.items)
+        assert (total == pytest.approx(1, abs=1e-5)) == (function == "softmax")
+    watches = load(tiny_kinds.build(tmp_path / "mae", "video-classification"), device="cpu")
+    film = TaskInput(video=tiny_kinds.film(tmp_path, name="film.gif"))
+    found = tasks.run(watches, "video-classification", film, options)
+    logits = torch.from_numpy(found.stages[1].tensors[0].values[0])
+    scores = {"softmax": logits.softmax(-1), "sigmoid": logits.sigmoid(), "none": logits}[function]
+    assert [item.score for item in found.items] == pytest.approx(sorted(scores.tolist(), reverse=True))
+    with pytest.raises(InputError, match="no function called"):
+        tasks.run(reads, "text-classification", TEXT, TaskOptions(function="cosine"))
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["The capital of France is [MASK].", "The [MASK] of [MASK] is Paris."])
+@pytest.mark.parametrize(("targets", "top_k"), [
+    (("paris", "berlin", "film"), 5), (("paris", "berlin", "film"), 2), (("unheardofword", "the", "the"), None),
+])  # fmt: skip
+def test_targets_are_the_pipelines(masked, text, targets, top_k, capsys) -> None:
+    result = tasks.run(masked, "fill-mask", text, TaskOptions(targets=targets, top_k=top_k))
+    expected = pipeline(masked, "fill-mask")(text, targets=list(targets), top_k=top_k or 99)
+    rows = [expected] if isinstance(expected[0], dict) else expected
+    flat = [(mask, each["token"], pytest.approx(each["score"])) for mask, row in enumerate(rows) for each in row]
+    assert [(item.mask_index, item.token_id, item.score) for item in result.items] == flat
+    assert script(masked, "fill-mask", TaskInput(text), TaskOptions(targets=targets, top_k=top_k)) == flat
+    assert capsys.readouterr().out
+
+
+def test_targets_without_a_token_are_refused(masked) -> None:
+    with pytest.raises(InputError, match="nothing to choose from"):
+        tasks.run(masked, "fill-mask", "[MASK]", TaskOptions(targets=(" ",)))
+
+
+def entities(found: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [
+        (each.get("entity_group", each.get("entity")), pytest.approx(float(each["score"]), abs=1e-6), each["start"],
+         each["end"]) for each in found
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("aggregation", ["none", "simple", "first"])
+@pytest.mark.parametrize("ignored", [(), ("O",), ("O", "B-PER", "PER")])
+def test_labels_that_are_left_out_are_the_pipelines(tagger, aggregation, ignored, capsys) -> None:
+    options = TaskOptions(aggregation=aggregation, ignore_labels=ignored)
+    made = pipeline(tagger, "token-classification", aggregation_strategy=aggregation, ignore_labels=list(ignored))
+    expected = entities(made(TEXT))
+    result = tasks.run(tagger, "token-classification", TEXT, options)
+    assert [(item.label, item.score, item.start, item.end) for item in result.items] == expected
+    assert script(tagger, "token-classification", TaskInput(TEXT), options) == expected
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("aggregation", ["simple", "first", "average", "max"])
+@pytest.mark.parametrize("stride", [0, 20, 100])
+def test_a_long_text_is_labelled_in_windows_as_the_pipeline_does(tagger, aggregation, stride, capsys) -> None:
+    options = TaskOptions(aggregation=aggregation, stride=stride)
+    made = pipeline(tagger, "token-classification", aggregation_strategy=aggregation, stride=stride)
+    expected = entities(made(LONG))
+    result = tasks.run(tagger, "token-classification", LONG, options)
+    assert [(item.label, item.score, item.start, item.end) for item in result.items] == expected
+    assert result.truncated == 0
+    windows, width = result.stages[0].tensors[0].shape
+    assert windows >= 3 and width == 128
+    assert max(item.end for item in result.items) > len(LONG) - 60
+    if aggregation == "simple":
+        assert script(tagger, "token-classification", TaskInput(LONG), options) == expected
+        assert capsys.readouterr().out
+
+
+def test_a_short_text_is_one_window_whatever_the_stride(tagger) -> None:
+    one, other = (tasks.run(tagger, "token-classification", TEXT, TaskOptions(stride=each)) for each in (None, 20))
+    assert one.items == other.items
+    assert other.stages[2].tensors[0].shape == one.stages[2].tensors[0].shape
+
+
+@pytest.mark.parametrize("options", [TaskOptions(stride=126), TaskOptions(stride=20, aggregation="none")])
+def test_windows_that_can_not_be_are_refused(tagger, options) -> None:
+    with pytest.raises(InputError, match="window") as caught:
+        tasks.run(tagger, "token-classification", LONG, options)
+    assert "Choose" in caught.value.remedy
+
+
+@pytest.mark.parametrize("stride", [0, 32, 500])
+def test_windows_over_a_context_overlap_as_much_as_is_asked(tmp_path, stride, capsys) -> None:
+    model = load(tiny_tasks.build_tiny_head(tmp_path, "AutoModelForQuestionAnswering"), device="cpu")
+    given = TaskInput("Where did they meet?", LONG)
+    options = TaskOptions(top_k=3, stride=stride)
+    result = tasks.run(model, "question-answering", given, options)
+    offsets = next(view.values for view in result.stages[0].tensors if view.name == "offset_mapping")
+    inside = next(view.values for view in result.stages[0].tensors if view.name == "in_context")
+    spans = [[tuple(place) for place in offsets[window][inside[window]]] for window in (0, 1)]
+    assert len(set(spans[0]) & set(spans[1])) == min(stride, len(spans[0]) - 1)
+    rows = script(model, "question-answering", given, options)
+    assert rows == [(each.text, pytest.approx(each.score), each.start, each.end) for each in result.items]
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("part", [None, 2, 3])
+def test_a_long_sound_goes_in_parts_as_the_pipeline_has_it(tmp_path, part, capsys) -> None:
+    name = "automatic-speech-recognition"
+    model = load(tiny_tasks.build_tiny_audio(tmp_path / "ctc", name), device="cpu")
+    path = tiny_tasks.sound(tmp_path, 7.0)
+    samples, rate = soundfile.read(path, dtype="float32")
+    options = TaskOptions(chunk_length=part)
+    made = pipeline(model, name, feature_extractor=processors.feature_extractor(model))
+    parts = {"chunk_length_s": part} if part else {}
+    expected = made({"raw": np.array(samples), "sampling_rate": rate}, **parts)["text"]
+    result = tasks.run(model, name, TaskInput(audio=path), options)
+    assert result.items[0] == expected
+    assert script(model, name, TaskInput(audio=path), options)["text"] == expected
+    with torch.inference_mode():
+        whole = tasks.run(model, name, TaskInput(audio=path), TaskOptions(chunk_length=30)).items[0]
+    assert part is not None or expected == whole
+    assert capsys.readouterr().out
