@@ -1,4 +1,4 @@
-"""Set up and start the workbench: ``python3 packaging/bootstrap.py run|test|bench|lint|tour|install|lock|clean``.
+"""Set up and start the workbench: ``packaging/bootstrap.py run|test|bench|census|lint|tour|install|lock|clean``.
 
 Needs nothing but Python 3.11 to 3.13. The environment is .venv: everything from requirements.lock (hash-checked), then
 torch, then the checkout itself. A stamp remembers what it was made from: a start with nothing changed costs 0.1 s.
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
         The exit status of what was done.
     """
     verb, rest = (arguments[0] if arguments else "run"), arguments[1:]
-    verbs = {each.__name__: each for each in (run, test, bench, lint, tour, install, lock, clean)}
+    verbs = {each.__name__: each for each in (run, test, bench, census, lint, tour, install, lock, clean)}
     if verb not in verbs:
         say(f"There is no {verb!r}; there are: {', '.join(verbs)}.")
         return 2
@@ -138,6 +138,12 @@ def bench(rest: list[str]) -> int:
     prepare("offscreen" if no_display() else display_platform())
     python("-m", "workbench", "--get-starters")
     return hand_over("-m", "tests.benchmarks", *rest, **({"QT_QPA_PLATFORM": "offscreen"} if no_display() else {}))
+
+
+def census(rest: list[str]) -> int:
+    """Run every architecture of the installed transformers with every Auto class as the window runs it; a table."""
+    prepare("offscreen")
+    return hand_over("-m", "tests.census", *rest)
 
 
 def install(rest: list[str]) -> int:
