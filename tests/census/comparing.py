@@ -178,7 +178,7 @@ def _taken_apart(value: Any) -> tuple[list[float], list[str], list[np.ndarray]]:
             each = np.asarray(each) > 0
         if isinstance(each, np.ndarray) and each.ndim:
             arrays.append(each)
-        elif isinstance(each, bool | int | float | np.generic):
+        elif isinstance(each, bool | int | float | np.generic | np.ndarray):
             numbers.append(float(each))
         elif isinstance(each, str):
             # Pipelines give the tokens of a word, which some tokenizers write small.

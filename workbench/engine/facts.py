@@ -100,9 +100,10 @@ FILMS = ("pe_video", "timesformer", "tvp", "videomae", "videomt", "videoprism", 
 _READERS = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForMaskedLM", "AutoModelForTextEncoding",
             "AutoModelForSequenceClassification", "AutoModelForTokenClassification", "AutoModelForQuestionAnswering",
             "AutoModelForMultipleChoice", "AutoModelForNextSentencePrediction")  # fmt: skip
-#: Parts of larger architectures that see a picture as it is; others are told how it was cut besides.
+#: Parts of larger architectures that see a picture as it is, and those that are told besides how it was cut.
 _TOWERS = ("gemma3n_vision", "granite_docling_vision", "idefics3_vision", "internvl_vision", "qianfan_ocr_vision",
            "smolvlm_vision")  # fmt: skip
+_CUT = ("edgetam_vision_model", "minicpm_ocr_vision", "minicpmv4_7_vision")
 _BESIDE = ("bridgetower", "lxmert", "vilt", "whisper")
 _READS = ("dpr", "embedding_gemma2")
 
@@ -375,9 +376,8 @@ def header(file: Path) -> dict[str, Any]:
 
 def sees(model_type: str) -> bool:
     """Whether the installed transformers lists an architecture among those that turn pictures into vectors."""
-    # EdgeTAM's is timm's, which refuses what the processor says besides the picture.
-    named = ("vision_model" in model_type and model_type != "edgetam_vision_model") or model_type in _TOWERS
-    return (model_type in _tables()[_PICTURES] or named) and model_type not in FILMS
+    named = "vision_model" in model_type or model_type in _TOWERS
+    return (model_type in _tables()[_PICTURES] or named) and model_type not in (*FILMS, *_CUT)
 
 
 def reads(model_type: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests import tiny
+from tests.census import building, kinds
 from workbench.engine import codegen, tasks, tokens
 from workbench.engine.errors import CheckpointError, NotSupported
 from workbench.engine.models import LoadedModel, load
@@ -164,3 +165,22 @@ def test_vectors_of_no_numbers_are_refused(tmp_path: Path) -> None:
     next(model.model.parameters()).data[:] = float("nan")
     with pytest.raises(NotSupported, match="no number"):
         tasks.run(model, "feature-extraction", "The film\nThe sea\nThe sky")
+
+
+def body(kind: str, folder: Path) -> LoadedModel:
+    """A tiny checkpoint without a head, as the census makes it."""
+    entry = next(each for each in kinds.entries() if (each.kind, each.head) == (kind, "AutoModel"))
+    return load(building.build(entry, folder)[0], device="cpu", head="AutoModel")
+
+
+def test_a_picture_that_becomes_maps_by_stage_is_shown_raw(tmp_path: Path) -> None:
+    model = body("hgnet_v2", tmp_path / "hgnet")
+    with pytest.raises(NotSupported, match="raw-outputs"):
+        tasks.run(model, "image-feature-extraction", tasks.example("image-feature-extraction", model))
+
+
+def test_fewer_states_than_tokens_are_shown_raw(tmp_path: Path) -> None:
+    model = body("funnel", tmp_path / "funnel")
+    assert type(model.model).__name__ == "FunnelBaseModel"
+    with pytest.raises(NotSupported, match="raw-outputs"):
+        tasks.run(model, "feature-extraction", "The quick brown fox")

@@ -204,7 +204,9 @@ def _grouped(model: LoadedModel, stack: Found) -> list[_Group]:
     sizes: dict[tuple[int, int], list[tuple[str, str, Any]]] = {}
     numbers = _layer_numbers(stack)
     # Those that look by windows give the maps of one layer a stage.
-    heads = setting(model.model.config, "num_attention_heads") or 0
+    heads = setting(model.model.config, "num_attention_heads")
+    # Where each stage has a number of its own, none holds for all.
+    heads = heads if isinstance(heads, int) else 0
     staged = any(hasattr(part, "depths") for part in configs(model.model.config))
     word = "stage" if staged and any(_windows(maps, heads)[1:] for _, maps in stack.tensors) else "layer"
     for number, (place, maps) in zip(numbers, stack.tensors, strict=True):

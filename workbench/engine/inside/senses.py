@@ -156,6 +156,9 @@ def example(model: LoadedModel) -> TaskInput:
         text = raw_inputs.example(model)
     elif model.facts.model_type in PATCHED:
         text = tasks.example(_task(model), model).text
+    elif model.facts.model_type in raw_inputs.RETRIEVES:
+        # A page or a question, never both.
+        text = ""
     if _task(model) == _TABLE:
         table = tasks.example(_TABLE, model)
         text = f"{table.text}\n{table.second}"

@@ -104,7 +104,7 @@ def preprocess(request: Request) -> Inputs:
     """
     if request.model.facts.model_type not in WORDLESS:
         check_text(request.text, "question")
-    if request.model.facts.model_type in ("blip", "fuyu", "got_ocr2", PAGED):
+    if request.model.facts.model_type in ("blip", "fuyu", "got_ocr2", "instructblipvideo", PAGED):
         raise NotSupported(
             f"{request.model.checkpoint.name} does not answer whatever it is given.",
             why="It writes about one picture, and its processor has a way of its own.",

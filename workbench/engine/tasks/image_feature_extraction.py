@@ -47,13 +47,14 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     try:
         with drawing(request, request.model.facts.model_type in DRAWS):
             output = body(**request.on_device(inputs.tensors))
-    except (TypeError, ValueError) as error:
+            hidden = output[0].float().cpu()
+    except (AttributeError, TypeError, ValueError) as error:
         raise NotSupported(
             f"{request.model.checkpoint.name} makes no vectors of pictures alone.",
             why=f"The model says: {first_line(error)}",
-            remedy="Choose the task that the checkpoint was made for, or load an encoder of pictures, such as ViT.",
+            remedy="Choose raw-outputs, or the task that it was made for, or load an encoder of pictures, such as ViT.",
         ) from error
-    found = {"last_hidden_state": output[0].float().cpu()}
+    found = {"last_hidden_state": hidden}
     pooled = output.get("pooler_output")
     return found if pooled is None else found | {"pooler_output": pooled.float().cpu()}
 

@@ -64,12 +64,14 @@ def prepared(processor: Any, **arguments: Any) -> dict[str, Tensor]:
 
     try:
         made = processor(**arguments, return_tensors="pt")
-    except (ValueError, TypeError, ZeroDivisionError, RuntimeError) as error:
+    except (ValueError, TypeError, IndexError, ZeroDivisionError, RuntimeError) as error:
         raise InputError(
             "The picture could not be prepared.",
             why=f"The checkpoint's image processor says: {first_line(error)}",
             remedy="Try another picture; a very small or very long one can be too much for it.",
         ) from error
+    # Idefics' gives its pixels alone.
+    made = {"pixel_values": made} if isinstance(made, torch.Tensor) else made
     names = sorted(made, key=lambda name: name != "pixel_values")
     tensors = {name: _stacked(made[name]) for name in names}
     return {name: tensor for name, tensor in tensors.items() if isinstance(tensor, torch.Tensor)}

@@ -262,6 +262,8 @@ def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint, he
         return replace(made, blocks=partial(vision.image_text, framed=True))
     if name == "image-text-to-text" and model_type_of(checkpoint) == "idefics":
         return replace(made, blocks=vision.between)
+    if name == "raw-outputs" and given.audio is not None and model_type_of(checkpoint) in AMONG:
+        return raw.among(fitted("any-to-any", SCRIPTS["any-to-any"], given, checkpoint, head), made)
     if name == "raw-outputs" and given.image is not None and model_type_of(checkpoint) in TYPES:
         return captions.raw(model_type_of(checkpoint))
     if name == "raw-outputs" and given.image is not None and describe(checkpoint).takes_images and head in BODIES:
@@ -286,8 +288,6 @@ def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint, he
         return replace(made, blocks=pages.flattened)
     if name == "video-classification" and takes_films(checkpoint):
         return replace(made, blocks=points.whole_video, loads=("video_processor",))
-    if name == "raw-outputs" and given.audio is not None and model_type_of(checkpoint) in AMONG:
-        return raw.among(fitted("any-to-any", SCRIPTS["any-to-any"], given, checkpoint, head), made)
     if name == "raw-outputs":
         return raw.fitted(made, given, checkpoint, head)
     if name == "translation" and model_type_of(checkpoint) in SEAMLESS:
