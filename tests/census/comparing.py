@@ -136,6 +136,9 @@ def mine(result: TaskResult) -> Any:
     """What of a result is to have all that the library gives."""
     if result.task in _WHOLE:
         return [view.values for view in result.stages[1].tensors]
+    if result.task == "visual-document-retrieval":
+        # The library gives the scores of a question in a row.
+        return [np.array([each.score for each in result.items]), result.items]
     if result.task == "raw-outputs":
         return {view.name: view.values for view in result.stages[1].tensors}
     return result.items

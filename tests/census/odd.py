@@ -19,6 +19,8 @@ WHOLE, CHANGED, SAVED = _TABLES["whole"], _TABLES["changed"], _TABLES["saved"]
 PROCESSORS, PICTURES, SOUNDS = _TABLES["processors"], _TABLES["pictures"], _TABLES["sounds"]
 SEEN, FILMED, HEARD, COUNTED = _TABLES["seen"], _TABLES["filmed"], _TABLES["heard"], _TABLES["counted"]
 MOVING, GENERATION = _TABLES["moving"], _TABLES["generation"]
+#: Parts that are saved with nothing that prepares their inputs.
+ALONE = frozenset(_TABLES["alone"]["kinds"])
 TOKENS, MARKS, NAMED = _TABLES["tokens"], _TABLES["marks"], _TABLES["named"]
 #: Builders of the suite: module and function, and the kind that it is asked for.
 LIKE: dict[str, tuple[str, str]] = {kind: tuple(each.split(":")) for kind, each in _TABLES["like"].items()}

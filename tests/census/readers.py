@@ -68,6 +68,8 @@ def of(kind: str, takes: set[str]) -> Reader:
     seen = {"pixel_values", "pixel_values_videos", "input_features", "input_values"} & takes
     name = odd.PROCESSORS.get(kind) or PROCESSOR_MAPPING_NAMES.get(kind)
     plain = Reader(kind, tokenizer("[MASK]"))
+    if kind in odd.ALONE:
+        return plain
     if kind in odd.ENDED:
         _end(plain.tokenizer, twice=kind in odd.PAIRED)
     if name and seen and "input_ids" in takes:
@@ -78,7 +80,7 @@ def of(kind: str, takes: set[str]) -> Reader:
                 plain.notes.append(f"{name}: {type(error).__name__}: {str(error)[:200]}")
     if "pixel_values_videos" in takes or kind in odd.FILMS:
         _add(plain, _films, kind)
-    elif "pixel_values" in takes:
+    elif "pixel_values" in takes or kind in odd.SEEN:
         _add(plain, _pictures, kind)
     if {"input_features", "input_values"} & takes:
         _add(plain, _sounds, kind, takes)

@@ -153,9 +153,12 @@ def tie(config: Any, marks: dict[str, int]) -> None:
     for name, value in list(vars(config).items()):
         if isinstance(value, PreTrainedConfig):
             tie(value, marks)
-        if name == "rope_parameters" and isinstance(value, dict) and sum(value.get("mrope_section", ())) > 8:
+        # The models of Qwen2's kind take heads of 128 for granted where nothing is said.
+        default = (16, 24, 24) if re.match(r"qwen2(_5)?_(vl|omni)", config.model_type) else ()
+        if name == "rope_parameters" and isinstance(value, dict) and sum(value.get("mrope_section", default)) > 8:
             # Of heads that were made 16 wide.
-            value["mrope_section"] = [2, 3, 3] if getattr(config, "head_dim", 16) == 16 else value["mrope_section"]
+            sections = value.get("mrope_section", list(default))
+            value["mrope_section"] = [2, 3, 3] if getattr(config, "head_dim", 16) == 16 else sections
         found = re.fullmatch(r"_?(\w+?)_token_(?:id|index)", name)
         if found and found[1] in marks:
             setattr(config, name, marks[found[1]])

@@ -61,6 +61,8 @@ def main() -> None:
     gc.freeze()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WORKBENCH_DATA"] = folder
+        # Scripts of what speaks write their sound beside them.
+        os.chdir(folder)
         for each in json.load(sys.stdin):
             try:
                 seen = run(Entry(**each), Path(folder))

@@ -55,7 +55,13 @@ NO_TOKENIZER = "The folder has no tokenizer: text can't be turned into ids for i
 BODIES = ("AutoModel", "AutoBackbone", "AutoModelForTextEncoding")
 """Auto classes of models without a head, which run on what stands in for a tokenizer or a processor."""
 
-_UNPLACED = "The folder has no processor for pictures with text, so it takes no pictures here."
+PLACED = (*BODIES, "AutoModelForPreTraining")
+"""Auto classes whose models are run as they are, on a picture and the text that it stands in."""
+
+UNSEEN = "so it takes no pictures here"
+"""How it is told that a model sees, and that what prepares its pictures is missing."""
+
+_UNPLACED = f"The folder has no processor for pictures with text, {UNSEEN}."
 _SETTINGS = ("preprocessor_config.json", "processor_config.json")
 #: Architectures with the class that their processors use, where the library's tables name none or another.
 _PREPARED = {
@@ -168,9 +174,9 @@ def processor_of(checkpoint: Checkpoint, facts: Facts, head: str) -> tuple[Proce
     """
     from transformers import AutoProcessor
 
-    if head not in ("AutoModelForImageTextToText", *BODIES) or not facts.takes_images:
+    if head not in ("AutoModelForImageTextToText", *PLACED) or not facts.takes_images:
         return None, ()
-    if head in BODIES and not any((checkpoint.path / file).is_file() for file in _SETTINGS):
+    if head in PLACED and not any((checkpoint.path / file).is_file() for file in _SETTINGS):
         return None, (_UNPLACED,)
     try:
         try:
@@ -183,9 +189,9 @@ def processor_of(checkpoint: Checkpoint, facts: Facts, head: str) -> tuple[Proce
             processor = without_films(checkpoint, facts.model_type, error)
     except Exception as error:
         if isinstance(error, ImportError) or wants_torchvision(error):
-            return None, (str(missing("Its processor could not be read, so it takes no pictures here.", error)),)
+            return None, (str(missing(f"Its processor could not be read, {UNSEEN}.", error)),)
         said = first_line(error).split(". ")[0].rstrip(".")
-        return None, (f"Its processor could not be read, so it takes no pictures here: {said[:200]}.",)
+        return None, (f"Its processor could not be read, {UNSEEN}: {said[:200]}.",)
     sees = hasattr(processor, "image_processor") or hasattr(processor, "qformer_tokenizer")
     whole = sees and hasattr(processor, "tokenizer")
     if not whole and facts.model_type == "vision-encoder-decoder":
@@ -238,7 +244,7 @@ def _paired(checkpoint: Checkpoint) -> tuple[ProcessorMixin | None, tuple[str, .
         pictures = AutoImageProcessor.from_pretrained(checkpoint.path, **named)
         return TrOCRProcessor(pictures, AutoTokenizer.from_pretrained(checkpoint.path, **named)), ()
     except Exception as error:
-        return None, (f"Its image processor could not be read, so it takes no pictures here: {first_line(error)}",)
+        return None, (f"Its image processor could not be read, {UNSEEN}: {first_line(error)}",)
 
 
 def class_of(path: Path, model_type: str) -> Any:

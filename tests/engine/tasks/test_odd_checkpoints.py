@@ -10,8 +10,8 @@ import pytest
 
 from tests import tiny
 from tests.census import building, kinds
-from workbench.engine import codegen, tasks, tokens
-from workbench.engine.errors import CheckpointError, NotSupported
+from workbench.engine import codegen, inside, tasks, tokens
+from workbench.engine.errors import CheckpointError, InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.tasks import batch
 from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
@@ -167,10 +167,10 @@ def test_vectors_of_no_numbers_are_refused(tmp_path: Path) -> None:
         tasks.run(model, "feature-extraction", "The film\nThe sea\nThe sky")
 
 
-def body(kind: str, folder: Path) -> LoadedModel:
-    """A tiny checkpoint without a head, as the census makes it."""
-    entry = next(each for each in kinds.entries() if (each.kind, each.head) == (kind, "AutoModel"))
-    return load(building.build(entry, folder)[0], device="cpu", head="AutoModel")
+def body(kind: str, folder: Path, head: str = "AutoModel") -> LoadedModel:
+    """A tiny checkpoint without a head, or with another, as the census makes it."""
+    entry = next(each for each in kinds.entries() if (each.kind, each.head) == (kind, head))
+    return load(building.build(entry, folder)[0], device="cpu", head=head)
 
 
 def test_a_picture_that_becomes_maps_by_stage_is_shown_raw(tmp_path: Path) -> None:
@@ -184,3 +184,34 @@ def test_fewer_states_than_tokens_are_shown_raw(tmp_path: Path) -> None:
     assert type(model.model).__name__ == "FunnelBaseModel"
     with pytest.raises(NotSupported, match="raw-outputs"):
         tasks.run(model, "feature-extraction", "The quick brown fox")
+
+
+@pytest.mark.parametrize(("kind", "head"), [
+    ("llava", "AutoModelForPreTraining"), ("got_ocr2", "AutoModel"), ("udop", "AutoModel"),
+])  # fmt: skip
+def test_a_picture_with_its_text_is_run_and_looked_into_whatever_head_it_has(tmp_path: Path, kind, head) -> None:
+    model = body(kind, tmp_path / kind, head)
+    shown = tasks.run(model, "raw-outputs", tasks.example("raw-outputs", model))
+    assert {"input_ids", "pixel_values"} <= {view.name for view in shown.stages[0].tensors}
+    given = inside.take(model, inside.example(model))
+    assert given.image is not None
+    assert len(given.tokens) > 1
+    assert inside.look(model, given)
+
+
+def test_a_whole_model_among_those_that_see_makes_no_vectors_of_a_picture_alone(tmp_path: Path) -> None:
+    model = body("llama4", tmp_path / "llama4")
+    assert not tasks.supports(model, "image-feature-extraction")
+    assert tasks.supports(model, "raw-outputs")
+
+
+def test_a_picture_without_its_processor_is_refused_with_what_is_missing(tmp_path: Path) -> None:
+    folder = tmp_path / "llava"
+    head = "AutoModelForPreTraining"
+    files = body("llava", folder, head).checkpoint
+    settings = files.path / "processor_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "processor_class": "NoSuchProcessor"}))
+    model = load(files, device="cpu", head=head)
+    with pytest.raises(InputError, match="can't be run on that") as caught:
+        tasks.run(model, "raw-outputs", tasks.example("raw-outputs", model))
+    assert "takes no pictures here" in caught.value.remedy

@@ -205,6 +205,14 @@ def _pass(part: Part) -> list[str]:
     if part.watched:
         return _watched(part)
     path, _, first = part.picks[0].rpartition("[")
+    if any(pick.rpartition("[")[0] != path for pick in part.picks):
+        # MaskFormer's Swin keeps those of each stage in a tuple of their own.
+        lines = [
+            "with torch.inference_mode():",
+            "    out = model(**inputs, output_hidden_states=True)",
+            *call("states = [", [f"out.{pick}" for pick in part.picks], "]"),
+        ]
+        return [*lines, f"states = [{part.layout} for state in states]"] if part.layout else lines
     begin = int(first[:-1])
     # Those of one size, where the layers change it.
     whole = begin == 0 and part.name == part.name.partition(" ")[0]

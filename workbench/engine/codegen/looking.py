@@ -13,7 +13,8 @@ from workbench.engine.codegen.task import task
 from workbench.engine.codegen.task.audio import drawn, extracted, filled, given_sound
 from workbench.engine.codegen.task.audio import imports as sound_imports
 from workbench.engine.generate import captions, pictures
-from workbench.engine.inside.generated import OWN, STEPS
+from workbench.engine.inside.deciding import DECIDES, parted
+from workbench.engine.inside.generated import OWN, SONGS, STEPS
 from workbench.engine.inside.given import ANSWERS, draws
 from workbench.engine.inside.senses import told
 from workbench.engine.tasks import defaults, notes
@@ -94,7 +95,7 @@ def by_task(model: LoadedModel, given: Given, title: str, imports: Sequence[str]
     known = (model.dtype, model.device, model.head, model.attn_implementation)
     whole = task(model.checkpoint, given.task, asked, options, *known)
     _, _, begun = whole.partition("# 2. Forward")[0].partition("\n")
-    if given.task == "raw-outputs":
+    if given.task == "raw-outputs" or model.head == "AutoModel":
         # Its own head stands: that of the task may be one that this architecture has not.
         found = re.search(r"model = (\w+)\.from_pretrained", begun)
         own = class_of(model.checkpoint, model.head)
@@ -157,6 +158,18 @@ def _prepared(model: LoadedModel, given: Given) -> list[str]:
             "inputs = {name: torch.cat([step[name] for step in steps], dim=1) for name in names}",
             *(f"inputs[{literal(name)}] = steps[0][{literal(name)}]" for name in more),
         ]
+    if model.facts.model_type in SONGS and given.run:
+        return [
+            "steps = []  # the codes of all, one after the other, are what the decoder is given",
+            *call(
+                "hook = model.register_forward_pre_hook(",
+                ["lambda module, given, named: steps.append(named)", "with_kwargs=True"],
+            ),
+            "with torch.inference_mode():",
+            *_generates(given),
+            "hook.remove()",
+            'inputs["decoder_input_ids"] = torch.cat([step["decoder_input_ids"] for step in steps], dim=1)',
+        ]
     if model.head == ANSWERS:
         return _decoder(given)
     if model.facts.model_type != notes.ARCHITECTURE:
@@ -179,6 +192,8 @@ def _generates(given: Given) -> list[str]:
 
 def lines(model: LoadedModel, given: Given) -> Lines | None:
     """The lines for what a model was given; None where that was text alone."""
+    if model.head == DECIDES:
+        return _decided(given)
     if given.audio is not None:
         return _sound(given, model.facts.model_type)
     if given.image is None:
@@ -186,6 +201,33 @@ def lines(model: LoadedModel, given: Given) -> Lines | None:
     if not model.takes_images:
         return _picture(given)
     return _beside(model, given) if captions.beside(model) else _among(model, given)
+
+
+def _decided(given: Given) -> Lines:
+    """A text, a question and its options, as the library's own ``decide`` gives them to the model."""
+    asked = parted(given.text or "")
+    question: dict[str, object] = {"type": "choice" if asked.labels else "noul", "instructions": asked.second}
+    if asked.labels:
+        question["criteria"] = dict.fromkeys(asked.labels)
+    made = [
+        *assign("state", asked.text),
+        *assign("questions", {"question": question}),
+        'config = getattr(model, "decision_config", None) or DecisionConfig.from_pretrained(checkpoint)',
+        'prompts = config.prepare_inputs({"state": state, "questions": questions}, tokenizer)',
+        "inputs = dict(prompts[0][0])",
+        'inputs["marks"] = inputs["marks"][None]',
+        "parsed = parse_questions(questions, config)",
+        'inputs["num_options"] = torch.tensor([[len(each.options) for each in parsed]])',
+        "kinds = [Question.questions_types.index(each.type) for each in parsed]",
+        'inputs["question_type_ids"] = torch.tensor([kinds])',
+        "inputs = {name: tensor.to(model.device) for name, tensor in inputs.items()}",
+    ]
+    imports = (
+        "import torch",
+        "from transformers.decision import DecisionConfig, parse_questions",
+        "from transformers.decision.template_utils import Question",
+    )
+    return Lines(imports, ("tokenizer",), made)
 
 
 def _picture(given: Given) -> Lines:

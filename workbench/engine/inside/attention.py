@@ -67,6 +67,10 @@ class Kind:
     own_grid: Grid | None = None
 
 
+#: Architectures whose maps the library takes from the wrong place of what a stage returns.
+_MISTAKEN = ("maskformer-swin",)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Attentions:
     """All maps of a pass.
@@ -116,6 +120,8 @@ def attend(
     task.report(Progress(0, None, "layers", "one pass with eager attention"))
     if not returns_states(model):
         raise _none(model)
+    if model.model.config.model_type in _MISTAKEN:
+        raise _none(model, ": the library returns hidden states in their place.")
     kept = {"logits_to_keep": 1} if model.generates and takes(model.model, "logits_to_keep") else {}
     try:
         with torch.inference_mode(), eager(whole.model), drawn(model, task, taken.by_generate):

@@ -22,6 +22,8 @@ STEPS = {
     "kyutai_speech_to_text": ("input_ids",),
     "voxtral_realtime": ("input_ids", "encoder_inputs_embeds"),
 }
+#: Models that write the codes of a song after a text, several at each step.
+SONGS = ("musicgen", "musicgen_melody")
 #: What ``generate()`` calls a tensor that is for the model that thinks alone.
 OWN = {"pixel_values": "thinker_pixel_values"}
 #: Tokens at most of each model that writes before the one that is looked into.
@@ -50,6 +52,10 @@ def by_generate(
     if kind in transcribing.PACED:
         run = tensors | {"max_new_tokens": _moments(model, tensors, most), "do_sample": False}
         return joined(model, run, STEPS[kind], task=request.task), run
+    if kind in SONGS:
+        # With guidance each step is a pass over the text and over none.
+        run = tensors | {"max_new_tokens": SHORT, "do_sample": False, "guidance_scale": 1.0}
+        return tensors | joined(model, run, ("decoder_input_ids",), task=request.task), run
     if kind == notes.ARCHITECTURE:
         return _notes(request, tensors["input_features"], most), {}
     return None

@@ -18,6 +18,7 @@ from workbench.engine.machine import free
 from workbench.engine.models import check_count
 from workbench.engine.task import Silent, Task
 from workbench.engine.tasks.inputs import Request
+from workbench.engine.tasks.raw_outputs import STARTED
 from workbench.engine.tasks.writing import DENOISES, drawing
 from workbench.engine.tokens import encode, longest, running
 from workbench.engine.values import Encoding, Start, TaskInput, TaskOptions, Token, TokenizerOptions
@@ -33,6 +34,8 @@ POSITIONS, MOST = 256, 1024
 CHOICES = "AutoModelForMultipleChoice"
 #: The head of models that answer a question about a picture; BLIP's does so with a decoder.
 ANSWERS = "AutoModelForVisualQuestionAnswering"
+#: The head that stands for whatever an architecture was trained with, which is mostly the one that writes.
+_TRAINED = "AutoModelForPreTraining"
 #: Bytes of all attention maps of a pass, as the model makes them; they grow with the square of the positions.
 ATTENTION_BUDGET = 2**30
 
@@ -361,5 +364,9 @@ def _decoder_start(model: LoadedModel, encoding: Encoding) -> tuple[int, ...]:
     if model.generates:
         return start_of(model, encoding).decoder_start
     # Heads on top of both shift the input themselves; the bare model does not always.
-    first = getattr(model.model.config, "decoder_start_token_id", None)
-    return (int(first),) if model.head == "AutoModel" and first is not None else ()
+    config = model.model.config
+    first = getattr(config, "decoder_start_token_id", None)
+    if first is None and model.facts.model_type in STARTED:
+        first = config.pad_token_id
+    bare = model.head == "AutoModel" or (model.head == _TRAINED and model.facts.model_type in STARTED)
+    return (int(first),) if bare and first is not None else ()

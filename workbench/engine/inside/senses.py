@@ -12,12 +12,13 @@ from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.facts import FILMS
 from workbench.engine.generate import captions, page, pictures
 from workbench.engine.generate.inputs import inputs, prepare_start
+from workbench.engine.inside import deciding
 from workbench.engine.inside import given as plain
-from workbench.engine.inside.generated import by_generate
-from workbench.engine.inside.given import ANSWERS, POSITIONS, Given, check_most
+from workbench.engine.inside.generated import SONGS, by_generate
+from workbench.engine.inside.given import ANSWERS, CHOICES, POSITIONS, Given, check_most
 from workbench.engine.inside.sights import sight_of, spectrogram
 from workbench.engine.inside.submodels import composed, enter, submodels
-from workbench.engine.processors import BODIES
+from workbench.engine.processors import PLACED
 from workbench.engine.task import Silent, Task
 from workbench.engine.tasks import (
     aligning,
@@ -30,7 +31,7 @@ from workbench.engine.tasks import (
     transcribing,
     vision,
 )
-from workbench.engine.tasks.inputs import Request
+from workbench.engine.tasks.inputs import Request, check_text
 from workbench.engine.tasks.processors import feature_extractor, image_processor
 from workbench.engine.tasks.series import PATCHED
 from workbench.engine.tasks.speaking import PHONEMES
@@ -73,6 +74,9 @@ _SHOWN = {
     **dict.fromkeys(("superglue", "lightglue", "efficientloftr"), ("keypoint-matching", ("image", "other"))),
     "tvp": ("video-grounding", ("text", "video")),
 }
+#: Architectures whose body alone can't do without a text beside the picture, and the heads of Longformer that can't
+#: without the separators between two texts.
+_BESIDE, _PAIRED = ("grounding-dino", "mm-grounding-dino", *TOLD), ("AutoModelForQuestionAnswering", CHOICES)
 #: Architectures that read a table, and the task that prepares it; what finds things is told of as its task is.
 _TABLES, _TABLE, _NAMED = ("tapas",), "table-question-answering", "zero-shot-object-detection"
 _WORDS = {
@@ -94,6 +98,8 @@ def reads(model: LoadedModel) -> tuple[str, ...]:
         return _taken_by(model, name) if name == _ANYTHING else ("text",) if name else ()
     if (own := _SHOWN.get(model.facts.model_type)) and own[0] == name:
         return own[1]
+    if _is_told(model) or _is_asked(model):
+        return ("text", "image")
     if name == _TABLE:
         return ("text",)
     if beside := raw_beside.given(model.facts.model_type):
@@ -137,10 +143,14 @@ def wanted(model: LoadedModel) -> str:
         return ""
     if raw_inputs.reads_series(model):
         return raw_inputs.columns(model)
-    if _is_shown_pages(model):
+    if _is_shown_pages(model) or _is_page(model):
         return page.WORDS
     if (name := _task(model)) in _WORDS:
         return _WORDS[name]
+    if model.head == deciding.DECIDES:
+        return deciding.WORDS
+    if between := _separator(model):
+        return f"A question, {between} and the text that answers it"
     words = {"audio": "What the decoder has written so far, or nothing", "image": "What the model is told, or nothing"}
     return words.get(fields[0], "Type or paste a text")
 
@@ -148,17 +158,22 @@ def wanted(model: LoadedModel) -> str:
 def example(model: LoadedModel) -> TaskInput:
     """Something to look into a model with: files that are made once, and a text where it wants one beside them."""
     fields = reads(model)
-    if _is_shown_pages(model):
-        return TaskInput(page.EXAMPLE, image=samples.page() if "image" in fields else None)
+    if page.wanted(model):
+        asked = "" if _is_shown_pages(model) or _is_page(model) else "What is the total?\n"
+        return TaskInput(f"{asked}{page.EXAMPLE}", image=samples.page() if "image" in fields else None)
     ids = raw_inputs.ids(model)
     text = ids or "a house under a sun"
     if raw_inputs.reads_series(model):
         text = raw_inputs.example(model)
     elif model.facts.model_type in PATCHED:
         text = tasks.example(_task(model), model).text
-    elif model.facts.model_type in raw_inputs.RETRIEVES:
-        # A page or a question, never both.
+    elif model.facts.model_type in (*raw_inputs.RETRIEVES, *captions.ASKING):
+        # A page or a question, never both; or the processor writes the whole prompt.
         text = ""
+    if model.head == deciding.DECIDES:
+        text = deciding.EXAMPLE
+    if between := _separator(model):
+        text = f"What stands under the sun?{between}{text}"
     if _task(model) == _TABLE:
         table = tasks.example(_TABLE, model)
         text = f"{table.text}\n{table.second}"
@@ -207,8 +222,10 @@ def take(
 
 def _taken_whole(model: LoadedModel, asked: TaskInput, fields: tuple[str, ...], most: int, task: Task) -> Given:
     image, kind = asked.image, model.facts.model_type
+    if model.head == deciding.DECIDES:
+        return _decided(Request(model, deciding.parted(asked.text), TaskOptions(), task), asked.text, most)
     if kind not in _SHOWN and model.takes_images and (image is not None or fields[0] == "image"):
-        if model.head in BODIES:
+        if model.head in PLACED:
             return _by_task(Request(model, asked, TaskOptions(), task), _OTHER, most)
         shown = (image,) if image is not None else ()
         start = prepare_start(model, asked.text, images=shown, task=task)
@@ -218,12 +235,24 @@ def _taken_whole(model: LoadedModel, asked: TaskInput, fields: tuple[str, ...], 
         raw_inputs.reads_series(model)
         or _is_shown_pages(model)
         or _task(model) == _TABLE
-        or kind in _SHOWN
+        or kind in (*_SHOWN, *SONGS)
         or composed(model)
     )
     if fields[0] == "text" and alone and not written:
+        between = _separator(model)
+        if between and asked.text.count(between) != 1:
+            raise InputError(
+                f"{model.checkpoint.name} reads two texts with this head.",
+                why=f"What all of it attends to ends at the separators between them, {between}, and they stand "
+                f"{asked.text.count(between)} times in the text.",
+                remedy=f"Write a question, {between} and the text that answers it.",
+            )
         return plain.read(model, asked.text, most=most, task=task)
     request = Request(model, asked, TaskOptions(), task)
+    if _is_told(model) or _is_asked(model):
+        # It can't do without either, and would say so in its own words.
+        check_text(asked.text)
+        vision.picture(request)
     if name := _task(model):
         return _by_task(request, name, most)
     text = plain.read(model, asked.text, most=most, task=task) if fields[0] == "text" else Given(())
@@ -273,7 +302,12 @@ def _followed(model: LoadedModel, start: Start, written: Sequence[int], most: in
         return plain.follow(model, start, written, most=most)
     check_most(most)
     new = tuple(written)[:most]
-    made = {name: tensor for name, tensor in inputs(model, start, new).kwargs.items() if tensor is not None}
+    # PaliGemma's processor makes what it is trained towards as well.
+    made = {
+        name: tensor
+        for name, tensor in inputs(model, start, new).kwargs.items()
+        if tensor is not None and name != "labels"
+    }
     reader: Any = pictures.processor_of(model)
     sight = sight_of(made, getattr(reader, "image_processor", reader), start.images[0])
     return Given(
@@ -320,12 +354,19 @@ def _task(model: LoadedModel) -> str:
         return name
     if kind in _TABLES:
         return _TABLE
-    if kind in TOLD and tasks.supports(model, _NAMED):
+    if kind in TOLD and (_is_told(model) or tasks.supports(model, _NAMED)):
         return _NAMED
+    if kind in SONGS and tasks.supports(model, _SPOKEN):
+        return _SPOKEN
+    if kind == "oneformer" and model.head == "AutoModel":
+        # Its body is told the task in words, too.
+        return _OWN[0]
     hides = raw_inputs.hides(model.head, kind) or bool(raw_beside.given(kind))
     if raw_inputs.reads_series(model) or hides or kind in raw_inputs.RETRIEVES or _joins(model):
         return _OTHER
-    headless = model.takes_images and model.head in BODIES
+    if _is_told(model) or _is_asked(model):
+        return _OTHER
+    headless = model.takes_images and model.head in PLACED
     if _is_shown_pages(model) or _cut(model) or headless or _main(model) == "audio_mel":
         return _OTHER
     return name if name in _OWN and kind in ("oneformer", "vitpose") and tasks.supports(model, name) else ""
@@ -336,6 +377,26 @@ def _cut(model: LoadedModel) -> bool:
     taken = set(inspect.signature(model.model.forward).parameters)
     named = "grid_thw" in taken or (bool(taken & set(_SEEN)) and _main(model) == "input_ids")
     return named and "input_ids" not in taken
+
+
+def _is_told(model: LoadedModel) -> bool:
+    """Whether the body of a model that finds what it is told of reads that beside the picture."""
+    return model.facts.model_type in _BESIDE and model.head == "AutoModel"
+
+
+def _is_asked(model: LoadedModel) -> bool:
+    """Whether a model answers a question about a picture by writing on after it."""
+    return model.head == ANSWERS and model.facts.model_type == "blip-2"
+
+
+def _separator(model: LoadedModel) -> str:
+    """What stands between two texts, where a head can't do without: it tells Longformer what all attend to."""
+    if model.facts.model_type != "longformer" or model.head not in _PAIRED or model.tokenizer is None:
+        return ""
+    # What the model counts is its own, whatever the tokenizer calls it.
+    number = getattr(model.model.config, "sep_token_id", None)
+    between: Any = model.tokenizer.convert_ids_to_tokens(number) if number is not None else ""
+    return 2 * str(between or "")
 
 
 def _joins(model: LoadedModel) -> bool:
@@ -351,6 +412,11 @@ def _joins(model: LoadedModel) -> bool:
 def _is_shown_pages(model: LoadedModel) -> bool:
     """Whether a model reads the words of a page with their boxes; of UDOP they stand in its prompt."""
     return page.wanted(model) and not model.takes_images
+
+
+def _is_page(model: LoadedModel) -> bool:
+    """Whether the body of a model reads those words and is told nothing besides, as UDOP's does."""
+    return page.wanted(model) and model.head in PLACED
 
 
 def _is_shown_films(model: LoadedModel) -> bool:
@@ -403,7 +469,8 @@ def _by_task(request: Request, name: str, most: int) -> Given:
     if model.head == ANSWERS and model.facts.model_type == "blip" and ids is not None:
         # It answers with a decoder, which generate() begins so.
         made["decoder_input_ids"] = ids.new_tensor([[model.model.decoder_start_token_id]])
-    begins = made.get("decoder_input_ids")
+    # A song has several codes at each position, a row a codebook.
+    begins = made.get("decoder_input_ids") if model.facts.model_type not in SONGS else None
     sight = None
     if asked.image is not None and name != "keypoint-matching":
         reader: Any = model.processor
@@ -416,6 +483,14 @@ def _by_task(request: Request, name: str, most: int) -> Given:
         made=made, sight=sight,
         seconds=len(sound.samples) / sound.rate if sound is not None else 0.0, run=run,
     )  # fmt: skip
+
+
+def _decided(request: Request, text: str, most: int) -> Given:
+    """A text with a question about it, as the library's template writes them."""
+    made = deciding.decided(request)
+    ids = made["input_ids"][0].tolist()
+    tokens = slow_tokens(Pieces(request.model.tokenizer), ids, [1] * len(ids), None, request.task)
+    return Given(tuple(tokens), (), (), text, most, made=made)
 
 
 def _compares(model: LoadedModel) -> bool:

@@ -286,7 +286,9 @@ def supports(model: LoadedModel, name: str) -> bool:
         # Some leave out what they read first, and ImageGPT's pictures are ids of colours.
         first = next(iter(inspect.signature(model.model.forward).parameters), "")
         shown = "pixel_values" in (first, getattr(model.model, "main_input_name", ""))
-        return shown or (model.head == "AutoModel" and sees(model.facts.model_type))
+        # Some have the whole of a model in the table of those that see, as Llama 4.
+        alone = model.head == "AutoModel" and not model.facts.takes_images
+        return shown or (alone and sees(model.facts.model_type))
     if name == raw_outputs.SPEC.name and infer(model.facts) == name:
         return True
     return _does(name, model.head, model.facts)

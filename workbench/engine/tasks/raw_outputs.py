@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import captions, page
+from workbench.engine.processors import UNSEEN
 from workbench.engine.tasks import (
     any_to_any,
     captioning,
@@ -146,7 +147,8 @@ def fitted(model: LoadedModel) -> Spec:
     if page.wanted(model):
         return documents.fitted(SPEC, model, SPEC.does)
     if model.facts.model_type in captions.TYPES:
-        return replace(SPEC, example=TaskInput(captions.PROMPTED.get(model.facts.model_type, "a picture of")))
+        usual = "" if model.facts.model_type in captions.ASKING else "a picture of"
+        return replace(SPEC, example=TaskInput(captions.PROMPTED.get(model.facts.model_type, usual)))
     if raw_inputs.reads_series(model):
         return replace(
             SPEC,
@@ -172,10 +174,11 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
         with drawing(request, True):
             output = request.model.model(**request.on_device(inputs.tensors))
     except (TypeError, ValueError, RuntimeError, AttributeError, LookupError, AssertionError) as error:
+        wanted = request.given.image is not None and not request.model.takes_images
+        lacks = [note for note in request.model.notes if wanted and UNSEEN in note]
+        usual = "Give it what it was trained on; some models want a text beside a picture or a sound."
         raise InputError(
-            "The model can't be run on that.",
-            why=f"It says: {first_line(error)}",
-            remedy="Give it what it was trained on; some models want a text beside a picture or a sound.",
+            "The model can't be run on that.", why=f"It says: {first_line(error)}", remedy=" ".join(lacks) or usual
         ) from error
     return dict(_tensors(output))
 

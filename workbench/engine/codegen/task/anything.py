@@ -23,7 +23,7 @@ from workbench.engine.codegen.task import (
 from workbench.engine.codegen.task.parts import PAD, PRINT_LABELS, Script, answers, denoised, torch_when_sampling
 from workbench.engine.facts import describe
 from workbench.engine.generate.captions import TYPES
-from workbench.engine.processors import BODIES
+from workbench.engine.processors import PLACED
 from workbench.engine.tasks import aligning, policies
 from workbench.engine.tasks.any_to_any import ALSO, AMONG, HEARS, RATE, SAID, TALKERS
 from workbench.engine.tasks.automatic_speech_recognition import TRANSDUCERS
@@ -266,7 +266,7 @@ def fitted(name: str, made: Script, given: TaskInput, checkpoint: Checkpoint, he
         return raw.among(fitted("any-to-any", SCRIPTS["any-to-any"], given, checkpoint, head), made)
     if name == "raw-outputs" and given.image is not None and model_type_of(checkpoint) in TYPES:
         return captions.raw(model_type_of(checkpoint))
-    if name == "raw-outputs" and given.image is not None and describe(checkpoint).takes_images and head in BODIES:
+    if name == "raw-outputs" and given.image is not None and describe(checkpoint).takes_images and head in PLACED:
         plain = vision.SCRIPTS["image-text-to-text"]
         model_type = model_type_of(checkpoint)
         return raw.among(fitted("image-text-to-text", plain, given, checkpoint, head), made, model_type)
