@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from workbench.engine import codegen, machine, models
+from workbench.engine import codegen, loadable, machine, models
 from workbench.engine.errors import CheckpointError, NotSupported, OutOfMemory, UnsafeRefused, WorkbenchError
 from workbench.engine.models import load
 from workbench.engine.task import Cancelled, Silent
@@ -215,7 +215,7 @@ def test_the_load_report_has_memory_and_tied_weights(tiny_llama: Checkpoint) -> 
 def test_what_is_too_large_is_tried_when_it_is_asked_for(
     tiny_llama: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "free", lambda device="cpu": 1000)
+    monkeypatch.setattr(loadable, "free", lambda device="cpu": 1000)
     with pytest.raises(OutOfMemory):
         load(tiny_llama)
     assert load(tiny_llama, tight=True).missing == ()

@@ -14,6 +14,7 @@ import torch
 from workbench.engine import generate, models, score
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.models import LoadedModel
+from workbench.engine.score_difference import compare
 from workbench.engine.task import Cancelled, Progress, Silent
 from workbench.engine.values import Checkpoint
 
@@ -303,7 +304,7 @@ def test_ids_beyond_the_model_are_refused(llama: LoadedModel, stranger: LoadedMo
 
 def test_with_the_same_ids_the_difference_is_by_token(llama: LoadedModel, twin: LoadedModel) -> None:
     first, second = score.score(llama, FOX), score.score(twin, FOX)
-    found = score.compare(first, second)
+    found = compare(first, second)
     assert found.same_ids
     assert len(found.spans) == len(first.tokens)
     assert found.spans[0].difference is None
@@ -312,13 +313,13 @@ def test_with_the_same_ids_the_difference_is_by_token(llama: LoadedModel, twin: 
         assert span.first == span.second == (at, at + 1)
     assert found.bits == pytest.approx((first.total_bits, second.total_bits))
     assert found.shared_bytes == len(first.scored_text.encode())
-    assert all(span.difference in (None, 0.0) for span in score.compare(first, first).spans)
+    assert all(span.difference in (None, 0.0) for span in compare(first, first).spans)
 
 
 def test_with_other_tokenizers_the_difference_is_by_what_both_cut(llama: LoadedModel, stranger: LoadedModel) -> None:
     text = f"{TEXT} {FOX} über"
     first, second = score.score(llama, text), score.score(stranger, text)
-    found = score.compare(first, second)
+    found = compare(first, second)
     assert not found.same_ids
     assert "".join(span.text for span in found.spans) == text
     assert found.spans[0].first_bits is None
@@ -341,4 +342,4 @@ def test_with_other_tokenizers_the_difference_is_by_what_both_cut(llama: LoadedM
 
 def test_scores_of_two_texts_are_not_compared(llama: LoadedModel) -> None:
     with pytest.raises(InputError):
-        score.compare(score.score(llama, TEXT), score.score(llama, FOX))
+        compare(score.score(llama, TEXT), score.score(llama, FOX))

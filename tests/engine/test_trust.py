@@ -130,38 +130,6 @@ def test_code_elsewhere_or_too_much_of_it_is_refused(own: Checkpoint, monkeypatc
         load(own)
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("import subprocess", "starts other programs"),
-        ("from os import path", "reaches the system"),
-        ("import urllib.request as u", "talks to the network"),
-        ("def f():\n    import socket", "talks to the network"),
-        ("x = eval('1')", "runs text as code"),
-        ("__import__('o' + 's')", "imports or runs code by name"),
-        ("f = lambda: torch.load('x')", "opens pickles"),
-        ("y = ().__class__.__mro__", "reaches into Python itself"),
-        ("g = getattr(a, b)", "does not show"),
-        ("print('hello')", "as soon as it is imported"),
-        ("if True:\n    run()", "as soon as it is imported"),
-        ("m = AutoModel.from_pretrained('other')", "another checkpoint"),
-        ("shutil.rmtree('x')", "deletes files"),
-        ("def broken(:", "can't be read"),
-        ("x = " + "(" * 5000 + ")" * 5000, "can't be read"),
-        ("a\0b", "can't be read"),
-    ],
-)
-def test_what_is_dangerous_is_marked(line: str, said: str) -> None:
-    found = trust.findings(f"import torch\n{line}\n")
-    assert any(said in finding.what for finding in found), found
-    assert all(1 <= finding.line <= 3 for finding in found)
-
-
-def test_what_every_model_does_is_not_marked() -> None:
-    plain = _CODE.replace("import os\n", "").replace('open(os.environ["RAN"], "w").close()\n', "")
-    assert trust.findings(plain + "\ndef f(model):\n    model.eval()\n    return getattr(model, 'config')\n") == ()
-
-
 class _Evil:
     def __init__(self, target: Path) -> None:
         self.target = target

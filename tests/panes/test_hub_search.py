@@ -28,7 +28,7 @@ from pytestqt.qtbot import QtBot
 
 from tests import hub_server
 from tests.hub_server import HubServer, checkpoint_files
-from workbench.engine import hub, machine, models
+from workbench.engine import hub, loadable, machine
 from workbench.engine.values import Checkpoint
 from workbench.panes.hub import HubPane
 from workbench.runtime.jobs import Runner
@@ -356,7 +356,7 @@ def test_a_folder_of_this_machine_says_licence_and_languages(
 def test_what_is_too_large_can_be_tried_all_the_same(
     pane: HubPane, qtbot: QtBot, tiny_llama: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(models, "free", lambda device="cpu": 1000)
+    monkeypatch.setattr(loadable, "free", lambda device="cpu": 1000)
     pane.load(tiny_llama)
     qtbot.waitUntil(lambda: pane.findChild(QPushButton, "hub.notice_action") is not None, timeout=60_000)
     with qtbot.waitSignal(pane._session.model_changed, timeout=60_000):

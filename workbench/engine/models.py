@@ -11,31 +11,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine import generation_config, neighbours, pyramid, trust
+from workbench.engine import generation_config, load_notes, loadable, neighbours, pyramid, trust
 from workbench.engine.adapters import adapter_in, base_of, merged, settings_folder
 from workbench.engine.errors import (
     CheckpointError,
     InputError,
     NotSupported,
-    OutOfMemory,
     UnsafeRefused,
-    explain,
     first_line,
 )
 from workbench.engine.facts import (
     CACHELESS,
-    GGUF_REMEDY,
     class_for,
     describe,
     fewest,
-    header,
-    known_model_type,
     renamed,
-    shards,
-    weight_files,
 )
-from workbench.engine.fits import WIDTH
-from workbench.engine.machine import devices, free, memory
+from workbench.engine.machine import devices, memory
 from workbench.engine.processors import BODIES, NO_TOKENIZER, lacking, processor_of, tokenizer_of
 from workbench.engine.processors import missing as wanting
 from workbench.engine.task import Progress, Silent, Task
@@ -199,7 +191,7 @@ def load(
     facts = describe(checkpoint)
     adapter = adapter_in(checkpoint.path)
     base = base_of(adapter, what) if adapter is not None else checkpoint.path
-    _refuse(facts, what)
+    loadable.check_kind(facts, what)
     if (base / "adapter_config.json").exists():
         # Transformers would load it too, unasked.
         raise NotSupported(
@@ -210,7 +202,7 @@ def load(
     head = head or facts.trained_head or facts.heads[0]
     with trust.check(checkpoint, facts, what, task=task) as trusted:
         if not trusted.pickle:
-            _check_weights(base, what)
+            loadable.check_weights(base, what)
         if adapter is None:
             base = trusted.path
         elif trusted.path != checkpoint.path:
@@ -225,7 +217,7 @@ def load(
         device = devices()[0] if device == "auto" else device
         task.check()
         if not tight:
-            _check_memory(facts, dtype, device, what)
+            loadable.check_memory(facts, dtype, device, what)
         before = memory().process
         task.report(Progress(0, None, "steps", "reading the weights"))
         with _locked(task), _seeded(seed):
@@ -237,7 +229,7 @@ def load(
             model, info = _from_pretrained(base, config, head, dtype, attn_implementation, packed, trusted, what)
         try:
             own_labels = adapter is not None or labels is not None or num_labels is not None
-            _check_shapes(info, own_labels, what)
+            loadable.check_shapes(info, own_labels, what)
             task.check()
             stored: set[str] = set()
             if adapter is not None:
@@ -247,13 +239,13 @@ def load(
         except CheckpointError:
             raise
         except Exception as error:
-            raise _worded(error, what) from error
+            raise loadable.worded(error, what) from error
         # The tokenizer after the weights: parsing tokenizer.json holds the GIL at a stretch, and a window that was
         # just asked to load has something to paint first.
         task.report(Progress(0, None, "steps", "reading the tokenizer"))
         private = replace(checkpoint, path=trusted.path)
         tokenizer, notes = tokenizer_of(private, own_code=trusted.code)
-        notes = notes if _reads_ids(model) else tuple(note for note in notes if note != NO_TOKENIZER)
+        notes = notes if load_notes.reads_ids(model) else tuple(note for note in notes if note != NO_TOKENIZER)
         if head in BODIES:
             typed, about = lacking(model, private.path, head)
             tokenizer, notes = (typed, about) if typed is not None else (tokenizer, (*notes, *about))
@@ -267,8 +259,7 @@ def load(
     if adapter is not None:
         notes = (*notes, f"Its adapter ({adapter.kind}) is merged into {adapter.base_title} in memory.")
     notes = (*notes, *generation_config.mended(model, base))
-    notes = (*notes, *about_processor, *_about_language(model), *_about_cache(model), *_about_chance(model))
-    notes = (*notes, *_about_missing(model, missing))
+    notes = (*notes, *about_processor, *load_notes.about(model, missing))
     weights: dict[str, int] = {}
     for weight in model.parameters():
         weights[str(weight.dtype)] = weights.get(str(weight.dtype), 0) + weight.numel()
@@ -315,41 +306,6 @@ def check_count(model: LoadedModel, count: int) -> None:
         )
 
 
-def _about_language(model: PreTrainedModel) -> tuple[str, ...]:
-    """Tell XMOD which language it reads: its checkpoints leave that open, and the library refuses to run them then."""
-    config: Any = model.config
-    if config.model_type != "xmod" or config.default_language is not None:
-        return ()
-    language = config.languages[0]
-    model.set_default_language(language)
-    return (f"It reads texts as {language}, the first of its {len(config.languages)} languages.",)
-
-
-def _reads_ids(model: PreTrainedModel) -> bool:
-    """Whether a model reads or writes text: one that sees or hears alone lacks nothing without a tokenizer."""
-    named = inspect.signature(model.forward).parameters
-    return any(name.endswith("input_ids") for name in named) or type(model).__name__.endswith("CTC")
-
-
-def _about_cache(model: PreTrainedModel) -> tuple[str, ...]:
-    """Let BLT read everything again for each token: the library can't make its cache, and would look at one patch."""
-    if model.config.model_type not in CACHELESS:
-        return ()
-    model.config.use_cache = False
-    if model.can_generate():
-        model.generation_config.use_cache = False
-    return ("It reads the whole text again for each new token: the library's cache does not work for it.",)
-
-
-def _about_chance(model: PreTrainedModel) -> tuple[str, ...]:
-    config: Any = model.config
-    if config.model_type != "reformer" or "lsh" not in config.attn_layers or config.hash_seed is not None:
-        return ()
-    return (
-        "It draws the directions by which it sorts its tokens anew at each pass: the same text gives other numbers.",
-    )
-
-
 def _tied(model: PreTrainedModel) -> tuple[str, ...]:
     first: dict[int, str] = {}
     names = []
@@ -358,23 +314,6 @@ def _tied(model: PreTrainedModel) -> tuple[str, ...]:
         if other != name:
             names.append(f"{name} = {other}")
     return tuple(names)
-
-
-def _refuse(facts: Facts, what: str) -> None:
-    if not known_model_type(facts.model_type) and not facts.remote_code:
-        why = (
-            f"The installed transformers does not know the architecture “{facts.model_type}”."
-            if facts.model_type
-            else "Its config.json names no model_type."
-        )
-        raise CheckpointError(
-            what, why=why, remedy="Check that the folder is a transformers checkpoint, or update transformers."
-        )
-    if facts.weights not in ("safetensors", "pickle"):
-        if facts.weights == "gguf":
-            raise CheckpointError(what, why="The folder has only GGUF weights.", remedy=GGUF_REMEDY)
-        again = "Download the checkpoint again: model.safetensors is needed."
-        raise CheckpointError(what, why="The folder has no weights.", remedy=again)
 
 
 def _packed(bits: int, unpacked: Sequence[str], device: str) -> dict[str, Any]:
@@ -392,49 +331,6 @@ def _packed(bits: int, unpacked: Sequence[str], device: str) -> dict[str, Any]:
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
     return {"quantization_config": config, "device_map": {"": device}}
-
-
-def _check_weights(path: Path, what: str) -> None:
-    # Transformers reports a cut-off file as a bare "Error while deserializing header", after seconds of imports.
-    index = path / "model.safetensors.index.json"
-    _, files = weight_files(path)
-    single = path / "model.safetensors"
-    if not single.is_file() and not index.is_file():
-        raise CheckpointError(
-            what,
-            why=f"Its weights are called {files[0].name}; transformers looks for model.safetensors.",
-            remedy="Rename the file if it is the whole model.",
-        )
-    if not single.is_file() and not shards(index):
-        raise CheckpointError(
-            what, why="Its index of weight files is damaged.", remedy="Delete it and download it again."
-        )
-    absent = [file.name for file in files if not file.is_file()]
-    if absent:
-        raise CheckpointError(
-            what,
-            why=f"{len(absent)} of {len(files)} weight files are missing: {', '.join(absent[:3])}"
-            + ("…" if len(absent) > 3 else "."),
-            remedy="Download it again; what is there already is kept.",
-        )
-    for file in files:
-        try:
-            header(file)
-        except CheckpointError as error:
-            raise CheckpointError(what, why=f"{file.name}: {error.why}", remedy=error.remedy) from error
-
-
-def _check_memory(facts: Facts, dtype: str, device: str, what: str) -> None:
-    # The kernel kills a process that touches more than there is, so the question has to come before the load.
-    stored = WIDTH.get(facts.dtype or "", 4)
-    needed = facts.weight_bytes * (WIDTH[dtype] / stored if dtype in WIDTH else 1)
-    room = free(device)
-    if room is not None and needed > room:
-        raise OutOfMemory(
-            what,
-            why=f"{device} has {room / 1e9:.1f} GB free and the weights need {needed / 1e9:.1f} GB.",
-            remedy="Choose a smaller checkpoint or dtype, another device, or close other programs.",
-        )
 
 
 @contextlib.contextmanager
@@ -527,55 +423,9 @@ def _from_pretrained(
                 why=f"Its {generation_config.FILE} contradicts itself: {wrong}",
                 remedy="Mend that file, or take it out of the folder: the model can do without it.",
             ) from error
-        raise _worded(error, what) from error
+        raise loadable.worded(error, what) from error
     kinds = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
     return found if told else (found, dict.fromkeys(kinds, ()))
-
-
-def _check_shapes(info: dict[str, Any], own_labels: bool, what: str) -> None:
-    wrong = [entry for entry in info["mismatched_keys"] if not (own_labels and _of_head(entry[0]))]
-    if wrong:
-        name, stored, expected = sorted(wrong)[0]
-        raise CheckpointError(
-            what,
-            why=f"{len(wrong)} weights have another shape than config.json says, such as {name}: "
-            f"{_shape(stored)} in the file, {_shape(expected)} by the config.",
-            remedy="The files don't belong together; download or save the checkpoint again.",
-        )
-    if info["error_msgs"]:
-        raise CheckpointError(
-            what, why=str(info["error_msgs"][0])[:300], remedy="Download or save the checkpoint again."
-        )
-
-
-def _of_head(name: str) -> bool:
-    return name.split(".")[0] in ("classifier", "score", "qa_outputs", "classification_head", "sequence_classifier")
-
-
-def _about_missing(model: PreTrainedModel, missing: set[str]) -> tuple[str, ...]:
-    prefix = f"{model.base_model_prefix}."
-    whole = model.base_model is model
-    body = [name for name in missing if (whole or name.startswith(prefix)) and ".pooler." not in f".{name}"]
-    if body:
-        return (
-            f"{len(body)} weights of the model's body are in none of its files, such as {min(body)}: they were drawn "
-            "at random, and so is what it says.",
-        )
-    names = ", ".join(sorted(missing)[:3]) + (" and others" if len(missing) > 3 else "")
-    return (f"This head is untrained: the files lack {names}, drawn at random until you fine-tune it.",) * bool(names)
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return "×".join(str(size) for size in shape) or "a single number"
-
-
-def _worded(error: Exception, what: str) -> Exception:
-    plain = explain(error, what)
-    if isinstance(plain, OutOfMemory):
-        return plain
-    if isinstance(error, ImportError):
-        return wanting(what, error)
-    return CheckpointError(what, why=first_line(error), remedy="The details below say where it happened.")
 
 
 @contextlib.contextmanager

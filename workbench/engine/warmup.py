@@ -43,6 +43,7 @@ def warm_up(task: Task | None = None) -> None:
         "workbench.engine.inside",
         "workbench.engine.record",
         "workbench.engine.score",
+        "workbench.engine.score_difference",
         "workbench.engine.tokens",
         "workbench.engine.train",
     ):

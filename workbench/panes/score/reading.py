@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.engine import generate, models, score
-from workbench.engine.score import Alternative, Difference, Score, Span
+from workbench.engine.score import Alternative, Score
+from workbench.engine.score_difference import Difference, Span, compare
 from workbench.engine.task import Progress, Task
 from workbench.engine.values import Token
 from workbench.widgets import theme
@@ -130,7 +131,7 @@ def read(
             score.score(model, text, add_special_tokens=add_special_tokens, window=fitting, overlap=overlap, task=share)
         )
     letters = ("A · ", "B · ") if len(scores) > 1 else ("",)
-    difference = score.compare(*scores) if len(scores) > 1 else None
+    difference = compare(*scores) if len(scores) > 1 else None
     views = [
         _view(f"{letter}{scored.checkpoint}", scored, scored is scores[0] or bool(difference and difference.same_ids))
         for letter, scored in zip(letters, scores, strict=True)

@@ -6,7 +6,8 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QWidget
 
-from workbench.engine.score import Difference, Score
+from workbench.engine.score import Score
+from workbench.engine.score_difference import Difference
 from workbench.panes.score.reading import Reading, perplexity, signed
 from workbench.widgets import theme
 from workbench.widgets.elided_label import ElidedLabel
