@@ -16,10 +16,10 @@ from tests.tiny_tokenizers import KINDS, LOSSLESS
 from workbench.engine import tokens
 from workbench.engine.errors import InputError
 from workbench.engine.task import Cancelled, Silent
-from workbench.engine.tokens import versus
+from workbench.engine.tokens import decoding, versus
 from workbench.engine.tokens.added import try_token
 from workbench.engine.tokens.browse import entries
-from workbench.engine.tokens.positions import slow_tokens
+from workbench.engine.tokens.positions import Pieces, slow_tokens
 from workbench.engine.tokens.rectangle import rectangle
 from workbench.engine.tokens.roundtrip import round_trip
 from workbench.engine.tokens.stages import Workings
@@ -271,7 +271,7 @@ def test_a_position_without_offsets_is_the_same_whether_it_is_asked_for_alone(ki
             token
             for first in range(0, len(encoding.tokens), width)
             for token in slow_tokens(
-                tokens.Pieces(tokenizer), *kept, [each.type_id for each in encoding.tokens], Silent(),
+                Pieces(tokenizer), *kept, [each.type_id for each in encoding.tokens], Silent(),
                 (first, min(first + width, len(encoding.tokens))),
             )
         ]  # fmt: skip
@@ -286,7 +286,7 @@ def test_special_tokens_are_counted_whatever_is_gone_through_at_once(monkeypatch
     options = TokenizerOptions(padding="longest")
     wanted = tokens.tokenize(tokenizer, texts, options)
     assert wanted.specials == (3, 4)
-    monkeypatch.setattr(tokens, "_PART", 2)
+    monkeypatch.setattr(decoding, "_PART", 2)
     assert tokens.tokenize(tokenizer, texts, options) == wanted
 
 

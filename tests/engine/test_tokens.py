@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import itertools
 import json
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from workbench.engine import tokens
 from workbench.engine.errors import CheckpointError, InputError, NotSupported, UnsafeRefused
 from workbench.engine.task import Cancelled, Silent
+from workbench.engine.tokens.edit import respelled
 from workbench.engine.values import Checkpoint, Message, TokenizerOptions
 
 ODD_TEXTS = (
@@ -374,3 +376,14 @@ def test_a_tokenizer_that_is_code_of_its_own_is_refused(tiny_llama: Checkpoint, 
     config |= {"tokenizer_class": "OwnTokenizer", "auto_map": {"AutoTokenizer": ["own.OwnTokenizer", None]}}
     with pytest.raises(UnsafeRefused, match="program that came with the checkpoint"):
         tokens.load_tokenizer(copied(tiny_llama, tmp_path, tokenizer_config=json.dumps(config)))
+
+
+def test_the_ids_of_a_long_text_are_never_looked_through_for_garbage(llama: Any, bert: Any, slow: Any) -> None:
+    for tokenizer in (llama, bert, slow):
+        before = tokens.look(tokenizer, ["the fox " * 300]).encodings[0]
+        after = respelled(tokenizer, before, before.text[:900] + "x" + before.text[900:])
+        assert (after is None) is (tokenizer is slow)
+        for encoding in filter(None, (before, after)):
+            assert not gc.is_tracked(encoding.input_ids)
+            assert not gc.is_tracked(encoding.attention_mask)
+            assert encoding.attention_mask == (1,) * len(encoding.tokens)

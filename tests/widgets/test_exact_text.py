@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import exact_text, theme
-from workbench.widgets.exact_text import PIECE, ExactTextEdit, document_offsets
+from workbench.widgets.document_places import document_offsets
+from workbench.widgets.exact_text import PIECE, ExactTextEdit
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ def test_what_comes_in_over_some_turns_is_exact_whenever_it_is_interrupted(
         if chance.random() < 0.5:
             qtbot.waitUntil(lambda: edit.settled)
         else:
-            QTest.keyClick(edit, Qt.Key.Key_Shift)
+            edit.createMimeDataFromSelection()
         edit.setTextCursor(edit.select(start, end))
         new = "".join(chance.choices(letters, k=200))
         told.clear()
@@ -261,6 +262,8 @@ def test_what_comes_in_over_some_turns_is_exact_whenever_it_is_interrupted(
         if chance.random() < 0.5:
             QTest.keyClick(edit, Qt.Key.Key_X)
             text = text[: start + 200] + "x" + text[start + 200 :]
+            if chance.random() < 0.5:
+                QTest.mouseClick(edit.viewport(), Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: edit.settled)
         assert told[-1] == edit.text() == text
         assert edit.document().characterCount() - 1 == len(edit._joints) + len(text.encode("utf-16-le")) // 2
@@ -303,3 +306,22 @@ def test_a_text_that_is_set_while_another_comes_in_takes_its_place(qtbot: QtBot,
     QTest.keyClick(edit, Qt.Key.Key_Y)
     edit.undo()
     assert edit.text() == "short"
+
+
+def test_what_is_typed_while_a_text_comes_in_stands_behind_it(
+    qtbot: QtBot, edit: ExactTextEdit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact_text, "AT_ONCE", 100)
+    monkeypatch.setattr(exact_text, "TURN", 40)
+    paste(edit, "abcd " * 100)
+    for key in (Qt.Key.Key_X, Qt.Key.Key_Y, Qt.Key.Key_Z, Qt.Key.Key_Backspace):
+        QTest.keyClick(edit, key)
+    assert edit.document().characterCount() < 400, "no key waits for the whole text"
+    assert not edit.settled
+    qtbot.waitUntil(lambda: edit.settled)
+    assert edit.text() == "abcd " * 100 + "xy"
+    paste(edit, "abcd " * 100)
+    QTest.keyClick(edit, Qt.Key.Key_X)
+    edit.set_text("another")
+    assert edit.text() == "another", "keys meant for the text before are gone with it"
+    assert edit.settled

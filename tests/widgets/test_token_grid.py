@@ -8,7 +8,7 @@ from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import theme
-from workbench.widgets.token_grid import TokenGrid
+from workbench.widgets.token_grid import WORD, TokenGrid
 
 ROWS = (("a", " b", "[PAD]"), ("c",))
 
@@ -47,3 +47,19 @@ def test_a_cell_moved_to_is_announced_and_one_selected_by_the_program_is_not(qtb
         grid.setCurrentIndex(grid.model().index(1, 2))
         grid.set_rows((), lambda row, column: ("", "", False))
     assert grid.shape == (0, 0)
+
+
+def test_the_cells_of_a_word_share_a_tint_and_say_its_number(grid: TokenGrid) -> None:
+    words = ((0, 0, None), (1,))
+    plain = grid.verticalHeader().defaultSectionSize()
+    cell = lambda row, column: (ROWS[row][column], "", ROWS[row][column] == "[PAD]")  # noqa: E731
+    grid.set_rows((3, 1), cell, lambda row, column: words[row][column])
+    model, look = grid.model(), theme.current()
+    said = [[model.index(row, column).data(WORD) for column in range(3)] for row in range(2)]
+    assert said == [[0, 0, None], [1, None, None]]
+    ground = [model.index(*place).data(Qt.ItemDataRole.BackgroundRole) for place in ((0, 0), (0, 1), (0, 2), (1, 0))]
+    assert ground == [QColor(look.tints[0]), QColor(look.tints[0]), QColor(look.sunken), QColor(look.tints[1])]
+    assert grid.verticalHeader().defaultSectionSize() > plain
+    grid.set_rows((3, 1), cell)
+    assert model.index(0, 0).data(WORD) is None
+    assert grid.verticalHeader().defaultSectionSize() == plain

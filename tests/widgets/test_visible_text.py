@@ -12,7 +12,7 @@ from workbench.widgets.visible_text import LONGEST, drawable, one_line, runs, ut
     [
         (" quick", "·quick"), (" ", "␣"), ("   ", "␣␣␣"), ("\n", "⏎"), ("\n\n", "⏎⏎"), ("\t", "⇥"), ("a b\n", "a·b⏎"),
         ("\r\n", "␍⏎"), ("\x00", "␀"), ("\x7f", "␡"), ("\ud800", "�"), ("\u200d", "‹200D›"),
-        ("👨\u200d👩", "👨\u200d👩"), ("\u2028", "‹2028›"), ("שלום", "שלום"), ("", ""),
+        ("👨\u200d👩", "👨\u200d👩"), ("\u2028", "‹2028›"), ("שלום", "שלום"), ("", ""), (" ‹F0 9F›", "·‹F0 9F›"),
     ],
 )  # fmt: skip
 def test_a_token_is_shown_on_one_line(text: str, shown: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, overload
 
 from PySide6.QtCore import QEvent, QMimeData, Qt, QTimer
 from PySide6.QtGui import (
@@ -14,6 +14,7 @@ from PySide6.QtGui import (
     QContextMenuEvent,
     QInputMethodEvent,
     QKeyEvent,
+    QMouseEvent,
     QTextBlock,
     QTextBlockFormat,
     QTextCharFormat,
@@ -23,9 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 
 from workbench.widgets import theme
-
-if TYPE_CHECKING:
-    import numpy as np
+from workbench.widgets.document_places import MARK, Wide, changed, document_offsets, part_of, units_of
 
 #: Characters of a line that Qt lays out in one go: a megabyte takes it a quarter of a second at every key, and where
 #: it has no blanks a quarter of a minute.
@@ -43,7 +42,7 @@ _SHIFT = Qt.KeyboardModifier.ShiftModifier
 _TAB = 4
 #: Categories of signs that are drawn in one with the character before them, and what joins the one after it.
 _CLINGING = frozenset(("Mn", "Mc", "Me", "Cf", "Cs", "Sk"))
-_JOINER, _MARK = "\u200d", "\ufeff"
+_JOINER = "\u200d"
 
 
 class ExactTextEdit(QPlainTextEdit):
@@ -52,7 +51,8 @@ class ExactTextEdit(QPlainTextEdit):
     A text given by `set_text` is handed back unchanged until the person edits it, even where Qt could not hold all of
     it: carriage returns, a byte-order mark at the beginning. A line longer than `PIECE` characters is shown in pieces,
     whose breaks are no part of the text. What is longer than `AT_ONCE` characters comes in over some turns of the
-    event loop, before the next key at the latest; of what is pasted ``textChanged`` tells once it is all there.
+    event loop; of what is pasted ``textChanged`` tells once it is all there, and keys that are pressed meanwhile act
+    then.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -66,6 +66,7 @@ class ExactTextEdit(QPlainTextEdit):
         self._pieced = False
         self._joints: list[int] = []
         self._coming: Iterator[None] | None = None
+        self._typed: deque[QKeyEvent] = deque()
         self._is_given = False
         self._next = QTimer(self, singleShot=True, interval=_REST)
         self._next.timeout.connect(self._take)
@@ -77,7 +78,7 @@ class ExactTextEdit(QPlainTextEdit):
         if self.document().revision() == self._revision:
             return self._given
         raw = self.document().toRawText()
-        if _units(raw) != self.document().characterCount() - 1:
+        if units_of(raw) != self.document().characterCount() - 1:
             raw = self._unit_by_unit()
         self._given, self._revision = self._joined(raw), self.document().revision()
         self._known, self._units = True, None
@@ -85,13 +86,14 @@ class ExactTextEdit(QPlainTextEdit):
 
     @property
     def settled(self) -> bool:
-        """Whether all of what was set or pasted last is in the document."""
-        return self._coming is None
+        """Whether all of what was set, pasted or typed last is in the document."""
+        return self._coming is None and not self._typed
 
     def set_text(self, text: str) -> None:
         """Show a text; the undo history starts anew."""
         self._next.stop()
         self._coming = None
+        self._typed.clear()
         self._given = text
         self._pieced, self._joints, self._large = False, [], False
         # The revision that belongs to this text is known only afterwards, and who hears of the change asks for it.
@@ -227,6 +229,8 @@ class ExactTextEdit(QPlainTextEdit):
             self.ensureCursorVisible()
             self.textChanged.emit()
             self.cursorPositionChanged.emit()
+        while self._typed and self._coming is None:
+            self.keyPressEvent(self._typed.popleft())
 
     def _end_given(self) -> None:
         """What is done from now on is the person's, and can be undone."""
@@ -286,18 +290,18 @@ class ExactTextEdit(QPlainTextEdit):
             return
         given = self._given
         units = self._units if self._units is not None else document_offsets(given)
-        if not isinstance(units, range | _Wide):
+        if not isinstance(units, range | Wide):
             # What is edited is as Qt holds it.
-            given = given.removeprefix(_MARK).replace("\r\n", "\n").replace("\r", "\n")
+            given = given.removeprefix(MARK).replace("\r\n", "\n").replace("\r", "\n")
             units = document_offsets(given)
-            if not isinstance(units, range | _Wide):
+            if not isinstance(units, range | Wide):
                 return
         start, end = (bisect_right(units, edge) - 1 for edge in (begin, stop))
         if (units[start], units[end]) != (begin, stop):
             return
         text = "".join((given[:start], new, given[end:]))
-        units = _changed(units, start, end, new)
-        if units[-1] + len(self._joints) == self.document().characterCount() - 1 and not text.startswith(_MARK):
+        units = changed(units, start, end, new)
+        if units[-1] + len(self._joints) == self.document().characterCount() - 1 and not text.startswith(MARK):
             self._given, self._revision = text, self.document().revision()
             self._known, self._units = True, units
 
@@ -308,9 +312,9 @@ class ExactTextEdit(QPlainTextEdit):
         while block.isValid():
             text, begin = block.text(), block.position()
             size = block.length() - 1
-            if _units(text) != size:
+            if units_of(text) != size:
                 return None
-            part = _part(text, max(0, start - begin), max(0, stop - begin), size)
+            part = part_of(text, max(0, start - begin), max(0, stop - begin), size)
             if part is None:
                 return None
             parts.append(part)
@@ -366,7 +370,10 @@ class ExactTextEdit(QPlainTextEdit):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Make Shift+Enter an ordinary line break too; Qt's would be U+2028, another token."""
-        self._take_all()
+        if self._coming is not None:
+            # To take in what is left of ten megabytes at this key would hold the window for seconds.
+            self._typed.append(_kept(event))
+            return
         if self.isReadOnly():
             super().keyPressEvent(event)
             return
@@ -378,6 +385,12 @@ class ExactTextEdit(QPlainTextEdit):
         if event.key() in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete):
             self._step_over(back=event.key() == Qt.Key.Key_Backspace)
         super().keyPressEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Let what was typed stand where it was typed before the cursor goes elsewhere."""
+        if self._typed:
+            self._take_all()
+        super().mousePressEvent(event)
 
     def inputMethodEvent(self, event: QInputMethodEvent) -> None:
         """Let what an input method writes stand in the whole text."""
@@ -397,19 +410,9 @@ class ExactTextEdit(QPlainTextEdit):
             self.setTextCursor(cursor)
 
 
-def _units(text: str) -> int:
-    """How many UTF-16 code units Qt needs for a text."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _part(text: str, start: int, stop: int, size: int) -> str | None:
-    """The characters of a text between two UTF-16 code units of its ``size``; None where that cuts one in two."""
-    if len(text) == size:
-        return text[start:stop]
-    try:
-        return text.encode("utf-16-le")[2 * start : 2 * stop].decode("utf-16-le")
-    except UnicodeDecodeError:
-        return None
+def _kept(event: QKeyEvent) -> QKeyEvent:
+    """A key event of one's own, as Qt's own ends with its handler."""
+    return QKeyEvent(event.type(), event.key(), event.modifiers(), event.text(), event.isAutoRepeat(), event.count())
 
 
 def _has_long_line(text: str) -> bool:
@@ -431,7 +434,7 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
             yield text[begun:cut], True
             begun = line = cut
         line = end + 1
-        if line - begun > TURN // 10 and not text.startswith(_MARK, line):
+        if line - begun > TURN // 10 and not text.startswith(MARK, line):
             yield text[begun:line], False
             begun = line
     yield text[begun:], False
@@ -446,68 +449,3 @@ def _cut(text: str, line: int) -> int:
     while end > line + PIECE // 2 and (unicodedata.category(text[end]) in _CLINGING or text[end - 1] == _JOINER):
         end -= 1
     return end
-
-
-class _Wide(Sequence[int]):
-    """Where each character of a text is in a document, of which some take two places.
-
-    Args:
-        count: Characters.
-        wide: Which of them take two places, rising.
-    """
-
-    def __init__(self, count: int, wide: np.ndarray) -> None:
-        self._count = count
-        self.wide = wide
-
-    def __len__(self) -> int:
-        return self._count + 1
-
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[int]: ...
-    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
-        """Of the character ``index``; of the one after the last, the end."""
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        index = range(len(self))[index]
-        return index + int(self.wide.searchsorted(index))
-
-
-def _wide_in(text: str) -> np.ndarray:
-    # Known to whoever has a tokenizer; others need not wait for it.
-    import numpy as np
-
-    return (np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4") > 0xFFFF).nonzero()[0]
-
-
-def _changed(units: range | _Wide, start: int, end: int, new: str) -> range | _Wide:
-    """Where the characters are once those of ``[start, end)`` are others."""
-    more = len(new) - (end - start)
-    if isinstance(units, range) and _units(new) == len(new):
-        return range(len(units) + more)
-    import numpy as np
-
-    wide = units.wide if isinstance(units, _Wide) else np.zeros(0, np.int64)
-    first, last = wide.searchsorted((start, end))
-    return _Wide(len(units) - 1 + more, np.concatenate((wide[:first], _wide_in(new) + start, wide[last:] + more)))
-
-
-def document_offsets(text: str) -> Sequence[int]:
-    """Map characters of a text to positions in a Qt document that shows each of its lines in one piece.
-
-    Returns:
-        ``len(text) + 1`` positions; entry ``i`` is where character ``i`` starts.
-    """
-    bom = text.startswith(_MARK)
-    if not bom and "\r" not in text:
-        return range(len(text) + 1) if _units(text) == len(text) else _Wide(len(text), _wide_in(text))
-    import numpy as np
-
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    taken = 1 + (codes > 0xFFFF).astype(np.int64)
-    # A line feed after a return and a byte-order mark at the beginning take no place in the document.
-    taken[1:][(codes[1:] == ord("\n")) & (codes[:-1] == ord("\r"))] = 0
-    taken[0] -= bom
-    return np.concatenate(([0], taken.cumsum()))

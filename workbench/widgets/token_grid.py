@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtGui import QColor, QFont, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -22,6 +22,10 @@ from workbench.widgets.visible_text import drawable, visible
 _Index = QModelIndex | QPersistentModelIndex
 #: Text and tooltip of a cell, and whether it is padding.
 Cell = tuple[str, str, bool]
+#: The number of the word that a position belongs to, or None.
+Words = Callable[[int, int], int | None]
+#: Under this role a cell says its word.
+WORD = Qt.ItemDataRole.UserRole
 
 
 def _empty(_row: int, _column: int) -> Cell:
@@ -36,10 +40,11 @@ class _GridModel(QAbstractTableModel):
         self.lengths: tuple[int, ...] = ()
         self._width = 0
         self._cell: Callable[[int, int], Cell] = _empty
+        self.word: Words | None = None
 
-    def set_rows(self, lengths: tuple[int, ...], cell: Callable[[int, int], Cell]) -> None:
+    def set_rows(self, lengths: tuple[int, ...], cell: Callable[[int, int], Cell], word: Words | None) -> None:
         self.beginResetModel()
-        self.lengths, self._width, self._cell = lengths, max(lengths, default=0), cell
+        self.lengths, self._width, self._cell, self.word = lengths, max(lengths, default=0), cell, word
         self.endResetModel()
 
     def rowCount(self, parent: _Index = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
@@ -53,9 +58,12 @@ class _GridModel(QAbstractTableModel):
             return None
         if role not in (
             Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.BackgroundRole,
-            Qt.ItemDataRole.ForegroundRole,
+            Qt.ItemDataRole.ForegroundRole, WORD,
         ):  # fmt: skip
             return None
+        word = self.word(index.row(), index.column()) if self.word is not None else None
+        if role == WORD:
+            return word
         text, tip, padding = self._cell(index.row(), index.column())
         if role == Qt.ItemDataRole.DisplayRole:
             return visible(text)
@@ -64,7 +72,9 @@ class _GridModel(QAbstractTableModel):
         look = theme.current()
         if role == Qt.ItemDataRole.ForegroundRole:
             return QColor(look.muted if padding else look.text)
-        return QColor(look.sunken if padding else look.tints[index.column() % len(look.tints)])
+        if padding or (self.word is not None and word is None):
+            return QColor(look.sunken)
+        return QColor(look.tints[(index.column() if word is None else word) % len(look.tints)])
 
     def flags(self, index: _Index) -> Qt.ItemFlag:
         return super().flags(index) if index.column() < self.lengths[index.row()] else Qt.ItemFlag.NoItemFlags
@@ -86,7 +96,15 @@ class _CellDelegate(QStyledItemDelegate):
         painter.setPen(index.data(Qt.ItemDataRole.ForegroundRole))
         painter.setFont(option.font)
         text = option.fontMetrics.elidedText(index.data(), Qt.TextElideMode.ElideMiddle, box.width() - 4)
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+        word = index.data(WORD)
+        lower = box if word is None else box.adjusted(0, box.height() // 3, 0, 0)
+        painter.drawText(lower, Qt.AlignmentFlag.AlignCenter, text)
+        if word is not None:
+            small = QFont(option.font)
+            small.setPointSizeF(0.8 * small.pointSizeF())
+            painter.setFont(small)
+            upper = box.adjusted(box.width() // 20, 0, 0, -box.height() // 2)
+            painter.drawText(upper, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, str(word))
         if option.state & QStyle.StateFlag.State_Selected:
             width = max(2, round(option.fontMetrics.height() / 8))
             painter.setPen(QPen(QColor(theme.current().accent), width))
@@ -127,15 +145,17 @@ class TokenGrid(QTableView):
         """Rows, and positions of the longest."""
         return self._model.rowCount(), self._model.columnCount()
 
-    def set_rows(self, lengths: tuple[int, ...], cell: Callable[[int, int], Cell]) -> None:
+    def set_rows(self, lengths: tuple[int, ...], cell: Callable[[int, int], Cell], word: Words | None = None) -> None:
         """Show texts.
 
         Args:
             lengths: Positions of each row.
             cell: Gives the cell at a row and a position when it is seen.
+            word: Gives the word there. With it the cells of a word share a tint and say its number.
         """
         self._announcing = False
-        self._model.set_rows(lengths, cell)
+        self._model.set_rows(lengths, cell, word)
+        self._follow_font()
         self._announcing = True
 
     def select(self, row: int, position: int | None) -> None:
@@ -162,5 +182,7 @@ class TokenGrid(QTableView):
             self._follow_font()
 
     def _follow_font(self) -> None:
-        self.verticalHeader().setDefaultSectionSize(round(self.fontMetrics().height() * 1.6))
+        self.verticalHeader().setDefaultSectionSize(
+            round(self.fontMetrics().height() * (1.6 if self._model.word is None else 2.2))
+        )
         self.horizontalHeader().setDefaultSectionSize(self.fontMetrics().averageCharWidth() * 9)

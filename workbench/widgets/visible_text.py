@@ -13,7 +13,8 @@ LONGEST = 1000
 
 _SIGNS = {" ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥", "\u00a0": "⍽", "\x7f": "␡"}
 _SIGNS.update({chr(code): chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\r\t"})
-_UNSEEN = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
+#: What has no shape of its own; before it bytes in hex, whose blanks are none of the text.
+_UNSEEN = re.compile("‹[0-9A-F]{2}(?: [0-9A-F]{2})+›|[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
 
 
 def drawable(text: str) -> str:
@@ -23,6 +24,8 @@ def drawable(text: str) -> str:
 
 def _sign(match: re.Match[str]) -> str:
     character = match.group()
+    if len(character) > 1:
+        return character
     if character in _SIGNS:
         return _SIGNS[character]
     return "�" if "\ud800" <= character <= "\udfff" else f"‹{ord(character):X}›"

@@ -67,6 +67,8 @@ def test_chips_show_characters_or_bytes_and_never_a_replacement_character(find: 
     assert "".join(face for face in faces if not face.startswith("‹")) == FOX
     assert "‹F0›" in faces
     assert "🦊" in faces
+    assert find("decoded").text() == FOX
+    assert find("decoded").tabStopDistance() == find("text").tabStopDistance()
     assert not any("\N{REPLACEMENT CHARACTER}" in str(cell) for cell in column(find("table"), "token"))
 
 

@@ -9,8 +9,9 @@ from tests import tiny
 from tests.engine.test_odd_tokenizers import PAGES
 from workbench.engine import tokens
 from workbench.engine.task import Silent
+from workbench.engine.tokens.positions import byte_alphabet
 from workbench.engine.values import TokenizerOptions
-from workbench.panes.tokenizer.reading import read
+from workbench.panes.tokenizer.reading import face, read
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -20,3 +21,14 @@ def test_boxes_that_are_left_out_are_told_for_every_tokenizer_of_pages(name: str
     assert "the boxes of the words" in read(own, "fox", False, TokenizerOptions(), task=Silent()).shape
     plain = read(tiny.byte_level_tokenizer(), "fox", False, TokenizerOptions(), task=Silent())
     assert "boxes" not in plain.shape
+
+
+def test_a_token_that_begins_a_character_shows_the_bytes_of_it() -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    spelled = [*byte_alphabet(), "Ġð", "ĠðŁ"]
+    backend = Tokenizer(models.BPE({piece: id_ for id_, piece in enumerate(spelled)}, [("Ġ", "ð"), ("Ġð", "Ł")]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    encoding = tokens.encode(t.PreTrainedTokenizerFast(tokenizer_object=backend), "a 🦊 é")
+    assert [face(token) for token in encoding.tokens] == ["a", " ‹F0 9F›", "‹A6›", "🦊", " ", "‹C3›", "é"]

@@ -21,6 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 from pytestqt.qtbot import QtBot
+from tokenizers import AddedToken
+from transformers import ByT5Tokenizer
 
 from tests.engine.test_template import BRACKETED
 from tests.panes.tokenizer.person import column
@@ -30,6 +32,7 @@ from workbench.engine.values import Checkpoint
 from workbench.panes.tokenizer import TokenizerPane
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
+from workbench.widgets.token_grid import WORD
 
 LINES = "The quick brown 🦊 jumps\nthe fox\n\nover the lazy dog"
 TEXT, BATCH, CHAT, COMPARE = range(4)
@@ -153,6 +156,43 @@ def test_every_switch_reaches_the_call(
         assert numbers(find) == wanted[name]
     choose(box, "overflow_to_sample_mapping")
     assert numbers(find) == [wanted["overflow_to_sample_mapping"]]
+
+
+def test_lines_given_in_words_say_the_word_of_each_token(
+    find: Callable[[str], Any], open_section: Callable[[int], None], settle: Callable[[], None], llama: LoadedModel
+) -> None:
+    open_section(BATCH)
+    find("batch_words").setChecked(True)
+    settle()
+    lines = [line.split() for line in LINES.split("\n")]
+    wanted = llama.tokenizer(lines, is_split_into_words=True, padding=True)
+    assert numbers(find) == wanted["input_ids"]
+    model = find("batch_grid").model()
+    for row in range(len(lines)):
+        said = [model.index(row, column).data(WORD) for column in range(model.columnCount())]
+        assert said == wanted.word_ids(row)
+    apart = sum(
+        llama.tokenizer(" ".join(line))["input_ids"] != llama.tokenizer(line, is_split_into_words=True)["input_ids"]
+        for line in lines
+    )
+    assert f"{apart} texts with other ids than as running text" in find("batch_note").text()
+    assert "says no words" not in find("batch_note").text()
+
+
+def test_a_tokenizer_that_says_no_words_is_told_of(
+    find: Callable[[str], Any],
+    open_section: Callable[[int], None],
+    settle: Callable[[], None],
+    session: Session,
+    llama: LoadedModel,
+) -> None:
+    open_section(BATCH)
+    session.set_model(replace(llama, tokenizer=ByT5Tokenizer()))
+    find("batch_texts").set_text("the fox\njumps")
+    find("batch_words").setChecked(True)
+    settle()
+    assert "written in Python, and says no words" in find("batch_note").text()
+    assert find("batch_grid").model().index(0, 0).data(WORD) is None
 
 
 def test_switches_without_effect_are_off_and_a_refusal_is_told_in_place(
@@ -531,6 +571,19 @@ def test_a_token_is_added_on_trial(
     assert f"{len(before)} tokens before, {len(after)} after" in find("add_effect").text()
     assert f"id {len(llama.tokenizer)}" in find("add_effect").text()
     assert "lazy dog" not in llama.tokenizer.get_vocab()
+    find("add_as_special").setChecked(True)
+    assert not find("add_as_normalized").isChecked(), "as the library has it"
+    for switch in ("single_word", "lstrip", "rstrip"):
+        find(f"add_as_{switch}").setChecked(True)
+    find("add_token").setText("lazy")
+    find("add_try").click()
+    settle()
+    grown = tokens.own_tokenizer(llama.tokenizer)
+    added = AddedToken("lazy", special=True, single_word=True, lstrip=True, rstrip=True)
+    grown.add_tokens([added], special_tokens=True)
+    ids = grown(LINES)["input_ids"]
+    assert len(find("add_after").chips) == len(ids)
+    assert f"It stands in the text {ids.count(len(llama.tokenizer))} time" in find("add_effect").text()
 
 
 @pytest.mark.usefixtures("both")

@@ -21,11 +21,19 @@ from workbench.engine.tokens import template
 from workbench.engine.tokens.versus import distinct
 
 if TYPE_CHECKING:
+    from workbench.engine.tokens.added import Switches
     from workbench.engine.tokens.rectangle import BatchOptions
     from workbench.engine.values import Checkpoint
 
 _AUTO = "from transformers import AutoTokenizer"
 _BORROW = ["if tokenizer.pad_token is None:", "    tokenizer.pad_token = tokenizer.eos_token"]
+_WORDS = [
+    "if tokenizer.is_fast:",
+    "    # Written in Python, a tokenizer says no words.",
+    '    for row, ids in enumerate(batch["input_ids"].tolist()):',
+    "        for piece, word in zip(tokenizer.convert_ids_to_tokens(ids), batch.word_ids(row)):",
+    '            print(f"row {row}, word {word}: {piece!r}")',
+]
 _LOOK = [
     "",
     "class Look:",
@@ -190,24 +198,27 @@ def vocabulary(checkpoint: Checkpoint, query: str = "", kind: str = "text") -> s
     )
 
 
-def add_token(checkpoint: Checkpoint, text: str, token: str, special: bool = False) -> str:
+def add_token(checkpoint: Checkpoint, text: str, token: str, switches: Switches | None = None) -> str:
     """A script that adds a token and encodes a text before and after.
 
     Args:
         checkpoint: Loaded by its folder; its files stay as they are.
         text: The text.
         token: What to add.
-        special: As a special token, which decoding can skip.
+        switches: How it is found; what stands at the library's default is left out.
     """
-    arguments = ["[token]", "special_tokens=True"] if special else ["[token]"]
+    how = switches.arguments() if switches is not None else {}
+    made = call("added_token = AddedToken(", ["token", *(f"{name}={value}" for name, value in how.items())])
+    arguments = ["[added_token]" if how else "[token]", *(["special_tokens=True"] if how.get("special") else [])]
     return script(
         "Add a token and see the effect.",
-        [_AUTO],
+        ["from transformers import AddedToken, AutoTokenizer" if how else _AUTO],
         checkpoint_lines(checkpoint),
         tokenizer_lines(checkpoint),
         [*assign("text", text), *assign("token", token)],
         [
             'before = tokenizer(text)["input_ids"]',
+            *(made if how else []),
             *call("added = tokenizer.add_tokens(", arguments),
             'after = tokenizer(text)["input_ids"]',
         ],
@@ -227,7 +238,8 @@ def batch(checkpoint: Checkpoint, texts: Sequence[str], pairs: Sequence[str] | N
         checkpoint: Loaded by its folder.
         texts: One or more.
         pairs: As many second texts, or None.
-        options: The switches of the call; what stands at its default is left out.
+        options: The switches of the call; what stands at its default is left out. Of texts in words the word of each
+            token is printed too.
     """
     arguments = ["texts"] if pairs is None else ["texts", "pairs"]
     arguments += [f"{name}={literal(value)}" for name, value in options.arguments().items()]
@@ -242,8 +254,8 @@ def batch(checkpoint: Checkpoint, texts: Sequence[str], pairs: Sequence[str] | N
         checkpoint_lines(checkpoint),
         [*tokenizer_lines(checkpoint), *side, *(_BORROW if options.padding else [])],
         [
-            *assign("texts", list(texts)),
-            *(assign("pairs", list(pairs)) if pairs is not None else []),
+            *_given("texts", texts, options),
+            *(_given("pairs", pairs, options) if pairs is not None else []),
             *call("batch = tokenizer(", [*arguments, 'return_tensors="pt"']),
         ],
         [
@@ -253,8 +265,14 @@ def batch(checkpoint: Checkpoint, texts: Sequence[str], pairs: Sequence[str] | N
             'if "attention_mask" in batch:',
             '    mask = batch["attention_mask"]',
             '    print(f"{(mask == 0).sum().item()} of {mask.numel()} positions are padding")',
+            *(_WORDS if options.is_split_into_words else []),
         ],
     )
+
+
+def _given(name: str, texts: Sequence[str], options: BatchOptions) -> list[str]:
+    given = options.given(texts)
+    return _value(f"{name} = ", given) if options.is_split_into_words else assign(name, given)
 
 
 def chat_template(checkpoint: Checkpoint, talk: template.Talk, *, mask: bool = False) -> str:

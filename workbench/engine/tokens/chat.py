@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.engine.errors import WorkbenchError
+from workbench.engine.errors import InputError, NotSupported, WorkbenchError
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens import encode_chat, render_chat
-from workbench.engine.values import Encoding, Message
+from workbench.engine.tokens.encoding import encode
+from workbench.engine.values import Encoding, Message, TokenizerOptions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,6 +36,73 @@ class Rendered:
             (token.position for token in tokens if token.offsets is not None and token.offsets[0] >= self.opening),
             len(tokens),
         )
+
+
+def render_chat(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], add_generation_prompt: bool = True
+) -> str:
+    """Write a conversation as the checkpoint's own chat template does.
+
+    Args:
+        tokenizer: One with a chat template.
+        messages: The turns so far.
+        add_generation_prompt: End with the opening of the assistant's next turn. Where the assistant has the last word
+            already, that turn is left open instead, to be gone on with (``continue_final_message``).
+
+    Raises:
+        NotSupported: The tokenizer has no chat template.
+        InputError: The template refuses these turns, for instance because roles must alternate.
+
+    References:
+        transformers, Chat templates: apply_chat_template
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        raise NotSupported(
+            "This checkpoint has no chat template.",
+            why="It was not trained on conversations, or its template was not saved with it.",
+            remedy="Write a plain prompt instead, or load a checkpoint whose name says Instruct or Chat.",
+        )
+    from jinja2 import TemplateError
+
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    goes_on = add_generation_prompt and bool(turns) and turns[-1]["role"] == "assistant"
+    try:
+        return str(
+            tokenizer.apply_chat_template(
+                turns,
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt and not goes_on,
+                continue_final_message=goes_on,
+            )
+        )
+    except (TemplateError, TypeError, ValueError) as error:
+        raise InputError(
+            "The chat template refused this conversation.",
+            why=f"It says: {error}",
+            remedy="Many templates want user and assistant to alternate, and allow one system message at the start.",
+        ) from error
+
+
+def encode_chat(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    add_generation_prompt: bool = True,
+    *,
+    task: Task | None = None,
+) -> Encoding:
+    """Encode a conversation; the template writes the special tokens, so none are added.
+
+    Args:
+        tokenizer: One with a chat template.
+        messages: The turns so far.
+        add_generation_prompt: End with the opening of the assistant's next turn.
+        task: Asked now and then whether to stop.
+
+    Raises:
+        NotSupported, InputError: As for `render_chat` and `encode`.
+    """
+    text = render_chat(tokenizer, messages, add_generation_prompt)
+    return encode(tokenizer, text, TokenizerOptions(add_special_tokens=False), task=task)
 
 
 def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, task: Task | None = None) -> Rendered:

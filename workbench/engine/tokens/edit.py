@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from workbench.engine.tokens.positions import Pieces, fast_positions
+from workbench.engine.tokens.positions import Pieces, fast_positions, numbers
 from workbench.engine.values import Encoding, Positions, Token
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ class _Words:
 
 def _joined(made: Positions, changed: Positions, first: int, last: int, begin: int, moved: int) -> Positions:
     """Positions before ``first`` as they were, then those of the change, then those from ``last`` on, moved."""
-    ids = made.ids[:first] + changed.ids + made.ids[last:]
-    mask = made.mask[:first] + changed.mask + made.mask[last:]
+    ids = numbers(made.ids[:first] + changed.ids + made.ids[last:])
+    mask = numbers(made.mask[:first] + changed.mask + made.mask[last:])
     until, shift = first + len(changed), first + len(changed) - last
 
     def word_of(position: int, of: Positions) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import ctypes
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Positions between two looks at whether the task was cancelled.
 _STRIDE = 4096
+#: Which text of a pair a position stands for, and where texts are given in words which of these.
+_Source = tuple[int | None, int | None]
 #: A character is at most four bytes, so never more tokens than this.
 _LONGEST_CHARACTER = 8
 
@@ -92,8 +95,12 @@ class Pieces:
         return None
 
 
-def _complete(raw: bytes) -> tuple[str, bytes]:
-    """The whole characters in some bytes, and the beginning of a character that is left at their end."""
+def complete(raw: bytes) -> tuple[str, bytes]:
+    """The whole characters in some bytes, and the beginning of a character that is left at their end.
+
+    Args:
+        raw: Of UTF-8; what belongs to a character that began before them is left out.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")("ignore")
     text = decoder.decode(raw)
     return text, decoder.getstate()[0]
@@ -101,15 +108,15 @@ def _complete(raw: bytes) -> tuple[str, bytes]:
 
 def _whole(raw: bytes) -> str | None:
     """Some bytes as text, or None unless they are whole characters."""
-    text, rest = _complete(raw)
+    text, rest = complete(raw)
     return text if not rest and text.encode() == raw else None
 
 
 def fast_tokens(
     pieces: Pieces,
     encoding: FastEncoding,
-    text: str,
-    pair: str | None,
+    text: str | Sequence[str],
+    pair: str | Sequence[str] | None,
     ids: Sequence[int],
     mask: Sequence[int],
     types: Sequence[int] | None,
@@ -121,7 +128,7 @@ def fast_tokens(
     Args:
         pieces: Of its tokenizer.
         encoding: With offsets and word ids.
-        text: What was encoded.
+        text: What was encoded; of one given in words these, and each token's offsets count within its own.
         pair: The second text, or None.
         ids: Of shape ``(seq,)``, like the next two, as the tokenizer returned them.
         mask: attention_mask.
@@ -137,39 +144,42 @@ def fast_tokens(
     # A character may have begun some positions before.
     start_at = max(0, first - _LONGEST_CHARACTER)
     following = offsets_of(start_at) if start_at < last else None
-    before: tuple[int | None, tuple[int, int]] | None = None
+    before: tuple[_Source, tuple[int, int]] | None = None
+
+    def source_of(position: int) -> _Source:
+        return sequence_of(position), None if isinstance(text, str) else word_of(position)
+
     for position in range(start_at, last):
         if position % _STRIDE == 0:
             task.check()
         id_ = ids[position]
         piece, raw, whole = pieces.look_up(id_)
         special = id_ in pieces.special
-        sequence = sequence_of(position)
+        place = source_of(position)
+        sequence = place[0]
         offsets, following = following, offsets_of(position + 1) if position + 1 < len(ids) else None
         start, end = offsets or (0, 0)
-        source = pair if sequence == 1 and pair is not None else text
+        source = _source(pair if sequence == 1 and pair is not None else text, place[1])
         shared_ahead = False
         raw = pieces.part(id_, source[start:end]) if raw is None else raw
         if raw is not None:
             if not pending and whole is not None:
                 own = whole
             else:
-                own, pending = _complete(pending + raw)
+                own, pending = complete(pending + raw)
             exact: bytes | None = raw
         else:
             pending = b""
             # A normalizer can make several pieces of one character, which then belongs to the last of them.
-            shared_ahead = (
-                following is not None and start <= following[0] < end and sequence_of(position + 1) == sequence
-            )
-            shared_behind = before is not None and before[0] == sequence and _overlap(before[1], start)
+            shared_ahead = following is not None and start <= following[0] < end and source_of(position + 1) == place
+            shared_behind = before is not None and before[0] == place and _overlap(before[1], start)
             own = source[start : following[0] if shared_ahead and following else end]
             exact = source[start:end].encode() if end > start and not shared_ahead and not shared_behind else None
             if special and not own:
                 own = piece
         put_in = piece == "▁" and raw is None and shared_ahead and own == ""
         # The blank that stands in front of a word has the word's first character for its place, and no share in it.
-        before = None if put_in else (sequence, (start, end))
+        before = None if put_in else (place, (start, end))
         if position < first:
             continue
         tokens.append(
@@ -190,14 +200,36 @@ def fast_tokens(
     return tuple(tokens)
 
 
+def _source(text: str | Sequence[str], word: int | None) -> str:
+    """What the offsets of a position count in: the text, or where that was given in words the position's own."""
+    if isinstance(text, str):
+        return text
+    return "" if word is None else text[word]
+
+
+def numbers(values: Iterable[int]) -> tuple[int, ...]:
+    """Whole numbers as a tuple that is never looked through for garbage.
+
+    A list is looked through at every collection, a tuple of numbers at the first one: for the ids and the mask of ten
+    megabytes that takes 50 ms, in which the window stands still.
+
+    Args:
+        values: Whole numbers alone, which can be part of no cycle.
+    """
+    kept = tuple(values)
+    # What the collector itself does with a tuple once it has seen that nothing in it can be garbage.
+    ctypes.pythonapi.PyObject_GC_UnTrack(ctypes.py_object(kept))
+    return kept
+
+
 def fast_positions(
     pieces: Pieces,
     encoding: FastEncoding,
     text: str,
     pair: str | None,
-    ids: list[int],
-    mask: list[int],
-    types: list[int] | None,
+    ids: Sequence[int],
+    mask: Sequence[int],
+    types: Sequence[int] | None,
 ) -> Positions:
     """The positions of an encoding that the Rust library made, each described as by `fast_tokens` when it is asked for.
 
@@ -210,9 +242,8 @@ def fast_positions(
         mask: As for `fast_tokens`.
         types: As for `fast_tokens`.
     """
-    # A tuple of numbers is looked through for garbage once, a list at every collection: with ten megabytes for 0.1 s.
-    kept, masked = tuple(ids), tuple(mask)
-    typed = None if types is None else tuple(types)
+    kept, masked = numbers(ids), numbers(mask)
+    typed = None if types is None else numbers(types)
 
     def describe(first: int, last: int) -> tuple[Token, ...]:
         return fast_tokens(pieces, encoding, text, pair, kept, masked, typed, Silent(), (first, last))
@@ -294,8 +325,8 @@ def slow_positions(pieces: Pieces, ids: Sequence[int], mask: Sequence[int], type
         mask: As for `slow_tokens`.
         types: As for `slow_tokens`.
     """
-    kept, masked = tuple(ids), tuple(mask)
-    typed = None if types is None else tuple(types)
+    kept, masked = numbers(ids), numbers(mask)
+    typed = None if types is None else numbers(types)
 
     def describe(first: int, last: int) -> tuple[Token, ...]:
         return slow_tokens(pieces, kept, masked, typed, Silent(), (first, last))

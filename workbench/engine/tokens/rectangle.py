@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens import LARGEST, check_text, longest, padding_token, settings_kept
+from workbench.engine.tokens.encoding import check_text
 from workbench.engine.tokens.positions import Pieces, fast_tokens, slow_tokens
+from workbench.engine.tokens.settings import LARGEST, longest, padding_token, settings_kept
 from workbench.engine.values import TensorView, Token
 
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerBase
+
+#: Texts as they are, or each in its words.
+_Texts = list[str] | list[list[str]]
 
 PADDINGS = (False, "longest", "max_length")
 """What ``padding`` can be."""
@@ -39,6 +43,7 @@ class BatchOptions:
             argument of the call.
         return_overflowing_tokens: Put what truncation cuts off into rows of its own.
         return_special_tokens_mask: Say which positions hold special tokens.
+        is_split_into_words: Give each text as the words between its blanks, one by one.
     """
 
     add_special_tokens: bool = True
@@ -51,6 +56,7 @@ class BatchOptions:
     truncation_side: str | None = None
     return_overflowing_tokens: bool = False
     return_special_tokens_mask: bool = False
+    is_split_into_words: bool = False
 
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of the call; what stands at the library's default is left out."""
@@ -74,7 +80,13 @@ class BatchOptions:
             given["return_overflowing_tokens"] = True
         if self.return_special_tokens_mask:
             given["return_special_tokens_mask"] = True
+        if self.is_split_into_words:
+            given["is_split_into_words"] = True
         return given
+
+    def given(self, texts: Sequence[str]) -> list[str] | list[list[str]]:
+        """Texts as the call is given them: as they are, or in words."""
+        return [text.split() for text in texts] if self.is_split_into_words else list(texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +95,8 @@ class Row:
 
     Attributes:
         text: Which text (or pair) it comes from; several rows can come from one.
-        tokens: One per position, padding included.
+        tokens: One per position, padding included. Of a text given in words, `Token.word` is the word's number, and
+            offsets count within that word.
     """
 
     text: int
@@ -106,6 +119,7 @@ class Rectangle:
         cut: Per text the tokens that truncation left out of all rows.
         padded_with: The token that fills rows up, or None without padding.
         borrowed: Whether that is the end token standing in, because the tokenizer has no pad token.
+        otherwise: Of texts given in words, how many get other ids than as they stand; None where they are not.
     """
 
     rows: tuple[Row, ...]
@@ -114,6 +128,7 @@ class Rectangle:
     cut: tuple[int, ...]
     padded_with: str | None = None
     borrowed: bool = False
+    otherwise: int | None = None
 
     @property
     def positions(self) -> int:
@@ -151,7 +166,6 @@ def rectangle(
         transformers, Padding and truncation; Tokenizer: PreTrainedTokenizerBase.__call__, BatchEncoding
     """
     options, task = options or BatchOptions(), task or Silent()
-    texts, pairs = list(texts), None if pairs is None else list(pairs)
     for text in (*texts, *(pairs or ())):
         check_text(text)
     if pairs is not None and len(pairs) != len(texts):
@@ -163,28 +177,42 @@ def rectangle(
     if not texts:
         return Rectangle((), (), "There is no text yet.", ())
     padded_with, borrowed = padding_token(tokenizer) if options.padding else (None, False)
+    firsts, seconds = options.given(texts), None if pairs is None else options.given(pairs)
     side = tokenizer.truncation_side
     try:
         with settings_kept(tokenizer, lend_pad=bool(options.padding)):
             tokenizer.truncation_side = options.truncation_side or side
-            plain = {"add_special_tokens": options.add_special_tokens, "verbose": False}
-            whole = [len(ids) for ids in tokenizer(texts, pairs, **plain)["input_ids"]]
+            whole = _whole(tokenizer, firsts, seconds, options)
+            otherwise = None
+            if options.is_split_into_words:
+                running = replace(options, is_split_into_words=False)
+                as_they_stand = _whole(tokenizer, list(texts), None if pairs is None else list(pairs), running)
+                otherwise = sum(one != other for one, other in zip(whole, as_they_stand, strict=True))
+            lengths = [len(ids) for ids in whole]
             task.check()
-            _check(tokenizer, texts, pairs, options, whole)
+            _check(tokenizer, firsts, seconds, options, lengths)
             call = {**options.arguments(), "verbose": False}
-            lists = _called(tokenizer, texts, pairs, {**call, "return_attention_mask": True})
+            lists = _called(tokenizer, firsts, seconds, {**call, "return_attention_mask": True})
             task.check()
-            tensors, refusal = _tensors(tokenizer, texts, pairs, lists, call)
+            tensors, refusal = _tensors(tokenizer, firsts, seconds, lists, call)
     finally:
         tokenizer.truncation_side = side
     task.check()
-    rows = _rows(tokenizer, texts, pairs, lists, task)
-    cut = _cut(rows, whole, options)
-    return Rectangle(rows, tensors, refusal, cut, padded_with, borrowed)
+    rows = _rows(tokenizer, firsts, seconds, lists, task)
+    return Rectangle(rows, tensors, refusal, _cut(rows, lengths, options), padded_with, borrowed, otherwise)
+
+
+def _whole(
+    tokenizer: PreTrainedTokenizerBase, texts: _Texts, pairs: _Texts | None, options: BatchOptions
+) -> list[list[int]]:
+    """The ids of each text (or pair), neither padded nor cut."""
+    bare = BatchOptions(options.add_special_tokens, False, is_split_into_words=options.is_split_into_words)
+    ids: list[list[int]] = _called(tokenizer, texts, pairs, {**bare.arguments(), "verbose": False})["input_ids"]
+    return ids
 
 
 def _called(
-    tokenizer: PreTrainedTokenizerBase, texts: list[str], pairs: list[str] | None, arguments: dict[str, Any]
+    tokenizer: PreTrainedTokenizerBase, texts: _Texts, pairs: _Texts | None, arguments: dict[str, Any]
 ) -> BatchEncoding:
     try:
         return tokenizer(texts, pairs, **arguments)
@@ -199,13 +227,15 @@ def _refused(error: Exception) -> InputError:
         remedy = "Truncate the other text too (longest_first), or set a larger max_length."
     elif "multiple of" in said or "pad_to_multiple_of" in said:
         remedy = "Set max_length to a multiple, or leave pad_to_multiple_of off."
+    elif "Input must be a string" in said:
+        remedy = "Delete the lines without a word: given in words, this tokenizer takes no empty text."
     return InputError("The tokenizer refuses this batch.", why=f"It says: {said[:300]}", remedy=remedy)
 
 
 def _check(
     tokenizer: PreTrainedTokenizerBase,
-    texts: list[str],
-    pairs: list[str] | None,
+    texts: _Texts,
+    pairs: _Texts | None,
     options: BatchOptions,
     whole: list[int],
 ) -> None:
@@ -248,7 +278,7 @@ def _check(
 
 
 def _overflowing(
-    tokenizer: PreTrainedTokenizerBase, texts: list[str], pairs: list[str] | None, options: BatchOptions, room: int
+    tokenizer: PreTrainedTokenizerBase, texts: _Texts, pairs: _Texts | None, options: BatchOptions, room: int
 ) -> int:
     """How many rows there will be, once it is sure that the stride leaves room for new tokens in each."""
     if not tokenizer.is_fast:
@@ -257,9 +287,9 @@ def _overflowing(
             why="It is written in Python; only those of the tokenizers library cut a text into several rows.",
             remedy="Switch return_overflowing_tokens off.",
         )
-    bare = {"add_special_tokens": False, "verbose": False}
-    firsts = [len(ids) for ids in tokenizer(texts, **bare)["input_ids"]]
-    seconds = [0] * len(firsts) if pairs is None else [len(ids) for ids in tokenizer(pairs, **bare)["input_ids"]]
+    bare = replace(options, add_special_tokens=False)
+    firsts = [len(ids) for ids in _whole(tokenizer, texts, None, bare)]
+    seconds = [0] * len(firsts) if pairs is None else [len(ids) for ids in _whole(tokenizer, pairs, None, bare)]
     rows = 0
     for first, second in zip(firsts, seconds, strict=True):
         made = 1
@@ -296,8 +326,8 @@ def _kept(first: int, second: int, room: int, truncation: str) -> tuple[int, int
 
 def _tensors(
     tokenizer: PreTrainedTokenizerBase,
-    texts: list[str],
-    pairs: list[str] | None,
+    texts: _Texts,
+    pairs: _Texts | None,
     lists: BatchEncoding,
     arguments: dict[str, Any],
 ) -> tuple[tuple[TensorView, ...], str]:
@@ -324,7 +354,7 @@ def _tensors(
 
 
 def _rows(
-    tokenizer: PreTrainedTokenizerBase, texts: list[str], pairs: list[str] | None, lists: BatchEncoding, task: Task
+    tokenizer: PreTrainedTokenizerBase, texts: _Texts, pairs: _Texts | None, lists: BatchEncoding, task: Task
 ) -> tuple[Row, ...]:
     pieces = Pieces(tokenizer)
     origin = lists.get("overflow_to_sample_mapping") or range(len(lists["input_ids"]))

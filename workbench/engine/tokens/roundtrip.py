@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens import check_text, decode, settings_kept
+from workbench.engine.tokens.decoding import decode
+from workbench.engine.tokens.encoding import check_text
+from workbench.engine.tokens.settings import settings_kept
 
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias

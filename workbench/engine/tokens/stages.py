@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens import settings_kept
+from workbench.engine.tokens.settings import settings_kept
 from workbench.engine.tokens.standing import merges, scores
 
 if TYPE_CHECKING:

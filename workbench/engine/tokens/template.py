@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens import encode
 from workbench.engine.tokens.chat import parting
+from workbench.engine.tokens.encoding import encode
 from workbench.engine.values import Encoding, TokenizerOptions
 
 if TYPE_CHECKING:
@@ -410,12 +410,14 @@ def _stretches(
     written = "".join(chunk for chunk, _ in chunks)
     owners = {owner for _, owner in chunks}
     # A message left open ends before the template does.
-    if owners <= {None} or not written.startswith(text):
+    if not written.startswith(text):
         return None
     # What stands before the loop is of the first message where that one is written there, as system messages often are.
     before = "".join(chunk for chunk, _ in itertools.takewhile(lambda each: each[1] is None, chunks))
     content = messages[0].get("content")
     first = 0 if isinstance(content, str) and content.strip() and content.strip() in before else None
+    if owners <= {None} and (first is None or len(messages) > 1):
+        return None
     found: list[Stretch] = []
     place, begun = 0, False
     for chunk, owner in chunks:
@@ -434,21 +436,34 @@ def _stretches(
                 found[-1] = Stretch(found[-1].start, part.stop, kind, of)
             else:
                 found.append(Stretch(part.start, part.stop, kind, of))
-    return tuple(_with_first(found, messages, text))
+    return tuple(_with_missing(found, messages, text))
 
 
-def _with_first(found: list[Stretch], messages: list[dict[str, Any]], text: str) -> Iterator[Stretch]:
-    """Cut a first message out that has no turn of its own, and is written into another's: the system's by Llama 2."""
-    content = messages[0].get("content")
-    said = content.strip() if isinstance(content, str) and all(each.turn != 0 for each in found) else ""
+def _with_missing(found: list[Stretch], messages: list[dict[str, Any]], text: str) -> list[Stretch]:
+    """Cut messages out that have no turn of their own and are written into another's.
+
+    Llama 2 does so with the system's words, Llama 3.1 with the first question where there are tools.
+    """
+    held = {each.turn for each in found}
+    for number in range(len(messages)):
+        if number not in held:
+            found = list(_cut_out(found, number, messages, text))
+    return found
+
+
+def _cut_out(found: list[Stretch], number: int, messages: list[dict[str, Any]], text: str) -> Iterator[Stretch]:
+    content = messages[number].get("content")
+    said = content.strip() if isinstance(content, str) else ""
     for each in found:
-        place = text.find(said, each.start, each.end) if said and each.turn is not None else -1
+        # A question is written beside what comes before or after it, the system's words beside any.
+        near = each.turn is not None and (number == 0 or abs(each.turn - number) == 1)
+        place = text.find(said, each.start, each.end) if said and near else -1
         # What is there twice, or is said by the other as well, can't be told apart.
         alone = text.count(said, each.start, each.end) == 1 and said not in str(messages[each.turn or 0].get("content"))
         if place < 0 or not alone:
             yield each
             continue
-        middle = Stretch(place, place + len(said), str(messages[0]["role"]), 0)
+        middle = Stretch(place, place + len(said), str(messages[number]["role"]), number)
         around = replace(each, end=middle.start), middle, replace(each, start=middle.end)
         yield from (part for part in around if part.start < part.end)
         said = ""

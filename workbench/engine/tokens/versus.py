@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from workbench.engine import paths
 from workbench.engine.errors import InputError
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens import check_text, settings_kept
+from workbench.engine.tokens.encoding import check_text
 from workbench.engine.tokens.positions import Pieces
 from workbench.engine.tokens.roundtrip import RoundTrip, round_trip
+from workbench.engine.tokens.settings import settings_kept
 
 if TYPE_CHECKING:
     from typing import TypeAlias

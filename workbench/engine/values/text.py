@@ -174,8 +174,10 @@ class Message:
         role: ``system``, ``user`` or ``assistant``.
         content: What was said.
         images: Pictures shown with it, for models that take some.
+        sounds: Sounds heard with it, likewise.
     """
 
     role: str
     content: str
     images: tuple[Path, ...] = ()
+    sounds: tuple[Path, ...] = ()

@@ -91,6 +91,11 @@ class BatchView(QWidget):
             "batch_special", "add_special_tokens", "Add what the model expects around a text; usually on"
         )
         self._special.setChecked(True)
+        self._words = _check(
+            "batch_words",
+            "is_split_into_words",
+            "Give each line as the words between its blanks, as data labelled word by word is; usually off",
+        )
         self._mask = _check(
             "batch_special_mask", "return_special_tokens_mask", "One tensor more: 1 where a special token stands"
         )
@@ -146,7 +151,7 @@ class BatchView(QWidget):
         self._pairs.textChanged.connect(self._encode)
         self._take.clicked.connect(self._on_take)
         self._which.currentIndexChanged.connect(self._show_tensor)
-        for box in (self._paired, self._special, self._mask, self._overflow):
+        for box in (self._paired, self._special, self._words, self._mask, self._overflow):
             box.toggled.connect(self._on_options_changed)
         for choice in (self._padding, self._side, self._truncation, self._cut_side):
             choice.currentIndexChanged.connect(self._on_options_changed)
@@ -176,10 +181,11 @@ class BatchView(QWidget):
             buddy.setBuddy(control)
             options.addWidget(buddy, number, 0)
             options.addWidget(control, number, 1)
-        for number, box in enumerate((self._special, self._overflow, self._mask), start=len(rows)):
+        boxes = (self._special, self._words, self._overflow, self._mask)
+        for number, box in enumerate(boxes, start=len(rows)):
             options.addWidget(box, number, 0, 1, 2)
         options.setColumnStretch(1, 1)
-        options.setRowStretch(len(rows) + 3, 1)
+        options.setRowStretch(len(rows) + len(boxes), 1)
         form = QWidget()
         form.setLayout(options)
         self._form = ColumnScroll(form)
@@ -238,6 +244,7 @@ class BatchView(QWidget):
             truncation_side=self._cut_side.currentData() if truncation else None,
             return_overflowing_tokens=overflow,
             return_special_tokens_mask=self._mask.isChecked(),
+            is_split_into_words=self._words.isChecked(),
         )
 
     def set_tokenizer(self, tokenizer: tokens.Tokenizer | None) -> None:
@@ -266,6 +273,10 @@ class BatchView(QWidget):
         if sum(map(len, (*texts, *(pairs or ())))) > _CODED:
             return f"# {many(len(texts), 'text')} are too long to be written into a script.\n"
         return codegen.batch(checkpoint, texts, pairs, self.options)
+
+    @property
+    def _says_words(self) -> bool:
+        return self._tokenizer is not None and self._tokenizer.is_fast
 
     def _lines(self) -> tuple[list[str], list[str] | None]:
         texts = _lines(self._texts.text())
@@ -322,7 +333,7 @@ class BatchView(QWidget):
         theme.set_role(self._summary, "heading")
         theme.set_role(self._note, "muted")
         self._summary.setText(_summary(made))
-        self._note.setText(_note(made))
+        self._note.setText(_note(made, self._says_words))
         self._show_grid(made)
         self._show_tensors(made)
         if before is not None and before.positions > _LARGE:
@@ -357,7 +368,14 @@ class BatchView(QWidget):
             where = f"text {rows[row].text + 1} · " if several else ""
             return face(token), where + tip(token), not token.mask
 
-        self._grid.set_rows(tuple(len(row.tokens) for row in rows), cell)
+        def word(row: int, position: int) -> int | None:
+            return rows[row].tokens[position].word
+
+        self._grid.set_rows(
+            tuple(len(row.tokens) for row in rows),
+            cell,
+            word if made.otherwise is not None and self._says_words else None,
+        )
 
     def _show_tensors(self, made: Rectangle) -> None:
         names = [tensor.name for tensor in made.tensors]
@@ -430,7 +448,7 @@ def _summary(made: Rectangle) -> str:
     return " · ".join(shapes)
 
 
-def _note(made: Rectangle) -> str:
+def _note(made: Rectangle, says_words: bool) -> str:
     if not made.rows:
         return ""
     positions, wasted = made.positions, made.wasted
@@ -439,6 +457,10 @@ def _note(made: Rectangle) -> str:
     if made.padded_with is not None:
         stands_in = " (the end token, as there is no pad token)" if made.borrowed else ""
         parts.append(f"padded with {made.padded_with}{stands_in}")
+    if made.otherwise is not None:
+        parts.append(f"{many(made.otherwise, 'text')} with other ids than as running text")
+        if not says_words:
+            parts.append("this tokenizer is written in Python, and says no words")
     if cut := sum(made.cut):
         parts.append(f"{many(cut, 'token')} cut off from {many(sum(map(bool, made.cut)), 'text')}")
     return " · ".join(parts)

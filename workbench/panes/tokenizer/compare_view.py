@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
-    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -24,22 +23,15 @@ from workbench.engine.task import Task
 from workbench.engine.tokens import versus
 from workbench.engine.tokens.versus import Comparison, Measure, Price
 from workbench.engine.values import Checkpoint
+from workbench.panes.tokenizer.comparison_tables import ComparisonTables
 from workbench.panes.tokenizer.reading import many
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import theme
-from workbench.widgets.data_table import DataTable
 from workbench.widgets.least_height import LeastHeight
 from workbench.widgets.naming import named
 from workbench.widgets.turning_splitter import TurningSplitter
-from workbench.widgets.visible_text import visible
 
-_MEASURES = (
-    "vocabulary", "tokens", "characters per token", "bytes per token", "tokens per word", "words in one token, %",
-    "unknown tokens", "characters lost on the round trip", "places changed on the round trip",
-)  # fmt: skip
-_TRIPS = ("tokenizer", "characters", "was", "became", "why")
 _CODED = 20_000
-_LANGUAGES = 4
 #: Characters from which a comparison is a job that people see, and can cancel.
 _LARGE = 50_000
 
@@ -99,22 +91,7 @@ class TokenizersView(QWidget):
             label.setTextFormat(Qt.TextFormat.PlainText)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         theme.set_role(self._on, "muted")
-        self._measures = _table("measures", "Measures", "What each tokenizer makes of the text")
-        self._differences = _table(
-            "differences", "Differences", "Where they cut differently, lined up by the characters of the text"
-        )
-        self._words = _table("words", "Words split most", "Words by the most pieces that a tokenizer makes of them")
-        self._trips = _table("trips", "Round trip", "decode(encode(text)) against the text, each difference explained")
-        self._prices = _table(
-            "languages", "Languages", "The same sentences in each language: tokens, and how many times those of English"
-        )
-        for table in (self._measures, self._prices):
-            # The last numbers stand beside the others, not at the far edge.
-            table.horizontalHeader().setStretchLastSection(False)
-        self._tabs = named(QTabWidget(), "tokenizer.compare_tabs", "Comparison", "Numbers, differences and languages")
-        self._tabs.setDocumentMode(True)
-        for table in (self._measures, self._differences, self._words, self._trips, self._prices):
-            self._tabs.addTab(table, table.accessibleName())
+        self._tabs = ComparisonTables()
         self._lay_out()
 
         self._list.itemChanged.connect(self._on_ticked)
@@ -187,7 +164,7 @@ class TokenizersView(QWidget):
     def script(self, checkpoint: Checkpoint) -> str:
         """The code that compares the same tokenizers."""
         chosen = [each for each, _ in self._chosen()] or [checkpoint]
-        if self._tabs.currentIndex() == _LANGUAGES:
+        if self._tabs.on_languages:
             return codegen.tokenizers(chosen, None)
         if self._file is not None:
             return codegen.tokenizers(chosen, self._file[0])
@@ -246,7 +223,7 @@ class TokenizersView(QWidget):
         job.succeeded.connect(self._show)
         job.cancelled_.connect(self._on_cancelled)
         self._start("compare", job, Lane.TEXT)
-        if self._tabs.currentIndex() == _LANGUAGES:
+        if self._tabs.on_languages:
             self._price()
 
     def _price(self) -> None:
@@ -307,7 +284,7 @@ class TokenizersView(QWidget):
 
     def _on_tab_changed(self) -> None:
         self.changed.emit()
-        if self._tabs.currentIndex() == _LANGUAGES and self.isVisible():
+        if self._tabs.on_languages and self.isVisible():
             self._price()
 
     def _on_listed(self, found: tuple[Checkpoint, ...]) -> None:
@@ -353,7 +330,6 @@ class TokenizersView(QWidget):
     def _show(self, seen: Comparison | None) -> None:
         self._seen = seen
         measures = seen.measures if seen is not None else ()
-        names = tuple(each.name for each in measures)
         theme.set_role(self._summary, "heading")
         theme.set_role(self._note, "muted")
         self._summary.setText(_summary(measures))
@@ -361,63 +337,15 @@ class TokenizersView(QWidget):
         note = f"Not lined up: {', '.join(blind)} does not say where its tokens stand." if blind else ""
         self._note.setText(note)
         self._note.setVisible(bool(note))
-        values = zip(*map(_measured, measures), strict=True)
-        rows = [(words, *row) for words, row in zip(_MEASURES, values, strict=bool(measures))]
-        self._measures.set_rows(("measure", *names), rows)
-        for column in range(1, len(names) + 1):
-            self._measures.set_format(column, _number)
-        lined = tuple(each.name for each in measures if each.lined)
-        apart = seen.differences if seen is not None else ()
-        text = seen.text if seen is not None else ""
-
-        def difference(number: int) -> tuple[object, ...]:
-            each = apart[number]
-            return (
-                f"{each.start}:{each.end}",
-                visible(text[each.start : each.end]),
-                *(_joined(pieces) for pieces in each.pieces),
-            )
-
-        self._differences.set_empty_text(
-            "Tick a second tokenizer to see where they differ."
-            if len(lined) < 2
-            else "These tokenizers cut the text in the same places."
-        )
-        self._differences.set_rows(("characters", "text", *lined), len(apart), difference)
-        words = seen.words if seen is not None else ()
-
-        def word(number: int) -> tuple[object, ...]:
-            spelled, count, pieces = words[number]
-            return (visible(spelled), count, *(f"{len(each)}: {_joined(each)}" for each in pieces))
-
-        self._words.set_rows(("word", "times", *names), len(words), word)
-        self._trips.set_empty_text("The text comes back as it was." if measures else "")
-        trips = [
-            (each.name, f"{one.start}:{one.end}", visible(one.was), visible(one.became), one.why)
-            for each in measures
-            for one in each.back.differences
-        ]
-        self._trips.set_rows(_TRIPS, trips)
+        self._tabs.show_comparison(seen)
 
     def _show_prices(self, prices: tuple[Price, ...]) -> None:
         names = versus.distinct([each.name for each, _ in self._chosen()])
-        columns = ("language", "characters", "bytes", *(part for name in names for part in (name, "× English")))
         if prices and len(prices[0].tokens) != len(names):
             return
         if not prices:
             self._priced = ()
-        rows = [
-            (
-                each.language.name,
-                sum(map(len, each.language.sentences)),
-                sum(len(sentence.encode()) for sentence in each.language.sentences),
-                *(part for pair in zip(each.tokens, each.premium, strict=True) for part in pair),
-            )
-            for each in prices
-        ]
-        self._prices.set_rows(columns, rows)
-        for number in range(len(names)):
-            self._prices.set_format(4 + 2 * number, _two)
+        self._tabs.show_prices(names, prices)
 
     def _show_measures(self) -> None:
         self._list.setMinimumHeight(theme.px(self, 80))
@@ -460,21 +388,6 @@ def _read(path: Path, *, task: Task) -> tuple[Path, str]:
     return path, versus.read_text(path, task=task)
 
 
-def _measured(each: Measure) -> tuple[object, ...]:
-    """The values of a tokenizer, in the order of `_MEASURES`."""
-    return (
-        each.vocabulary,
-        each.tokens,
-        each.characters_per_token,
-        each.bytes_per_token,
-        each.tokens_per_word,
-        100 * each.whole / each.words if each.words else None,
-        each.unknown,
-        each.back.lost,
-        len(each.back.differences),
-    )
-
-
 def _summary(measures: tuple[Measure, ...]) -> str:
     if not measures or not measures[0].characters:
         return "There is no text to compare on." if measures else ""
@@ -489,19 +402,3 @@ def _summary(measures: tuple[Measure, ...]) -> str:
 
 def _tokens(each: Measure) -> int:
     return each.tokens
-
-
-def _joined(pieces: tuple[str, ...]) -> str:
-    return " | ".join(map(visible, pieces)) or "–"
-
-
-def _two(value: float) -> str:
-    return f"{value:.2f}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}" if isinstance(value, float) else f"{value:,}"
-
-
-def _table(name: str, label: str, words: str) -> DataTable:
-    return named(DataTable(monospace=True), f"tokenizer.compare_{name}", label, words)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from workbench.widgets import theme
+from workbench.widgets.exact_text import ExactTextEdit
 from workbench.widgets.least_height import LeastHeight
 from workbench.widgets.naming import named
 
@@ -19,13 +20,12 @@ class DecodedView(LeastHeight):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._text = named(
-            QPlainTextEdit(),
+            ExactTextEdit(),
             "tokenizer.decoded",
             "decode(ids)",
             "The ids turned back into text, special tokens included",
         )
         self._text.setReadOnly(True)
-        self._text.setTabChangesFocus(True)
         self._verdict = named(
             QLabel(),
             "tokenizer.verdict",
@@ -50,7 +50,7 @@ class DecodedView(LeastHeight):
         """Show a decoded text, all of it, and the words about it; both may be empty."""
         if len(decoded) > DECODED:
             verdict += f"; the first {DECODED:,} of {len(decoded):,} characters are shown"
-        self._text.setPlainText(decoded[:DECODED])
+        self._text.set_text(decoded[:DECODED])
         self._verdict.setText(verdict)
         self._verdict.setAccessibleName(verdict or "Verdict")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from workbench.engine import codegen, tokens
 from workbench.engine.task import Task
 from workbench.engine.tokens.edit import respelled
-from workbench.engine.tokens.positions import nowhere
+from workbench.engine.tokens.positions import complete, nowhere
 from workbench.engine.tokens.standing import Standing
 from workbench.engine.values import Checkpoint, Encoding, Positions, Token, TokenizerOptions
 from workbench.widgets.probability_table import format_percent
@@ -292,11 +292,13 @@ def many(number: int, noun: str) -> str:
 
 
 def face(token: Token) -> str:
-    """What a chip says: the characters, or the bytes of a piece that is only a part of a character."""
-    if token.text or not token.bytes:
-        text = token.text or token.piece
-        return text if len(text) <= SEEN else f"{text[:SEEN]}… ({len(text):,} characters)"
-    return f"‹{_hex(token.bytes)}›"
+    """What a chip says: the characters, and the bytes of a part of a character that the next token goes on with."""
+    if not token.text and token.bytes:
+        return f"‹{_hex(token.bytes)}›"
+    text = token.text or token.piece
+    begun = complete(token.bytes)[1] if token.bytes else b""
+    shown = text if len(text) <= SEEN else f"{text[:SEEN]}… ({len(text):,} characters)"
+    return f"{shown}‹{_hex(begun)}›" if begun else shown
 
 
 def _hex(raw: bytes) -> str:
@@ -331,6 +333,8 @@ def tip(token: Token) -> str:
     said = f"position {token.position} · id {token.id} · piece {token.piece}"
     if token.bytes is not None:
         said += f" · bytes {_hex(token.bytes)}"
+    if token.word is not None:
+        said += f" · word {token.word}"
     if not token.mask:
         return said + " · padding"
     return said + " · special" if token.special else said

@@ -33,6 +33,7 @@ from workbench.panes.tokenizer.reading import (
     script,
     tip,
 )
+from workbench.panes.tokenizer.size_lines import SizeLines
 from workbench.panes.tokenizer.stages_view import StagesView
 from workbench.panes.tokenizer.switches import Switches
 from workbench.panes.tokenizer.vocabulary_view import VocabularyView
@@ -101,17 +102,7 @@ class TextView(QWidget):
         )
         self._switches = Switches()
         self._decoded = DecodedView()
-        self._summary = named(
-            QLabel(), "tokenizer.summary", "Summary", "The size of the text in characters, in UTF-8 bytes and in tokens"
-        )
-        self._shape = named(
-            QLabel(), "tokenizer.shape", "Shape", "What the model is given: texts × positions, and what is padding"
-        )
-        for line in (self._summary, self._shape):
-            line.setWordWrap(True)
-            line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        theme.set_role(self._shape, "muted")
-        theme.set_role(self._summary, "heading")
+        self._size = SizeLines()
         self._chips = named(
             TokenStrip(),
             "tokenizer.chips",
@@ -172,8 +163,7 @@ class TextView(QWidget):
         right = LeastHeight()
         seen = QVBoxLayout(right)
         seen.setContentsMargins(0, 0, 0, 0)
-        seen.addWidget(self._summary)
-        seen.addWidget(self._shape)
+        seen.addWidget(self._size)
         seen.addWidget(self._views, 1)
 
         halves = TurningSplitter()
@@ -245,7 +235,7 @@ class TextView(QWidget):
 
     def say(self, text: str) -> None:
         """Say something where the size of the text stands."""
-        _say(self._summary, text)
+        self._size.say(text)
 
     def show_prompt(self, *, now: bool) -> None:
         """Take the session's text.
@@ -352,8 +342,7 @@ class TextView(QWidget):
         self.begun.emit()
         by_line = self._by_line.isChecked()
         self._row = min(self._row, max(0, len(reading.batch.encodings) - 1)) if by_line else 0
-        _say(self._summary, reading.summary)
-        _say(self._shape, reading.shape)
+        self._size.say(reading.summary, reading.shape)
         self._show_grid(reading if by_line else None)
         place = None if by_line else self._place
         seen = place is not None and bool(reading.text) and place <= len(reading.batch.encodings[0].text)
@@ -487,8 +476,7 @@ class TextView(QWidget):
         self._row = 0
         self._grid.hide()
         self._show_row()
-        _say(self._summary, "")
-        _say(self._shape, "")
+        self._size.say("", "")
         held = self._gone(before, tabled)
         del before, tabled
         self._free(held)
@@ -501,8 +489,3 @@ class TextView(QWidget):
         if event.type() in theme.CHANGES and hasattr(self, "_decoded"):
             self._show_measures()
             self._show_mark()
-
-
-def _say(label: QLabel, text: str) -> None:
-    label.setText(text)
-    label.setAccessibleName(text or label.objectName().rpartition(".")[2].capitalize())

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QShowEvent
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from workbench.engine import codegen, tokens
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.tokens.added import Added, try_token
+from workbench.engine.tokens.added import Added, Switches, try_token
 from workbench.engine.tokens.browse import Entries, entries, find
 from workbench.engine.values import Checkpoint, Encoding
 from workbench.panes.tokenizer.reading import face, many, tip
@@ -52,7 +52,7 @@ class VocabularyView(QWidget):
         self._text = ""
         self._trial: Job | None = None
         self._tried: Added | None = None
-        self._special_tried = False
+        self._how = Switches()
 
         self._query = named(
             QLineEdit(),
@@ -82,12 +82,14 @@ class VocabularyView(QWidget):
             QLineEdit(), "tokenizer.add_token", "Token to add", "A word, or a marker such as <think>; cut out whole"
         )
         self._token.setPlaceholderText("Token to add, such as <think>")
-        self._as_special = named(
-            QCheckBox("special"),
-            "tokenizer.add_as_special",
-            "special",
-            "As a special token, which decoding can skip",
+        self._as_special = _check("special", "As a special token, which decoding can skip")
+        self._single = _check("single_word", "Only where no letter or digit stands beside it; usually off")
+        self._lstrip = _check("lstrip", "Take the blanks in front of it along, as <mask> of RoBERTa does; usually off")
+        self._rstrip = _check("rstrip", "Take the blanks behind it along; usually off")
+        self._normalized = _check(
+            "normalized", "Look for it in the text as the normalizer leaves it; usually on unless it is special"
         )
+        self._normalized.setChecked(True)
         self._try = named(
             QPushButton("Try"), "tokenizer.add_try", "Try", "Add it to a copy; the checkpoint stays as it is"
         )
@@ -98,12 +100,16 @@ class VocabularyView(QWidget):
         self._after = named(TokenStrip(), "tokenizer.add_after", "After", "The tokens of the text with the token")
         line = QHBoxLayout()
         line.addWidget(self._token, 1)
-        line.addWidget(self._as_special)
         line.addWidget(self._try)
+        switches = QGridLayout()
+        for number, box in enumerate((self._as_special, self._single, self._normalized, self._lstrip, self._rstrip)):
+            switches.addWidget(box, number // 3, number % 3)
+        switches.setColumnStretch(3, 1)
         strips = QHBoxLayout()
         strips.addWidget(self._before)
         strips.addWidget(self._after)
         self._adding.body.addLayout(line)
+        self._adding.body.addLayout(switches)
         self._adding.body.addWidget(self._effect)
         self._adding.body.addLayout(strips)
         top = QHBoxLayout()
@@ -117,6 +123,7 @@ class VocabularyView(QWidget):
         column.addWidget(self._adding)
         self._try.clicked.connect(self.try_token)
         self._token.returnPressed.connect(self.try_token)
+        self._as_special.toggled.connect(self._on_special)
         self._query.textChanged.connect(self.search)
         self._kind.currentIndexChanged.connect(self.search)
         self._say("")
@@ -136,15 +143,21 @@ class VocabularyView(QWidget):
             text = self._tried.before.text
             if len(text) > _CODED:
                 return f"# A text of {len(text):,} characters is too long to be written into a script.\n"
-            return codegen.add_token(checkpoint, text, self._tried.token, self._special_tried)
+            return codegen.add_token(checkpoint, text, self._tried.token, self._how)
         return codegen.vocabulary(checkpoint, self._query.text(), self._kind.currentData())
 
     def try_token(self) -> None:
         """Add what is typed to a copy of the tokenizer, and show the text before and after."""
         if self._tokenizer is None:
             return
-        self._special_tried = self._as_special.isChecked()
-        arguments = (self._tokenizer, self._token.text(), self._text, self._special_tried)
+        self._how = Switches(
+            special=self._as_special.isChecked(),
+            single_word=self._single.isChecked(),
+            lstrip=self._lstrip.isChecked(),
+            rstrip=self._rstrip.isChecked(),
+            normalized=self._normalized.isChecked(),
+        )
+        arguments = (self._tokenizer, self._token.text(), self._text, self._how)
         job = Job("Try a token", try_token, *arguments, pane="tokenizer", quiet=True)
         job.succeeded.connect(self._show_trial)
         job.failed.connect(self._on_trial_failed)
@@ -185,6 +198,10 @@ class VocabularyView(QWidget):
         job.failed.connect(self._on_failed)
         self._job = self._runner.start(job, Lane.TEXT, slot="tokenizer.vocabulary")
 
+    def _on_special(self, special: bool) -> None:
+        # As the library has it, until the person says otherwise.
+        self._normalized.setChecked(not special)
+
     def _on_read(self, read: Entries) -> None:
         self._entries = read
         self.search()
@@ -219,7 +236,7 @@ class VocabularyView(QWidget):
         if tried is not None:
             theme.set_role(self._effect, "muted")
             known = (
-                f"a new id; the vocabulary grows to {tried.size:,}, and so must the model's embeddings"
+                f"a new id; the vocabulary grows to {tried.size:,}, and the model's embeddings need as many rows"
                 if tried.new
                 else "which the vocabulary had already; the model's embeddings stay as they are"
             )
@@ -272,6 +289,10 @@ class VocabularyView(QWidget):
         super().changeEvent(event)
         if event.type() in theme.CHANGES and hasattr(self, "_table"):
             self._show_measures()
+
+
+def _check(label: str, words: str) -> QCheckBox:
+    return named(QCheckBox(label), f"tokenizer.add_as_{label}", label, words)
 
 
 def _chips(encoding: Encoding) -> list[Chip]:
