@@ -47,7 +47,8 @@ def _ids(tokenizer: Any) -> dict[str, Any]:
     return {"vocab_size": len(tokenizer), "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 
 
-def _granite(folder: Path) -> None:
+def granite(folder: Path) -> Any:
+    """The weights of a Granite Speech and its tokenizer, which need no package; the tokenizer is given back."""
     import transformers as t
 
     tokenizer = tiny.byte_level_tokenizer("<|audio|>")
@@ -61,6 +62,14 @@ def _granite(folder: Path) -> None:
         audio_token_index=tokenizer.convert_tokens_to_ids("<|audio|>"), has_lora_adapter=False,
     )  # fmt: skip
     _save(t.GraniteSpeechForConditionalGeneration, config, folder)
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def _granite(folder: Path) -> None:
+    import transformers as t
+
+    tokenizer = granite(folder)
     t.GraniteSpeechProcessor(
         t.GraniteSpeechFeatureExtractor(), tokenizer, chat_template=tokenizer.chat_template
     ).save_pretrained(folder)

@@ -11,6 +11,7 @@ import pytest
 import torch
 import transformers
 
+from tests import tiny_extras
 from workbench.engine import codegen, hub, models, tokens
 from workbench.engine.errors import CheckpointError, NotSupported
 from workbench.engine.values import Checkpoint, Sampling
@@ -80,3 +81,46 @@ def test_what_an_adapter_lacks_is_named(tiny_llama: Checkpoint, tmp_path: Path) 
     (tmp_path / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
     with pytest.raises(NotSupported, match="PROMPT_TUNING"):
         models.load(Checkpoint("adapter", tmp_path))
+
+
+@pytest.fixture
+def hearing(tmp_path: Path) -> Checkpoint:
+    """Granite Speech as it is published: whole weights, and beside them an adapter for what is heard."""
+    folder = tmp_path / "granite"
+    tiny_extras.granite(folder)
+    config = json.loads((folder / "config.json").read_text()) | {"has_lora_adapter": True}
+    (folder / "config.json").write_text(json.dumps(config))
+    model = transformers.GraniteSpeechForConditionalGeneration.from_pretrained(str(folder))
+    model.add_adapter(peft.LoraConfig(target_modules=["q_proj", "v_proj"], **_LORA))
+    whole = (folder / "model.safetensors").read_bytes()
+    model.save_pretrained(str(folder))
+    # The library names weights beneath an adapter otherwise, and does not find them again; published ones are plain.
+    (folder / "model.safetensors").write_bytes(whole)
+    return Checkpoint("granite", folder)
+
+
+def test_an_adapter_for_sounds_is_on_for_them_alone(hearing: Checkpoint) -> None:
+    loaded = models.load(hearing)
+    plain = transformers.GraniteSpeechForConditionalGeneration.from_pretrained(hearing.path).eval()
+    assert "is on for sounds" in " ".join(loaded.notes)
+    ids = torch.tensor([[5, 6, 7]])
+    features = torch.zeros(1, 20, 160)
+    spoken = torch.tensor([[plain.config.audio_token_index] * 6 + [5, 6, 7]])
+    heard = {"input_features": features, "input_features_mask": torch.ones(1, 6, dtype=torch.bool)}
+    with torch.inference_mode():
+        by_adapter = plain(spoken, **heard).logits
+        assert not torch.equal(plain(ids).logits, loaded.model(ids).logits)
+        assert torch.equal(loaded.model(spoken, **heard).logits, by_adapter)
+        # Its own generate() without a sound, which is what the Playground shows for a text alone.
+        told = {"max_new_tokens": 3, "do_sample": False, "output_logits": True, "return_dict_in_generate": True}
+        alone = plain.generate(ids, **told).logits
+    names: dict[str, Any] = {}
+    exec(codegen.probabilities(hearing, ids[0].tolist(), Sampling(), "float32", "cpu", head=loaded.head), names)
+    torch.testing.assert_close(names["logits"], alone[0])
+
+
+def test_an_adapter_that_a_whole_checkpoint_does_not_ask_for_is_refused(hearing: Checkpoint) -> None:
+    config = json.loads((hearing.path / "config.json").read_text()) | {"has_lora_adapter": False}
+    (hearing.path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(NotSupported, match="which of them is meant"):
+        models.load(hearing)

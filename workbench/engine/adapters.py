@@ -83,9 +83,64 @@ class AdapterFolder:
 
 def adapter_in(path: Path) -> AdapterFolder | None:
     """The adapter a folder holds, or None when it holds none, or a whole checkpoint beside it."""
-    file = path / "adapter_config.json"
     if any((path / name).is_file() for name in ("model.safetensors", "model.safetensors.index.json")):
         return None
+    return _described(path)
+
+
+def embedded_in(path: Path, what: str) -> AdapterFolder | None:
+    """The adapter that is a part of a whole checkpoint, which transformers loads with it; None where there is none.
+
+    Granite Speech has one for what it hears: see `follow_sounds`.
+
+    Args:
+        path: Of the checkpoint.
+        what: What is being done, as "Could not …".
+
+    Raises:
+        NotSupported: An adapter lies there that the config does not ask for, or of a kind that can run code.
+        UnsafeRefused: It is pickled.
+    """
+    if not (path / "adapter_config.json").exists():
+        return None
+    adapter = _described(path)
+    if adapter is None or not _asked_for(path):
+        # Transformers would load it too, unasked.
+        raise NotSupported(
+            what,
+            why="It holds an adapter beside a whole checkpoint, and which of them is meant does not show.",
+            remedy="Move adapter_config.json and the adapter's weights into a folder of their own.",
+        )
+    _check(adapter, what)
+    return adapter
+
+
+def follow_sounds(model: PreTrainedModel) -> None:
+    """Switch the adapter that is a part of a model on for sounds and off for text alone, at the first pass of each run.
+
+    Its own ``generate()`` does so; this does it for every pass that begins a sequence.
+
+    References:
+        transformers, ``GraniteSpeechForConditionalGeneration.generate``
+    """
+
+    def switch(model: Any, _: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        past = kwargs.get("past_key_values")
+        if past is None or past.get_seq_length() == 0:
+            (model.disable_adapters if kwargs.get("input_features") is None else model.enable_adapters)()
+
+    model.register_forward_pre_hook(switch, with_kwargs=True)
+
+
+def _asked_for(path: Path) -> bool:
+    try:
+        return json.loads((path / "config.json").read_bytes()).get("has_lora_adapter") is True
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return False
+
+
+def _described(path: Path) -> AdapterFolder | None:
+    file = path / "adapter_config.json"
     try:
         config = json.loads(file.read_bytes()) if file.stat().st_size <= _LIMIT else None
     except (OSError, ValueError, RecursionError):
@@ -113,6 +168,11 @@ def base_of(adapter: AdapterFolder, what: str) -> Path:
         NotSupported: Adapters of its kind can't be merged.
         CheckpointError: Its checkpoint is not on this machine.
     """
+    _check(adapter, what)
+    return _beneath(adapter, what)
+
+
+def _check(adapter: AdapterFolder, what: str) -> None:
     if adapter.pickled:
         raise UnsafeRefused(
             what,
@@ -125,7 +185,6 @@ def base_of(adapter: AdapterFolder, what: str) -> Path:
             why=f"An adapter of the kind {adapter.kind or 'that it names none'} can't be merged into its checkpoint.",
             remedy="Load it with peft itself.",
         )
-    return _beneath(adapter, what)
 
 
 def settings_folder(path: Path, what: str) -> Path:
@@ -150,10 +209,15 @@ def merged(model: PreTrainedModel, adapter: AdapterFolder) -> tuple[PreTrainedMo
 
     # Without bars on a terminal there is nothing for its monitor thread to watch.
     tqdm.monitor_interval = 0
+    learned = {name for name, weight in model.named_parameters() if weight.requires_grad}
     with_adapter = PeftModel.from_pretrained(model, str(adapter.path), trust_remote_code=False, local_files_only=True)
     with safe_open(adapter.path / "adapter_model.safetensors", framework="pt") as file:
         stored = {name.removeprefix("base_model.model.") for name in file.keys()}  # noqa: SIM118 - it is no dict
-    return with_adapter.merge_and_unload(), stored
+    whole = with_adapter.merge_and_unload()
+    for name, weight in whole.named_parameters():
+        # peft has frozen them all.
+        weight.requires_grad_(name in learned)
+    return whole, stored
 
 
 def _beneath(adapter: AdapterFolder, what: str) -> Path:

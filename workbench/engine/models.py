@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine import generation_config, load_notes, loadable, neighbours, pyramid, trust
-from workbench.engine.adapters import adapter_in, base_of, merged, settings_folder
+from workbench.engine.adapters import adapter_in, base_of, embedded_in, follow_sounds, merged, settings_folder
 from workbench.engine.errors import (
     CheckpointError,
     InputError,
@@ -192,13 +192,7 @@ def load(
     adapter = adapter_in(checkpoint.path)
     base = base_of(adapter, what) if adapter is not None else checkpoint.path
     loadable.check_kind(facts, what)
-    if (base / "adapter_config.json").exists():
-        # Transformers would load it too, unasked.
-        raise NotSupported(
-            what,
-            why="It holds an adapter beside a whole checkpoint, and which of them is meant does not show.",
-            remedy="Move adapter_config.json and the adapter's weights into a folder of their own.",
-        )
+    hearing = embedded_in(base, what)
     head = head or facts.trained_head or facts.heads[0]
     with trust.check(checkpoint, facts, what, task=task) as trusted:
         if not trusted.pickle:
@@ -258,6 +252,9 @@ def load(
     missing = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])} - stored
     if adapter is not None:
         notes = (*notes, f"Its adapter ({adapter.kind}) is merged into {adapter.base_title} in memory.")
+    if hearing is not None:
+        follow_sounds(model)
+        notes = (*notes, f"Its own adapter ({hearing.kind}) is on for sounds, and off for text alone.")
     notes = (*notes, *generation_config.mended(model, base))
     notes = (*notes, *about_processor, *load_notes.about(model, missing))
     weights: dict[str, int] = {}

@@ -16,10 +16,11 @@ from PIL import Image as Pictures
 from tests.dataset_server import COMMIT, dataset_server
 from workbench.engine import hub
 from workbench.engine.codegen.train.reading import reading
-from workbench.engine.data import PAGE, ConfigNeeded, load, page, read
+from workbench.engine.data import PAGE, ConfigNeeded, guess_roles, load, page, read
 from workbench.engine.data.sources import source_files
 from workbench.engine.errors import DataError, NetworkError
 from workbench.engine.task import Silent
+from workbench.engine.train import HEADS, fitting_task
 from workbench.engine.values import DataSource, Table
 
 TEXTS = ("good café", "bad", "fine; so so", "dull | grey", "“quoted”", "the last")
@@ -64,12 +65,15 @@ def _by_script(source: DataSource, columns: dict[str, str]) -> dict[str, list[An
     body = "from __future__ import annotations\n"
     body += "\n\n".join(inspect.getsource(function) for function in told.functions) + "\n\n" + "\n".join(told.lines)
     space: dict[str, Any] = {
-        "data": told.data, "json": json, "csv": csv, "re": re, "Any": Any, "Mapping": Mapping, "Dataset": Dataset,
+        "data": told.data, "json": json, "csv": csv, "re": re, "Any": Any, "Mapping": Mapping, "Iterator": Iterator,
+        "Dataset": Dataset,
         **{name: getattr(datasets, name) for name in told.names},
     }  # fmt: skip
     exec(body, space)
     cells = {role: compile(told.cells[name], name, "eval") for role, name in columns.items()}
-    return {role: [eval(cell, {"record": record}) for record in space["records"]] for role, cell in cells.items()}
+    return {
+        role: [eval(cell, {**space, "record": record}) for record in space["records"]] for role, cell in cells.items()
+    }
 
 
 def _same(source: DataSource, texts: tuple[str, ...] = TEXTS, labels: tuple[str, ...] = LABELS) -> Table:
@@ -99,6 +103,70 @@ def test_parquet_is_read_with_names_of_label_ids(dataset: Dataset, tmp_path: Pat
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DataError, match="damaged Parquet"):
         read(DataSource(path))
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.parquet", "saved", "folder"])
+def test_columns_inside_objects_are_columns_in_every_format(name: str, tmp_path: Path) -> None:
+    rows = [
+        {"id": n, "translation": {"en": f"dog {n}", "fr": f"chien {n}"}, "meta": {"by": {"name": "ab"[n % 2]}}}
+        for n in range(6)
+    ]
+    path = tmp_path / name
+    if name == "saved":
+        Dataset.from_list(rows).save_to_disk(path)
+    elif name == "rows.parquet":
+        Dataset.from_list(rows).to_parquet(path)
+    elif name == "rows.json":
+        path.write_text(json.dumps(rows), encoding="utf-8")
+    else:
+        path = path / "rows.jsonl" if name == "folder" else path
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    source = DataSource(tmp_path / name)
+    table = read(source)
+    inside = ("translation.en", "translation.fr")
+    assert table.columns == ("id", "translation", *inside, "meta", "meta.by", "meta.by.name")
+    assert table.rows[1][2:4] == ("dog 1", "chien 1")
+    assert page(table, 0)[1][3:5] == ("dog 1", "chien 1")
+    assert table.labels["meta.by.name"] == {"a": 3, "b": 3}
+    columns = {"source": "translation.en", "target": "translation.fr", "label": "meta.by.name"}
+    loaded = load(source, columns)
+    assert loaded.columns["target"] == [f"chien {n}" for n in range(6)]
+    assert _by_script(source, columns) == loaded.columns
+    with pytest.raises(DataError, match=r"no column “translation\.de”"):
+        load(source, {"source": "translation.de"})
+
+
+def test_squad_as_it_is_published_has_a_row_for_each_question(tmp_path: Path) -> None:
+    path = tmp_path / "train-v2.0.json"
+    asked = [
+        {"id": "a", "question": "Who?", "answers": [{"text": "Ada", "answer_start": 0}], "is_impossible": False},
+        {"id": "b", "question": "When?", "answers": [], "is_impossible": True},
+    ]
+    articles = [
+        {"title": f"T {n}", "paragraphs": [{"context": f"Ada wrote {n}.", "qas": asked}] * 2} for n in range(60)
+    ]
+    path.write_text(json.dumps({"version": "v2.0", "data": articles}), encoding="utf-8")
+    source = DataSource(path)
+    table = read(source)
+    assert table.total == 240
+    assert table.columns[:5] == ("id", "title", "context", "question", "answers")
+    assert page(table, 1)[0] == ("row 101", *table.rows[100])
+    columns = {"question": "question", "context": "context", "answers": "answers"}
+    assert fitting_task(table, HEADS) == "question-answering"
+    assert guess_roles(table, HEADS["question-answering"].roles) == columns
+    loaded = load(source, columns)
+    assert loaded.columns["answers"][:2] == [{"text": ["Ada"], "answer_start": [0]}, {"text": [], "answer_start": []}]
+    assert _by_script(source, columns) == loaded.columns
+
+
+def test_a_dictionary_of_its_own_is_no_set_of_columns(tmp_path: Path) -> None:
+    path = tmp_path / "counts.jsonl"
+    rows = ({"text": f"t {n}", "counts": {f"word {n} {m}": m for m in range(9)}, "a.b": n} for n in range(9))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    table = read(DataSource(path))
+    assert table.columns == ("text", "counts", "a.b")
+    assert load(DataSource(path), {"text": "a.b"}).columns == {"text": list(range(9))}
 
 
 def test_pages_begin_anywhere_in_any_kind_of_file(tmp_path: Path) -> None:

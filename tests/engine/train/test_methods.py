@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 import shutil
@@ -16,13 +18,14 @@ import torch
 
 from tests import forked
 from workbench.engine import models
-from workbench.engine.adapters import adapter_in
+from workbench.engine.adapters import AdapterFolder, adapter_in
 from workbench.engine.codegen.train import train as train_script
 from workbench.engine.errors import CheckpointError, InputError, NotSupported, UnsafeRefused, WorkbenchError
 from workbench.engine.task import Silent
 from workbench.engine.train import dry_run, fine_tune, record
 from workbench.engine.train.means import limits
 from workbench.engine.train.methods import ADAPTERS, layout, linear_layers, merge, no_bits
+from workbench.engine.train.own_adapter import names_of
 from workbench.engine.train.wishes import Wishes
 from workbench.engine.values import Checkpoint, DataSource, Method, TrainPoint, TrainSpec
 
@@ -251,9 +254,69 @@ def test_an_adapter_is_merged_into_a_checkpoint_of_its_own(classify: TrainSpec, 
     with pytest.raises(CheckpointError, match="no adapter"):
         merge(whole.path, tmp_path / "again")
     again = replace(classify, checkpoint=result.checkpoint, output_dir=tmp_path / "again")
-    with pytest.raises(NotSupported, match="Merge it first"):
-        fine_tune(again)
+    with pytest.raises(NotSupported, match="Train its own adapter further"):
+        fine_tune(replace(again, method=Method("lora")))
     assert fine_tune(replace(again, checkpoint=whole, max_steps=1)).points
+
+
+@pytest.fixture
+def adapted(classify: TrainSpec, tmp_path: Path) -> TrainSpec:
+    """A run of 2 steps that starts from an adapter."""
+    result = fine_tune(replace(classify, method=Method("lora", rank=4), max_steps=2))
+    return replace(classify, checkpoint=result.checkpoint, max_steps=2, output_dir=tmp_path / "runs" / "on", seed=3)
+
+
+@pytest.mark.parametrize("kind", ["own", "full", "head"])
+def test_an_adapter_is_trained_further_or_merged_first_as_its_script_does(
+    kind: str, adapted: TrainSpec, tiny_bert: Checkpoint, tmp_path: Path
+) -> None:
+    spec = replace(adapted, method=Method(kind))
+    assert spec.checkpoint.path.is_dir()
+    before = models.load(spec.checkpoint, dtype="float32").model
+    seen = layout(spec, ("bad", "good"))
+    result = fine_tune(spec)
+    after = models.load(result.checkpoint, dtype="float32")
+    assert after.missing == ()
+    assert after.facts.labels == ("bad", "good")
+    learned = {
+        name for name, weight in before.state_dict().items() if not torch.equal(weight, after.model.state_dict()[name])
+    }
+    assert any("attention.self.query" in name for name in learned) == (kind != "head")
+    assert ("bert.embeddings.word_embeddings.weight" in learned) == (kind == "full")
+    assert any(name.startswith("classifier") for name in learned)
+    assert seen.trained < seen.total or kind == "full"
+
+    own = adapter_in(result.checkpoint.path)
+    assert (own is not None) == (kind == "own")
+    assert own is None or (own.base, own.config["r"]) == (tiny_bert.path, 4)
+    theirs = tmp_path / "by script"
+    code = train_script(replace(spec, output_dir=theirs))
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(code, {"__name__": "__main__"})
+    assert _curve(result.checkpoint.path) == _curve(theirs)
+    name = "model.safetensors" if own is None else "adapter_model.safetensors"
+    assert (result.checkpoint.path / name).read_bytes() == (theirs / name).read_bytes()
+
+
+def test_an_adapter_that_was_trained_further_names_what_it_named_before(tmp_path: Path) -> None:
+    named = AdapterFolder(tmp_path, "LORA", "owner/base", tmp_path / "snapshots" / "abc", False, {"revision": "abc"})
+    assert names_of(named) == ("owner/base", "abc")
+    folder = tmp_path / "base"
+    folder.mkdir()
+    assert names_of(AdapterFolder(tmp_path, "LORA", "base", folder, False, {})) == (str(folder.resolve()), None)
+
+
+def test_an_adapter_that_does_not_fit_is_refused(adapted: TrainSpec, tiny_bert: Checkpoint, tmp_path: Path) -> None:
+    path = tmp_path / "three.csv"
+    path.write_text("text,label\n" + "".join(f"film {n},{'abc'[n % 3]}\n" for n in range(24)), encoding="utf-8")
+    own = replace(adapted, method=Method("own"))
+    for changes, told in (
+        ({"data": DataSource(path)}, "other labels"),
+        ({"checkpoint": tiny_bert}, "no adapter"),
+        ({"task": "fill-mask", "columns": {"text": "text"}}, "made for AutoModelForSequenceClassification"),
+    ):
+        with pytest.raises(NotSupported, match=told):
+            fine_tune(replace(own, **changes))
 
 
 def test_an_adapter_without_its_base_or_with_a_pickle_is_refused(classify: TrainSpec) -> None:
@@ -291,7 +354,7 @@ def test_a_hub_checkpoint_is_named_by_its_id(classify: TrainSpec, tiny_bert: Che
         ({"method": Method("magic")}, "no method"),
         ({"method": Method("lora", rank=0)}, "at least 1"),
         ({"method": Method("lora", dropout=1.0)}, "below 1"),
-        ({"method": Method("full", bits=8)}, "below an adapter"),
+        ({"method": Method("full", bits=8)}, "below a new adapter"),
         ({"method": Method("lora"), "freeze_layers": 1}, "full training alone"),
         ({"bf16": True, "fp16": True}, "exclude one another"),
         ({"label_smoothing_factor": 1.0}, "Label smoothing"),
@@ -367,7 +430,13 @@ def test_a_compiled_model_learns_and_is_saved_plain(classify: TrainSpec, tmp_pat
 def test_scripts_are_laid_out_as_ruff_does(classify: TrainSpec, continue_text: TrainSpec, tmp_path: Path) -> None:
     folder = tmp_path / "scripts"
     folder.mkdir()
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    named = {"peft_type": "LORA", "base_model_name_or_path": str(classify.checkpoint.path)}
+    (adapter / "adapter_config.json").write_text(json.dumps(named), encoding="utf-8")
+    adapted = replace(classify, checkpoint=Checkpoint("adapter", adapter))
     specs = [
+        *(replace(adapted, method=Method(kind)) for kind in ("own", "full", "head")),
         *(replace(classify, method=Method(kind)) for kind in ("head", *ADAPTERS)),
         replace(classify, method=Method("lora", bits=4), early_stopping_patience=2, fp16=True),
         replace(continue_text, method=Method("lora", bits=8, targets=("self_attn.q_proj", "self_attn.v_proj"))),

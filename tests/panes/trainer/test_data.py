@@ -182,3 +182,31 @@ def test_a_data_set_with_configurations_offers_them(pane: TrainerPane, find: Fin
     find("hub_dataset").setText("owner/name")
     find("hub_open").click()
     assert asked == [DataSource(repo="owner/name", config="en")]
+
+
+def test_what_instructions_are_about_is_put_into_the_prompt_and_the_rest_is_named(
+    qtbot: QtBot, pane: TrainerPane, find: Find, tmp_path: Path
+) -> None:
+    path = tmp_path / "alpaca.jsonl"
+    rows = [{"instruction": f"Add {n}", "input": f"One and {n}", "output": f"{n}", "id": n} for n in range(8)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    _open(qtbot, pane, find, path)
+    assert find("input_column").currentText() == "input"
+    assert find("data_remarks").text() == "Not used: “id”."
+    box = find("head_with_input")
+    step = box.parentWidget()
+    assert box.isVisibleTo(step)
+    assert "### Input:\n{input}" in box.toPlainText()
+    spec = pane.spec()
+    assert spec is not None
+    assert spec.head_options == {}
+    box.setPlainText("{instruction}\n\n{input}")
+    spec = pane.spec()
+    assert spec is not None
+    assert spec.head_options == {"with_input": "{instruction}\n\n{input}"}
+    find("input_column").setCurrentText("none")
+    assert not box.isVisibleTo(step)
+    assert find("data_remarks").text() == "Not used: “input”, “id”."
+    spec = pane.spec()
+    assert spec is not None
+    assert spec.head_options == {}, "what has no effect is in no run"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from PySide6.QtWidgets import QCheckBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.panes.trainer.person import Find
+from workbench.engine import models
+from workbench.engine.adapters import AdapterFolder
 from workbench.engine.train import HEADS, training_arguments
 from workbench.engine.train.methods import ADAPTERS, layout
 from workbench.engine.train.schedule import learning_rates, schedules
@@ -252,6 +255,49 @@ def test_presets_ask_for_themselves(form: SettingsForm, qtbot: QtBot) -> None:
         with qtbot.waitSignal(form.preset_chosen) as chosen:
             button.click()
         assert chosen.args == [name]
+
+
+def test_only_what_was_set_by_hand_withstands_another_recommendation(
+    form: SettingsForm, find: Find, tiny_bert: Checkpoint
+) -> None:
+    small = models.describe(tiny_bert)
+    large = replace(small, weight_bytes=1_000_000_000)
+    form.recommend(small, "text-classification", "quick")
+    assert form.values()["learning_rate"] == 2e-4
+    assert not find("by_hand").isVisible()
+    find("epochs").setValue(7)
+    form.recommend(large, "text-classification", "quick")
+    assert (form.values()["epochs"], form.values()["learning_rate"]) == (7, 2e-5)
+    assert "Epochs" in find("by_hand").text()
+    assert find("by_hand").isVisible()
+    method = find("method")
+    method.setCurrentIndex(method.findData("lora"))
+    form.recommend(large, "text-classification", "quick")
+    assert form.values()["learning_rate"] == 2e-4, "an adapter takes larger steps than all weights"
+    assert form.by_hand == {"epochs", "method"}
+    form.keep(())
+    form.recommend(large, "text-classification", "quick")
+    assert (form.values()["epochs"], form.values()["method"]) == (1, Method())
+
+
+def test_an_adapter_is_trained_further_unless_another_method_is_chosen(
+    form: SettingsForm, find: Find, tiny_bert: Checkpoint, tmp_path: Path
+) -> None:
+    facts, method = models.describe(tiny_bert), find("method")
+    usual = [method.itemData(place) for place in range(method.count())]
+    adapter = AdapterFolder(tmp_path, "LORA", "owner/base", None, False, {})
+    form.show_adapter(adapter)
+    form.recommend(facts, "text-classification", "quick")
+    assert form.values()["method"] == Method("own")
+    assert find("method_about").text() == "Goes on training the LoRA adapter beside the frozen weights of owner/base."
+    method.setCurrentIndex(method.findData("full"))
+    assert find("method_about").text().startswith("The adapter is merged into owner/base first. ")
+    assert not method.model().item(method.findData("lora")).isEnabled()
+    method.setCurrentIndex(method.findData("own"))
+    form.show_adapter(None)
+    form.recommend(facts, "text-classification", "quick")
+    assert form.values()["method"] == Method()
+    assert [method.itemData(place) for place in range(method.count())] == usual
 
 
 def test_a_head_that_groups_nothing_groups_nothing(form: SettingsForm, find: Find) -> None:

@@ -107,13 +107,28 @@ def tokenizer_lines(checkpoint: Checkpoint | None = None, *, of: Checkpoint | No
     """
     path = whose.path if (whose := of or checkpoint) is not None else None
     place = "checkpoint" if path is None or (found := tokenizer_folder(path)) == path else literal(str(found))
-    lines = [f"tokenizer = AutoTokenizer.from_pretrained({place}, trust_remote_code=False)"]
+    lines = call("tokenizer = AutoTokenizer.from_pretrained(", [place, "trust_remote_code=False"])
     if checkpoint is not None and boxed(checkpoint.path):
         lines += [
             "# Its own call wants words with boxes; running text is read by the class beneath.",
             f"tokenizer.__class__ = {_RUNNING}",
         ]
     return lines
+
+
+#: What `adapters.follow_sounds` does.
+_ON_FOR_SOUNDS = [
+    "",
+    "",
+    "def switch(model, _, kwargs):",
+    '    """Its own adapter is on for sounds and off for text alone, as generate() has it."""',
+    '    past = kwargs.get("past_key_values")',
+    "    if past is None or past.get_seq_length() == 0:",
+    '        (model.disable_adapters if kwargs.get("input_features") is None else model.enable_adapters)()',
+    "",
+    "",
+    "model.register_forward_pre_hook(switch, with_kwargs=True)",
+]
 
 
 def model_lines(
@@ -138,11 +153,13 @@ def model_lines(
         arguments.append('device_map="auto"')
     lines = call(f"model = {class_of(checkpoint, head)}.from_pretrained(", arguments)
     for part, package in ((neighbours, "natten"), (pyramid, "detectron2")):
-        if part.wanted(_config_of(checkpoint)):
+        if part.wanted(config_of(checkpoint)):
             why = f"# What the library has {package} do for this model, this program does with torch alone."
             lines = [why, f"{part.__name__.rpartition('.')[2]}.stand_in()", *lines]
     if adapter is not None:
         lines += merge_lines("model", "checkpoint")
+    if config_of(checkpoint).get("has_lora_adapter") and (checkpoint.path / "adapter_config.json").is_file():
+        lines += _ON_FOR_SOUNDS
     if model_type_of(checkpoint) == "xmod":
         lines += [
             "if model.config.default_language is None:",
@@ -158,16 +175,17 @@ def model_lines(
 
 def model_type_of(checkpoint: Checkpoint) -> str:
     """The ``model_type`` of a checkpoint's config; empty where it can't be read."""
-    return str(_config_of(checkpoint).get("model_type", ""))
+    return str(config_of(checkpoint).get("model_type", ""))
 
 
 def class_of(checkpoint: Checkpoint, head: str) -> str:
     """The class that a script loads a checkpoint with, by its Auto class."""
-    named = _config_of(checkpoint).get("architectures")
+    named = config_of(checkpoint).get("architectures")
     return class_for(head, model_type_of(checkpoint), named if isinstance(named, list) else ())
 
 
-def _config_of(checkpoint: Checkpoint) -> dict[str, Any]:
+def config_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The config.json of a checkpoint; empty where it can't be read."""
     try:
         return read_config(checkpoint.path, checkpoint.name)
     except CheckpointError:
@@ -231,7 +249,8 @@ def imported(names: Sequence[str]) -> list[str]:
 
 def script(title: str, imports: Sequence[str], *blocks: Sequence[str]) -> str:
     """Put a script together: docstring, imports, and blocks with an empty line between them."""
-    if any(f"{_PEFT}." in line for block in blocks for line in block):
+    merges = not any(_PEFT in line for line in imports)
+    if merges and any(f"{_PEFT}." in line for block in blocks for line in block):
         later = (at for at, line in enumerate(imports) if line.startswith("from ") and line.split()[1].lower() > "peft")
         place = next(later, len(imports))
         imports = [*imports[:place], f"from peft import {_PEFT}", *imports[place:]]

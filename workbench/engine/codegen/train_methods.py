@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from workbench.engine.adapters import adapter_in
 from workbench.engine.codegen.script import call, literal
 from workbench.engine.train.heads import HEADS
 from workbench.engine.train.methods import options
+from workbench.engine.train.own_adapter import OWN
 
 if TYPE_CHECKING:
     from workbench.engine.values import TrainSpec
@@ -35,6 +37,13 @@ _WHOLE = [
 
 _HEAD = ["for name, weight in model.named_parameters():", '    weight.requires_grad_(name.rpartition(".")[0] in whole)']
 
+_MERGING = (
+    "learned = {name for name, weight in model.named_parameters() if weight.requires_grad}",
+    "model = PeftModel.from_pretrained(model, checkpoint, trust_remote_code=False).merge_and_unload()",
+    "for name, weight in model.named_parameters():",
+    "    weight.requires_grad_(name in learned)  # peft had frozen them all",
+)
+
 _COUNT = [
     "trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)",
     'print(f"{trained:,} weights are trained.")',
@@ -49,6 +58,9 @@ def from_transformers(spec: TrainSpec) -> list[str]:
 
 def from_peft(spec: TrainSpec) -> list[str]:
     """The import of peft, a line or none."""
+    if adapter_in(spec.checkpoint.path) is not None:
+        more = ["load_peft_weights"] if spec.method.kind == "head" else []
+        return [f"from peft import {', '.join(['PeftModel', *more])}"]
     if not spec.method.is_adapter:
         return []
     name, _ = options(spec.method, HEADS[spec.task].auto_class)
@@ -58,7 +70,7 @@ def from_peft(spec: TrainSpec) -> list[str]:
 
 def asks_what_is_missing(spec: TrainSpec) -> bool:
     """Whether ``from_pretrained`` has to be asked for its ``loading`` information too."""
-    return spec.method.kind != "full"
+    return spec.method.kind not in ("full", OWN)
 
 
 def loading_arguments(spec: TrainSpec) -> list[str]:
@@ -95,13 +107,32 @@ def packing_lines(spec: TrainSpec, labelled: Sequence[str]) -> list[str]:
     ]
 
 
+def _brought(lines: Sequence[str]) -> list[str]:
+    """The lines that look for what is trained whole, where an adapter brings some of what was missing."""
+    stored = 'stored = {name.removeprefix("base_model.model.") for name in load_peft_weights(checkpoint)}'
+    return [
+        stored,
+        *(line.replace("for name in missing}", "for name in missing if name not in stored}") for line in lines),
+    ]
+
+
+def base_argument(spec: TrainSpec) -> str:
+    """What ``from_pretrained`` loads: ``checkpoint``, or what lies beneath it where that is an adapter."""
+    adapter = adapter_in(spec.checkpoint.path)
+    return "checkpoint" if adapter is None else literal(adapter.beneath)
+
+
 def method_lines(spec: TrainSpec) -> list[str]:
     """The lines between loading the model and encoding the rows."""
     method = spec.method
+    if method.kind == OWN:
+        attached = ["model", "checkpoint", "is_trainable=True", "trust_remote_code=False"]
+        return [*call("model = PeftModel.from_pretrained(", attached), *_COUNT]
+    merging = [] if adapter_in(spec.checkpoint.path) is None else list(_MERGING)
     if method.kind == "full":
-        return _FREEZE if spec.freeze_layers else []
+        return [*merging, *(_FREEZE if spec.freeze_layers else [])]
     if method.kind == "head":
-        return [*_WHOLE, *_HEAD, *_COUNT]
+        return [*merging, *(_brought(_WHOLE) if merging else _WHOLE), *_HEAD, *_COUNT]
     name, given = options(method, HEADS[spec.task].auto_class)
     settings = [*(f"{key}={literal(value)}" for key, value in given.items()), "modules_to_save=whole or None"]
     prepare = (

@@ -20,6 +20,7 @@ from workbench.engine.errors import DataError
 _SNIFFED = 65536
 _DELIMITERS = (",", "\t", ";", "|")
 _NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
+_PARAGRAPHS = re.compile(r'"paragraphs"\s*:\s*\[\s*\{')
 _SIGNATURES = {
     b"PK\x03\x04": "a zip archive (spreadsheets are)",
     b"\x1f\x8b": "a gzip archive",
@@ -33,8 +34,8 @@ class Format:
     """How a data file is written.
 
     Attributes:
-        kind: ``csv``, ``jsonl`` (an object a line), ``json`` (a list of objects), ``lines`` (a text a line) or
-            ``parquet``.
+        kind: ``csv``, ``jsonl`` (an object a line), ``json`` (a list of objects), ``squad`` (JSON of articles, whose
+            paragraphs have questions), ``lines`` (a text a line) or ``parquet``.
         encoding: As ``open()`` takes it.
         delimiter: Between cells, for ``csv``.
         header: Whether the first record names the columns, for ``csv``.
@@ -93,7 +94,8 @@ def _sniffed(path: Path, size: int, _: int, whole: bool) -> Format:
         if first == "{" and len(lines) > 1 and _is_object(lines[0]):
             return Format("jsonl", encoding, errors=errors)
         key = longest_list(path, encoding, errors) if first == "{" and whole else None
-        return Format("json", encoding, key=key, errors=errors)
+        articles = key is not None and _PARAGRAPHS.search(head) is not None and '"qas"' in head
+        return Format("squad" if articles else "json", encoding, key=key, errors=errors)
     if suffix == ".txt" and not _looks_tabular(head):
         return Format("lines", encoding, header=False, columns=("text",), errors=errors)
     delimiter = _delimiter(head, preferred="\t" if suffix == ".tsv" else ",")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,14 +62,20 @@ class TextPart(Part):
 
     def __init__(self, path: Path, name: str, form: Format) -> None:
         self.path, self.name, self.form = path, name, form
-        self.unit = "row" if form.kind == "json" else "line"
+        self.unit = "row" if form.kind in ("json", "squad") else "line"
         self.columns = form.columns
 
     def records(self, at: int = 0, number: int = 1) -> Iterator[Record]:
         """The rows; of a JSON list the number is that of the element, of anything else that of the line."""
-        read = {"csv": self._csv, "jsonl": self._jsonl, "json": self._json, "lines": self._plain}[self.form.kind]
+        read = {
+            "csv": self._csv,
+            "jsonl": self._jsonl,
+            "json": self._json,
+            "squad": self._squad,
+            "lines": self._plain,
+        }
         try:
-            yield from read(at, number)
+            yield from read[self.form.kind](at, number)
         except UnicodeDecodeError as error:
             raise DataError(
                 f"Could not read {self.name}: it is not {self.form.encoding} all through.",
@@ -117,6 +124,12 @@ class TextPart(Part):
                     why="A JSON file holds one value.",
                     remedy='Write it as [{"text": …}, …] or as JSON Lines, an object a line.',
                 )
+
+    def _squad(self, at: int, _: int) -> Iterator[Record]:
+        # A row is a question, and its context stands before it: the file is read from its beginning.
+        asked = (row for _, _, article in self._json(0, 1) for row in questions(article))
+        for place, row in enumerate(islice(asked, at, None), at):
+            yield place, place + 1, row
 
     def _open_list(self, stream: JsonStream) -> None:
         if self.form.key is not None:
@@ -293,6 +306,20 @@ def naming(feature: Any) -> Any:
     child = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
     each = None if child is None else naming(child)
     return None if each is None else lambda value: None if value is None else [each(one) for one in value]
+
+
+def questions(article: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The rows of an article of SQuAD as it is published: its questions, each with its context and its answers."""
+    for paragraph in article.get("paragraphs") or []:
+        for asked in paragraph.get("qas") or []:
+            answers = asked.get("answers") or []
+            yield {
+                "id": asked.get("id"),
+                "title": article.get("title"),
+                "context": paragraph.get("context"),
+                "question": asked.get("question"),
+                "answers": {name: [answer.get(name) for answer in answers] for name in ("text", "answer_start")},
+            }
 
 
 def named_row(row: dict[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:

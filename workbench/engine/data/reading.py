@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from workbench.engine.data.nested import MOST_KEYS, inner, inner_columns
 from workbench.engine.data.parts import Part
 from workbench.engine.data.sources import Opened, open_source
 from workbench.engine.errors import DataError
@@ -23,6 +24,7 @@ MOST_LABELS = 50
 PAGE = 100
 
 _SHOWN = 2000
+_ABSENT = object()
 _REPORTED = 2000
 _KINDS = {
     str: "text",
@@ -47,6 +49,61 @@ class Rows:
 
     columns: dict[str, list[Any]]
     places: list[str]
+
+
+class _Columns:
+    """What is found out of the columns while rows pass, those inside others included.
+
+    Attributes:
+        outer: Names of the columns, in order.
+        counts: How often each value occurs, of columns with few different ones.
+        kinds: How often each type of value occurs.
+    """
+
+    def __init__(self) -> None:
+        self.outer: dict[str, None] = {}
+        self.counts: dict[str, Counter[str]] = {}
+        self.kinds: dict[str, Counter[type]] = {}
+        self._inside: dict[str, dict[str, None]] = {}
+        self._wide: set[str] = set()
+        self._wild: set[str] = set()
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Look at a row."""
+        for name, value in row.items():
+            self.outer.setdefault(name)
+            self._count(name, value)
+            if isinstance(value, dict) and name not in self._wild:
+                self._look_inside(name, value)
+
+    def names(self) -> tuple[str, ...]:
+        """All columns, each followed by those inside it."""
+        return tuple(dict.fromkeys(one for name in self.outer for one in (name, *self._inside.get(name, ()))))
+
+    def _look_inside(self, name: str, value: Any) -> None:
+        found = self._inside.setdefault(name, {})
+        for key, within in inner_columns(name, value):
+            if key not in found and key in self.outer:
+                # A column of the row itself is called so.
+                continue
+            found.setdefault(key)
+            self._count(key, within)
+        if len(found) > MOST_KEYS:
+            # A dictionary of its own: its keys are no columns.
+            self._wild.add(name)
+            for key in self._inside.pop(name):
+                self.counts.pop(key, None)
+                del self.kinds[key]
+
+    def _count(self, name: str, value: Any) -> None:
+        self.kinds.setdefault(name, Counter())[type(value)] += 1
+        if name in self._wide:
+            return
+        counter = self.counts.setdefault(name, Counter())
+        counter[as_text(value)] += 1
+        if len(counter) > MOST_LABELS:
+            self._wide.add(name)
+            del self.counts[name]
 
 
 class Index:
@@ -82,30 +139,18 @@ def read(source: DataSource, *, task: Task | None = None) -> Table:
         _send_first(source, task)
     opened = open_source(source, task)
     index = Index(opened)
-    columns: dict[str, None] = {}
+    found = _Columns()
     kept: list[dict[str, Any]] = []
-    counts: dict[str, Counter[str]] = {}
-    kinds: dict[str, Counter[type]] = {}
-    wide: set[str] = set()
     known = [part.total for part in opened.parts]
     whole = None if None in known else sum(total or 0 for total in known)
     total = 0
     for number, part in enumerate(opened.parts):
-        columns.update(dict.fromkeys(part.columns))
+        found.outer.update(dict.fromkeys(part.columns))
         for at, place, row in part.records():
             if total % PAGE == 0:
                 index.marks.append((number, at, place))
             total += 1
-            for name, value in row.items():
-                columns.setdefault(name)
-                kinds.setdefault(name, Counter())[type(value)] += 1
-                if name in wide:
-                    continue
-                counter = counts.setdefault(name, Counter())
-                counter[as_text(value)] += 1
-                if len(counter) > MOST_LABELS:
-                    wide.add(name)
-                    del counts[name]
+            found.add(row)
             if len(kept) < PREVIEW_ROWS:
                 kept.append(row)
             if total % _REPORTED == 0:
@@ -115,13 +160,14 @@ def read(source: DataSource, *, task: Task | None = None) -> Table:
         raise DataError(
             f"Could not use {source.name}.", why="It has a header but no rows.", remedy="Choose a file with rows."
         )
+    columns = found.names()
     return Table(
         source=opened.source,
-        columns=tuple(columns),
+        columns=columns,
         rows=_texts(kept, columns),
         total=total,
-        labels={name: dict(counts[name].most_common()) for name in columns if name in counts},
-        kinds={name: _worded(kinds.get(name, Counter()), total) for name in columns},
+        labels={name: dict(found.counts[name].most_common()) for name in columns if name in found.counts},
+        kinds={name: _worded(found.kinds.get(name, Counter()), total) for name in columns},
         splits=opened.splits,
         index=index,
     )
@@ -132,7 +178,8 @@ def load(source: DataSource, columns: Mapping[str, str], *, task: Task | None = 
 
     Args:
         source: One that `read` can read.
-        columns: Names of columns by role; a JSON object without one gives None.
+        columns: Names of columns by role, as `Table` has them (``translation.en`` is a column inside another); a JSON
+            object without one gives None.
         task: May stop the reading.
 
     Raises:
@@ -164,16 +211,19 @@ def scan(
     task = task or Silent()
     opened = open_source(source, task)
     seen: dict[str, None] = {}
+    nested = [name for name in dict.fromkeys(columns.values()) if "." in name]
     count = 0
     for part in opened.parts:
         if part.columns:
             seen.update(dict.fromkeys(part.columns))
-            if opened.parts[1:] == () and _missing(columns, seen):
+            plain = {role: name for role, name in columns.items() if name not in nested}
+            if opened.parts[1:] == () and _missing(plain, seen):
                 break
         for _, number, row in part.records():
             if not part.columns:
                 seen.update(dict.fromkeys(row))
-            yield part.place(number), {role: row.get(name) for role, name in columns.items()}
+            seen.update((name, None) for name in nested if inner(row, name, _ABSENT) is not _ABSENT)
+            yield part.place(number), {role: inner(row, name) for role, name in columns.items()}
             count += 1
             if count % _REPORTED == 0:
                 task.check()
@@ -215,7 +265,7 @@ def page(table: Table, number: int, *, task: Task | None = None) -> tuple[tuple[
             break
         at, place = 0, 1
         task.check()
-    cells = _texts(rows, dict.fromkeys(table.columns))
+    cells = _texts(rows, table.columns)
     return tuple((place, *row) for place, row in zip(places, cells, strict=True))
 
 
@@ -234,17 +284,20 @@ def _send_first(source: DataSource, task: Task) -> None:
     except DataError:
         return
     if rows:
-        columns = dict.fromkeys([*part.columns, *(name for row in rows for name in row)])
-        shown = _texts(rows, columns)
-        task.send(Table(source=source, columns=tuple(columns), rows=shown, total=len(shown), complete=False))
+        found = _Columns()
+        found.outer.update(dict.fromkeys(part.columns))
+        for row in rows:
+            found.add(row)
+        shown = _texts(rows, found.names())
+        task.send(Table(source=source, columns=found.names(), rows=shown, total=len(shown), complete=False))
 
 
 def _missing(columns: Mapping[str, str], seen: Mapping[str, None]) -> str:
     return next((name for name in columns.values() if name not in seen), "")
 
 
-def _texts(rows: list[dict[str, Any]], columns: Mapping[str, None]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(_shown(row.get(name)) for name in columns) for row in rows)
+def _texts(rows: list[dict[str, Any]], columns: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(_shown(inner(row, name)) for name in columns) for row in rows)
 
 
 def _shown(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from workbench.engine.values import Table
@@ -17,8 +17,8 @@ _NUMBER = re.compile(r"\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?\s*")
 #: What each role holds, and how such a column is usually called when the role itself does not say.
 _HOLDS = {
     "text": "text", "pair": "text", "prompt": "text", "completion": "text", "question": "text", "context": "text",
-    "target": "text", "source": "text", "label": "label", "tokens": "list", "tags": "list", "messages": "messages",
-    "answers": "answers", "image": "picture",
+    "target": "text", "source": "text", "input": "text", "label": "label", "tokens": "list", "tags": "list",
+    "messages": "messages", "answers": "answers", "image": "picture",
 }  # fmt: skip
 _NAMES = {
     "text": ("text", "sentence", "review", "content", "comment", "body", "message", "tweet", "document", "prompt"),
@@ -27,12 +27,13 @@ _NAMES = {
     "tokens": ("tokens", "words"),
     "tags": ("ner_tags", "tags", "labels", "pos_tags", "chunk_tags"),
     "messages": ("messages", "conversations", "conversation", "chat", "dialog"),
-    "prompt": ("prompt", "instruction", "question", "input", "query"),
-    "completion": ("completion", "response", "output", "answer", "chosen"),
+    "prompt": ("prompt", "instruction", "question", "input", "query", "source", "article", "document", "dialogue"),
+    "completion": ("completion", "response", "output", "answer", "chosen", "target", "summary", "highlights"),
+    "input": ("input", "context"),
     "question": ("question", "query"),
     "context": ("context", "passage", "paragraph", "document"),
     "answers": ("answers", "answer"),
-    "source": ("source", "input", "document", "article", "text"),
+    "source": ("source", "input", "document", "article", "dialogue", "text"),
     "target": ("target", "summary", "highlights", "translation", "output"),
     "image": ("image", "img", "picture", "file", "file_name", "path"),
 }
@@ -53,6 +54,10 @@ class RoleLike(Protocol):
     def names(self) -> tuple[str, ...]:
         """What such a column is usually called."""
 
+    @property
+    def unless(self) -> str:
+        """A role whose column makes this one needless."""
+
 
 def guess_roles(table: Table, roles: Sequence[RoleLike]) -> dict[str, str]:
     """Which column has which role.
@@ -68,38 +73,60 @@ def guess_roles(table: Table, roles: Sequence[RoleLike]) -> dict[str, str]:
         Columns by role; a role without a likely column is left out, and no column has two roles.
     """
     looks = {name: _Look(table, place) for place, name in enumerate(table.columns)}
-    lowered = {name.lower(): name for name in reversed(table.columns)}
+    guessed = _by_names(table, roles, looks)
+    # The longest texts are taken first, so that labels are looked for among the rest.
+    for role in sorted(roles, key=lambda role: role.name == "label"):
+        if role.required and role.name not in guessed:
+            best = _by_looks(role.name, table, looks, guessed.values())
+            if best is not None:
+                guessed[role.name] = best
+    return guessed
+
+
+def called(table: Table) -> dict[str, str]:
+    """The columns by what they are called, in small letters; one inside another by its last name too."""
+    names = {name.lower(): name for name in reversed(table.columns)}
+    for name in table.columns:
+        names.setdefault(name.rpartition(".")[2].lower(), name)
+    return names
+
+
+def _by_names(table: Table, roles: Sequence[RoleLike], looks: Mapping[str, _Look]) -> dict[str, str]:
+    named = called(table)
     longest = max((look.length for look in looks.values() if look.holds == "text"), default=0.0)
+    asked = (named[one] for one in _NAMES["prompt"] if one in named)
+    # Beside a prompt of messages, “chosen” is the reply alone, and no whole conversation.
+    replies = {"chosen"} if any(looks[name].holds == "messages" for name in asked) else set()
     guessed: dict[str, str] = {}
     for role in roles:
-        for called in (*role.names, *_NAMES.get(role.name, (role.name,))):
-            name = lowered.get(called)
+        if role.unless in guessed:
+            continue
+        for one in (*role.names, *_NAMES.get(role.name, (role.name,))):
+            name = named.get(one)
             if name is None or name in guessed.values() or not looks[name].fits(role.name) or not looks[name].length:
                 continue
             # A short column called “text” beside much longer ones is not what is meant.
             if role.name == "text" and looks[name].length * 2 < longest:
                 continue
+            if role.name == "messages" and one in replies:
+                continue
             guessed[role.name] = name
             break
-    # The longest texts are taken first, so that labels are looked for among the rest.
-    for role in sorted(roles, key=lambda role: role.name == "label"):
-        if role.required and role.name not in guessed:
-            free = [name for name in table.columns if name not in guessed.values() and looks[name].fits(role.name)]
-            if _HOLDS.get(role.name) == "list":
-                # Words in one text are only taken for such where the column is called so.
-                free = [name for name in free if looks[name].holds == "list"]
-                free.sort(key=lambda name: looks[name].items, reverse=role.name != "tags")
-            if _HOLDS.get(role.name) == "list":
-                best = next(iter(free), None)
-            elif role.name == "label":
-                few = min(_FEW, max(2, table.total // 2))
-                free = [name for name in free if 2 <= looks[name].different <= few]
-                best = min(free, key=lambda name: (looks[name].sparse, looks[name].different), default=None)
-            else:
-                best = max(free, key=lambda name: (looks[name].holds != "number", looks[name].length), default=None)
-            if best is not None:
-                guessed[role.name] = best
     return guessed
+
+
+def _by_looks(role: str, table: Table, looks: Mapping[str, _Look], taken: Collection[str]) -> str | None:
+    free = [name for name in table.columns if name not in taken and looks[name].fits(role)]
+    if _HOLDS.get(role) == "list":
+        # Words in one text are only taken for such where the column is called so.
+        free = [name for name in free if looks[name].holds == "list"]
+        free.sort(key=lambda name: looks[name].items, reverse=role != "tags")
+        return next(iter(free), None)
+    if role == "label":
+        few = min(_FEW, max(2, table.total // 2))
+        free = [name for name in free if 2 <= looks[name].different <= few]
+        return min(free, key=lambda name: (looks[name].sparse, looks[name].different), default=None)
+    return max(free, key=lambda name: (looks[name].holds != "number", looks[name].length), default=None)
 
 
 class _Look:
@@ -134,6 +161,8 @@ class _Look:
             return self._unknown or self.different >= 2 or self.holds in ("list", "number")
         if wanted == "answers":
             return self.holds in ("object", "list", "messages", "text")
+        if role in ("prompt", "completion") and self.holds == "messages":
+            return True
         if wanted == "list":
             # Words and tags may also stand in one text, with spaces between.
             return self.holds in ("list", "text")

@@ -17,7 +17,7 @@ _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REVISION = re.compile(r"(?!.*\.\.)[\w.-]+(/[\w.-]+)*")
 _NAME = re.compile(r"[\w.+ -]{1,150}")
-#: What an adapter to another checkpoint is made of.
+#: What an adapter is made of: one to another checkpoint, or one that is a part of this.
 _ADAPTER = {"adapter_config.json", "adapter_model.safetensors"}
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _PICKLE = re.compile(r"(pytorch_model.*\.bin|.*\.(pt|pth|ckpt|pkl))")
@@ -190,9 +190,7 @@ def _for_transformers(repo_id: str, names: set[str], what: str) -> set[str]:
 
 
 def _needed_of(names: set[str]) -> set[str]:
-    needed = {name for name in names if _needed(name)}
-    if "config.json" not in needed:
-        needed |= _ADAPTER & names
+    needed = {name for name in names if _needed(name)} | _ADAPTER & names
     if "model.safetensors" in needed:
         needed = {name for name in needed if not _SHARD.fullmatch(name) and name != "model.safetensors.index.json"}
     return needed

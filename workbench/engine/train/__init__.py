@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.engine.train.evaluation import evaluate
-from workbench.engine.train.heads import HEADS, Head, Option, Role, fitting_task
+from workbench.engine.train.heads import HEADS, Head, Option, Role, fitting_task, remarks
 from workbench.engine.train.look import Batches, Piece, SeenRow, look
 from workbench.engine.train.profiling import Lengths, Profile, profile
 from workbench.engine.train.recommended import recommended
@@ -33,6 +33,7 @@ __all__ = [
     "look",
     "profile",
     "recommended",
+    "remarks",
     "resume",
     "training_arguments",
     "training_threads",

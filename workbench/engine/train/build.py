@@ -10,11 +10,13 @@ from workbench.engine import generation_config, models
 from workbench.engine.errors import CheckpointError
 from workbench.engine.task import Progress, Task
 from workbench.engine.tasks.processors import image_processor
+from workbench.engine.tokens import load_tokenizer
 from workbench.engine.train import methods
 from workbench.engine.train.accelerate_state import keep_apart
 from workbench.engine.train.arguments import arguments_of, generates
 from workbench.engine.train.checkpoints import Sealed
 from workbench.engine.train.heads import HEADS, divides_by_items
+from workbench.engine.train.own_adapter import OWN, beneath
 from workbench.engine.train.rows import Split
 from workbench.engine.train.settings import training_arguments
 from workbench.engine.train.stopping import early_stopping
@@ -88,8 +90,10 @@ def _load(spec: TrainSpec, rows: Split, task: Task) -> tuple[PreTrainedModel | P
     unpacked = methods.layout(replace(spec, method=Method()), rows.labels, task=task).heads if method.bits else ()
     # float32 whatever the weights are stored in: AdamW's steps are too small for bfloat16 weights. The device is
     # Trainer's to choose.
+    # An adapter is merged into what lies beneath it, unless it is trained on itself.
+    own = method.kind == OWN
     loaded = models.load(
-        spec.checkpoint,
+        beneath(spec.checkpoint) if own else spec.checkpoint,
         head=HEADS[spec.task].auto_class,
         dtype="float32",
         device="auto" if method.bits else "cpu",
@@ -99,7 +103,7 @@ def _load(spec: TrainSpec, rows: Split, task: Task) -> tuple[PreTrainedModel | P
         seed=None,
         task=task,
     )
-    tokenizer = loaded.tokenizer
+    tokenizer = load_tokenizer(spec.checkpoint) if own else loaded.tokenizer
     if HEADS[spec.task].reads == "image_processor":
         tokenizer = image_processor(loaded)
     if tokenizer is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine import hub
 from workbench.engine.hub.head import of_card
 from workbench.engine.train.heads import HEADS
+from workbench.engine.train.heads.prompt_form import FORMS
 from workbench.engine.train.record import Record
 from workbench.engine.values import Checkpoint, TrainPoint, TrainSpec
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
     from transformers import PreTrainedModel
 
+#: What the Hub calls tasks of its own name for.
+_PIPELINES = {
+    "chat": "text-generation",
+    "multi-label-classification": "text-classification",
+    "text-regression": "text-classification",
+}
 _WHAT = ("task", "checkpoint", "data", "columns", "output_dir", "evaluation")
 #: What a reader looks for, whether or not it is the default.
 _ALWAYS = ("max_length", "epochs", "batch_size", "gradient_accumulation_steps", "learning_rate", "lr_scheduler_type",
@@ -65,7 +72,7 @@ def _head(record: Record, points: Sequence[TrainPoint]) -> ModelCardData:
         model_name=spec.output_dir.name,
         library_name="transformers",
         **_licence(spec.checkpoint),
-        pipeline_tag=spec.task,
+        pipeline_tag=_PIPELINES.get(spec.task, spec.task),
         base_model=spec.checkpoint.name if spec.checkpoint.source == "hub" else None,
         datasets=[spec.data.repo] if spec.data.repo else None,
         tags=["transformers-workbench", "generated_from_trainer"],
@@ -102,6 +109,7 @@ def _body(record: Record, points: Sequence[TrainPoint], model: PreTrainedModel) 
         f"- {record.train_rows:,} rows trained on, {_evaluated_on(record)}"
         + (f", {record.unused_rows:,} left out" if record.unused_rows else ""),
         *([f"- labels: {', '.join(record.labels)}"] if record.labels else []),
+        *_forms(spec),
         "",
         "## Results",
         "",
@@ -131,6 +139,16 @@ def _body(record: Record, points: Sequence[TrainPoint], model: PreTrainedModel) 
         "",
     ]
     return "\n".join(lines)
+
+
+def _forms(spec: TrainSpec) -> list[str]:
+    """How prompts were written, where a row has an input: whoever asks the checkpoint writes them so."""
+    if spec.task != "chat" or not spec.columns.get("input"):
+        return []
+    lines = ["", "Prompts were written in these forms, with and without an input:"]
+    for form in FORMS:
+        lines += ["", "````", *str(HEADS[spec.task].option(spec, form.name)).splitlines(), "````"]
+    return lines
 
 
 def _evaluated_on(record: Record) -> str:
@@ -172,7 +190,9 @@ def _told(spec: TrainSpec) -> list[tuple[str, Any]]:
     plain = TrainSpec(spec.task, spec.checkpoint, spec.data, {}, spec.output_dir)
     usual = settings_of(plain)
     told = settings_of(spec)
-    return [(name, value) for name, value in told.items() if name in _ALWAYS or usual.get(name) != value]
+    forms = {f"head_options.{form.name}" for form in FORMS}
+    differ = [(name, value) for name, value in told.items() if name in _ALWAYS or usual.get(name) != value]
+    return [(name, value) for name, value in differ if name not in forms]
 
 
 def _measured(point: TrainPoint | None) -> list[tuple[str, float]]:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine import models
-from workbench.engine.adapters import adapter_in
+from workbench.engine.adapters import adapter_in, settings_folder
 from workbench.engine.errors import CheckpointError, InputError, NotSupported, explain, first_line
 from workbench.engine.hub.local import plain_checkpoint
 from workbench.engine.task import Silent, Task
 from workbench.engine.train.freeze import freeze
 from workbench.engine.train.heads import HEADS
+from workbench.engine.train.own_adapter import OWN, attached, beneath, names_of, refusal
 from workbench.engine.values import Checkpoint, Method, TrainSpec
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def apply(model: PreTrainedModel, spec: TrainSpec, missing: Iterable[str]) -> Pr
 
     Raises:
         InputError: Nothing would be left to train, or there is no such layer.
-        NotSupported: peft can't add this adapter to this model.
+        NotSupported: peft can't add this adapter to this model, or the checkpoint's own does not fit it.
     """
     method = spec.method
     if method.kind == "full":
@@ -186,6 +187,8 @@ def apply(model: PreTrainedModel, spec: TrainSpec, missing: Iterable[str]) -> Pr
         for name, weight in model.named_parameters():
             weight.requires_grad_(name.rpartition(".")[0] in heads)
         return model
+    if method.kind == OWN:
+        return attached(model, spec)
     _look_for(method.targets, model, spec)
     import peft
 
@@ -232,7 +235,8 @@ def save(
     Args:
         model: As `apply` made it.
         folder: Made when missing.
-        checkpoint: What the run started from. An adapter names it: by its Hub id where it has one, else by its folder.
+        checkpoint: What the run started from. An adapter names it: by its Hub id where it has one, else by its folder;
+            one that was trained on names what lies beneath it, as it did before.
         weights: All of them by name, where the model holds only a part; None takes the model's.
     """
     from peft import PeftModel
@@ -250,7 +254,9 @@ def save(
         del config.quantization_config
     config.save_pretrained(folder)
     name, revision = str(checkpoint.path.resolve()), None
-    if checkpoint.source == "hub":
+    if (own := adapter_in(checkpoint.path)) is not None:
+        name, revision = names_of(own)
+    elif checkpoint.source == "hub":
         name, revision = checkpoint.name, checkpoint.revision
     file, card = folder / "adapter_config.json", folder / "README.md"
     written = json.loads(file.read_text("utf-8")) | {"base_model_name_or_path": name, "revision": revision}
@@ -277,9 +283,13 @@ def layout(spec: TrainSpec, labels: Sequence[str], *, task: Task | None = None) 
     while not models.LOAD_LOCK.acquire(timeout=0.1):
         task.check()
     what = f"Could not count the weights of {spec.checkpoint.name}."
-    path, auto_class = spec.checkpoint.path, HEADS[spec.task].auto_class
+    auto_class = HEADS[spec.task].auto_class
     try:
-        config = transformers.AutoConfig.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+        if (refused := refusal(spec, auto_class)) is not None:
+            raise refused
+        path = beneath(spec.checkpoint).path
+        settings = settings_folder(spec.checkpoint.path, what)
+        config = transformers.AutoConfig.from_pretrained(settings, trust_remote_code=False, local_files_only=True)
         if labels:
             config.id2label, config.label2id = dict(enumerate(labels)), {name: at for at, name in enumerate(labels)}
         model, info = getattr(transformers, auto_class).from_pretrained(

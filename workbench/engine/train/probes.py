@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.task import Progress, Task
 from workbench.engine.train.heads import HEADS
+from workbench.engine.train.heads.prompt_form import FORMS, written_prompt
 from workbench.engine.train.record import write_whole
 from workbench.engine.values import ProbeResult, TrainSpec
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 #: The file of a run's folder with a line of JSON for each answer.
 NAME = "probes.jsonl"
-#: Stands between the two texts of a pair, or between question and context.
+#: Stands between the two texts of a pair, between question and context, or between instruction and input.
 BETWEEN = "|||"
 #: What stands for the mask in a probe, whatever the checkpoint's own is.
 MASK = "[MASK]"
@@ -114,7 +115,8 @@ def answer(model: PreTrainedModel, reader: Any, spec: TrainSpec, probe: str, ste
         model: With the head of the run.
         reader: Its tokenizer; or its image processor, and the probe is the path of a picture.
         spec: The run.
-        probe: A text; two texts, or a question and its context, with ``|||`` between them; or a text with ``[MASK]``.
+        probe: A text; two texts, a question and its context, or an instruction and its input, with ``|||`` between
+            them; or a text with ``[MASK]``.
         step: Kept with the answer.
         task: Its stop ends a generation early.
 
@@ -181,6 +183,10 @@ def _continued(model: Any, tokenizer: Any, spec: TrainSpec, probe: str, task: Ta
 
             return torch.full((ids.shape[0],), task.cancelled, device=ids.device)
 
+    if spec.task == "chat" and spec.columns.get("input"):
+        instruction, _, about = probe.partition(BETWEEN)
+        forms = (HEADS["chat"].option(spec, form.name) for form in FORMS)
+        probe = written_prompt(instruction.strip(), about.strip(), *forms)
     if spec.task == "chat" and tokenizer.chat_template is not None:
         inputs = tokenizer.apply_chat_template(
             [{"role": "user", "content": probe}], add_generation_prompt=True, return_dict=True, return_tensors="pt"

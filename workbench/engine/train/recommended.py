@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ _LENGTHS = {"question-answering": 384, "text2text-generation": 128, "fill-mask":
 #: Rows of these are a sentence or two, of which many fit into a step.
 _SENTENCES = ("text-classification", "multi-label-classification", "text-regression")
 
+#: How many times the learning rate of a full training an adapter takes, and what a head alone takes.
+_LARGER, _OF_HEAD = 10, 1e-3
+
 _COMMON: dict[str, Any] = {
     "epochs": 1.0,
     "max_steps": -1,
@@ -32,7 +36,7 @@ _COMMON: dict[str, Any] = {
 }
 
 
-def recommended(facts: Facts, task: str, preset: str = "quick") -> dict[str, Any]:
+def recommended(facts: Facts, task: str, preset: str = "quick", method: Method | None = None) -> dict[str, Any]:
     """Fields of a `TrainSpec` for a first run on a CPU.
 
     The numbers for small encoders are measured, of all-MiniLM-L6-v2 on the film reviews with one thread: of the tenth
@@ -44,10 +48,26 @@ def recommended(facts: Facts, task: str, preset: str = "quick") -> dict[str, Any
         facts: Of the checkpoint.
         task: A name of `HEADS`.
         preset: ``quick`` or ``good``.
+        method: Chosen already; None recommends one. Few weights beside frozen ones take larger steps than all of them.
 
     Returns:
         Field names and values; fields that are not named keep their defaults.
+
+    References:
+        Schulman et al. 2025, LoRA Without Regret: ten times the learning rate of a full training
     """
+    made = _of_checkpoint(facts, task, preset)
+    if method is None or method.kind == made["method"].kind:
+        return made
+    rate = made["learning_rate"] / (_LARGER if made["method"].is_adapter else 1)
+    if method.kind == "head":
+        rate = _OF_HEAD
+    elif method.is_adapter:
+        rate = min(_LARGER * rate, _OF_HEAD)
+    return made | {"method": method, "learning_rate": rate}
+
+
+def _of_checkpoint(facts: Facts, task: str, preset: str) -> dict[str, Any]:
     context = facts.context or 512
     good = preset == "good"
     made = _COMMON | {"bf16": fast_bfloat16(), "rows": None if good else 5000}
@@ -88,6 +108,11 @@ def fast_bfloat16() -> bool:
     cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
     if hasattr(cuda, "is_bf16_supported") and cuda.is_available():
         return bool(cuda.is_bf16_supported(including_emulation=False))
+    return _processor_has_bfloat16()
+
+
+@functools.cache
+def _processor_has_bfloat16() -> bool:
     try:
         processor = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

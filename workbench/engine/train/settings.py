@@ -9,11 +9,11 @@ from typing import Any
 
 import psutil
 
-from workbench.engine.adapters import adapter_in
 from workbench.engine.errors import CheckpointError, InputError, NotSupported, OutOfMemory, OutOfSpace
 from workbench.engine.train.arguments import further
 from workbench.engine.train.heads import HEADS
 from workbench.engine.train.methods import ADAPTERS
+from workbench.engine.train.own_adapter import OWN, refusal
 from workbench.engine.values import Facts, TrainSpec
 
 # float32 weights, their gradients and AdamW's two moments.
@@ -129,13 +129,8 @@ def check(spec: TrainSpec, facts: Facts) -> None:
         )
     weights = facts.weight_bytes // _STORED_BYTES.get(facts.dtype or "", 4)
     method = spec.method
-    if adapter_in(spec.checkpoint.path) is not None:
-        raise NotSupported(
-            what,
-            why="It is an adapter to another checkpoint, and a result of it would have two checkpoints beneath it.",
-            remedy="Merge it first, by Save or push… under Evaluation where a run made it, or by merge_and_unload() "
-            "of peft, and train what comes out.",
-        )
+    if (refused := refusal(spec, head.auto_class)) is not None:
+        raise refused
     if method.kind == "full":
         _check_space(what, spec.output_dir, weights * 4 + facts.weight_bytes // 10 + 10_000_000)
         _check_memory(what, weights * _BYTES_PER_WEIGHT)
@@ -174,14 +169,14 @@ def _check_ranges(spec: TrainSpec, facts: Facts) -> None:
 
 def _about_method(spec: TrainSpec) -> str:
     method = spec.method
-    if method.kind not in ("full", "head", *ADAPTERS):
-        return f"“{method.kind}” is no method: choose full, head, {', '.join(ADAPTERS)}."
+    if method.kind not in ("full", "head", OWN, *ADAPTERS):
+        return f"“{method.kind}” is no method: choose full, head, {OWN}, {', '.join(ADAPTERS)}."
     if method.is_adapter and min(method.rank, method.alpha) < 1:
         return "Rank and alpha of an adapter must be at least 1."
     if method.is_adapter and not 0.0 <= method.dropout < 1.0:
         return "The dropout of an adapter must be at least 0 and below 1."
-    if method.bits not in (0, 4, 8) or (method.bits and not method.is_adapter):
-        return "Weights can be packed into 8 or 4 bits below an adapter, and nowhere else."
+    if method.bits not in (0, 4, 8) or (method.bits and method.kind not in ADAPTERS):
+        return "Weights can be packed into 8 or 4 bits below a new adapter, and nowhere else."
     if method.kind != "full" and spec.freeze_layers:
         return "Layers are frozen in a full training alone; this method freezes all of them."
     if spec.bf16 and spec.fp16:

@@ -64,9 +64,9 @@ class Method:
     """What of a checkpoint is trained.
 
     Attributes:
-        kind: ``full``; ``head``, which leaves the body as it is; or an adapter by a name of
-            ``engine.train.methods.ADAPTERS``, such as ``lora``.
-        rank: Inner size of an adapter's matrices, usually 4 to 64.
+        kind: ``full``; ``head``, which leaves the body as it is; ``own``, which trains the adapter further that the
+            checkpoint is; or a new adapter by a name of ``engine.train.methods.ADAPTERS``, such as ``lora``.
+        rank: Inner size of a new adapter's matrices, usually 4 to 64.
         alpha: The adapter counts ``alpha / rank``, usually one to two times the rank.
         dropout: In front of the adapter, in ``[0, 1)``, usually 0 to 0.1.
         targets: Names of the linear layers that get an adapter, such as ``q_proj``; empty means all but the head.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 from workbench.engine import paths
 from workbench.engine.data import ConfigNeeded, guess_roles
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.train import Head
+from workbench.engine.train import Head, remarks
 from workbench.engine.values import DataSource, Table
 from workbench.panes.trainer.data_hub import HubForm
 from workbench.widgets.data_table import DataTable
@@ -90,6 +90,9 @@ class DataStep(QWidget):
         self._counts = QLabel()
         self._counts.setWordWrap(True)
         set_role(self._counts, "muted")
+        self._remarks = named(QLabel(), "trainer.data_remarks", "What is not used")
+        self._remarks.setWordWrap(True)
+        self._remarks.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.preview = named(DataTable(), "trainer.preview", "Preview", "The first rows, as the trainer reads them")
         self._lay_out()
 
@@ -316,6 +319,9 @@ class DataStep(QWidget):
     def _show_counts(self) -> None:
         if self.table is None:
             return
+        said = " ".join(remarks(self.table, self.columns))
+        self._remarks.setText(said)
+        self._remarks.setVisible(bool(said))
         if not self.table.complete:
             self._counts.setText(f"The first {self.table.total:,} rows; reading on …")
             return
@@ -348,6 +354,7 @@ class DataStep(QWidget):
         layout.addLayout(parts)
         layout.addLayout(self._columns)
         layout.addWidget(self._counts)
+        layout.addWidget(self._remarks)
         layout.addWidget(self.preview)
 
     def changeEvent(self, event: QEvent) -> None:

@@ -120,6 +120,7 @@ class DataView(QWidget):
         self._show_lengths()
         for place, name in enumerate(_TABS):
             self._findings.setTabText(place, name)
+            self._findings.setTabVisible(place, True)
         for table in (self.unused, self.repeats):
             table.set_rows(("Place", "Why"), [])
 
@@ -230,7 +231,9 @@ class DataView(QWidget):
         self._bars.set_bars(
             [(name, count / most, f"{count:,} · {format_percent(count / total, 1)}") for name, count in shown]
         )
-        self._findings.setTabText(0, f"Labels ({len(found.labels):,})" if found.labels else "Labels")
+        self._findings.setTabText(0, f"Labels ({len(found.labels):,})")
+        # Where no label is learned, an empty page would be in front.
+        self._findings.setTabVisible(0, bool(found.labels))
 
     def _show_lengths(self) -> None:
         found = self.profile.lengths if self.profile is not None else None

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QVBoxLayout, QWidg
 
 from workbench.engine.train.means import Limits
 from workbench.engine.train.methods import ADAPTERS, Layout
+from workbench.engine.train.own_adapter import OWN
 from workbench.engine.values import Method
 from workbench.panes.trainer.form_rows import add_row, help_of, number_box, rows_of
 from workbench.panes.trainer.settings_fields import Field
@@ -14,8 +15,10 @@ from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.theme import set_role
 
-_FULL = "Trains every weight: the most that can be learned, and the most memory."
+_FULL = "Trains every weight but those of layers that are frozen: the most that can be learned, and the most memory."
 _HEAD = "Trains the head and leaves the body as it is: the fastest, where the body knows enough."
+
+_UPON = "A new adapter would have two checkpoints beneath it: merge this one first, by Save or push… under Evaluation."
 
 _KIND = Field("method", "Method", "peft", "all, or LoRA",
               "What is trained: every weight, the head, or an adapter beside frozen weights.")  # fmt: skip
@@ -42,13 +45,14 @@ class MethodForm(QWidget):
         super().__init__(parent)
         self._filling = False
         self._wanted: tuple[str, ...] = ()
+        self._adapter = self._beneath = ""
         self._layers: dict[str, QCheckBox] = {}
         self._kind = named(QuietComboBox(), "trainer.method", _KIND.label, help_of(_KIND))
         self._kind.addItem("Everything", "full")
         self._kind.addItem("The head alone", "head")
         for name, adapter in ADAPTERS.items():
             self._kind.addItem(adapter.title, name)
-        self._about = QLabel(_FULL)
+        self._about = named(QLabel(_FULL), "trainer.method_about", "What the method does")
         self._about.setWordWrap(True)
         set_role(self._about, "muted")
         self._rank, self._alpha, self._dropout = (number_box(field) for field in (_RANK, _ALPHA, _DROPOUT))
@@ -92,7 +96,7 @@ class MethodForm(QWidget):
     def value(self) -> Method:
         """The method as it is set."""
         kind = str(self._kind.currentData())
-        if kind not in ADAPTERS:
+        if kind not in ADAPTERS:  # everything, the head, its own adapter
             return Method(kind)
         return Method(
             kind,
@@ -106,7 +110,7 @@ class MethodForm(QWidget):
     def fill(self, method: Method) -> None:
         """Show a method without announcing it."""
         self._filling = True
-        self._kind.setCurrentIndex(self._kind.findData(method.kind))
+        self._kind.setCurrentIndex(max(0, self._kind.findData(method.kind)))
         self._rank.setValue(method.rank)
         self._alpha.setValue(method.alpha)
         self._dropout.setValue(method.dropout)
@@ -114,6 +118,30 @@ class MethodForm(QWidget):
         self._wanted = method.targets
         for name, box in self._layers.items():
             box.setChecked(name in method.targets)
+        self._filling = False
+        self._show_kind()
+
+    def show_adapter(self, kind: str, beneath: str) -> None:
+        """Offer to train the checkpoint's own adapter further, where it is one; a new one can't be put upon it.
+
+        Args:
+            kind: As peft names it, such as ``LORA``; empty where the checkpoint is no adapter.
+            beneath: The checkpoint that it belongs to.
+        """
+        titles = {adapter.title.upper(): adapter.title for adapter in ADAPTERS.values()}
+        self._adapter, self._beneath = titles.get(kind, kind), beneath
+        place = self._kind.findData(OWN)
+        self._filling = True
+        if kind and place < 0:
+            self._kind.insertItem(0, "Its own adapter", OWN)
+        elif not kind and place >= 0:
+            self._kind.removeItem(place)
+        for place in range(self._kind.count()):
+            name = str(self._kind.itemData(place))
+            self._kind.model().item(place).setEnabled(not kind or name not in ADAPTERS)
+            if name in ADAPTERS:
+                tip = _UPON if kind else ADAPTERS[name].about
+                self._kind.setItemData(place, tip, Qt.ItemDataRole.ToolTipRole)
         self._filling = False
         self._show_kind()
 
@@ -157,7 +185,10 @@ class MethodForm(QWidget):
     def _show_kind(self) -> None:
         kind = str(self._kind.currentData())
         adapter = ADAPTERS.get(kind)
-        self._about.setText(adapter.about if adapter is not None else _HEAD if kind == "head" else _FULL)
+        own = f"Goes on training the {self._adapter} adapter beside the frozen weights of {self._beneath}."
+        about = {"full": _FULL, "head": _HEAD, OWN: own}.get(kind) or (adapter.about if adapter is not None else "")
+        merges = self._adapter and kind in ("full", "head")
+        self._about.setText(f"The adapter is merged into {self._beneath} first. {about}" if merges else about)
         used = {
             "method": True,
             "rank": bool(adapter and adapter.rank),

@@ -10,6 +10,7 @@ from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from workbench.engine import models
+from workbench.engine.adapters import AdapterFolder, adapter_in
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.train import HEADS, Head
 from workbench.engine.values import Checkpoint, Facts
@@ -18,12 +19,21 @@ from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.theme import set_role
 
+#: Tasks that teach the same to a checkpoint with another head.
+_INSTEAD = {
+    "text-generation": "fill-mask",
+    "fill-mask": "text-generation",
+    "chat": "text2text-generation",
+    "text2text-generation": "chat",
+}
+
 
 class ModelStep(QWidget):
     """Chooses checkpoint and task.
 
     Attributes:
         facts: Of the chosen checkpoint, or None.
+        adapter: What it is an adapter to, or None where it is none.
 
     Signals:
         edited(): Another checkpoint or task is chosen.
@@ -34,7 +44,9 @@ class ModelStep(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.facts: Facts | None = None
+        self.adapter: AdapterFolder | None = None
         self._by_hand = self._task_by_hand = False
+        self._fitting: str | None = None
         self._problem = ""
         self._checkpoint = named(
             QuietComboBox(), "trainer.checkpoint", "Checkpoint", "What to start from: any checkpoint on this machine"
@@ -93,11 +105,14 @@ class ModelStep(QWidget):
     def suggest(self, task: str | None) -> None:
         """Choose the task that the data look made for, unless the person chose one.
 
-        Text alone teaches an encoder to fill in what is masked, and a decoder to go on writing.
+        What the checkpoint has no head for gives way to what teaches it the same: text alone teaches an encoder to fill
+        in what is masked, and a decoder to go on writing.
         """
+        self._fitting = task
         heads = self.facts.heads if self.facts is not None else ()
-        if task == "text-generation" and "AutoModelForMaskedLM" in heads and HEADS[task].auto_class not in heads:
-            task = "fill-mask"
+        other = _INSTEAD.get(task or "")
+        if task and other and HEADS[task].auto_class not in heads and HEADS[other].auto_class in heads:
+            task = other
         place = self._task.findData(task)
         if place >= 0 and not self._task_by_hand:
             self._task.setCurrentIndex(place)
@@ -112,6 +127,10 @@ class ModelStep(QWidget):
         self._checkpoint.setCurrentIndex(paths.index(checkpoint.path))
         self._task.setCurrentIndex(self._task.findData(task))
         self._options.fill(options)
+
+    def show_columns(self, columns: Mapping[str, str]) -> None:
+        """Show the settings of the head that have an effect with these columns, by role."""
+        self._options.show_columns(columns)
 
     def show_checkpoints(self, found: Iterable[Checkpoint], loaded: Checkpoint | None) -> None:
         """List what there is; the loaded one is chosen unless the person chose another."""
@@ -159,6 +178,9 @@ class ModelStep(QWidget):
             learned = f"{labels} labels" if labels else f"learns {HEADS[self.task].learns}"
             made = "as the checkpoint has it" if facts.trained_head == head else "a fresh one"
             text = f"{facts.model_type}, {facts.layers or '?'} layers → {head}, {made}; {learned}"
+            if self.adapter is not None:
+                told = "Method, in step 3, says whether it is trained further or merged first"
+                text += f". An adapter ({self.adapter.kind}) to {self.adapter.base_title}: {told}"
         self._head.setText(text)
         set_role(self._head, "muted" if fits or not text else "warning")
 
@@ -194,11 +216,13 @@ class ModelStep(QWidget):
             self._task.setItemData(place, None if has else grey, Qt.ItemDataRole.ForegroundRole)
 
     def _describe(self) -> None:
-        self.facts, self._problem = None, ""
+        self.facts, self.adapter, self._problem = None, None, ""
         if self.checkpoint is not None:
+            self.adapter = adapter_in(self.checkpoint.path)
             try:
                 self.facts = models.describe(self.checkpoint)
             except WorkbenchError as error:
                 self._problem = str(error)
         self._tell_tasks()
+        self.suggest(self._fitting)
         self.edited.emit()

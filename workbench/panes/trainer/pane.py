@@ -15,10 +15,18 @@ from workbench.engine import codegen, hub, paths
 from workbench.engine.data import read
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.task import Task
-from workbench.engine.train import HEADS, Head, Saved, TooLarge, fitting_task, recommended
+from workbench.engine.train import HEADS, Head, Saved, TooLarge, fitting_task
 from workbench.engine.train.outside import Outside, outside, spec_of
 from workbench.engine.train.runs import Run
-from workbench.engine.values import Checkpoint, DataSource, ProbeResult, Table, TrainPoint, TrainResult, TrainSpec
+from workbench.engine.values import (
+    Checkpoint,
+    DataSource,
+    ProbeResult,
+    Table,
+    TrainPoint,
+    TrainResult,
+    TrainSpec,
+)
 from workbench.panes.trainer.after_view import AfterView
 from workbench.panes.trainer.arrangement import Arrangement
 from workbench.panes.trainer.at_work import AtWork
@@ -62,7 +70,6 @@ class TrainerPane(PaneFrame):
         self._result: TrainResult | None = None
         self._looked = False
         self._suggested = ""
-        self._set_by_hand = False
         self._preset = "quick"
         self._head: Head | None = None
         self._wanted: TrainSpec | None = None
@@ -256,7 +263,7 @@ class TrainerPane(PaneFrame):
         spec = run.spec
         if spec is None:
             return
-        self._set_by_hand = True
+        self._settings.keep(self._settings.values())
         self._model.choose(spec.task, spec.checkpoint, spec.head_options)
         self._settings.fill({name: getattr(spec, name) for name in self._settings.values()})
         self._probes.fill(spec)
@@ -302,16 +309,18 @@ class TrainerPane(PaneFrame):
             self._data.show_head(self._head)
             self._probes.show_head(self._head)
         self._settings.show_head(self._model.head, self._model.options)
-        if self._model.facts is not None and not self._set_by_hand:
-            self._settings.fill(recommended(self._model.facts, self._model.task, self._preset))
-        self._on_edited()
+        self._settings.show_adapter(self._model.adapter)
+        self._on_setting()
 
     def _on_setting(self) -> None:
-        self._set_by_hand = True
+        if self._model.facts is not None:
+            # A method chosen by hand has a learning rate of its own.
+            self._settings.recommend(self._model.facts, self._model.task, self._preset)
         self._on_edited()
 
     def _on_preset(self, preset: str) -> None:
-        self._set_by_hand, self._preset = False, preset
+        self._preset = preset
+        self._settings.keep(())
         self._on_model()
 
     def _on_edited(self) -> None:
@@ -319,6 +328,7 @@ class TrainerPane(PaneFrame):
         if self._step.name.text() in ("", self._suggested) and table is not None and checkpoint is not None:
             self._suggested = f"{checkpoint.name.rpartition('/')[2]}-{Path(table.source.name).stem}"
             self._step.name.setText(self._suggested)
+        self._model.show_columns(self._data.columns)
         self._model.show_head(len(self._data.labels))
         self._rows.show_spec(self.spec())
         self._step.show_spec(self.spec())

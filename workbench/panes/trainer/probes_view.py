@@ -34,7 +34,10 @@ from workbench.widgets.visible_text import drawable, one_line
 
 #: By the Auto class of a head: what a probe is, and two that can be tried.
 _KINDS = {
-    "AutoModelForCausalLM": ("a prompt that is continued", "The film begins with\nOnce upon a time"),
+    "AutoModelForCausalLM": (
+        "a prompt that is continued; ||| stands between an instruction and its input, where data have both",
+        "The film begins with\nOnce upon a time",
+    ),
     "AutoModelForSeq2SeqLM": ("a text that is rewritten", "The film begins with a storm.\nOnce upon a time"),
     "AutoModelForSequenceClassification": (
         "a text that gets a label; ||| stands between the two texts of a pair",

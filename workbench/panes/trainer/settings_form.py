@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from workbench.engine.adapters import AdapterFolder
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.train import Head
 from workbench.engine.train.foresight import Foresight, foresee
-from workbench.engine.train.recommended import PRESETS
+from workbench.engine.train.own_adapter import OWN
+from workbench.engine.train.recommended import PRESETS, recommended
 from workbench.engine.train.schedule import UNFORESEEN
-from workbench.engine.values import TrainSpec
+from workbench.engine.values import Facts, Method, TrainSpec
 from workbench.panes.trainer.all_arguments import AllArguments
 from workbench.panes.trainer.form_rows import RateBox, add_row, help_of, number_box, rate_text, rows_of
 from workbench.panes.trainer.method_form import MethodForm
@@ -57,6 +59,14 @@ SCHEDULES = (
 #: Zero stands for these in the form.
 _ZERO_MEANS = {"rows": None, "max_steps": -1}
 
+#: What settings are called.
+_TITLES = {field.name: field.label for field in (*FIELDS, *SWITCHES)} | {
+    "method": "Method",
+    "arguments": "All arguments",
+}
+#: Settings that are named where they were set by hand.
+_NAMED = 6
+
 _COUNTING = "Counting the weights …"
 #: Milliseconds of peace before the settings are looked at.
 _PEACE = 300
@@ -78,6 +88,7 @@ class SettingsForm(QWidget):
 
     Attributes:
         presets: The buttons that fill it in.
+        by_hand: Names of the settings that the person changed, which no recommendation changes again.
 
     Signals:
         edited(): The person changed one.
@@ -91,6 +102,9 @@ class SettingsForm(QWidget):
         super().__init__(parent)
         self._runner = runner
         self._filling = False
+        self.by_hand: frozenset[str] = frozenset()
+        self._before: dict[str, Any] = {}
+        self._adapted = False
         self._asked: tuple[TrainSpec, int, tuple[str, ...]] | None = None
         self._answered: object = None
         self._boxes: dict[str, QuietSpinBox | QuietDoubleSpinBox] = {}
@@ -104,6 +118,10 @@ class SettingsForm(QWidget):
         self._method = MethodForm()
         self._curve = named(SmallCurve(), "trainer.schedule", "Learning rate of each step")
         self._arguments = AllArguments(runner)
+        self._kept = named(QLabel(), "trainer.by_hand", "Set by hand")
+        self._kept.setWordWrap(True)
+        set_role(self._kept, "muted")
+        self._kept.hide()
         self._foreseen = named(QLabel(), "trainer.foreseen", "What comes of these settings")
         self._foreseen.setWordWrap(True)
         set_role(self._foreseen, "muted")
@@ -156,7 +174,33 @@ class SettingsForm(QWidget):
             elif name == "arguments":
                 self._arguments.fill(value)
         self._filling = False
+        self._before = self.values()
         self._show_notes()
+
+    def recommend(self, facts: Facts, task: str, preset: str) -> None:
+        """Fill in what is known to go well without announcing it, but for what the person set by hand.
+
+        Args:
+            facts: Of the checkpoint.
+            task: What is learned.
+            preset: A name of `PRESETS`.
+        """
+        method = self._method.value() if "method" in self.by_hand else Method(OWN) if self._adapted else None
+        known = recommended(facts, task, preset, method)
+        self.fill({name: value for name, value in known.items() if name not in self.by_hand})
+
+    def keep(self, names: Collection[str]) -> None:
+        """Take these settings, and no others, for set by hand."""
+        self.by_hand = frozenset(names)
+        self._show_kept()
+
+    def show_adapter(self, adapter: AdapterFolder | None) -> None:
+        """Offer what can be done with a checkpoint that is an adapter, or take the offer back."""
+        had, self._adapted = self._method.value(), adapter is not None
+        self._method.show_adapter(*((adapter.kind, adapter.base_title) if adapter is not None else ("", "")))
+        if self._method.value() != had:
+            self.keep(self.by_hand - {"method"})
+        self._before = self.values()
 
     def show_head(self, head: Head, options: Mapping[str, Any]) -> None:
         """Switch off what this head has no use for, and offer what its evaluations tell.
@@ -169,13 +213,14 @@ class SettingsForm(QWidget):
         names = ["", *head.measures(options)]
         if names == [self._metric.itemData(place) for place in range(self._metric.count())]:
             self._metric.setItemText(0, f"{head.metric} (its own)")
-            return
-        chosen = self._metric.currentData()
-        with QSignalBlocker(self._metric):
-            self._metric.clear()
-            for name in names:
-                self._metric.addItem(name or f"{head.metric} (its own)", name)
-            self._metric.setCurrentIndex(max(0, self._metric.findData(chosen)))
+        else:
+            chosen = self._metric.currentData()
+            with QSignalBlocker(self._metric):
+                self._metric.clear()
+                for name in names:
+                    self._metric.addItem(name or f"{head.metric} (its own)", name)
+                self._metric.setCurrentIndex(max(0, self._metric.findData(chosen)))
+        self._before = self.values()
 
     def _choose_metric(self, name: str) -> None:
         if self._metric.findData(name) < 0:
@@ -204,8 +249,14 @@ class SettingsForm(QWidget):
 
     def _on_edited(self) -> None:
         self._show_notes()
-        if not self._filling:
-            self.edited.emit()
+        if self._filling:
+            return
+        now = self.values()
+        changed = {name for name, value in now.items() if self._before.get(name) != value}
+        # No layers are frozen beside a method that freezes all of them.
+        self._before, changed = now, changed - ({"freeze_layers"} if "method" in changed else set())
+        self.keep(self.by_hand | changed)
+        self.edited.emit()
 
     def _on_arguments(self, is_open: bool) -> None:
         if is_open:
@@ -274,6 +325,14 @@ class SettingsForm(QWidget):
             f"of the run and ends at {rate_text(seen.rates[-1])}.",
         )
 
+    def _show_kept(self) -> None:
+        titles = [_TITLES[name] for name in _TITLES if name in self.by_hand]
+        listed = ", ".join(titles[:_NAMED]) + (f" and {len(titles) - _NAMED} more" if len(titles) > _NAMED else "")
+        self._kept.setText(
+            f"Set by hand, and kept for any checkpoint or task: {listed}. Quick or Good fills it in again."
+        )
+        self._kept.setVisible(bool(titles))
+
     def _show_notes(self) -> None:
         values = self.values()
         precision = "bfloat16" if values["bf16"] else "float16" if values["fp16"] else "float32"
@@ -294,6 +353,7 @@ class SettingsForm(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self._grid(USUAL))
+        column.addWidget(self._kept)
         column.addWidget(self._foreseen)
         for group in self._groups.values():
             column.addWidget(group)

@@ -21,6 +21,7 @@ from workbench.engine.codegen.train.recipe import Recipe, divides, source
 from workbench.engine.codegen.train.recipes import recipe
 from workbench.engine.codegen.train_methods import (
     asks_what_is_missing,
+    base_argument,
     from_peft,
     from_transformers,
     loading_arguments,
@@ -62,12 +63,13 @@ _STEP_SEED = [
 #: Modules of the standard library that a script may need, by what it then contains.
 _MODULES = ("ast", "base64", "csv", "io", "json", "math", "re", "string")
 _FROM = {
-    "Counter": "from collections import Counter",
-    "Callable": "from collections.abc import Callable",
-    "Mapping": "from collections.abc import Mapping",
-    "partial": "from functools import partial",
-    "Path": "from pathlib import Path",
-    "Any": "from typing import Any",
+    "Counter": "collections",
+    "Callable": "collections.abc",
+    "Iterator": "collections.abc",
+    "Mapping": "collections.abc",
+    "partial": "functools",
+    "Path": "pathlib",
+    "Any": "typing",
 }
 
 
@@ -120,7 +122,9 @@ def _imports(spec: TrainSpec, made: Recipe, body: str, datasets: list[str]) -> l
     if "EvalPrediction" in body:
         names.add("EvalPrediction")
     modules = [f"import {name}" for name in _MODULES if re.search(rf"(?<![\w.]){name}\.\w", body)]
-    modules += [line for name, line in _FROM.items() if re.search(rf"\b{name}\b", body)]
+    used = [(module, name) for name, module in _FROM.items() if re.search(rf"\b{name}\b", body)]
+    for module in dict.fromkeys(module for module, _ in used):
+        modules.append(f"from {module} import {', '.join(name for of, name in used if of == module)}")
     return [
         "from __future__ import annotations",
         "",
@@ -210,12 +214,18 @@ def _examples(spec: TrainSpec, made: Recipe, read: Reading) -> list[str]:
 
 
 def _model(spec: TrainSpec, made: Recipe) -> list[str]:
-    arguments = ["checkpoint", 'dtype="float32"', "use_safetensors=True", "trust_remote_code=False", *made.arguments]
+    arguments = [
+        base_argument(spec),
+        'dtype="float32"',
+        "use_safetensors=True",
+        "trust_remote_code=False",
+        *made.arguments,
+    ]
     arguments += loading_arguments(spec)
     loaded = "model, loading" if asks_what_is_missing(spec) else "model"
     return [
         "set_seed(seed)  # before the model, because a fresh head is drawn at random",
-        *(tokenizer_lines() if made.reader == "tokenizer" else _PROCESSOR),
+        *(tokenizer_lines(of=spec.checkpoint) if made.reader == "tokenizer" else _PROCESSOR),
         *packing_lines(spec, made.arguments),
         *call(f"{loaded} = {HEADS[spec.task].auto_class}.from_pretrained(", arguments),
         *(_PADDING if made.pads else []),

@@ -12,7 +12,8 @@ from typing import Any
 from workbench.engine.codegen.script import assign, call, literal
 from workbench.engine.data.formats import Format, sniff
 from workbench.engine.data.lines import CUT, LONGEST, cut_line
-from workbench.engine.data.parts import named_row, naming, namings
+from workbench.engine.data.nested import inner
+from workbench.engine.data.parts import named_row, naming, namings, questions
 from workbench.engine.data.sources import chosen_split, data_files, has_images, is_saved
 from workbench.engine.errors import DataError
 from workbench.engine.values import DataSource
@@ -73,9 +74,10 @@ def reading(source: DataSource, columns: Mapping[str, str], data: str = "data") 
         places = {name: form.columns.index(name) if name in form.columns else at for at, name in enumerate(names)}
         cells = {name: f"record[{place}]" for name, place in places.items()}
     else:
-        cells = {name: "record" if form.kind == "lines" else f"record.get({literal(name)})" for name in names}
+        cells = {name: "record" if form.kind == "lines" else _cell(name) for name in names}
+        functions = (*functions, *(_inner(names) if form.kind != "lines" else ()))
     lines = [*lines, f"    records = {value}", *_whole(form, cells.values())]
-    return Reading(str(path), lines, cells, form.kind in ("json", "jsonl"), functions)
+    return Reading(str(path), lines, cells, form.kind in ("json", "jsonl", "squad"), functions)
 
 
 def _form(path: Path) -> Format:
@@ -109,6 +111,8 @@ def _file(form: Format, path: str, size: int) -> tuple[tuple[Callable[..., Any],
     if form.kind == "jsonl":
         return (), lines, "[json.loads(line) for line in file if line.strip()]"
     key = f"[{literal(form.key)}]" if form.key is not None else ""
+    if form.kind == "squad":
+        return (questions,), lines, f"[row for article in json.load(file){key} for row in questions(article)]"
     return (), lines, f"json.load(file){key}"
 
 
@@ -146,14 +150,24 @@ def _of_files(folder: Path, files: Iterable[Path], names: list[str], data: str) 
             value = f'[{{"text": text}} for text in {value}]'
         lines += [*(f"    {line}" for line in opening), f"        records += {value}"]
         if form.errors != "strict":
-            lines += _whole(form, [f"record.get({literal(name)})" for name in names])
-    cells = {name: f"record.get({literal(name)})" for name in names}
-    return Reading(str(folder), lines, cells, True, tuple(dict.fromkeys(functions)))
+            lines += _whole(form, map(_cell, names))
+    cells = {name: _cell(name) for name in names}
+    return Reading(str(folder), lines, cells, True, tuple(dict.fromkeys([*functions, *_inner(names)])))
+
+
+def _cell(name: str) -> str:
+    """The value of a column of records that may lack it; a dot may lead into an object."""
+    return f"inner(record, {literal(name)})" if "." in name else f"record.get({literal(name)})"
+
+
+def _inner(names: Iterable[str]) -> tuple[Callable[..., Any], ...]:
+    return (inner,) if any("." in name for name in names) else ()
 
 
 def _of_set(data: str, names: list[str], opening: list[str], *imports: str) -> Reading:
-    cells = {name: f"record[{literal(name)}]" for name in names}
-    return Reading(data, [*opening, *_rows("records = ")], cells, True, (namings, naming, named_row), imports)
+    cells = {name: _cell(name) if "." in name else f"record[{literal(name)}]" for name in names}
+    functions: tuple[Callable[..., Any], ...] = (namings, naming, named_row, *_inner(names))
+    return Reading(data, [*opening, *_rows("records = ")], cells, True, functions, imports)
 
 
 def _rows(assigned: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from workbench.engine.codegen.script import literal
+from workbench.engine.codegen.script import assign, literal
 from workbench.engine.codegen.train.recipe import LABELLED, Recipe, label_order
 from workbench.engine.train import metrics
 from workbench.engine.train.heads import (
@@ -15,6 +15,7 @@ from workbench.engine.train.heads import (
     chat,
     image_classification,
     masked_lm,
+    prompt_form,
     question_answering,
     seq2seq,
     sequence_classification,
@@ -157,15 +158,22 @@ def _tags(spec: TrainSpec) -> Recipe:
     )
 
 
+_PROMPTED = [
+    "def encode(row):",
+    '    row = {**row, "prompt": written_prompt(row["prompt"], row["input"], with_input, without_input)}',
+]
+
+
 def _chat(spec: TrainSpec) -> Recipe:
-    by_messages = bool(spec.columns.get("messages"))
-    last = HEADS[spec.task].option(spec, "learn") == "last"
-    keep = 'not silent(json.loads(example["messages"]))'
+    by_messages, head = bool(spec.columns.get("messages")), HEADS[spec.task]
+    last = head.option(spec, "learn") == "last"
+    formed = bool(spec.columns.get("input"))
     return Recipe(
         "Fine-tune a checkpoint on what an assistant says.",
-        keep if by_messages else 'example["prompt"].strip() and example["completion"].strip()',
+        'not silent(json.loads(example["messages"]))' if by_messages else "answered(example)",
         [
-            "def encode(row):",
+            *(line for form in prompt_form.FORMS if formed for line in assign(form.name, head.option(spec, form.name))),
+            *(["", "", *_PROMPTED] if formed else ["def encode(row):"]),
             f"    made = chat_ids(tokenizer, row, only_last={last})",
             "    return {name: ids[:max_length] for name, ids in made.items()}",
             "",
@@ -183,7 +191,12 @@ def _chat(spec: TrainSpec) -> Recipe:
         ("DataCollatorForSeq2Seq",),
         values={"messages": "json.dumps(messages_in({cell}), ensure_ascii=False)"} if by_messages else {},
         functions=(
-            *((chat.as_messages, chat.messages_in, chat.silent) if by_messages else ()),
+            chat.as_messages,
+            *((chat.messages_in,) if by_messages else ()),
+            chat.silent,
+            chat.as_turns,
+            *(() if by_messages else (chat.answered,)),
+            *((prompt_form.written_prompt,) if formed else ()),
             chat.said_ids,
             chat.completed_ids,
             chat.chat_ids,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.engine.train.heads.causal_lm import CausalLM
 from workbench.engine.train.heads.chat import Chat
-from workbench.engine.train.heads.fit import fitting_task
+from workbench.engine.train.heads.fit import fitting_task, remarks
 from workbench.engine.train.heads.head import Head, Option, Role
 from workbench.engine.train.heads.image_classification import ImageClassification
 from workbench.engine.train.heads.loss import divides_by_items
@@ -35,4 +35,4 @@ HEADS: dict[str, Head] = {
     )
 }
 
-__all__ = ["HEADS", "Head", "Option", "Role", "divides_by_items", "fitting_task"]
+__all__ = ["HEADS", "Head", "Option", "Role", "divides_by_items", "fitting_task", "remarks"]

@@ -41,7 +41,12 @@ class CausalLM(Head):
     learns = "to predict each next token"
     auto_class = "AutoModelForCausalLM"
     roles = (
-        Role("text", "Text column", "The column that goes into the tokenizer", names=("text", "content", "document")),
+        Role(
+            "text",
+            "Text column",
+            "The column that goes into the tokenizer",
+            names=("text", "content", "document", "chosen"),
+        ),
     )
     scales_loss = True
     by_length = False

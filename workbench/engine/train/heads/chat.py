@@ -12,6 +12,7 @@ from workbench.engine.task import Task
 from workbench.engine.train import metrics
 from workbench.engine.train.heads.gathered import Gathered
 from workbench.engine.train.heads.head import OF_TOKENS, Head, Option, Role, batches, broken
+from workbench.engine.train.heads.prompt_form import FORMS, written_prompt
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -59,15 +60,34 @@ def silent(messages: list[dict[str, Any]]) -> str:
     return ""
 
 
-def said_ids(tokenizer: Any, messages: list[dict[str, Any]], only_last: bool) -> dict[str, list[int]]:
+def as_turns(cell: str, role: str) -> list[dict[str, Any]]:
+    """The messages that a prompt or a completion is made of; a text is one message of this role."""
+    turns = []
+    if cell.lstrip().startswith("["):
+        try:
+            turns = as_messages(cell)
+        except (ValueError, RecursionError):
+            turns = []
+    return turns or [{"role": role, "content": cell}]
+
+
+def answered(row: Mapping[str, str]) -> bool:
+    """Whether a row of prompt and completion asks something, and the assistant answers it."""
+    if not row["prompt"].strip() or not row["completion"].strip():
+        return False
+    return not silent(as_turns(row["completion"], "assistant"))
+
+
+def said_ids(tokenizer: Any, messages: list[dict[str, Any]], only_last: bool, given: int = 0) -> dict[str, list[int]]:
     """Ids of a conversation up to the assistant's last turn, and labels: -100 for all but what the assistant says.
 
-    The end token after a turn is learned too, or the model would never stop.
+    The end token after a turn is learned too, or the model would never stop. Of the first ``given`` messages nothing
+    is learned.
 
     Raises:
         ValueError: The template writes an earlier turn in another way once others follow.
     """
-    turns = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
+    turns = [place for place, message in enumerate(messages) if message["role"] == "assistant" and place >= given]
     messages = messages[: turns[-1] + 1]
     text = tokenizer.apply_chat_template(messages, tokenize=False)
     spans = []
@@ -100,13 +120,16 @@ def chat_ids(tokenizer: Any, row: Mapping[str, Any], only_last: bool) -> dict[st
 
     Raises:
         ValueError: See `said_ids`.
+        LookupError: The prompt or the completion is made of messages, and there is no template to write them.
     """
     if "messages" in row:
         return said_ids(tokenizer, json.loads(row["messages"]), only_last)
+    asked, said = as_turns(row["prompt"], "user"), as_turns(row["completion"], "assistant")
     if tokenizer.chat_template is None:
+        if (asked[0]["content"], said[0]["content"]) != (row["prompt"], row["completion"]):
+            raise LookupError("there is no chat template, so its messages can't be written")
         return completed_ids(tokenizer, row["prompt"], row["completion"])
-    turns = [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["completion"]}]
-    return said_ids(tokenizer, turns, only_last)
+    return said_ids(tokenizer, [*asked, *said], only_last, given=len(asked))
 
 
 class Chat(Head):
@@ -126,7 +149,7 @@ class Chat(Head):
             "Messages column",
             "A conversation: a JSON list of objects with role and content",
             required=False,
-            names=("messages", "conversations", "conversation", "chat"),
+            names=("messages", "conversations", "conversation", "chat", "chosen"),
         ),
         Role(
             "prompt",
@@ -134,6 +157,16 @@ class Chat(Head):
             "What is asked, where a row is prompt and completion",
             required=False,
             names=("prompt", "instruction", "question", "input"),
+            unless="messages",
+        ),
+        Role(
+            "input",
+            "Input column",
+            "What an instruction is about, where that stands apart as in Alpaca; how the two are put together stands "
+            "in step 2",
+            required=False,
+            names=("input", "context"),
+            unless="messages",
         ),
         Role(
             "completion",
@@ -141,6 +174,7 @@ class Chat(Head):
             "What is to be said",
             required=False,
             names=("completion", "response", "output", "answer", "chosen"),
+            unless="messages",
         ),
     )
     options = (
@@ -152,6 +186,7 @@ class Chat(Head):
             "all",
             choices=(("all", "all turns"), ("last", "only the last turn")),
         ),
+        *FORMS,
     )
     scales_loss = True
     told = OF_TOKENS
@@ -160,7 +195,7 @@ class Chat(Head):
     def lacks(self, columns: Mapping[str, str]) -> str:
         """Messages, or prompt and completion."""
         if columns.get("messages"):
-            more = " and the ".join(role for role in ("prompt", "completion") if columns.get(role))
+            more = " and the ".join(role for role in ("prompt", "input", "completion") if columns.get(role))
             return f"A column is chosen for messages and another for the {more}: use one or the other." if more else ""
         missing = " and the ".join(role for role in ("prompt", "completion") if not columns.get(role))
         return f"No column is chosen for messages, nor for the {missing}." if missing else ""
@@ -173,7 +208,10 @@ class Chat(Head):
             except ValueError as error:
                 return f"the messages can't be read: {error}"
         empty = [role for role in ("prompt", "completion") if not as_text(row[role]).strip()]
-        return f"the {empty[0]} is empty" if empty else broken(row)
+        if empty:
+            return f"the {empty[0]} is empty"
+        mute = silent(as_turns(as_text(row["completion"]), "assistant"))
+        return mute or broken(row)
 
     def value(self, role: str, value: Any) -> Any:
         """Messages as JSON: their fields differ from row to row."""
@@ -236,11 +274,16 @@ class Chat(Head):
     def _written(self, tokenizer: Any, row: Mapping[str, Any], spec: TrainSpec) -> dict[str, list[int]]:
         import jinja2
 
+        if "input" in row:
+            forms = (self.option(spec, form.name) for form in FORMS)
+            row = {**row, "prompt": written_prompt(row["prompt"], row["input"], *forms)}
         try:
             return chat_ids(tokenizer, row, self.option(spec, "learn") == "last")
         except jinja2.TemplateError as error:
             why = f"{row['place']}: the chat template refuses it and says: {error}."
             remedy = "Many templates want user and assistant to alternate, with one system message at the start."
+        except LookupError as error:
+            why, remedy = f"{row['place']}: {error}.", "Choose an Instruct or Chat checkpoint."
         except ValueError as error:
             why, remedy = f"{row['place']}: {error}.", "Set Learn to the last turn only."
         raise DataError(f"Could not train on {spec.data.name}.", why=why, remedy=remedy)

@@ -33,6 +33,7 @@ class Role:
         tip: What belongs there.
         required: Whether a run needs it.
         names: What such a column is usually called, likeliest first.
+        unless: A role whose column makes this one needless.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Role:
     tip: str
     required: bool = True
     names: tuple[str, ...] = ()
+    unless: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,9 @@ class Option:
         default: What holds where nothing is set; its type is the type of the setting.
         low, high: Range of a number.
         choices: Of a text that is one of a few, each with its title.
+        long: Whether a text takes several lines.
+        holds: What a text must have in it.
+        needs: The role without whose column it has no effect; empty where it always has one.
     """
 
     name: str
@@ -62,6 +67,9 @@ class Option:
     low: float = 0
     high: float = 0
     choices: tuple[tuple[str, str], ...] = ()
+    long: bool = False
+    holds: tuple[str, ...] = ()
+    needs: str = ""
 
     def problem(self, value: object) -> str:
         """Why a value can't be taken, or an empty string."""
@@ -69,7 +77,8 @@ class Option:
             known = [name for name, _ in self.choices]
             if not isinstance(value, str) or (known and value not in known):
                 return f"{self.title} must be {' or '.join(known) if known else 'text'}, not {value!r}."
-            return ""
+            lacking = [part for part in self.holds if part not in value]
+            return f"{self.title} must hold {lacking[0]}." if lacking else ""
         kinds = int if isinstance(self.default, int) else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not math.isfinite(value):
             return f"{self.title} must be a {'whole ' if kinds is int else ''}number, not {value!r}."

@@ -27,8 +27,8 @@ def as_answers(value: Any, context: str) -> list[dict[str, Any]]:
     """The answers of a cell with where each begins; none means that the text has no answer.
 
     Args:
-        value: A text that stands in the context, a list of them, or ``{"text": [...], "answer_start": [...]}`` as SQuAD
-            has it; JSON is read.
+        value: A text that stands in the context, a list of them, ``{"text": [...], "answer_start": [...]}`` as SQuAD
+            has it, or a list of ``{"text": ..., "answer_start": ...}``; JSON is read.
         context: Where answers without a place are looked for; those that are not there get the place -1.
     """
     if isinstance(value, str) and value.lstrip()[:1] == "{":
@@ -42,10 +42,13 @@ def as_answers(value: Any, context: str) -> list[dict[str, Any]]:
     texts = as_list(value)
     if texts is None:
         texts = [] if value is None or value == "" else [value]
+    if texts and all(isinstance(one, dict) for one in texts):
+        starts, texts = [one.get("answer_start") for one in texts], [one.get("text", "") for one in texts]
     starts = starts if isinstance(starts, list) else [] if starts is None else [starts]
     answers = []
     for place, text in enumerate(texts):
-        start = starts[place] if place < len(starts) else context.find(str(text))
+        known = place < len(starts) and starts[place] is not None
+        start = starts[place] if known else context.find(str(text))
         answers.append({"text": str(text), "start": int(start) if str(start).isdecimal() else -1})
     return answers
 

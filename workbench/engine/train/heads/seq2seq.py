@@ -48,13 +48,13 @@ class Seq2Seq(Head):
             "source",
             "Source column",
             "What the encoder reads",
-            names=("source", "article", "document", "en", "text", "input"),
+            names=("source", "article", "document", "dialogue", "src", "en", "text", "input"),
         ),
         Role(
             "target",
             "Target column",
             "What the decoder has to write",
-            names=("target", "summary", "highlights", "de", "fr", "output"),
+            names=("target", "summary", "highlights", "abstract", "tgt", "de", "fr", "output"),
         ),
     )
     options = (
