@@ -44,7 +44,7 @@ from workbench.engine import hub, models
 from workbench.engine.task import Task
 from workbench.engine.trust import Request, Shown
 from workbench.engine.values import Checkpoint
-from workbench.entries import ENTRIES
+from workbench.entries import ENTRIES, LAYOUTS
 from workbench.panes.hub.account import AccountDialog
 from workbench.panes.hub.chooser import FileChooser
 from workbench.panes.hub.consent_view import ConsentDialog
@@ -53,7 +53,7 @@ from workbench.panes.trainer.share import ShareDialog
 from workbench.runtime.jobs import Job, Lane, State
 from workbench.widgets import theme
 from workbench.widgets.foldable import Foldable
-from workbench.window import LAYOUTS, MainWindow
+from workbench.window import MainWindow
 
 #: All names that an automation may count on, one a line; a name given up or taken is a change of the interface.
 PUBLIC = tuple((Path(__file__).parent / "control_names.txt").read_text().split())

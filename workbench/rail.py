@@ -77,6 +77,9 @@ class Rail(QToolBar):
         self.setIconSize(QSize(side, side))
         self.setToolButtonStyle(style)
         buttons = [self.widgetForAction(action) for action in self.panes.values()]
+        for button in buttons:
+            # A line of text is cut sooner than the edges around it.
+            theme.set_role(button, "tight" if high != _ANY else "")
         # A tool bar centres what is narrower than it; buttons of one width have their pictures in one column.
         width = max(least, *(button.sizeHint().width() for button in buttons))
         for button in buttons:

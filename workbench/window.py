@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QChildEvent, QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QChildEvent, QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAction,
     QActionGroup,
@@ -13,7 +13,6 @@ from PySide6.QtGui import (
     QKeySequence,
     QResizeEvent,
     QShowEvent,
-    QWheelEvent,
     QWindow,
 )
 from PySide6.QtWidgets import (
@@ -31,7 +30,7 @@ from workbench.checkpoints import CheckpointMenu
 from workbench.docks import Docks
 from workbench.dressing import Dressing
 from workbench.engine.values import Checkpoint, Step
-from workbench.entries import ENTRIES
+from workbench.entries import ENTRIES, LAYOUTS, OPENS
 from workbench.rail import Rail
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
@@ -40,24 +39,15 @@ from workbench.status import StatusBar
 from workbench.widgets import theme
 from workbench.widgets.flow_strip import FlowStrip
 from workbench.widgets.foldable import Foldable
-from workbench.widgets.naming import named, with_keys
+from workbench.widgets.naming import described, named, with_keys
 from workbench.widgets.palette import CommandPalette
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.separators import Separators
 from workbench.widgets.steady_focus import SteadyFocus
+from workbench.widgets.zoom_wheel import ZoomWheel
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
-
-#: Columns of panes, top to bottom; the three layouts that come with the program.
-LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "Explore": (("playground", "tokenizer"), ("probabilities",)),
-    "Teach": (("tokenizer",), ("playground",), ("probabilities",)),
-    "Train": (("trainer",), ("tasks",)),
-}
-
-#: What a click on the rail opens: the pane, with the one it is read together with.
-_OPENS: dict[str, tuple[tuple[str, ...], ...]] = {"playground": (("playground",), ("probabilities",))}
 
 _ZOOMS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
 
@@ -104,7 +94,9 @@ class MainWindow(QMainWindow):
         self._status.jobs_requested.connect(self._on_jobs_requested)
         self.setStatusBar(self._status)
         self._build_menus()
-        self._zoom_wheel = _ZoomWheel(self)
+        self._zoom_wheel = ZoomWheel(self)
+        self._zoom_wheel.turned_up.connect(self.zoom_in)
+        self._zoom_wheel.turned_down.connect(self.zoom_out)
         self._steady_focus = SteadyFocus(self)
         self._flow_timer = QTimer(self, interval=500, singleShot=True)
         self._flow_timer.timeout.connect(self._show_flow)
@@ -214,7 +206,7 @@ class MainWindow(QMainWindow):
             return
         if not self.docks.is_shown(name):
             columns = self.docks.columns() if beside else ()
-            self.arrange((*columns, (name,)) if columns else _OPENS.get(name, ((name,),)))
+            self.arrange((*columns, (name,)) if columns else OPENS.get(name, ((name,),)))
         self.docks.focus(name)
         self._show_rail()
 
@@ -405,7 +397,7 @@ class MainWindow(QMainWindow):
         if pane is None:
             return
         entry = next(entry for entry in ENTRIES if entry.name == pane.objectName())
-        here = _described(QApplication.focusWidget())
+        here = described(QApplication.focusWidget())
         pane.show_notice(
             f"{entry.title}: {entry.tip}.",
             f"{here}Every control has a tooltip that says what it does and its usual range. Show code gives the Python "
@@ -506,33 +498,3 @@ class MainWindow(QMainWindow):
         self.settings.prompt = self.session.prompt
         self.settings.offline = self.session.offline
         self.settings.sync()
-
-
-def _described(control: QWidget | None) -> str:
-    """What the control with the keyboard focus is for, as a sentence, or nothing."""
-    while control is not None and not (control.accessibleName() and control.toolTip()):
-        control = control.parentWidget()
-    return f"{control.accessibleName()}: {control.toolTip().rstrip('.')}. " if control is not None else ""
-
-
-class _ZoomWheel(QObject):
-    """Turns Ctrl+wheel into zoom before a scrolling area takes it.
-
-    It filters what the platform sends a whole window: a filter on each area would be called for every event of each.
-    """
-
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
-        self._window = window
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() != QEvent.Type.Wheel or not isinstance(event, QWheelEvent):
-            return False
-        if not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            return False
-        if event.angleDelta().y() > 0:
-            self._window.zoom_in()
-        elif event.angleDelta().y() < 0:
-            self._window.zoom_out()
-        event.accept()
-        return True

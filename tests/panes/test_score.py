@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -458,3 +459,19 @@ def test_at_150_percent_it_is_only_ever_scrolled_down(large: None, pane: ScorePa
     pane.resize(width, 700)
     page = pane.findChild(QScrollArea, "score.page")
     qtbot.waitUntil(lambda: pane.width() == width and page.horizontalScrollBar().maximum() == 0)
+
+
+def test_nothing_lies_over_the_text_at_a_large_zoom_in_a_small_window(
+    qtbot: QtBot, qapp: QApplication, session: Session, pane: ScorePane, llama: LoadedModel, find
+) -> None:
+    session.set_model(llama)
+    theme.apply(qapp, dark=False, zoom=2.0)
+    pane.resize(760, 500)
+    parts = [find(name) for name in ("text", "add_special_tokens", "window", "overlap", "second", "run")]
+
+    def in_rows() -> bool:
+        places = [part.geometry() for part in parts]
+        return all(above.bottom() < below.top() for above, below in pairwise(places))
+
+    qtbot.waitUntil(in_rows)
+    theme.apply(qapp, dark=False, zoom=1.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QSize, Qt
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QImage
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
@@ -145,3 +145,30 @@ def test_a_copy_is_small_and_upright_and_a_refusal_says_why(tmp_path: Path) -> N
     assert pictures.preview(tmp_path / "long.png", 60)[0].size() == QSize(1, 60)
     copy, why = pictures.preview(tmp_path / "none.png", 60)
     assert copy.isNull() and "none.png" in why
+
+
+def test_a_hundred_labels_have_a_hundred_colours(view: PictureView) -> None:
+    view.set_overlays([Overlay(f"mask {number}", "", point=(1, 1)) for number in range(100)])
+    assert len({view.color(label).name() for label in view.labels}) == 100
+
+
+def test_two_things_of_one_label_that_touch_are_told_apart_by_their_rims(view: PictureView) -> None:
+    left, right = np.zeros((50, 100), bool), np.zeros((50, 100), bool)
+    left[:, 20:50] = True
+    right[:, 50:80] = True
+    view.set_overlays([Overlay("house", "first", mask=left), Overlay("house", "second", mask=right)])
+    inside, rim = at(view, 80, 50), at(view, 101, 50)
+    assert at(view, 130, 50) == inside
+    assert rim.hsvSaturation() > inside.hsvSaturation()
+
+
+def test_a_tag_stands_beside_its_box_and_covers_neither_it_nor_another_tag(view: PictureView) -> None:
+    view.set_overlays([Overlay("house", "house 90 %", box=(40, 22, 44, 26))])
+    # Five pixels within the outline: the picture is to be seen in a box as small as that.
+    assert at(view, 84, 48) == QColor(200, 200, 200)
+    many = [Overlay("house", f"house {number} %", box=(40, 22, 44, 26)) for number in range(9)]
+    view.set_overlays(many)
+    tags = QRect(100, 0, 100, 100)
+    drawn = view.grab(tags).toImage()
+    view.set_overlays(many[:4])
+    assert view.grab(tags).toImage() == drawn, "where there is no room beside the box, no tag strays elsewhere"

@@ -50,3 +50,10 @@ def test_a_click_and_the_arrow_keys_choose(qtbot: QtBot, drawn: PointMap) -> Non
 def test_degenerate_points_are_drawn_all_the_same(drawn: PointMap, points: np.ndarray) -> None:
     drawn.set_points([f"\ud800 {number}" for number in range(len(points))], points)
     assert not drawn.grab().isNull()
+
+
+def test_a_caption_takes_the_lines_it_needs_and_covers_no_point(drawn: PointMap) -> None:
+    drawn.set_points(("one", "two"), np.array([[0.0, 0.0], [0.0, 1.0]]), "the two directions that differ most " * 2)
+    below = drawn.height() - drawn.place(0).y()
+    drawn.resize(180, 300)
+    assert drawn.height() - drawn.place(0).y() >= below + drawn.fontMetrics().height()

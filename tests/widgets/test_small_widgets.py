@@ -7,8 +7,9 @@ import sys
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPushButton, QSpinBox, QToolButton
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
+from PySide6.QtGui import QFont, QFontMetrics, QHelpEvent
+from PySide6.QtWidgets import QApplication, QLabel, QMenu, QPushButton, QSpinBox, QToolButton, QToolTip
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import theme
@@ -160,3 +161,35 @@ def test_a_tensor_of_many_columns_reads_only_what_is_seen(qtbot: QtBot) -> None:
     assert grid.table.model().columnCount() == 151_936
     grid.set_tensor("", "", None)
     assert grid.table.model().rowCount() == 0
+
+
+def test_thousands_of_spans_are_marked_in_one_step(qtbot: QtBot) -> None:
+    marked = EntityText()
+    qtbot.addWidget(marked)
+    text = "Angela met Barack. " * 1000
+    spans = [Span(at, at + 6, "PER") for start in range(0, len(text), 19) for at in (start, start + 11)]
+    changes: list[tuple[int, int, int]] = []
+    marked.document().contentsChange.connect(lambda *change: changes.append(change))
+    marked.set_spans(text, spans)
+    assert marked.toPlainText().count("PER") == len(spans) == 2000
+    assert len(changes) <= 3, "a long text is laid out once, not once a span"
+
+
+def test_short_titles_of_the_flow_are_read_whole_where_there_is_little_room(flow: FlowStrip) -> None:
+    flow.set_boxes([("hub", "a checkpoint with a very long name", ""), ("playground", "text", "")])
+    bold = QFont(flow.font())
+    bold.setBold(True)
+    flow.resize(200, flow.sizeHint().height())
+    assert flow._rects()[1].width() >= QFontMetrics(bold).horizontalAdvance("text") + theme.px(flow, 12)
+
+
+def test_a_label_that_is_cut_is_said_in_full(qtbot: QtBot) -> None:
+    bars = LabelBars()
+    qtbot.addWidget(bars)
+    label = "a label of an image classifier with all of its synonyms, " * 3
+    bars.set_bars([(label, 0.5, "50.00 %"), ("cat", 0.25, "25.00 %")])
+    bars.resize(300, bars.sizeHint().height())
+    place = QPoint(10, 5)
+    QApplication.sendEvent(bars, QHelpEvent(QEvent.Type.ToolTip, place, bars.mapToGlobal(place)))
+    assert QToolTip.text() == f"{label}: 50.00 %"
+    QToolTip.hideText()

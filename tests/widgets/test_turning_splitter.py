@@ -80,3 +80,28 @@ def test_a_part_that_grows_turns_it_and_a_hidden_one_counts_for_nothing(
     qtbot.waitUntil(lambda: splitter.turned)
     parts[1].hide()
     qtbot.waitUntil(lambda: not splitter.turned)
+
+
+def test_a_part_that_needed_more_for_a_while_gives_it_back(
+    splitter: TurningSplitter, parts: tuple[Part, Part], qtbot: QtBot
+) -> None:
+    splitter.setSizes([220, 380])
+    before = splitter.sizes()
+    # Enough for both, as at a larger zoom, and then too much.
+    for needed in (400, 500):
+        parts[0].needed = needed
+        parts[0].updateGeometry()
+        qtbot.waitUntil(lambda needed=needed: parts[0].width() >= needed)
+    assert splitter.turned
+    parts[0].needed = 200
+    parts[0].updateGeometry()
+    qtbot.waitUntil(lambda: not splitter.turned)
+    assert splitter.sizes() == before
+
+
+def test_without_anything_else_the_room_is_shared_by_stretch(splitter: TurningSplitter, page: QScrollArea) -> None:
+    splitter.setStretchFactor(0, 2)
+    splitter.setStretchFactor(1, 1)
+    page.resize(900, 400)
+    first, second = splitter.sizes()
+    assert first == pytest.approx(2 * second, abs=3)

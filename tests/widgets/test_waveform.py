@@ -71,3 +71,11 @@ def test_a_well_says_what_it_took(qtbot: QtBot, tmp_path: Path) -> None:
     assert well.view.seconds == pytest.approx(0.5)
     with qtbot.assertNotEmitted(well.changed):
         well.set_path(tmp_path / "a.wav")
+
+
+def test_moments_are_joined_so_that_a_wave_has_no_gaps(wave: Waveform) -> None:
+    wave.set_samples(np.where(np.arange(400) < 200, -1.0, 1.0).astype(np.float32), 16_000)
+    image = wave.grab().toImage()
+    band = wave.height() - wave.fontMetrics().height() - theme.px(wave, 4)
+    assert image.pixelColor(200, band // 2).name() == theme.current().accent
+    assert image.pixelColor(198, band // 2).name() != theme.current().accent

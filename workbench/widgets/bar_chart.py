@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from workbench.widgets import theme
 from workbench.widgets.visible_text import drawable
@@ -19,6 +19,7 @@ class LabelBars(QWidget):
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._bars: tuple[tuple[str, float, str], ...] = ()
+        self._measured = ("", 0, 0)
 
     @property
     def bars(self) -> tuple[tuple[str, float, str], ...]:
@@ -32,6 +33,7 @@ class LabelBars(QWidget):
             bars: ``(label, score in [0, 1], the score as it is written)``, from top to bottom.
         """
         self._bars = tuple(bars)
+        self._measured = ("", 0, 0)
         self.setAccessibleDescription("; ".join(f"{label}: {words}" for label, _, words in bars))
         self.updateGeometry()
         self.update()
@@ -56,11 +58,11 @@ class LabelBars(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         look, metrics, line = theme.current(), self.fontMetrics(), self._line()
         gap = theme.px(self, 10)
-        longest = max((metrics.horizontalAdvance(label) for label, _, _ in self._bars), default=0)
+        longest, widest = self._widths()
         # A hair wider than measured, or a label of exactly that width is elided.
-        names = min(longest + 2, self.width() // 2) + gap
-        numbers = max((metrics.horizontalAdvance(words) for _, _, words in self._bars), default=0) + gap
-        for number, (label, score, words) in enumerate(self._bars):
+        names, numbers = min(longest + 2, self.width() // 2) + gap, widest + gap
+        first, last = event.rect().top() // line, event.rect().bottom() // line + 1
+        for number, (label, score, words) in enumerate(self._bars[first:last], first):
             row = QRectF(0, number * line, self.width(), line)
             painter.setPen(QColor(look.text))
             name = metrics.elidedText(drawable(label), Qt.TextElideMode.ElideMiddle, names - gap)
@@ -75,6 +77,25 @@ class LabelBars(QWidget):
             track.setWidth(max(0.0, min(1.0, score)) * track.width())
             painter.setBrush(QColor(look.accent))
             painter.drawRoundedRect(track, radius, radius)
+
+    def _widths(self) -> tuple[int, int]:
+        """How wide the widest label is, and the widest score as it is written; measured once for a font."""
+        font = self.font().key()
+        if self._measured[0] != font:
+            advance = self.fontMetrics().horizontalAdvance
+            longest = max((advance(drawable(label)) for label, _, _ in self._bars), default=0)
+            self._measured = font, longest, max((advance(words) for _, _, words in self._bars), default=0)
+        return self._measured[1:]
+
+    def event(self, event: QEvent) -> bool:
+        """Say a label in full that is cut."""
+        if isinstance(event, QHelpEvent):
+            number = event.pos().y() // self._line()
+            inside = 0 <= number < len(self._bars)
+            words = ": ".join(self._bars[number][::2]) if inside else self.toolTip()
+            QToolTip.showText(event.globalPos(), drawable(words), self)
+            return True
+        return super().event(event)
 
     def _line(self) -> int:
         return round(self.fontMetrics().height() * 1.7)

@@ -399,11 +399,14 @@ class DataTable(QTableView):
 
     def minimumSizeHint(self) -> QSize:
         """Room for the headers and a few rows."""
+        return QSize(super().minimumSizeHint().width(), self.height_of(self._least_rows))
+
+    def height_of(self, count: int) -> int:
+        """Pixels that the headers and so many rows take."""
         # Layouts keep what this gives: the style must not make the header higher later.
         self.horizontalHeader().ensurePolished()
         head = 0 if self.horizontalHeader().isHidden() else self.horizontalHeader().sizeHint().height()
-        rows = self._least_rows * self.verticalHeader().defaultSectionSize()
-        return QSize(super().minimumSizeHint().width(), head + rows + 2 * self.frameWidth())
+        return head + count * self.verticalHeader().defaultSectionSize() + 2 * self.frameWidth()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fit the columns to the width, unless the person has chosen their own."""

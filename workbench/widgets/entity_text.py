@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from PySide6.QtCore import QEvent
 from PySide6.QtGui import QColor, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QTextEdit, QWidget
 
 from workbench.widgets import theme
-from workbench.widgets.visible_text import drawable, utf16_offsets
+from workbench.widgets.visible_text import drawable
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class EntityText(QTextEdit):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setReadOnly(True)
+        self.setUndoRedoEnabled(False)
         self._text = ""
         self._spans: tuple[Span, ...] = ()
 
@@ -55,38 +57,69 @@ class EntityText(QTextEdit):
             self._draw()
 
     def _draw(self) -> None:
-        look = theme.current()
-        labels = sorted({span.label for span in self._spans})
-        self.setPlainText(self._text)
-        offsets = utf16_offsets(self._text)
+        """Write the text anew, from its beginning, in one step: a change of a long one is laid out once."""
+        self.clear()
+        cursor = QTextCursor(self.document())
+        cursor.beginEditBlock()
+        tag, styles, plain = self._tag_format(), self._styles(), QTextCharFormat()
+        crossed = _crossed(self._spans)
+        starts = {place: list(spans) for place, spans in groupby(self._spans, key=lambda span: span.start)}
+        ends: dict[int, list[Span]] = {}
         for span in self._spans:
-            style = QTextCharFormat()
-            style.setBackground(QColor(look.tints[labels.index(span.label) % len(look.tints)]))
+            ends.setdefault(span.end, []).append(span)
+        inside: list[Span] = []
+        before = 0
+        for place in sorted({*starts, *ends, len(self._text)}):
+            cursor.insertText(self._text[before:place], _styled(styles, inside[-1]) if inside else plain)
+            before = place
+            # Of two that end together, the inner one ends first.
+            for span in reversed(ends.get(place, ())):
+                inside.remove(span)
+                cursor.insertText(_tag(span, span in crossed), tag)
+            for span in starts.get(place, ()):
+                inside.append(span)
+                if span in crossed:
+                    cursor.insertText("[", tag)
+        cursor.endEditBlock()
+        self.moveCursor(QTextCursor.MoveOperation.Start)
+
+    def _styles(self) -> dict[str, QTextCharFormat]:
+        """How the characters of each label look."""
+        look = theme.current()
+        styles = {}
+        for number, label in enumerate(sorted({span.label for span in self._spans})):
+            style = styles[label] = QTextCharFormat()
+            style.setBackground(QColor(look.tints[number % len(look.tints)]))
             style.setFontUnderline(True)
             style.setUnderlineColor(QColor(look.accent))
-            style.setToolTip(span.tip or span.label)
-            cursor = QTextCursor(self.document())
-            cursor.setPosition(offsets[span.start])
-            cursor.setPosition(offsets[span.end], QTextCursor.MoveMode.KeepAnchor)
-            cursor.mergeCharFormat(style)
+        return styles
+
+    def _tag_format(self) -> QTextCharFormat:
+        look = theme.current()
         tag = QTextCharFormat()
         tag.setForeground(QColor(look.muted))
         tag.setBackground(QColor(look.sunken))
         tag.setFontWeight(600)
         tag.setFontPointSize(max(1.0, self.font().pointSizeF() * 0.8))
-        crossed = {span for span in self._spans if any(_meet(span, other) for other in self._spans)}
-        marks = [(span.end, 1, span.start, _tag(span, span in crossed)) for span in self._spans]
-        marks += [(span.start, 0, span.end, "[") for span in crossed]
-        # From the end, so that what is written in does not move the spans before it; of two at one place the one
-        # that is to stand first is written last: an end before a beginning, an inner end before an outer one.
-        for place, _, _, words in sorted(marks, key=lambda mark: (-mark[0], mark[1], mark[2])):
-            cursor = QTextCursor(self.document())
-            cursor.setPosition(offsets[place])
-            cursor.insertText(words, tag)
+        return tag
 
 
-def _meet(span: Span, other: Span) -> bool:
-    return span is not other and span.start < other.end and other.start < span.end
+def _styled(styles: dict[str, QTextCharFormat], span: Span) -> QTextCharFormat:
+    style = QTextCharFormat(styles[span.label])
+    style.setToolTip(span.tip or span.label)
+    return style
+
+
+def _crossed(spans: Sequence[Span]) -> set[Span]:
+    """Those that lie in or over another, of spans by their beginning."""
+    crossed: set[Span] = set()
+    widest: Span | None = None
+    for span in spans:
+        if widest is not None and span.start < widest.end:
+            crossed |= {widest, span}
+        if widest is None or span.end > widest.end:
+            widest = span
+    return crossed
 
 
 def _tag(span: Span, crossed: bool) -> str:

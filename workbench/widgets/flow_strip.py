@@ -139,9 +139,11 @@ class FlowStrip(QWidget):
             for _, title, detail in self._boxes
         ]
         widths[:1] = [width + self._button_width() for width in widths[:1]]
-        room = self.width() - 2 * margin - gap * max(0, len(widths) - 1)
-        if widths and sum(widths) > room:
-            widths = [width * room // sum(widths) for width in widths]
+        arrows, whole = max(0, len(widths) - 1), self.width() - 2 * margin
+        if sum(widths) + gap * arrows > whole:
+            # Short arrows and narrow edges first; then the widest give way, so that what is short is read whole.
+            saved = theme.px(self, 10)
+            gap, widths = theme.px(self, 16), _within([width - saved for width in widths], whole, theme.px(self, 16))
         rects, left = [], float(margin)
         for width in widths:
             rects.append(QRectF(left, margin, width, self.height() - 2 * margin))
@@ -215,3 +217,14 @@ class FlowStrip(QWidget):
             self.box_clicked.emit(self._boxes[self._current][0])
         else:
             super().keyPressEvent(event)
+
+
+def _within(widths: list[int], whole: int, gap: int) -> list[int]:
+    """Widths that stand in so many pixels with gaps between them: the widest are cut to one length."""
+    room = max(0, whole - gap * (len(widths) - 1))
+    for place, width in enumerate(sorted(widths)):
+        most = room // (len(widths) - place)
+        if width > most:
+            return [min(each, most) for each in widths]
+        room -= width
+    return widths

@@ -27,7 +27,10 @@ _TIP = "click a cell, or use the arrow keys; wheel zooms, drag pans, + and − z
 
 def short(value: float) -> str:
     """A value as the key and the readout say it."""
-    return "not computed" if math.isnan(value) else f"{value:.4g}"
+    if math.isnan(value):
+        return "not computed"
+    # What is still read at a glance is not written as a power of ten.
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
 class HeatMap(QWidget):

@@ -44,3 +44,10 @@ def with_keys(text: str) -> str:
     if sys.platform != "darwin":
         return text
     return re.sub(r"\bAlt(?=\+)", "Option", re.sub(r"\bCtrl\b", "Cmd", text))
+
+
+def described(control: QWidget | None) -> str:
+    """What the control with the keyboard focus is for, as a sentence, or nothing."""
+    while control is not None and not (control.accessibleName() and control.toolTip()):
+        control = control.parentWidget()
+    return f"{control.accessibleName()}: {control.toolTip().rstrip('.')}. " if control is not None else ""

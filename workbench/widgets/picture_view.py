@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ from workbench.widgets.visible_text import drawable
 
 #: Pixels of the longer side of the picture that masks are drawn in; a screen shows no more.
 _MASK_SIDE = 1024
+#: How far around the circle of hues the next colour lies.
+_GOLDEN = 0.618034
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -53,6 +55,7 @@ class PictureView(QWidget):
         self._picture = QImage()
         self._whole = QSize()
         self._overlays: tuple[Overlay, ...] = ()
+        self._colored: dict[str, int] = {}
         self._hidden: frozenset[str] = frozenset()
         self._veil: QImage | None = None
         self._hint = ""
@@ -75,7 +78,7 @@ class PictureView(QWidget):
     @property
     def labels(self) -> tuple[str, ...]:
         """The labels of the overlays, each once, in order."""
-        return tuple(dict.fromkeys(each.label for each in self._overlays))
+        return tuple(self._colored)
 
     def set_hint(self, text: str) -> None:
         """What is written while there is no picture."""
@@ -94,13 +97,15 @@ class PictureView(QWidget):
             picture = to_image(picture)
         self._picture = picture if picture is not None else QImage()
         self._whole = QSize(*whole) if whole else self._picture.size()
-        self._overlays, self._veil = (), None
+        self._overlays, self._colored, self._veil = (), {}, None
         self.updateGeometry()
         self.update()
 
     def set_overlays(self, overlays: Sequence[Overlay]) -> None:
         """Draw boxes and masks; those before are gone."""
         self._overlays = tuple(overlays)
+        labels = dict.fromkeys(each.label for each in self._overlays)
+        self._colored = {label: place for place, label in enumerate(labels)}
         self._veil = None
         self.update()
 
@@ -112,8 +117,11 @@ class PictureView(QWidget):
 
     def color(self, label: str) -> QColor:
         """The colour of a label's overlays."""
-        series = theme.current().series
-        return QColor(series[self.labels.index(label) % len(series)])
+        series, place = theme.current().series, self._colored[label]
+        if place < len(series):
+            return QColor(series[place])
+        # Beyond those that are told apart by eyes of all kinds: hues as far from the ones before as can be.
+        return QColor.fromHsvF(place * _GOLDEN % 1.0, 0.7, 0.95 if theme.current().dark else 0.75)
 
     def sizeHint(self) -> QSize:
         """As large as the picture, within reason."""
@@ -169,13 +177,14 @@ class PictureView(QWidget):
             painter.drawImage(place, self._veil)
         taken: list[QRectF] = []
         painter.setClipRect(place)
-        for each in self.shown:
-            if each.box is not None:
-                self._draw_box(painter, place, each, taken)
-            if each.point is not None:
-                self._draw_point(painter, place, each)
+        # No edge of another goes through a tag.
+        for draw in (self._draw_box, self._draw_tag, self._draw_point):
+            for each in self.shown:
+                draw(painter, place, each, taken)
 
-    def _draw_point(self, painter: QPainter, place: QRectF, overlay: Overlay) -> None:
+    def _draw_point(self, painter: QPainter, place: QRectF, overlay: Overlay, _: list[QRectF]) -> None:
+        if overlay.point is None:
+            return
         # A rim in the other shade, so that a point is seen on any picture.
         color = self.color(overlay.label)
         painter.setPen(QPen(theme.ink_on(color), theme.px(self, 1)))
@@ -193,20 +202,24 @@ class PictureView(QWidget):
             painter.setPen(theme.ink_on(color))
             painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, words)
 
-    def _draw_box(self, painter: QPainter, place: QRectF, overlay: Overlay, taken: list[QRectF]) -> None:
-        color = self.color(overlay.label)
-        box = self._on_screen(place, overlay)
-        painter.setPen(QPen(color, theme.px(self, 2)))
+    def _draw_box(self, painter: QPainter, place: QRectF, overlay: Overlay, _: list[QRectF]) -> None:
+        if overlay.box is None:
+            return
+        painter.setPen(QPen(self.color(overlay.label), theme.px(self, 2)))
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawRect(box)
+        painter.drawRect(self._on_screen(place, overlay))
+
+    def _draw_tag(self, painter: QPainter, place: QRectF, overlay: Overlay, taken: list[QRectF]) -> None:
+        if overlay.box is None:
+            return
+        color, box = self.color(overlay.label), self._on_screen(place, overlay)
         metrics, pad = self.fontMetrics(), theme.px(self, 4)
         words = drawable(overlay.words)
-        tag = QRectF(box.left(), box.top(), metrics.horizontalAdvance(words) + 2 * pad, metrics.height() + pad / 2)
-        tag.moveRight(min(tag.right(), place.right()))
-        tag.moveLeft(max(tag.left(), place.left()))
-        # Tags of boxes that lie over one another are read one below the other.
-        while any(tag.intersects(other) for other in taken) and tag.bottom() + tag.height() <= place.bottom():
-            tag.translate(0, tag.height())
+        size = QSizeF(metrics.horizontalAdvance(words) + 2 * pad, metrics.height() + pad / 2)
+        tag = next((tag for tag in _tags(place, box, size) if not any(tag.intersects(each) for each in taken)), None)
+        if tag is None:
+            # Anywhere else it would be read as another box's; the tooltip and the list name this one.
+            return
         taken.append(tag)
         painter.fillRect(tag, color)
         painter.setPen(theme.ink_on(color))
@@ -219,13 +232,20 @@ class PictureView(QWidget):
             return QImage()
         height, width = masks[0].mask.shape
         step = max(1.0, max(height, width) / _MASK_SIDE)
-        rows = np.arange(0, height, step).astype(int)
-        columns = np.arange(0, width, step).astype(int)
-        pixels = np.zeros((len(rows), len(columns), 4), np.uint8)
-        for each in masks:
+        rows, columns = (np.arange(0, side, step).astype(int) for side in (height, width))
+        # Which mask is seen at a pixel, from 1, the last one on top; and the colours of all, the first of them none.
+        owner = np.zeros((len(rows), len(columns)), np.int32)
+        colors = np.zeros((len(masks) + 1, 4), np.uint8)
+        for number, each in enumerate(masks, 1):
+            owner[each.mask if step == 1.0 else each.mask[rows][:, columns]] = number
             color = self.color(each.label)
-            inside = each.mask[np.ix_(rows, columns)]
-            pixels[inside] = (color.red(), color.green(), color.blue(), 140)
+            colors[number] = (color.red(), color.green(), color.blue(), 140)
+        pixels = colors[owner]
+        # A rim, so that things of one label that touch are seen as two.
+        rim = np.zeros(owner.shape, bool)
+        rim[:, 1:] |= owner[:, 1:] != owner[:, :-1]
+        rim[1:] |= owner[1:] != owner[:-1]
+        pixels[rim & (owner > 0), 3] = 255
         image = QImage(pixels.data, len(columns), len(rows), 4 * len(columns), QImage.Format.Format_RGBA8888)
         return image.copy()
 
@@ -265,6 +285,16 @@ class PictureView(QWidget):
         row = int((at.y() - place.top()) / place.height() * height)
         column = int((at.x() - place.left()) / place.width() * width)
         return bool(overlay.mask[min(row, height - 1), min(column, width - 1)])
+
+
+def _tags(place: QRectF, box: QRectF, size: QSizeF) -> Iterator[QRectF]:
+    """Where the tag of a box can stand: above it, below it, or within it where there is no other room."""
+    for top in (box.top() - size.height(), box.bottom(), box.top(), box.bottom() - size.height()):
+        tag = QRectF(QPointF(box.left(), top), size)
+        tag.moveRight(min(tag.right(), place.right()))
+        tag.moveLeft(max(tag.left(), place.left()))
+        if place.top() <= tag.top() and tag.bottom() <= place.bottom():
+            yield tag
 
 
 def to_image(pixels: np.ndarray) -> QImage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QToolTip, QWidget
 
@@ -13,6 +13,31 @@ from workbench.widgets import theme
 from workbench.widgets.visible_text import drawable, one_line
 
 _LONGEST = 28
+_CAPTION = Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap
+
+
+class _Taken:
+    """Places that are taken, in bands: to ask all of a thousand for each name would take half a second a paint.
+
+    Args:
+        band: Height of a band in pixels.
+    """
+
+    def __init__(self, band: float) -> None:
+        self._band = band
+        self._bands: dict[int, list[QRectF]] = {}
+
+    def add(self, box: QRectF) -> None:
+        """Take a place."""
+        for band in self._of(box):
+            self._bands.setdefault(band, []).append(box)
+
+    def free(self, box: QRectF) -> bool:
+        """Whether a place meets none that is taken."""
+        return not any(box.intersects(other) for band in self._of(box) for other in self._bands.get(band, ()))
+
+    def _of(self, box: QRectF) -> range:
+        return range(int(box.top() // self._band), int(box.bottom() // self._band) + 1)
 
 
 class PointMap(QWidget):
@@ -72,7 +97,8 @@ class PointMap(QWidget):
         return self._places()[number]
 
     def _places(self) -> list[QPointF]:
-        side, top, bottom = theme.px(self, 22), theme.px(self, 16), theme.px(self, 34)
+        side, top = theme.px(self, 22), theme.px(self, 16)
+        bottom = self._caption_box().height() + theme.px(self, 16)
         area = QRectF(self.rect()).adjusted(side, top, -side, -bottom)
         if not len(self._points) or area.width() <= 0 or area.height() <= 0:
             return [area.center()] * len(self._points)
@@ -101,11 +127,14 @@ class PointMap(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(QColor(colors.border), theme.px(self, 1)))
         painter.setBrush(QColor(colors.surface))
-        painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
-        radius, metrics = theme.px(self, 5), painter.fontMetrics()
+        corner = theme.px(self, 8)
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), corner, corner)
+        radius = theme.px(self, 5)
         places = self._places()
         dot = QPointF(radius, radius)
-        written = [QRectF(place - dot, place + dot) for place in places]
+        written = _Taken(painter.fontMetrics().height())
+        for place in places:
+            written.add(QRectF(place - dot, place + dot))
         order = sorted(range(len(places)), key=lambda number: number != self._chosen)
         for number in order:
             chosen = number == self._chosen
@@ -113,17 +142,19 @@ class PointMap(QWidget):
             painter.setBrush(QColor(colors.accent if chosen else colors.accent_soft))
             painter.drawEllipse(places[number], radius, radius)
         for number in order:
-            written += self._write(painter, number, places[number], radius, written)
+            self._write(painter, number, places[number], radius, written)
         painter.setPen(QColor(colors.muted))
-        room = self.rect().adjusted(theme.px(self, 6), 0, -theme.px(self, 6), -theme.px(self, 4))
-        words = metrics.elidedText(self._caption, Qt.TextElideMode.ElideRight, room.width())
-        painter.drawText(room, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft, words)
+        painter.drawText(self._caption_box(), _CAPTION, self._caption)
         if self.hasFocus():
-            theme.draw_focus(painter, QRectF(self.rect()).adjusted(1, 1, -1, -1), theme.px(self, 3), theme.px(self, 2))
+            theme.draw_focus(painter, QRectF(self.rect()).adjusted(1, 1, -1, -1), corner, theme.px(self, 2))
 
-    def _write(
-        self, painter: QPainter, number: int, place: QPointF, radius: float, written: list[QRectF]
-    ) -> list[QRectF]:
+    def _caption_box(self) -> QRect:
+        """Where the caption stands: at the bottom, in as many lines as it takes."""
+        edge = theme.px(self, 8)
+        room = self.rect().adjusted(edge, 0, -edge, -theme.px(self, 4))
+        return self.fontMetrics().boundingRect(room, _CAPTION, self._caption)
+
+    def _write(self, painter: QPainter, number: int, place: QPointF, radius: float, written: _Taken) -> None:
         """Write a name beside its point, or its number alone, where no other stands."""
         colors, metrics = theme.current(), painter.fontMetrics()
         name = one_line(drawable(self._names[number]))
@@ -133,11 +164,11 @@ class PointMap(QWidget):
             for left in (place.x() + 1.6 * radius, place.x() - 1.6 * radius - width):
                 box = QRectF(left, place.y() - metrics.height() / 2, width, metrics.height())
                 inside = box.left() >= 2 and box.right() <= self.width() - 2
-                if inside and not any(box.intersects(other) for other in written):
+                if inside and written.free(box):
                     painter.setPen(QColor(colors.text))
                     painter.drawText(box, Qt.AlignmentFlag.AlignCenter, words)
-                    return [box]
-        return []
+                    written.add(box)
+                    return
 
     def _at(self, place: QPointF) -> int | None:
         reach = theme.px(self, 10)

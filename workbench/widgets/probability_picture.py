@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QWidget
 
 from workbench.widgets import theme
 from workbench.widgets.drawing import save_drawing
-from workbench.widgets.probability_table import ProbabilityRow, Reach, bar_share, draw_line, format_percent
+from workbench.widgets.probability_row import ProbabilityRow
+from workbench.widgets.probability_table import Reach, bar_share, draw_line, format_percent
 from workbench.widgets.visible_text import drawable, visible
 
 

@@ -6,7 +6,7 @@ import csv
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QAbstractItemView, QToolTip, QWidget
 
 from workbench.widgets import theme
 from workbench.widgets.data_table import DataTable
+from workbench.widgets.probability_row import ProbabilityRow, format_rank, format_score, heading, score_cells
 from workbench.widgets.visible_text import visible
 
 _FRONT = ("token", "id", "rank", "logit")
@@ -25,8 +26,6 @@ _BACK = ("raw p", "after p", "cut by")
 Reach = Callable[[int], tuple[float, float]]
 #: Powers of ten that a logarithmic bar covers.
 _DECADES = 6
-#: Longer names of processors stand on two lines.
-_ONE_LINE = 9
 #: Rows among which the selected token is looked for after the order changed.
 _SEARCHED = 256
 
@@ -77,55 +76,6 @@ def draw_line(painter: QPainter, points: Sequence[QPointF], color: QColor, unit:
     for point in points:
         painter.drawEllipse(point, 1.5 * unit, 1.5 * unit)
     painter.restore()
-
-
-class ProbabilityRow(Protocol):
-    """A candidate: ``after`` is 0 and ``cut_by`` names the knob when it was removed."""
-
-    @property
-    def id(self) -> int:
-        """Vocabulary id."""
-        ...
-
-    @property
-    def text(self) -> str:
-        """Decoded."""
-        ...
-
-    @property
-    def rank(self) -> int:
-        """1 is the most probable."""
-        ...
-
-    @property
-    def logit(self) -> float:
-        """Raw."""
-        ...
-
-    @property
-    def probability(self) -> float:
-        """Before any knob."""
-        ...
-
-    @property
-    def after(self) -> float:
-        """After every knob; 0.0 when cut."""
-        ...
-
-    @property
-    def cut_by(self) -> str | None:
-        """The knob that removed it, or None."""
-        ...
-
-    @property
-    def scores(self) -> tuple[float, ...]:
-        """After each processor; -inf from where it was cut."""
-        ...
-
-    @property
-    def why(self) -> str:
-        """Why it was cut, in words; empty when it is kept."""
-        ...
 
 
 class ProbabilityTable(DataTable):
@@ -293,16 +243,16 @@ class ProbabilityTable(DataTable):
             wide("88888", "id"),
             wide("88,888", "rank"),
             wide("-88.888", "logit"),
-            *(wide("-88.888", _heading(act)) for act in acts),
+            *(wide("-88.888", heading(act)) for act in acts),
             wide(percent, "raw p") + theme.px(self, 8),
             max(wide(percent, "after p") + theme.px(self, 8), wide("cut by min_p", "")),
         ]
 
     def _set_columns(self) -> None:
-        columns = (*_FRONT, *map(_heading, self._acts), *_BACK)
+        columns = (*_FRONT, *map(heading, self._acts), *_BACK)
         raw = len(_FRONT) + len(self._acts)
-        self._model.formats = dict.fromkeys(range(_LOGIT, raw), _score)
-        self._model.formats |= {_RANK: _rank, raw: format_percent, raw + 1: format_percent}
+        self._model.formats = dict.fromkeys(range(_LOGIT, raw), format_score)
+        self._model.formats |= {_RANK: format_rank, raw: format_percent, raw + 1: format_percent}
         for column in range(len(columns)):
             self.setColumnHidden(column, False)
         self.set_rows(columns, len(self._candidates), self._getter())
@@ -322,7 +272,7 @@ class ProbabilityTable(DataTable):
             row = rows[number]
             name = f"▶ {visible(row.text)}" if row.id == self._chosen else visible(row.text)
             cut = f"cut by {row.cut_by}" if row.cut_by else ""
-            cells = (name, row.id, row.rank, row.logit, *_scores(row, acts), row.probability, row.after, cut)
+            cells = (name, row.id, row.rank, row.logit, *score_cells(row, acts), row.probability, row.after, cut)
             known[number] = cells
         return cells
 
@@ -444,7 +394,11 @@ class _Pencil:
                     painter.drawText(
                         box,
                         self._right,
-                        _score(value) if column >= _LOGIT else _rank(value) if column == _RANK else str(value),
+                        format_score(value)
+                        if column >= _LOGIT
+                        else format_rank(value)
+                        if column == _RANK
+                        else str(value),
                     )
             elif cut and column > self._raw_column:
                 painter.drawText(box, self._right, self._shorten(cut, box.width()))
@@ -484,35 +438,3 @@ class _Pencil:
             return
         bar = QRectF(box.left(), box.top() + box.height() * 0.24, width, box.height() * 0.52)
         self._painter.fillRect(bar, color)
-
-
-def _heading(act: str) -> str:
-    """A processor's name over its column, on two lines of about one length when it is long."""
-    places = [place + 1 for place, letter in enumerate(act) if letter == "_"]
-    if len(act) <= _ONE_LINE or not places:
-        return act
-    place = min(places, key=lambda each: max(each, len(act) - each))
-    return f"{act[:place]}\n{act[place:]}"
-
-
-def _scores(row: ProbabilityRow, count: int) -> list[object]:
-    """The score after each processor: ``cut`` where it was cut, nothing behind that."""
-    cells: list[object] = []
-    before = row.logit
-    for score in row.scores[:count]:
-        gone = score == -math.inf
-        cells.append(score if not gone else "cut" if before != -math.inf else "" if row.cut_by else score)
-        before = score
-    return cells + [""] * (count - len(cells))
-
-
-def _rank(value: int) -> str:
-    return f"{value:,}"
-
-
-def _score(value: float | str) -> str:
-    if isinstance(value, str):
-        return value
-    if not math.isfinite(value):
-        return "nan" if math.isnan(value) else "∞" if value > 0 else "−∞"
-    return f"{value:.3f}" if abs(value) < 1e4 else f"{value:.3g}"

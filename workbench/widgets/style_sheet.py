@@ -50,6 +50,7 @@ QToolButton:checked { background: $accent_soft; border-color: $accent; }
 QToolButton:focus { border-color: $accent; }
 QToolButton:checked:focus { border: ${ring}px solid $text; padding: ${p4r}px; }
 QToolButton:disabled { color: $faint; }
+QToolButton[role="tight"] { padding: 0 ${p4}px; }
 QToolButton[role="fold"] { font-weight: 600; border-radius: ${p4}px; padding: ${p3}px 0; }
 QToolButton[role="fold"]:checked:focus { border: 1px solid $text; padding: ${p3}px 0; }
 QToolButton::menu-indicator { image: none; }
@@ -72,7 +73,7 @@ QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled, QPlainTextEdi
   color: $faint; background: $window; border-color: $border; }
 QAbstractItemView QLineEdit { border-radius: 0; min-height: 0; padding: 0 ${p4}px; }
 
-QComboBox { padding-right: ${p24}px; }
+QComboBox { padding-right: ${p2}px; }
 QComboBox::drop-down { border: none; width: ${p24}px; subcontrol-origin: border; subcontrol-position: right center; }
 QComboBox::down-arrow { image: url("$art/chevron-down.svg"); width: ${p12}px; height: ${p12}px; }
 QComboBox QAbstractItemView { background: $surface; border: 1px solid $strong_border; outline: none;

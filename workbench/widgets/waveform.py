@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QLineF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -15,6 +15,8 @@ from workbench.widgets.visible_text import drawable
 #: Columns that a long sound is kept as; a screen shows no more.
 _COLUMNS = 4096
 _TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 3600)
+#: Likewise for an axis of samples.
+_COUNTS = tuple(digit * 10**power for power in range(12) for digit in (1, 2, 5))
 
 
 class Waveform(QWidget):
@@ -134,27 +136,38 @@ class Waveform(QWidget):
             if index == self._chosen:
                 painter.setPen(QColor(look.accent))
                 painter.drawRect(place.adjusted(0, 0, -1, -1))
+        painter.setPen(QColor(look.accent))
+        painter.drawLines(self._lines(wave))
+        self._draw_seconds(painter, wave)
+
+    def _lines(self, wave: QRectF) -> list[QLineF]:
+        """An upright line for each column of pixels, each as long as it takes to meet the one before."""
         top = max(1e-9, float(max(-self._low.min(), self._high.max())))
         middle, half = wave.center().y(), wave.height() / 2 * 0.94
-        painter.setPen(QColor(look.accent))
         width, columns = max(1, self.width()), len(self._low)
-        for x in range(width):
-            first, last = x * columns // width, (x + 1) * columns // width
-            part = slice(first, max(first + 1, last))
-            low, high = float(self._low[part].min()), float(self._high[part].max())
-            painter.drawLine(x, round(middle - high / top * half), x, round(middle - low / top * half))
-        self._draw_seconds(painter, wave)
+        first = np.arange(width) * columns // width
+        if width < columns:
+            low, high = np.minimum.reduceat(self._low, first), np.maximum.reduceat(self._high, first)
+        else:
+            low, high = self._low[first], self._high[first]
+        meets_low, meets_high = low.copy(), high.copy()
+        meets_low[1:] = np.minimum(low[1:], high[:-1])
+        meets_high[1:] = np.maximum(high[1:], low[:-1])
+        above, below = np.rint(middle - meets_high / top * half), np.rint(middle - meets_low / top * half)
+        # A line of no length would not be drawn.
+        ends = zip(above.tolist(), np.maximum(below, above + 1).tolist(), strict=True)
+        return [QLineF(x, one, x, other) for x, (one, other) in enumerate(ends)]
 
     def _draw_seconds(self, painter: QPainter, wave: QRectF) -> None:
         painter.setPen(QColor(theme.current().muted))
         metrics = self.fontMetrics()
         room = max(1.0, wave.width() / (metrics.horizontalAdvance("0000000 s") * 1.4))
-        step = next((tick for tick in _TICKS if self._seconds / tick <= room), self._seconds / room)
-        step = step if self._unit else float(int(step) or 1)
+        ticks = _TICKS if self._unit else _COUNTS
+        step = next((tick for tick in ticks if self._seconds / tick <= room), self._seconds / room)
         at = 0.0
         while at <= self._seconds:
             x = at / self._seconds * wave.width()
-            words = f"{at:g} {self._unit}".rstrip()
+            words = f"{at:g} {self._unit}" if self._unit else f"{at:,.0f}"
             box = QRectF(x, wave.bottom(), metrics.horizontalAdvance(words) + 2, metrics.height())
             if box.right() <= self.width():
                 painter.drawText(box, Qt.AlignmentFlag.AlignLeft, words)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from workbench.engine.values import Checkpoint
 from workbench.widgets import icons
@@ -15,6 +15,7 @@ from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
 from workbench.widgets.quantities import Size, format_bytes, format_many
 from workbench.widgets.theme import set_role
+from workbench.widgets.wrapping_row import WrappingRow
 
 _COLUMNS = ("Name", "State", "Size", "Last used", "Revision", "Source")
 _SOURCES = {
@@ -73,19 +74,10 @@ class LocalPanel(QWidget):
         set_role(self._nothing, "muted")
         self._build_buttons()
         column = QVBoxLayout(self)
-        line = QHBoxLayout()
-        line.addWidget(self._total, 1)
-        line.addWidget(self._open)
-        line.addWidget(self._import)
-        column.addLayout(line)
+        column.addWidget(WrappingRow((self._total,), (self._open, self._import)))
         column.addWidget(self._nothing, 1)
         column.addWidget(self._table, 1)
-        line = QHBoxLayout()
-        for button in self._actions:
-            line.addWidget(button)
-        line.addStretch(1)
-        line.addWidget(self._delete)
-        column.addLayout(line)
+        column.addWidget(WrappingRow(self._actions, (self._delete,)))
         self._table.row_selected.connect(self._on_row)
         self._table.row_activated.connect(self._on_activated)
         self._table.set_muted(self._is_unfinished)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -21,6 +20,7 @@ from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
 from workbench.widgets.quantities import Size, format_bytes, format_progress, format_seconds
 from workbench.widgets.theme import set_role
+from workbench.widgets.wrapping_row import WrappingRow
 
 _COLUMNS = ("Name", "State", "Came", "Speed", "Time left")
 _FILE_COLUMNS = ("File", "State", "Came", "Size", "Speed", "Time left")
@@ -75,12 +75,7 @@ class QueueView(QWidget):
         self._show()
 
     def _lay_out(self) -> None:
-        actions = QHBoxLayout()
-        actions.addWidget(self._toggle)
-        actions.addWidget(self._cancel)
-        actions.addStretch(1)
-        actions.addWidget(self._all)
-        actions.addWidget(self._clear)
+        actions = WrappingRow((self._toggle, self._cancel), (self._all, self._clear))
         both = QSplitter(Qt.Orientation.Vertical)
         both.setChildrenCollapsible(False)
         both.addWidget(self._table)
@@ -90,7 +85,7 @@ class QueueView(QWidget):
         column.addWidget(self._bar)
         column.addWidget(both, 1)
         column.addWidget(self._why)
-        column.addLayout(actions)
+        column.addWidget(actions)
 
     @property
     def title(self) -> str:

@@ -123,7 +123,7 @@ class SearchPanel(QWidget):
         self._status = named(QLabel(), "hub.search_status", "Search status", "What the search gave")
         set_role(self._status, "muted")
 
-        for combo, letters in ((self._kind, 4), (self._task, 5), (self._sort, 9)):
+        for combo, letters in ((self._kind, 5), (self._task, 5), (self._sort, 7)):
             combo.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             combo.setMinimumContentsLength(letters)
         line, second = QHBoxLayout(), QHBoxLayout()

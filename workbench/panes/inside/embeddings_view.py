@@ -152,7 +152,7 @@ class EmbeddingsView(Section):
         self._map.setVisible(places is not None or found is None)
         if places is not None and part is not None:
             caption = _CAPTIONS[_MAPS[self._projection.currentIndex()][1]]
-            self._map.set_points(part.tokens, places, caption, first=0)
+            self._map.set_points([visible(token) for token in part.tokens], places, caption, first=0)
             self._map.choose(self._position)
         else:
             self._map.set_points((), _nowhere())

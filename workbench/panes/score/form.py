@@ -9,13 +9,14 @@ from workbench.engine import generate, score
 from workbench.engine.models import LoadedModel
 from workbench.widgets import theme
 from workbench.widgets.exact_text import ExactTextEdit
+from workbench.widgets.least_height import LeastHeight
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietSpinBox
 
 _MOST = 10_000_000
 
 
-class Form(QWidget):
+class Form(LeastHeight):
     """The left side of the pane.
 
     Attributes:

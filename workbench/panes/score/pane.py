@@ -392,7 +392,7 @@ class ScorePane(PaneFrame):
                 words = signed
             elif "bits" in name or name == "entropy":
                 words = bits
-            elif name in ("rank", "id", "position"):
+            elif name in ("rank", "position"):
                 words = _grouped
             self._table.set_format(number, words)
 
@@ -401,7 +401,7 @@ class ScorePane(PaneFrame):
         if self._reading is not None and self._row is not None:
             heading, columns, rows = candidates(self._reading, self._view.currentIndex(), self._row)
         for number, name in enumerate(columns):
-            words = _grouped if name in ("rank", "id") else bits if name == "bits" else str
+            words = _grouped if name == "rank" else bits if name == "bits" else str
             if name in ("probability", "p", "A", "B"):
                 words = format_percent
             self._others.set_format(number, words)
