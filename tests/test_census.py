@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.census import __main__ as census
-from tests.census import building, kinds, table, worker
+from tests.census import building, kinds, plain, table, worker
 from workbench.engine import facts
 
 
 def test_the_census_has_every_line_of_every_table_and_the_window_knows_all_of_them() -> None:
-    tables = facts._tables()
+    tables = facts.auto_tables()
     lines = [(head, kind, names) for head, table in facts.HEADS for kind, names in tables[table].items()]
     known = {(kind, head, name) for head, kind, names in lines for name in names}
     listed = kinds.entries()
@@ -51,8 +51,30 @@ def test_what_the_library_can_not_build_is_told_with_its_own_words(tmp_path: Pat
     with pytest.raises(building.NotBuilt, match="hidden_size_per_layer_input"):
         building.build(entry, tmp_path / "m")
     seen = worker.run(entry, tmp_path)
-    assert table.state(seen) == "not built"
-    assert "| gemma4_assistant | AutoModelForCausalLM | not built |" in table.markdown([(entry, seen)])
+    assert "hidden_size_per_layer_input" in seen["library"] and table.state(seen) == "library"
+    assert "| gemma4_assistant | AutoModelForCausalLM | library |" in table.markdown([(entry, seen)])
+
+
+def test_only_what_fails_in_plain_transformers_with_the_same_words_is_the_librarys(tmp_path: Path) -> None:
+    entry = kinds.Entry("vit", "AutoModelForImageClassification", "ViTForImageClassification")
+    good = worker.run(entry, tmp_path)
+    files = {"image": next(tmp_path.glob("*.png"))}
+    folder = tmp_path / "checkpoint"
+    assert "library" not in good and not plain.reason(entry, folder, files, good | {"inside": "FAILS: KeyError: 'x'"})
+    settings = folder / "preprocessor_config.json"
+    settings.write_text(settings.read_text().replace("224", "64"))
+    with pytest.raises(ValueError, match="Input image size") as error:
+        plain._passed(entry, folder, files)
+    failed = {"load": "ok", "task image-classification": f"FAILS: ValueError: {error.value} (vit.py:1)"}
+    assert plain.reason(entry, folder, files, failed) == f"ValueError: {error.value}"
+    assert not plain.reason(entry, folder, files, {**failed, "inside": "FAILS: TypeError: of another thing"})
+
+
+def test_a_checkpoint_that_no_auto_class_reads_is_the_librarys(tmp_path: Path) -> None:
+    seen = {"load": "refused: Could not load x."}
+    entry = kinds.Entry("vit", "AutoModel", "ViTModel")
+    assert plain.reason(entry, tmp_path / "none", {}, seen).startswith("OSError")
+    assert table.state({**seen, "library": "OSError: …"}) == "library" and table.state(seen) == "refused"
 
 
 def test_a_census_goes_on_where_it_ended_and_tries_again_what_failed(tmp_path: Path) -> None:
@@ -64,3 +86,19 @@ def test_a_census_goes_on_where_it_ended_and_tries_again_what_failed(tmp_path: P
     assert set(census._known(kept, again=False)) == {good, bad}
     assert set(census._known(kept, again=True)) == {good}
     assert census._known(tmp_path / "none", again=False) == {}
+
+
+def test_a_class_is_saved_with_the_languages_of_its_builder_or_by_a_builder_of_its_own(tmp_path: Path) -> None:
+    said = kinds.Entry("seamless_m4t", "AutoModelForSpeechSeq2Seq", "SeamlessM4TForSpeechToText")
+    made, _ = building.build(said, tmp_path / "m")
+    assert json.loads((made.path / "config.json").read_text())["architectures"] == [said.name]
+    assert json.loads((made.path / "generation_config.json").read_text())["text_decoder_lang_to_code_id"]["fra"]
+    aligns = kinds.Entry("qwen3_asr", "AutoModelForTokenClassification", "Qwen3ASRForTokenClassification")
+    made, _ = building.build(aligns, tmp_path / "m")
+    assert "part['text'] }}<|im_end|><|im_end|>" in (made.path / "chat_template.jinja").read_text()
+
+
+def test_what_writes_of_a_sound_has_the_tokenizer_of_its_decoder(tmp_path: Path) -> None:
+    entry = kinds.Entry("speech_to_text", "AutoModelForSpeechSeq2Seq", "Speech2TextForConditionalGeneration")
+    made, notes = building.build(entry, tmp_path / "m")
+    assert (made.path / "tokenizer.json").is_file() and not notes

@@ -211,6 +211,7 @@ def _speecht5(folder: Path) -> None:
 
     tokenizer = ended_tokenizer()
     tokenizer.save_pretrained(folder)
+    t.SpeechT5FeatureExtractor(num_mel_bins=8, sampling_rate=RATE).save_pretrained(folder)
     config = t.SpeechT5Config(
         vocab_size=len(tokenizer), hidden_size=16, encoder_layers=1, encoder_attention_heads=2, encoder_ffn_dim=16,
         decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=16, num_mel_bins=8,

@@ -101,3 +101,13 @@ ENTRIES = (
     Entry("trainer", "Trainer", "Fine-tune with a live loss curve", _trainer),
     Entry("jobs", "Jobs", "All work, now and before", _jobs, "Ctrl+J"),
 )
+
+#: Columns of panes, top to bottom; the three layouts that come with the program.
+LAYOUTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "Explore": (("playground", "tokenizer"), ("probabilities",)),
+    "Teach": (("tokenizer",), ("playground",), ("probabilities",)),
+    "Train": (("trainer",), ("tasks",)),
+}
+
+#: What a click on the rail opens: the pane, with the one it is read together with.
+OPENS: dict[str, tuple[tuple[str, ...], ...]] = {"playground": (("playground",), ("probabilities",))}

@@ -40,8 +40,8 @@ def build(entry: Entry, folder: Path) -> tuple[Checkpoint, list[str]]:
 
     neighbours.stand_in()
     cls = _saved_as(entry)
-    like = entry.kind in odd.LIKE and entry.name not in odd.WHOLE
-    notes = _like(entry, cls, folder) if like else _by_rule(entry, cls, folder)
+    like = odd.LIKE.get(entry.name, odd.LIKE.get(entry.kind)) if entry.name not in odd.WHOLE else None
+    notes = _like(entry, cls, folder, *like) if like else _by_rule(entry, cls, folder)
     if entry.kind in odd.GENERATION:
         GenerationConfig(**odd.GENERATION[entry.kind]).save_pretrained(folder)
     return Checkpoint(entry.kind, folder), notes
@@ -60,11 +60,10 @@ def _saved_as(entry: Entry) -> Any:
     return cls
 
 
-def _like(entry: Entry, cls: Any, folder: Path) -> list[str]:
+def _like(entry: Entry, cls: Any, folder: Path, where: str, kind: str = "") -> list[str]:
     """The checkpoint that a builder of the suite makes, with the weights of another of its architecture's classes."""
     from transformers import AutoConfig
 
-    where, kind = odd.LIKE[entry.kind]
     module, _, name = where.partition(".")
     make = getattr(importlib.import_module(f"tests.{module}"), name or "build")
     try:
@@ -81,14 +80,20 @@ def _like(entry: Entry, cls: Any, folder: Path) -> list[str]:
             file.unlink()
         odd.finish(entry.kind, config, {})
         _name_labels(entry, config)
+        says = folder / "generation_config.json"
+        kept = says.read_bytes() if says.is_file() else None
         _save(cls, config, folder)
+        if kept is not None:
+            # What a builder says of generating, such as the languages that it has, no config tells.
+            says.write_bytes(kept)
     return []
 
 
 def _by_rule(entry: Entry, cls: Any, folder: Path) -> list[str]:
     takes = set(inspect.signature(cls.forward).parameters)
     reader = readers.of(entry.kind, takes)
-    reads = bool({"input_ids", "text_ids"} & takes)
+    # What writes of what it hears is published with the tokenizer of its decoder.
+    reads = bool({"input_ids", "text_ids", "decoder_input_ids"} & takes)
     first, why = None, "no config"
     reader.save(folder, reads=reads)
     if entry.head in odd.SPELLS:
@@ -190,7 +195,7 @@ def _try_out(model: Any, reader: readers.Reader, entry: Entry) -> None:
 
         picture = numpy.arange(61 * 97 * 3, dtype="uint8").reshape(61, 97, 3)
         given = dict(reader.parts[0](images=picture, return_tensors="pt"))
-    if "use_cache" in takes:
+    if given and "use_cache" in takes:
         given["use_cache"] = False
     if given and entry.head not in odd.NOT_ALONE:
         with torch.inference_mode():

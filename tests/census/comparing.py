@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.engine.tasks import processors, transcribing
+from workbench.engine.tasks import feature_extraction, processors, transcribing
 from workbench.engine.values import TaskInput, TaskOptions, TaskResult
 
 if TYPE_CHECKING:
@@ -30,9 +30,10 @@ def pipeline(name: str, model: LoadedModel, given: TaskInput, options: TaskOptio
     import transformers
     from transformers.pipelines import PIPELINE_REGISTRY
 
-    # Of a head, or of a decoder, the pipeline returns something else than the vectors of the text.
-    bare = model.head in ("AutoModel", "AutoModelForTextEncoding") and not model.encoder_decoder
+    # Of a head the pipeline returns something else than the vectors of the text, and some decoders it gives nothing.
     kind = model.facts.model_type
+    reads = not model.encoder_decoder or kind in feature_extraction.ALONG
+    bare = model.head in ("AutoModel", "AutoModelForTextEncoding") and reads
     unlike = (
         # It can't be told in which language something is said, and of some voices it wants to know in its own way.
         (name == "automatic-speech-recognition" and kind in transcribing.LANGUAGES)
@@ -102,6 +103,8 @@ def _asked(name: str, made: Any, model: LoadedModel, given: TaskInput, options: 
             return made(str(given.video), top_k=options.top_k)
         case "automatic-speech-recognition":
             wanted = {} if model.head[-3:] in ("CTC", "TDT", "NNT") else {"generate_kwargs": {**new, "num_beams": 1}}
+            if wanted and model.facts.model_type.startswith("seamless"):
+                wanted["generate_kwargs"]["tgt_lang"] = model.tokenizer.src_lang.strip("_")
             return [made(_heard(given), **wanted)["text"]]
         case "audio-classification":
             return made(_heard(given), top_k=options.top_k)

@@ -22,6 +22,7 @@ MOVING, GENERATION = _TABLES["moving"], _TABLES["generation"]
 #: Parts that are saved with nothing that prepares their inputs.
 ALONE = frozenset(_TABLES["alone"]["kinds"])
 TOKENS, MARKS, NAMED = _TABLES["tokens"], _TABLES["marks"], _TABLES["named"]
+TEMPLATES = _TABLES["templates"]
 #: Builders of the suite: module and function, and the kind that it is asked for.
 LIKE: dict[str, tuple[str, str]] = {kind: tuple(each.split(":")) for kind, each in _TABLES["like"].items()}
 

@@ -13,6 +13,9 @@ from tests import tiny
 from tests.census import odd
 
 _STANDARD = {"bos", "eos", "pad", "unk", "cls", "sep", "mask", "convert", "init_kwarg"}
+#: Inputs besides texts, by the names that models have for them.
+_READ = {"pixel_values", "pixel_values_videos", "image_pixel_values", "input_features", "input_values",
+         "audio_input_features"}  # fmt: skip
 #: Settings of processors that count what a picture becomes.
 _COUNTS = {"patch_size": 14, "num_additional_image_tokens": 1, "vision_feature_select_strategy": "default"}
 
@@ -65,7 +68,7 @@ def of(kind: str, takes: set[str]) -> Reader:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 
-    seen = {"pixel_values", "pixel_values_videos", "input_features", "input_values"} & takes
+    seen = _READ & takes
     name = odd.PROCESSORS.get(kind) or PROCESSOR_MAPPING_NAMES.get(kind)
     plain = Reader(kind, tokenizer("[MASK]"))
     if kind in odd.ALONE:
@@ -199,7 +202,7 @@ def _whole(kind: str, cls: Any, config_class: Any, *, named: bool) -> Reader:
     for part in cls.get_attributes():
         if part == "tokenizer":
             parts[part] = text
-        elif part == "qformer_tokenizer":
+        elif part in ("qformer_tokenizer", "alignment_tokenizer"):
             parts[part] = tokenizer()
         elif part == "image_processor":
             parts[part] = _pictures(kind, also)
@@ -207,10 +210,12 @@ def _whole(kind: str, cls: Any, config_class: Any, *, named: bool) -> Reader:
             from transformers.utils import is_torchvision_available
 
             parts[part] = _films(kind, also) if is_torchvision_available() else None
-        elif part == "feature_extractor":
+        elif part in ("feature_extractor", "audio_processor"):
             parts[part] = _sounds(kind, {"input_features"}, also)
     takes = inspect.signature(cls.__init__).parameters
     settings = {name: value for name, value in _COUNTS.items() if name in takes} | odd.COUNTED.get(kind, {})
+    if kind in odd.TEMPLATES:
+        settings["chat_template"] = odd.TEMPLATES[kind]
     made = cls(**parts, **settings)
     return Reader(kind, made.tokenizer, [made], _marks(made, extra))
 

@@ -11,6 +11,7 @@ _STATES = (
     ("equal", "equal to pipeline(), generate() or the documented calls, script and inside included"),
     ("runs", "runs, but a part of it is not compared or not given by the library"),
     ("refused", "refused in words, with the reason"),
+    ("library", "fails in plain transformers too, whose error is told"),
     ("fails", "fails or differs"),
     ("not built", "no tiny checkpoint could be built"),
 )
@@ -18,6 +19,8 @@ _STATES = (
 
 def state(seen: dict[str, str]) -> str:
     """One of the states of the table for all that was seen of a line."""
+    if "library" in seen:
+        return "library"
     said = list(seen.values())
     if any(each.startswith("not built") for each in said):
         return "not built"
@@ -60,7 +63,8 @@ def _short(seen: dict[str, str], *names: str) -> str:
 
 def _words(seen: dict[str, str]) -> str:
     plain = ("refused", "FAILS", "DIFFERS", "not built", "missing", "pipeline() fails")
-    return _joined(f"{what}: {said}" for what, said in seen.items() if said.startswith(plain) or what == "build")
+    told = ("build", "library")
+    return _joined(f"{what}: {said}" for what, said in seen.items() if said.startswith(plain) or what in told)
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -25,7 +25,8 @@ def run(entry: Entry, folder: Path) -> dict[str, str]:
         folder: For it and what it is given.
 
     Returns:
-        What was seen, as `checks.check` says it; where it could not be built, the library's reason as ``build``.
+        What was seen, as `checks.check` says it; where it could not be built, the library's reason as ``build``, and
+        where plain transformers fails at it too, its error as ``library``.
     """
     from tests import tiny_seq2seq, tiny_tasks
     from tests.census import building, checks
@@ -34,12 +35,20 @@ def run(entry: Entry, folder: Path) -> dict[str, str]:
     try:
         checkpoint, notes = building.build(entry, folder / "checkpoint")
     except building.NotBuilt as error:
-        return {"build": f"not built: {error}"}
+        return _judged({"build": f"not built: {error}"}, entry, folder, files)
     # The same class was looked into when the first of its Auto classes loaded it; it writes by those that write.
     same = next(each for each in entries() if (each.kind, each.name) == (entry.kind, entry.name))
     whole = entry == same or entry.head in GENERATING_HEADS
     seen = checks.check(entry, checkpoint, files, whole=whole)
-    return {**({"build": " ".join(notes)} if notes else {}), **seen}
+    return _judged({**({"build": " ".join(notes)} if notes else {}), **seen}, entry, folder, files)
+
+
+def _judged(seen: dict[str, str], entry: Entry, folder: Path, files: dict[str, Path]) -> dict[str, str]:
+    """What was seen, with the error of plain transformers where it fails at what went wrong."""
+    from tests.census import plain
+
+    why = plain.reason(entry, folder / "checkpoint", files, seen)
+    return {**seen, **({"library": why} if why else {})}
 
 
 def main() -> None:

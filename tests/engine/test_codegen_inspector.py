@@ -15,7 +15,7 @@ from tests.engine.test_codegen import NASTY, run
 from tests.tiny_tokenizers import KINDS
 from workbench.engine import codegen, tokens
 from workbench.engine.tokens import versus
-from workbench.engine.tokens.added import try_token
+from workbench.engine.tokens.added import Switches, try_token
 from workbench.engine.tokens.browse import entries, find
 from workbench.engine.tokens.rectangle import BatchOptions, rectangle
 from workbench.engine.tokens.stages import Workings
@@ -80,15 +80,31 @@ def test_the_search_prints_the_ranks_and_scores_of_the_pane(kind: str, tmp_path:
         assert lines[id_].split()[:2] == [str(id_), str(expected.of(id_))]
 
 
-@pytest.mark.parametrize("special", [True, False])
-def test_an_added_token_gives_the_same_ids(checkpoint: Checkpoint, tokenizer: Any, special: bool) -> None:
-    names = run(codegen.add_token(checkpoint, TEXT, "lazy dog", special))
-    made = try_token(tokenizer, "lazy dog", TEXT, special)
+@pytest.mark.parametrize(
+    "switches",
+    [
+        None,
+        Switches(special=True),
+        Switches(single_word=True, lstrip=True, rstrip=True, normalized=False),
+        Switches(special=True, normalized=True),
+    ],
+)
+def test_an_added_token_gives_the_same_ids(checkpoint: Checkpoint, tokenizer: Any, switches: Switches | None) -> None:
+    names = run(codegen.add_token(checkpoint, TEXT, "lazy dog", switches))
+    made = try_token(tokenizer, "lazy dog", TEXT, switches)
     assert names["before"] == list(made.before.input_ids)
     assert names["after"] == list(made.after.input_ids)
 
 
-@pytest.mark.parametrize("options", [BatchOptions(), EVERY, BatchOptions(truncation="longest_first", max_length=8)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        BatchOptions(),
+        EVERY,
+        BatchOptions(truncation="longest_first", max_length=8),
+        BatchOptions(is_split_into_words=True),
+    ],
+)
 @pytest.mark.parametrize("pairs", [None, ("one", "two and two", "")])
 def test_the_batch_gives_the_same_tensors(
     checkpoint: Checkpoint, tokenizer: Any, options: BatchOptions, pairs: Any, capsys: Any
@@ -99,7 +115,11 @@ def test_the_batch_gives_the_same_tensors(
     assert list(names["batch"]) == [each.name for each in made.tensors]
     for each in made.tensors:
         assert torch.equal(names["batch"][each.name], torch.from_numpy(each.values))
-    assert f"{made.wasted} of {made.positions} positions are padding" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"{made.wasted} of {made.positions} positions are padding" in printed
+    if options.is_split_into_words:
+        for number, row in enumerate(made.rows):
+            assert all(f"row {number}, word {token.word}: {token.piece!r}\n" in printed for token in row.tokens)
 
 
 @pytest.mark.parametrize("prompt", [True, False])
@@ -167,9 +187,10 @@ def test_scripts_are_laid_out_as_ruff_does(tiny_llama: Checkpoint, tiny_bert: Ch
             codegen.stages(tiny_llama, text),
             codegen.stages(tiny_llama, text, False),
             *(codegen.vocabulary(tiny_llama, text, kind) for kind in ("text", "id", "regex", "special")),
-            codegen.add_token(tiny_llama, text, text, True),
+            codegen.add_token(tiny_llama, text, text, Switches(True, True, True, True, True)),
             codegen.batch(tiny_llama, [text, "b"], None, BatchOptions()),
             codegen.batch(tiny_llama, [text, "b"], [text, text], EVERY),
+            codegen.batch(tiny_llama, [text, "b"], [text, text], BatchOptions(is_split_into_words=True)),
             codegen.chat_template(tiny_llama, talk, mask=True),
             codegen.tokenizers([tiny_llama, tiny_bert], text),
             codegen.tokenizers([tiny_llama, tiny_bert], Path("/") / ("x" * 120)),

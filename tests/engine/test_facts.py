@@ -18,7 +18,7 @@ from workbench.engine.values import Checkpoint
 def test_tables_are_those_of_transformers() -> None:
     from transformers.models.auto import configuration_auto, modeling_auto
 
-    for name, read in facts._tables().items():
+    for name, read in facts.auto_tables().items():
         real = getattr(modeling_auto, name, None) or getattr(configuration_auto, name)
         assert set(real) <= set(read), name
         if name != "CONFIG_MAPPING_NAMES":
@@ -54,7 +54,7 @@ def test_describe_imports_neither_torch_nor_transformers(tiny_llama: Checkpoint)
         f"describe(Checkpoint(name='x', path=Path({str(tiny_llama.path)!r})));"
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
-    root = Path(facts.__file__).parents[2]
+    root = Path(facts.__file__).parents[3]
     assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False).returncode == 0
 
 

@@ -225,3 +225,22 @@ def test_a_formula_is_written_as_generate_writes_it(made, picture, text, capsys)
     found = run(model, picture, text, own(model))
     assert [*found.start.context_ids, *found.ids] == plain(model, "pp_formulanet", picture, text)
     assert script(model, picture, text, own(model), steps=found.steps) == list(found.ids)
+
+
+def test_what_writes_about_pictures_and_lacks_their_processor_says_so_wherever_it_is_asked(made) -> None:
+    bare = dataclasses.replace(made("instructblip"), processor=None)
+    asked = encode(bare.tokenizer, "a picture of")
+    for ask in (forward.next_token, lambda model, text: generate.stream(model, text, GREEDY)):
+        with pytest.raises(NotSupported, match="processor"):
+            ask(bare, asked)
+
+
+@pytest.mark.parametrize("kind", ["trocr", "pix2struct", "blip", "blip-2", "git", "florence2", "kosmos-2"])
+def test_the_script_of_a_step_sees_the_picture_too(made, picture, kind, capsys) -> None:
+    model = made(kind)
+    found = run(model, picture, TOLD.get(kind, "a house"))
+    situation = found.start.situation(found.steps, 2)
+    asked = (model.checkpoint, situation, GREEDY, model.dtype, model.device)
+    names = {"__name__": "__main__"}
+    exec(codegen.probabilities(*asked, head=model.head, start=found.start), names)
+    assert names["logits"][0].numpy() == pytest.approx(found.steps[2].logits.float32(), abs=1e-4)

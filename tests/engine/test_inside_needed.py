@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from workbench.engine.inside.given import tensors
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.values import TaskInput
 
+
+def _with(*packages: str) -> pytest.MarkDecorator:
+    lacking = [name for name in packages if importlib.util.find_spec(name) is None]
+    return pytest.mark.skipif(bool(lacking), reason=f"needs {', '.join(lacking)}")
+
+
 LINES = (
     ("longformer", "AutoModelForQuestionAnswering"),
     ("longformer", "AutoModelForMultipleChoice"),
@@ -25,6 +32,8 @@ LINES = (
     ("t5gemma", "AutoModel"),
     ("maskformer-swin", "AutoBackbone"),
     ("jev", "AutoModelForDecision"),
+    pytest.param("edgetam_vision_model", "AutoModel", marks=_with("timm", "torchvision")),
+    pytest.param("instructblipvideo", "AutoModelForImageTextToText", marks=_with("torchvision")),
     ("musicgen", "AutoModelForTextToWaveform"),
     ("musicgen_melody", "AutoModelForTextToWaveform"),
     ("blip-2", "AutoModelForVisualQuestionAnswering"),
@@ -54,7 +63,8 @@ def test_every_hidden_state_is_the_library_s_and_the_script_s(kind: str, head: s
     given = inside.take(model, asked)
     found = inside.look(model, given)
     with torch.inference_mode():
-        out = model.model(**tensors(model, given), **{} if kind == "jev" else {"output_hidden_states": True})
+        asked_for = {} if kind in ("jev", "edgetam_vision_model") else {"output_hidden_states": True}
+        out = model.model(**tensors(model, given), **asked_for)
     assert found.parts
     what = scripts.Asked(model, given, inside.arguments(model, given))
     for part in found.parts:

@@ -147,7 +147,7 @@ def test_blt_writes_without_the_cache_that_the_library_can_not_make(
 def test_every_architecture_among_the_sequences_to_sequences_is_known_for_what_it_is() -> None:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    listed = facts._tables()["MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"]
+    listed = facts.auto_tables()["MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"]
     stated = {kind: CONFIG_MAPPING[kind]().is_encoder_decoder for kind in listed}
     assert {kind for kind, encodes in stated.items() if not encodes} == set(facts.DECODERS)
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import ByT5Tokenizer
 
+from tests.tiny_tokenizers import KINDS
 from workbench.engine import tokens
 from workbench.engine.errors import InputError
 from workbench.engine.tokens.rectangle import BatchOptions, Rectangle, rectangle
@@ -26,6 +27,7 @@ CALLS = [
     BatchOptions(truncation="longest_first", max_length=9, stride=2, return_overflowing_tokens=True),
     BatchOptions(padding="max_length", truncation="longest_first", max_length=16, pad_to_multiple_of=8),
     BatchOptions(return_special_tokens_mask=True),
+    BatchOptions(is_split_into_words=True, truncation="longest_first", max_length=12),
 ]
 
 
@@ -44,12 +46,15 @@ def test_the_tensors_are_those_of_return_tensors_pt(tokenizer: Any, options: Bat
         with pytest.raises(InputError, match="no rows of what was cut off"):
             rectangle(tokenizer, TEXTS, pairs, options)
         return
+    if options.is_split_into_words and not tokenizer.is_fast:
+        with pytest.raises(InputError, match="takes no empty text"):
+            rectangle(tokenizer, TEXTS, pairs, options)
+        return
     made = rectangle(tokenizer, TEXTS, pairs, options)
     side = tokenizer.truncation_side
     tokenizer.truncation_side = options.truncation_side or side
-    wanted = tokenizer(
-        list(TEXTS), list(PAIRS) if paired else None, **options.arguments(), return_tensors="pt", verbose=False
-    )
+    texts, seconds = options.given(TEXTS), options.given(PAIRS) if paired else None
+    wanted = tokenizer(texts, seconds, **options.arguments(), return_tensors="pt", verbose=False)
     tokenizer.truncation_side = side
     assert {each.name for each in made.tensors} == set(wanted)
     for each in made.tensors:
@@ -184,3 +189,41 @@ def test_the_empty_tensors_of_a_first_text_without_a_token_are_shown_and_told(ti
     assert made.tensors[0].shape == (2, 0)
     assert "the first of these 2 rows has no position" in made.refusal
     assert rectangle(tokenizer, ["the fox", ""], None, plain).tensors == ()
+
+
+WORDS = ("The quick  brown 🦊 jumps", "New-York\tisn't far", "漢字 é", "fox")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["byte_level_bpe", "byte_level_trimmed_offsets", "word_piece_uncased", "unigram", "byte_fallback_by_metaspace",
+     "bpe_end_of_word", "unigram_that_folds_blanks", "slow_sentence_piece_unigram"],
+)  # fmt: skip
+@pytest.mark.parametrize("paired", [False, True])
+def test_of_words_each_token_says_its_word_and_the_characters_of_it(kind: str, paired: bool) -> None:
+    tokenizer = KINDS[kind]()
+    options = BatchOptions(is_split_into_words=True, padding="longest" if tokenizer.pad_token else False)
+    pairs = tuple(reversed(WORDS)) if paired else None
+    made = rectangle(tokenizer, WORDS, pairs, options)
+    firsts, seconds = [text.split() for text in WORDS], [text.split() for text in pairs] if pairs else None
+    wanted = tokenizer(firsts, seconds, is_split_into_words=True, padding=options.padding)
+    assert [[token.id for token in row.tokens] for row in made.rows] == wanted["input_ids"]
+    if not tokenizer.is_fast:
+        assert {token.word for row in made.rows for token in row.tokens} == {None}
+        return
+    for number, row in enumerate(made.rows):
+        assert [token.word for token in row.tokens] == wanted.word_ids(number)
+        for sequence, words in enumerate((firsts[number], seconds[number] if seconds else [])):
+            for place, word in enumerate(words):
+                its = [token for token in row.tokens if (token.sequence, token.word) == (sequence, place)]
+                assert "".join(token.text for token in its).strip() == word
+                assert all(0 <= start <= end <= len(word) for token in its for start, end in [token.offsets])
+
+
+def test_texts_whose_words_get_other_ids_than_running_text_are_counted() -> None:
+    options = BatchOptions(is_split_into_words=True)
+    texts = ("the fox", "fox", "the film")
+    # Without a blank in front, "fox" alone is the same; a byte-level vocabulary glues the others together.
+    assert rectangle(KINDS["byte_level_without_pad_token"](), texts, None, options).otherwise == 2
+    assert rectangle(KINDS["word_piece_uncased"](), texts, None, options).otherwise == 0
+    assert rectangle(KINDS["word_piece_uncased"](), texts).otherwise is None

@@ -114,6 +114,25 @@ def test_what_stands_before_the_loop_is_the_template_s_unless_it_is_the_system_s
     ]
 
 
+def test_a_question_written_before_the_loop_is_its_own(tokenizer: Any) -> None:
+    # As by Llama 3.1, which writes the tools and the first question together.
+    together = (
+        "[{{ messages[0].content }}] {% if tools %}{{ tools | tojson }} {{ messages[1].content }}\n"
+        "{% set messages = messages[2:] %}{% endif %}{% for m in messages %}{{ m.content }}\n{% endfor %}"
+    )
+    made = write(tokenizer, Talk(TURNS, tools='[{"name": "f"}]', template=together))
+    assert [(role, turn) for role, turn, _ in parts(made)] == [
+        ("system", 0), ("user", 1), ("system", 0), ("assistant", 2), ("user", 3),
+    ]  # fmt: skip
+    assert ("user", 1, "Hi 🦊") in parts(made)
+
+
+def test_a_system_message_alone_is_the_systems(tokenizer: Any) -> None:
+    made = write(tokenizer, Talk(TURNS[:1], template=BRACKETED, add_generation_prompt=True))
+    assert parts(made) == [("system", 0, "Be brief.\n"), ("generation prompt", None, "A: ")]
+    assert not any("can't be told" in note for note in made.notes)
+
+
 @pytest.mark.parametrize("field", ["thinking", "reasoning", "reasoning_content"])
 def test_reasoning_reaches_the_template_under_its_other_names(tokenizer: Any, field: str) -> None:
     template = "{% for m in messages %}{{ m.reasoning_content or '-' }}{{ m.content }}\n{% endfor %}"

@@ -15,7 +15,7 @@ from tests.tiny_tokenizers import KINDS
 from workbench.engine import tokens
 from workbench.engine.errors import InputError
 from workbench.engine.tokens import versus
-from workbench.engine.tokens.added import try_token
+from workbench.engine.tokens.added import Switches, try_token
 from workbench.engine.tokens.roundtrip import round_trip
 from workbench.engine.values import Checkpoint
 
@@ -207,7 +207,7 @@ def test_an_added_token_is_cut_out_whole_and_the_tokenizer_stays_as_it_was(
 ) -> None:
     for tokenizer in (llama, bert, ByT5Tokenizer()):
         before = len(tokenizer), list(tokenizer.all_special_ids), tokenizer("a lazy dog")["input_ids"]
-        made = try_token(tokenizer, "lazy dog", "a lazy dog, a lazy dog", special)
+        made = try_token(tokenizer, "lazy dog", "a lazy dog, a lazy dog", Switches(special=special))
         assert (made.new, made.found, made.id) == (True, 2, len(tokenizer))
         assert made.size == len(tokenizer) + 1
         assert len(made.after.tokens) < len(made.before.tokens)
@@ -216,3 +216,29 @@ def test_an_added_token_is_cut_out_whole_and_the_tokenizer_stays_as_it_was(
     assert (known.new, known.id) == (False, bert.convert_tokens_to_ids("the"))
     with pytest.raises(InputError, match="no token to add"):
         try_token(bert, "  ", "the fox")
+
+
+@pytest.mark.parametrize("kind", ["byte_level_bpe", "word_piece_uncased", "unigram", "slow_bytes"])
+@pytest.mark.parametrize(
+    "switches",
+    [
+        Switches(single_word=True),
+        Switches(lstrip=True, rstrip=True, normalized=False),
+        Switches(special=True, normalized=True),
+        Switches(special=True, normalized=False, rstrip=True),
+        Switches(normalized=True),
+    ],
+)
+def test_a_token_is_added_as_its_switches_say(kind: str, switches: Switches) -> None:
+    from tokenizers import AddedToken
+
+    tokenizer = KINDS[kind]()
+    text = "the Fox, fox!  fox  firefox FOX"
+    made = try_token(tokenizer, "fox", text, switches)
+    grown = tokens.own_tokenizer(tokenizer)
+    names = ("special", "single_word", "lstrip", "rstrip")
+    normalized = not switches.special if switches.normalized is None else switches.normalized
+    added = AddedToken("fox", normalized=normalized, **{name: getattr(switches, name) for name in names})
+    grown.add_tokens([added], special_tokens=switches.special)
+    assert list(made.after.input_ids) == grown(text)["input_ids"]
+    assert made.found == grown(text)["input_ids"].count(made.id)

@@ -22,8 +22,8 @@ from workbench.engine.sampling import Distribution
 from workbench.engine.values import Branch, Sampling, Start, Step, Strategy
 from workbench.panes.playground import PlaygroundPane
 from workbench.panes.playground.alternatives import Alternatives, bar
+from workbench.panes.playground.attached import Attached
 from workbench.panes.playground.beams import winner
-from workbench.panes.playground.images import Images
 from workbench.panes.playground.sequences import PARTING, Columns
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
@@ -432,22 +432,25 @@ def test_an_encoder_decoder_shows_what_is_read_and_what_the_decoder_starts_with(
     assert session.next_logits is not None
 
 
-def test_pictures_are_taken_where_the_checkpoint_takes_them(pane, session, finished, tmp_path):
-    images = pane.findChild(Images)
+def test_pictures_are_taken_where_the_checkpoint_takes_them(pane, session, finished, printed, tmp_path):
+    images = pane.findChild(Attached)
     assert not images.isVisible()
     shown = picture(tmp_path)
     images.add([shown])
-    assert images.paths == ()
+    assert images.images == ()
     session.set_model(models.load(build_tiny_llava(tmp_path / "llava")))
     images.clear()
     assert images.isVisible()
     images.add([shown, tmp_path / "llava" / "config.json"])
-    assert images.paths == (shown,)
+    assert images.images == (shown,)
     assert "was not taken" in notice(pane)
+    button(pane, "show_code").click()
+    before = pane.findChild(QPlainTextEdit, "playground.code").toPlainText()
     branch = run(pane, finished)
     assert branch.start.images == (shown,)
-    button(pane, "image_1").click()
-    assert images.paths == ()
+    assert printed(before)[-1] == str(list(ids(branch))), "the code knew where the picture goes before it ran"
+    button(pane, "file_1").click()
+    assert images.images == ()
     assert not run(pane, finished).start.images
 
 
@@ -459,7 +462,7 @@ def test_a_model_that_reads_a_picture_and_no_text_writes_about_it(pane, session,
     assert run(pane, finished) is None
     assert "writes about one picture" in notice(pane)
     shown = picture(tmp_path)
-    pane.findChild(Images).add([shown])
+    pane.findChild(Attached).add([shown])
     branch = run(pane, finished)
     assert branch.start.images == (shown,) and len(branch.steps) == 8
     assert output(pane).toPlainText().startswith(f"Encoder reads\n{shown.name}\nDecoder writes\n")
@@ -479,7 +482,7 @@ def test_a_token_chosen_after_next_token_follows_all_that_was_scored(pane, sessi
     session.set_sampling(replace(GREEDY, repetition_penalty=1.0))
     if kind != "t5":
         session.set_prompt("" if kind == "trocr" else PROMPT)
-        pane.findChild(Images).add([picture(tmp_path)])
+        pane.findChild(Attached).add([picture(tmp_path)])
     button(pane, "next_token").click()
     finished()
     best = int(np.argmax(session.next_logits.float32()))
@@ -500,7 +503,7 @@ def test_a_dropped_picture_is_taken_and_a_dropped_text_is_not_touched(pane, sess
     # Qt drops only on what a drag has entered.
     assert QApplication.sendEvent(field, QDragEnterEvent(QPoint(5, 5), Qt.DropAction.CopyAction, data, *keys))
     assert QApplication.sendEvent(field, QDropEvent(QPointF(5, 5), Qt.DropAction.CopyAction, data, *keys))
-    assert [path.name for path in pane.findChild(Images).paths] == ["stripes.png"]
+    assert [path.name for path in pane.findChild(Attached).images] == ["stripes.png"]
     assert session.prompt == PROMPT
 
 

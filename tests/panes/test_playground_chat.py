@@ -448,3 +448,22 @@ def test_every_control_of_a_turn_has_a_name(pane, say):
             assert each.objectName().startswith("playground.")
             assert each.accessibleName()
             assert each.toolTip()
+
+
+def test_each_mode_shows_what_it_wrote_itself(pane, session, say, finished):
+    pane.findChild(QAbstractButton, "playground.plain_mode").click()
+    session.set_prompt("The quick")
+    pane.run_main_action()
+    finished()
+    plain = session.branch.key
+    button(pane, "chat_mode").click()
+    assert session.branch is None and not session.steps, "the prompt's text is no answer of the conversation"
+    say("Hello")
+    answer = session.branch.key
+    button(pane, "plain_mode").click()
+    assert session.branch.key == plain
+    session.set_prompt("Another one")
+    button(pane, "chat_mode").click()
+    assert session.branch.key == answer
+    button(pane, "plain_mode").click()
+    assert session.branch is None, "nothing was written behind this prompt yet"

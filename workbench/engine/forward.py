@@ -60,10 +60,10 @@ def next_token(model: LoadedModel, start: Start | Encoding, *, at: int = -1, tas
     if not -count <= at < count:
         raise IndexError(f"position {at} is outside a sequence of {count} tokens")
     end = at % count + 1
-    if start.images and end < count:
+    if start.files and end < count:
         raise InputError(
             "Only what follows the whole prompt can be scored.",
-            why="It shows pictures, and part of one means nothing.",
+            why="Pictures or sounds are part of it, and a part of one means nothing.",
             remedy="Ask for the token after the last one.",
         )
     (task or Silent()).check()
@@ -71,13 +71,13 @@ def next_token(model: LoadedModel, start: Start | Encoding, *, at: int = -1, tas
     if model.encoder_decoder:
         given["decoder_input_ids"] = given["decoder_input_ids"][:, :end]
     else:
-        if not start.images:
+        if not start.files:
             given = {name: tensor[:, :end] for name, tensor in given.items()}
         # generate() leaves a mask of ones out too; with it some models take another attention kernel and other last
         # bits.
         if bool(given["attention_mask"].all()):
             del given["attention_mask"]
-        if not start.images:
+        if not start.files:
             given = _as_generate(model, given)
     # Without it the logits of all positions are computed: gigabytes for a long text and a large vocabulary.
     kept = {"logits_to_keep": 1} if model.model._supports_logits_to_keep() else {}

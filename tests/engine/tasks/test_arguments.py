@@ -14,7 +14,7 @@ from tests import tiny_kinds, tiny_seq2seq, tiny_tasks
 from workbench.engine import codegen, tasks
 from workbench.engine.errors import InputError
 from workbench.engine.models import LoadedModel, load
-from workbench.engine.tasks import processors
+from workbench.engine.tasks import document_question_answering, processors
 from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
 
 TEXT = "Angela Merkel met Barack Obama in Berlin, Germany. "
@@ -180,4 +180,126 @@ def test_a_long_sound_goes_in_parts_as_the_pipeline_has_it(tmp_path, part, capsy
     with torch.inference_mode():
         whole = tasks.run(model, name, TaskInput(audio=path), TaskOptions(chunk_length=30)).items[0]
     assert part is not None or expected == whole
+    assert capsys.readouterr().out
+
+
+def test_a_part_that_others_cover_is_left_out_as_the_pipeline_does(tmp_path, capsys) -> None:
+    name = "image-segmentation"
+    model = load(tiny_tasks.build_tiny_vision(tmp_path / "panoptic", "panoptic"), device="cpu")
+    with torch.no_grad():
+        model.model.class_predictor.bias[-1] -= 20  # of being nothing
+    model.model.save_pretrained(model.checkpoint.path)
+    given = TaskInput(image=tiny_seq2seq.picture(tmp_path, size=(97, 61)))
+    made = pipeline(model, name, image_processor=processors.image_processor(model))
+    told = {"threshold": 0.2, "mask_threshold": 0.2}
+    counts = []
+    for overlap in (0.0, 0.1, 0.5):
+        options = TaskOptions(overlap=overlap, **told)
+        expected = made(str(given.image), overlap_mask_area_threshold=overlap, **told)
+        result = tasks.run(model, name, given, options)
+        assert [item.label for item in result.items] == [each["label"] for each in expected]
+        for item, each in zip(result.items, expected, strict=True):
+            assert (item.mask == (np.asarray(each["mask"]) > 0)).all()
+        assert len(script(model, name, given, options)) == len(expected)
+        counts.append(len(expected))
+    assert counts == [6, 4, 1]
+    assert capsys.readouterr().out
+
+
+PAGE = "\n".join(
+    f"{word},{10 * at % 900},{at},{10 * at % 900 + 9},{at + 9}" for at, word in enumerate(TEXT.split() * 40)
+)
+
+
+@pytest.mark.parametrize("stride", [None, 0, 30])
+def test_windows_over_a_page_overlap_as_the_pipelines_do(tmp_path, stride, capsys) -> None:
+    name = "document-question-answering"
+    model = load(tiny_tasks.build_tiny_other(tmp_path / "layoutlm", name), device="cpu")
+    boxes = [(word, list(box)) for word, box in document_question_answering.words(PAGE)]
+    given, options = TaskInput("Where was it?", PAGE), TaskOptions(top_k=3, stride=stride, no_answer=True)
+    told = {} if stride is None else {"doc_stride": stride}
+    made = pipeline(model, name)
+    expected = made(image=None, question=given.text, word_boxes=boxes, top_k=1, max_seq_len=128, **told)
+    found = expected[0] if isinstance(expected, list) else expected
+    result = tasks.run(model, name, given, dataclasses.replace(options, no_answer=False))
+    assert (result.items[0].label, result.items[0].score) == (found["answer"], pytest.approx(found["score"], abs=1e-5))
+    assert result.stages[0].tensors[0].shape[0] > 3
+    names: dict[str, Any] = {}
+    cut = dataclasses.replace(options, max_length=tasks.cut_at(model, options))
+    exec(codegen.task(model.checkpoint, name, given, cut, model.dtype, "cpu"), names)
+    whole = tasks.run(model, name, given, options).items
+    assert names["answers"] == [(item.label, pytest.approx(item.score, abs=1e-6)) for item in whole]
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("aggregation", ["none", "simple", "first", "max"])
+def test_a_text_given_as_words_is_labelled_as_the_pipeline_does(tagger, aggregation, capsys) -> None:
+    # Punctuation stays on its word, where a running text would have it cut off.
+    text = "Angela Merkel-Obama met in Berlin, Germany. x@y.z"
+    options = TaskOptions(aggregation=aggregation, ignore_labels=(), split=True)
+    made = pipeline(tagger, "token-classification", aggregation_strategy=aggregation, ignore_labels=[])
+    (expected,) = made(text.split(), is_split_into_words=True)
+    result = tasks.run(tagger, "token-classification", text, options)
+    rows = [(item.label, item.score, item.start, item.end) for item in result.items]
+    assert rows == entities(expected)
+    assert script(tagger, "token-classification", TaskInput(text), options) == entities(expected)
+    apart = tasks.run(tagger, "token-classification", text.replace(" ", "\n  "), options).items
+    assert [(item.label, item.text) for item in apart] == [
+        (item.label, item.text.replace(" ", "\n  ")) for item in result.items
+    ]
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("aggregation", ["simple", "first"])
+def test_many_words_are_labelled_in_windows_or_cut(tagger, aggregation) -> None:
+    made = pipeline(tagger, "token-classification", aggregation_strategy=aggregation, stride=20)
+    (expected,) = made(LONG.split(), is_split_into_words=True)
+    result = tasks.run(
+        tagger, "token-classification", LONG, TaskOptions(aggregation=aggregation, stride=20, split=True)
+    )
+    assert [(item.label, item.score, item.start, item.end) for item in result.items] == entities(expected)
+    cut = tasks.run(tagger, "token-classification", LONG, TaskOptions(split=True))
+    assert cut.stages[0].tensors[0].shape == (1, 128) and cut.truncated > 100
+
+
+@pytest.mark.parametrize("told", [
+    {}, {"temperature": 1.3, "top_k": 7}, {"top_p": 0.6}, {"top_k": 200, "top_p": 0.9, "num_beams": 3},
+])  # fmt: skip
+def test_what_is_drawn_is_what_the_pipeline_draws(tiny_llama: Checkpoint, told, capsys) -> None:
+    model = load(tiny_llama, device="cpu")
+    name, text = "text-generation", "The quick brown fox"
+    ours = {{"top_k": "draw_top_k"}.get(key, key): value for key, value in told.items()}
+    options = TaskOptions(do_sample=True, seed=3, max_new_tokens=12, **ours)
+    made = pipeline(model, name)
+    torch.manual_seed(3)
+    told = {"temperature": 0.7} | told
+    (expected,) = made(text, return_full_text=False, do_sample=True, max_new_tokens=12, **told)
+    (item,) = tasks.run(model, name, text, options).items
+    assert item == expected["generated_text"]
+    assert script(model, name, TaskInput(text), options) == item
+    assert capsys.readouterr().out
+
+
+def test_beams_are_the_checkpoints_own_unless_they_are_asked(tmp_path) -> None:
+    model = load(tiny_seq2seq.build_tiny_bart(tmp_path), device="cpu")
+    model.model.generation_config.num_beams = 3
+    found = {}
+    for beams in (None, 1, 3):
+        result = tasks.run(model, "summarization", TEXT, TaskOptions(num_beams=beams, max_new_tokens=8))
+        first = next(view for view in result.stages[1].tensors if view.name == "first_logits")
+        found[beams] = len(first.values)
+    assert found == {None: 3, 1: 1, 3: 3}
+
+
+def test_writing_stops_at_a_text_as_the_pipeline_does(tiny_llama: Checkpoint, capsys) -> None:
+    model = load(tiny_llama, device="cpu")
+    name, text = "text-generation", "The quick brown fox"
+    whole = tasks.run(model, name, text, TaskOptions(max_new_tokens=12)).items[0]
+    options = TaskOptions(max_new_tokens=12, stops=(whole[3:5], "never"))
+    made = pipeline(model, name)
+    told = {"max_new_tokens": 12, "do_sample": False, "return_full_text": False}
+    (expected,) = made(text, stop_sequence=list(options.stops), **told)
+    (item,) = tasks.run(model, name, text, options).items
+    assert item == expected["generated_text"] and len(item) < len(whole)
+    assert script(model, name, TaskInput(text), options) == item
     assert capsys.readouterr().out

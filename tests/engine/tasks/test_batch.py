@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tests import tiny, tiny_seq2seq, tiny_tasks
 from workbench.engine import codegen, tasks
@@ -269,3 +270,12 @@ def test_a_decoder_without_a_pad_token_goes_row_by_row(tiny_llama: Checkpoint) -
     for row in rows:
         alone = tasks.run(model, "text-classification", row.given).items
         assert row.lines[0]["score"] == pytest.approx(alone[0].score, abs=1e-6)
+
+
+def test_a_row_of_which_the_model_makes_no_numbers_says_so(tiny_bert) -> None:
+    model = load(tiny_bert, head="AutoModel", device="cpu")
+    with torch.no_grad():
+        model.model.embeddings.word_embeddings.weight[model.tokenizer("film")["input_ids"][1]] = float("nan")
+    good, bad = batch.run(model, "feature-extraction", [TaskInput("The fox"), TaskInput("The film")])
+    assert good.lines and not good.error
+    assert not bad.lines and "NaN in last_hidden_state" in bad.error

@@ -45,7 +45,7 @@ def test_every_auto_class_has_a_task() -> None:
 @pytest.mark.parametrize("head", sorted({head for spec in tasks.SPECS for head in spec.heads}))
 def test_a_checkpoint_of_each_auto_class_is_told_from_its_config(head) -> None:
     assert head in dict(facts.HEADS)
-    table = facts._tables()[dict(facts.HEADS)[head]]
+    table = facts.auto_tables()[dict(facts.HEADS)[head]]
     assert table
 
 

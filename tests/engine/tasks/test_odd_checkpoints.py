@@ -215,3 +215,13 @@ def test_a_picture_without_its_processor_is_refused_with_what_is_missing(tmp_pat
     with pytest.raises(InputError, match="can't be run on that") as caught:
         tasks.run(model, "raw-outputs", tasks.example("raw-outputs", model))
     assert "takes no pictures here" in caught.value.remedy
+
+
+def test_one_that_takes_a_picture_for_a_film_that_stands_still_has_one_in_its_example(tmp_path: Path) -> None:
+    pytest.importorskip("torchvision")
+    head = "AutoModelForImageTextToText"
+    entry = next(each for each in kinds.entries() if (each.kind, each.head) == ("instructblipvideo", head))
+    model = load(building.build(entry, tmp_path / "m")[0], device="cpu", head=head)
+    given = tasks.example("image-text-to-text", model)
+    assert given.image is not None
+    assert tasks.run(model, "image-text-to-text", given, TaskOptions(max_new_tokens=2)).items

@@ -10,14 +10,16 @@ import pandas
 import pytest
 import soundfile
 import torch
+import transformers as t
 from PIL import Image
 
 from tests import tiny_films, tiny_seq2seq, tiny_tasks
+from tests.tiny import byte_level_tokenizer
 from workbench.engine import codegen, tasks
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.tasks import batch, processors, table_question_answering, zero_shot_object_detection
-from workbench.engine.values import TaskInput, TaskOptions
+from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
 
 KINDS = (
     "zero-shot-object-detection", "zero-shot-audio-classification", "visual-question-answering",
@@ -115,6 +117,51 @@ def test_zero_shot_audio_classification_is_the_pipeline(others, given) -> None:
     ]
 
 
+def test_pe_audio_scores_each_label_alone_as_it_was_trained_to(tmp_path, given, capsys) -> None:
+    name = KINDS[1]
+    model = load(_pe_audio(tmp_path / "pe"), device="cpu")
+    assert tasks.infer(model.facts) == name and tasks.supports(model, name)
+    (item, *more) = tasks.run(model, name, given[name]).items
+    samples, rate = soundfile.read(given[name].audio, dtype="float32")
+    extractor = processors.feature_extractor(model)
+    sentences = [f"This is a sound of {label}." for label in LABELS]
+    with torch.inference_mode():
+        logits = model.model(
+            **model.tokenizer(sentences, padding=True, return_tensors="pt"),
+            **extractor(samples, sampling_rate=rate, return_tensors="pt"),
+        ).logits_audio_text[0]
+    expected = sorted(zip(LABELS, logits.sigmoid().tolist(), strict=True), key=lambda pair: -pair[1])
+    assert [(each.label, pytest.approx(each.score, abs=1e-5)) for each in (item, *more)] == expected
+    assert item.score - more[-1].score > 0.01
+    names: dict = {"__name__": "__main__"}
+    exec(codegen.task(model.checkpoint, name, given[name], TaskOptions(), model.dtype, model.device), names)
+    assert [(label, pytest.approx(score, abs=1e-5)) for label, score in names["result"]] == expected
+    assert capsys.readouterr().out
+
+
+def _pe_audio(folder: Path) -> Checkpoint:
+    """A PE Audio of a layer each, hidden size 32, whose logits are far from alike."""
+    tokenizer = byte_level_tokenizer()
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
+    codec = {"encoder_hidden_size": 8, "hidden_size": 32, "downsampling_ratios": [2, 2, 4, 4], "codebook_dim": 16}
+    config = t.PeAudioConfig(
+        text_config={"model_type": "modernbert", "vocab_size": len(tokenizer), **sizes, **ids},
+        audio_config={"dac_config": codec, "num_key_value_heads": 2, "head_dim": 16, **sizes},
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = t.PeAudioModel(config)
+    with torch.no_grad():
+        for weight in net.text_model.parameters():
+            weight.mul_(20.0 if weight.dim() > 1 else 1.0)
+        net.text_audio_logit_scale.fill_(10.0)
+    net.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    t.PeAudioFeatureExtractor(sampling_rate=16_000, hop_length=64).save_pretrained(folder)
+    return Checkpoint("tiny-pe-audio", folder)
+
+
 def test_a_question_about_a_picture_is_answered_as_the_documentation_does(others, given) -> None:
     from transformers import ViltProcessor
 
@@ -164,6 +211,37 @@ def test_table_question_answering_is_the_pipeline(others, question) -> None:
     assert (answer.aggregation or "NONE") == expected["aggregator"]
 
 
+@pytest.mark.parametrize("sequential", [False, True])
+def test_several_questions_are_asked_as_the_pipeline_does(others, sequential, capsys) -> None:
+    name = KINDS[3]
+    model = others[name]
+    questions = ["What is the capital of France?", "rome", "How many people live there?"]
+    header, *body = [line.split(",") for line in TABLE.splitlines()]
+    made = pipeline(model, name)
+    expected = made(table=pandas.DataFrame(body, columns=header), query=questions, sequential=sequential)
+    given, options = TaskInput("\n".join(questions), TABLE), TaskOptions(sequential=sequential)
+    result = tasks.run(model, name, given, options)
+    assert [(item.question, item.text, list(item.cells)) for item in result.items] == [
+        (question, each["answer"], each["coordinates"]) for question, each in zip(questions, expected, strict=True)
+    ]
+    names: dict = {"__name__": "__main__"}
+    exec(codegen.task(model.checkpoint, name, given, options, model.dtype, model.device), names)
+    assert names["result"] == [each["answer"] for each in expected]
+    (row,) = batch.run(model, name, [given], options)
+    assert [line["question"] for line in row.lines] == questions
+    assert capsys.readouterr().out
+
+
+def test_the_answer_before_is_told_to_the_next_question(others) -> None:
+    model = others[KINDS[3]]
+    logits = []
+    for sequential in (False, True):
+        result = tasks.run(model, KINDS[3], TaskInput("rome\npeople", TABLE), TaskOptions(sequential=sequential))
+        logits.append(result.stages[1].tensors[0].values)
+    np.testing.assert_allclose(logits[0][0], logits[1][0], atol=1e-5)
+    assert np.abs(logits[0][1] - logits[1][1]).max() > 1e-4
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_inferred_supported_and_has_an_example_that_works(others, kind, workbench_data) -> None:
     assert tasks.infer(others[kind].facts) == kind
@@ -188,7 +266,8 @@ def test_the_script_gives_the_same_result(others, given, kind, capsys) -> None:
 
 
 @pytest.mark.parametrize(("kind", "asked", "says"), [
-    (KINDS[0], TaskInput(), "0 were given"), (KINDS[1], TaskInput(labels=LABELS), "No file"),
+    (KINDS[0], TaskInput(), "0 were given"), (KINDS[1], TaskInput(labels=("a\ud800",)), "lone surrogate"),
+    (KINDS[1], TaskInput(labels=LABELS), "No file"),
     (KINDS[2], TaskInput(""), "question is empty"), (KINDS[3], TaskInput("what?", ""), "table is empty"),
     (KINDS[3], TaskInput("what?", "a,b,c"), "none below it"),
 ])  # fmt: skip

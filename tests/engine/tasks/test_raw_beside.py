@@ -107,8 +107,8 @@ def test_seggpt_follows_another_picture_and_its_mask(tmp_path, capsys) -> None:
     with torch.inference_mode():
         expected = model.model(**values)
     torch.testing.assert_close(found["last_hidden_state"], expected.last_hidden_state)
-    assert senses.reads(model) == ("image", "other", "beside")
-    looked_at(model, senses.example(model))
+    assert inside.reads(model) == ("image", "other", "beside")
+    looked_at(model, inside.example(model))
     with pytest.raises(InputError, match="nothing to learn from"):
         tasks.run(model, RAW, TaskInput(image=picture))
 
@@ -133,8 +133,8 @@ def test_timesfm_without_its_head_reads_a_series(tmp_path, capsys, kind) -> None
     assert tasks.applies(RAW, model) == (("frequency",) if told else ())
     example = tasks.example(RAW, model)
     assert torch.isfinite(shown(model, example)["last_hidden_state"]).all()
-    assert senses.reads(model) == ("text",)
-    given = senses.take(model, senses.example(model))
+    assert inside.reads(model) == ("text",)
+    given = senses.take(model, inside.example(model))
     assert given.made["past_values"].shape == (1, 16)
     assert inside.look(model, given).parts
 
@@ -192,6 +192,6 @@ def test_lxmert_and_visualbert_are_looked_into_with_their_regions(tmp_path, caps
     tokenizer = tiny.byte_level_tokenizer()
     config = t.VisualBertConfig(**SIZES, vocab_size=len(tokenizer), visual_embedding_dim=6)
     model = loaded(tmp_path / "visual_bert", t.VisualBertModel, config, tokenizer)
-    assert senses.reads(model) == ("text", "beside")
+    assert inside.reads(model) == ("text", "beside")
     looked_at(model, TaskInput("The fox"))
     looked_at(model, TaskInput("The fox", beside=boxes))

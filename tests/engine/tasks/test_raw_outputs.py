@@ -169,3 +169,22 @@ def test_weights_of_pretraining_load_with_the_head_that_people_want(folder) -> N
     assert t.AutoConfig.from_pretrained(checkpoint.path).architectures == ["BertForPreTraining"]
     model = load(checkpoint, device="cpu")
     assert (model.head, model.missing) == ("AutoModelForMaskedLM", ())
+    assert tasks.infer(model.facts) == "fill-mask"
+
+
+@pytest.mark.parametrize("kind", ["Electra", "Funnel"])
+def test_a_discriminator_tells_which_tokens_were_replaced(folder, kind) -> None:
+    import transformers as t
+
+    tiny.build_tiny_bert(folder / kind)
+    sizes = {"Electra": {**_SIZES, "embedding_size": 16}, "Funnel": {"d_model": 32, "n_head": 2, "d_head": 16}}[kind]
+    more = {"block_sizes": [1], "num_decoder_layers": 1, "d_inner": 32} if kind == "Funnel" else {}
+    size = len(t.AutoTokenizer.from_pretrained(folder / kind))
+    config = getattr(t, f"{kind}Config")(**sizes, **more, vocab_size=size)
+    _save(getattr(t, f"{kind}ForPreTraining"), config, folder / kind)
+    model = load(Checkpoint("tiny", folder / kind), device="cpu")
+    # Loaded to fill masks, its head would be drawn at random.
+    assert (model.head, model.missing, tasks.infer(model.facts)) == ("AutoModelForPreTraining", (), RAW)
+    with torch.inference_mode():
+        expected = model.model(**model.tokenizer("The fox", return_tensors="pt")).logits
+    torch.testing.assert_close(shown(model, "The fox")["logits"], expected)

@@ -9,7 +9,7 @@ import torch
 
 from tests import tiny_seq2seq, tiny_tasks
 from workbench.engine import codegen, tasks
-from workbench.engine.errors import InputError
+from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.task import Cancelled, Silent
 from workbench.engine.values import TaskInput, TaskOptions
@@ -131,3 +131,12 @@ def test_the_script_writes_the_same(bart, name, settings, capsys) -> None:
     exec(codegen.task(bart.checkpoint, name, TEXT, options, bart.dtype, bart.device), names)
     assert (names["result"],) == tasks.run(bart, name, TaskInput(TEXT), options).items
     assert capsys.readouterr().out.strip() == names["result"].strip()
+
+
+def test_logits_that_nothing_can_be_drawn_from_are_named(tmp_path) -> None:
+    model = load(tiny_seq2seq.build_tiny_bart(tmp_path), device="cpu")
+    with torch.no_grad():
+        model.model.final_logits_bias.fill_(float("nan"))
+    with pytest.raises(NotSupported, match="No token can be drawn") as caught:
+        tasks.run(model, NAMES[0], TEXT, TaskOptions(max_new_tokens=4, do_sample=True))
+    assert "NaN" in caught.value.why and not model.model._forward_hooks

@@ -19,6 +19,7 @@ from tests.panes.tasks.person import notice, rows
 from workbench.engine import models, tasks
 from workbench.engine.models import LoadedModel
 from workbench.engine.tasks import microphone
+from workbench.engine.values import TaskOptions
 
 KINDS = {
     "question-answering": lambda folder: tiny_tasks.build_tiny_head(folder, "AutoModelForQuestionAnswering"),
@@ -160,6 +161,29 @@ def test_labels_are_scored_and_settings_of_a_task_stay_its_own(run, pane, find) 
 def test_a_written_text_stands_alone_where_an_encoder_read_the_input(run, pane, find) -> None:
     run("summarization")
     assert find("generated").toPlainText() == pane.result.items[0]
+
+
+def test_how_tokens_are_drawn_and_whose_states_are_taken_can_be_chosen(run, loaded, pane, find, settle) -> None:
+    run("summarization", "The quick brown fox")
+    model = loaded("summarization")
+    assert [find(name).text() for name in ("num_beams", "draw_top_k", "top_p")] == ["its own"] * 3
+    find("max_new_tokens").setValue(8)
+    find("do_sample").setChecked(True)
+    find("draw_top_k").setValue(9)
+    find("top_p").setValue(0.8)
+    pane.run_main_action()
+    settle()
+    options = TaskOptions(max_new_tokens=8, do_sample=True, draw_top_k=9, top_p=0.8)
+    assert pane.result.items == tasks.run(model, "summarization", "The quick brown fox", options).items
+    find("task").setCurrentText("feature-extraction")
+    assert "of the decoder" in find("about").text()
+    for states in ("auto", "encoder"):
+        find("states").setCurrentText(states)
+        pane.run_main_action()
+        settle()
+        asked = TaskOptions(states=states)
+        given = pane.result.text
+        assert pane.result.items == tasks.run(model, "feature-extraction", given, asked).items
 
 
 def test_boxes_lie_over_the_picture_and_each_label_can_be_switched_off(run, pane, find, settle) -> None:
@@ -488,3 +512,13 @@ def test_every_control_has_a_name_and_a_tip(session, pane, loaded, kind) -> None
         if control.objectName().startswith("tasks.") and control.focusPolicy() != Qt.FocusPolicy.NoFocus:
             assert control.accessibleName(), control.objectName()
             assert control.toolTip() or control.objectName() in ("tasks.empty_action", "tasks.code")
+
+
+def test_several_questions_about_a_table_are_answered_line_by_line(run, pane, find, settle) -> None:
+    run("table-question-answering")
+    find("text").set_text("What is the capital of France?\nrome")
+    find("sequential").setChecked(True)
+    pane.run_main_action()
+    settle()
+    told = find("table_answer").text().splitlines()
+    assert [line.startswith(item.question) for line, item in zip(told, pane.result.items, strict=True)] == [True] * 2

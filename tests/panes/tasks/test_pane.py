@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QTableView, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -124,8 +124,8 @@ def test_lines_are_compared_and_one_line_is_shown_as_its_vector(run, loaded, fin
 
 @pytest.mark.parametrize(("name", "shown"), [
     ("text-classification", {"top_k", "threshold", "function"}),
-    ("token-classification", {"aggregation", "threshold", "ignore_labels", "stride"}),
-    ("fill-mask", {"top_k", "targets"}), ("text-generation", {"max_new_tokens", "do_sample"}),
+    ("token-classification", {"aggregation", "threshold", "ignore_labels", "stride", "split"}),
+    ("fill-mask", {"top_k", "targets"}), ("text-generation", {"max_new_tokens", "num_beams", "do_sample", "stops"}),
     ("feature-extraction", {"pooling", "normalize", "projection"}),
 ])  # fmt: skip
 def test_only_the_settings_that_apply_are_shown(session: Session, loaded, find, name: str, shown: set[str]) -> None:
@@ -138,8 +138,8 @@ def test_only_the_settings_that_apply_are_shown(session: Session, loaded, find, 
 def test_sampling_brings_its_own_settings(session: Session, loaded, find) -> None:
     session.set_model(loaded("text-generation"))
     find("do_sample").setChecked(True)
-    assert find("temperature").isVisible()
-    assert find("seed").isVisible()
+    for name in ("temperature", "draw_top_k", "top_p", "seed"):
+        assert find(name).isVisible()
 
 
 def test_settings_act_on_the_next_run(run, find) -> None:
@@ -180,6 +180,12 @@ def test_a_missing_head_is_named_and_loaded_on_request(
     assert not find("head").isVisible()
     assert find("run").isEnabled()
     qtbot.waitUntil(lambda: "random" in notice(pane))
+
+
+def test_the_first_task_is_one_that_the_head_does(session: Session, loaded, find) -> None:
+    session.set_model(models.load(loaded("fill-mask").checkpoint, head="AutoModel"))
+    assert find("task").currentText() == "feature-extraction"
+    assert not find("head").isVisible()
 
 
 def test_a_head_the_architecture_lacks_is_not_offered(session: Session, loaded, find) -> None:
@@ -371,3 +377,39 @@ def test_every_task_has_a_checkpoint_to_begin_with_that_is_free_to_use_where_one
         assert all(free) or not any(free), spec.name
         assert all(each.name.count("/") == 1 for each in recommended(spec.name))
     assert sum(bool(recommended(spec.name)) for spec in tasks.SPECS) >= 20
+
+
+@pytest.mark.parametrize("name", ["fill-mask", "text-generation"])
+def test_a_large_zoom_in_a_small_window_is_scrolled_down_only(
+    qtbot: QtBot, qapp: QApplication, session: Session, pane: TasksPane, loaded, find, name: str
+) -> None:
+    session.set_model(loaded(name))
+    theme.apply(qapp, dark=False, zoom=2.0)
+    # What a window of 1024 pixels leaves of its width.
+    pane.resize(760, 500)
+    qtbot.waitUntil(lambda: find("page").horizontalScrollBar().maximum() == 0 and find("run").font().pointSizeF() > 15)
+    theme.apply(qapp, dark=False, zoom=1.0)
+
+
+def test_the_form_has_the_width_it_had_when_a_zoom_is_taken_back(
+    qtbot: QtBot, qapp: QApplication, session: Session, pane: TasksPane, loaded, find
+) -> None:
+    theme.apply(qapp, dark=False, zoom=1.0)
+    session.set_model(loaded("fill-mask"))
+
+    def left() -> int:
+        return find("result").mapTo(pane, QPoint()).x()
+
+    qtbot.waitUntil(lambda: left() > 300)
+    before = left()
+    theme.apply(qapp, dark=False, zoom=2.5)
+    qtbot.waitUntil(lambda: left() < 100)
+    theme.apply(qapp, dark=False, zoom=1.0)
+    qtbot.waitUntil(lambda: abs(left() - before) <= 2)
+
+
+def test_all_tensors_of_a_step_are_listed_where_there_is_room(qtbot: QtBot, run, pane: TasksPane, find) -> None:
+    pane.resize(1200, 1100)
+    run("fill-mask")
+    qtbot.waitUntil(lambda: find("preprocess_tensors").verticalScrollBar().maximum() == 0)
+    assert find("preprocess_tensors").model().rowCount() == 3

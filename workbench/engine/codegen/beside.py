@@ -85,9 +85,9 @@ class Beside:
         self.length = 'inputs["decoder_input_ids"].shape[1]' if self._begins else "1"
         if not self._encodes:
             self.length = 'inputs["input_ids"].shape[1]' + (" - 1" if self._kind == "blip" else "")
-        self.imports = [] if self._kind in ALONE else ["import inspect"]
+        self.imports = [] if self._kind in ALONE else ["import inspect", ""]
         if self._kind in FRAMES:
-            self.imports += ["", "import numpy"]
+            self.imports.append("import numpy")
         #: What reads the checkpoint's files.
         self.readers = ["AutoTokenizer", "AutoImageProcessor"] if self._kind in ALONE else ["AutoProcessor"]
 

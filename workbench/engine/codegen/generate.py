@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workbench.engine.codegen import beside, knobs
-from workbench.engine.codegen.beside import interleaved
-from workbench.engine.codegen.reader import processor_lines
+from workbench.engine.codegen import knobs, prompting
+from workbench.engine.codegen.prompting import PICTURED, Prompt
 from workbench.engine.codegen.script import (
-    WIDTH,
     assign,
     call,
     checkpoint_lines,
-    columns,
     imported,
     literal,
     model_lines,
-    model_type_of,
-    numbers,
     script,
-    tokenizer_lines,
 )
-from workbench.engine.facts import CACHELESS, DECODERS
-from workbench.engine.generate.captions import ENCODING, HANDING
+from workbench.engine.facts import CACHELESS
+from workbench.engine.generate.captions import HANDING
 from workbench.engine.generate.pictures import attach
 from workbench.engine.values import Strategy
 
@@ -33,8 +27,6 @@ if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint, Message, Sampling, Step
 
 HEAD = "AutoModelForCausalLM"
-_PICTURED = "AutoModelForImageTextToText"
-_SEQUENCES = "AutoModelForSeq2SeqLM"
 _SPECIAL = ("eos_token_id", "pad_token_id")
 
 
@@ -52,6 +44,7 @@ def generate(
     steps: Sequence[Step] = (),
     prefix: Sequence[int] = (),
     images: Sequence[Path] = (),
+    sounds: Sequence[Path] = (),
     dropped: int = 0,
     attention: str | None = None,
 ) -> str:
@@ -62,8 +55,8 @@ def generate(
 
     Args:
         checkpoint: Loaded by its folder.
-        text: The prompt, or the encoder's input; not used when there are messages. With images, it marks their places:
-            the text of ``Start.encoding``.
+        text: The prompt, or the encoder's input; not used when there are messages. With images or sounds, it marks
+            their places: the text of ``Start.encoding``.
         messages: Turns of a chat for the checkpoint's own template, or None (or empty) for the plain text.
         sampling: The knobs; those that are on are given to ``generate()`` under their own names.
         dtype: As torch spells it, or ``auto``.
@@ -74,6 +67,7 @@ def generate(
         steps: The run's own steps, from its first new token on.
         prefix: Ids behind the prompt that were taken over from another branch, of shape ``(kept,)``.
         images: Pictures; with messages, of the last turn of the user.
+        sounds: Sounds, likewise.
         dropped: Tokens that were cut off the beginning of the prompt so that it fits: ``Start.dropped``.
         attention: ``sdpa`` or ``eager``; None leaves it to transformers.
 
@@ -81,27 +75,23 @@ def generate(
         transformers, Generation: GenerationConfig
     """
     strategy = strategy or Strategy()
-    turns = attach(messages, images) if messages else ()
+    turns = attach(messages, images, sounds) if messages else ()
     pictures = [path for turn in turns for path in turn.images] if turns else list(images)
+    heard = [path for turn in turns for path in turn.sounds] if turns else list(sounds)
     moved = knobs.moves(steps) or {0: sampling}
-    seen = beside.of(checkpoint, head, text, pictures, prefix)
-    kind = model_type_of(checkpoint)
-    pictured = head == _PICTURED
-    between = pictured and kind == "idefics"
-    encoder = kind not in DECODERS if head == _SEQUENCES else pictured and kind in ENCODING
-    ways: dict[str, Any] = {"chat": bool(turns), "between": between}
-    ways |= {"hands": pictured and kind in HANDING, "encoder": encoder, "cached": kind not in CACHELESS}
-    ways["reads"] = processor_lines(checkpoint) if pictures or between else (tokenizer_lines(of=checkpoint), [])
-    writer = _Writer(head, strategy, moved, device, prefix, pictures, seen, **ways)
+    prompt = prompting.of(
+        checkpoint, head, text, turns, pictures=pictures, sounds=heard, prefix=prefix, dropped=dropped
+    )
+    writer = _Writer(head, strategy, moved, device, prompt)
     if strategy.assisted and second is not None:
         writer.second = second
     return script(
         "Answer a chat." if messages else "Continue a text.",
         writer.imports(),
         checkpoint_lines(checkpoint),
-        [*writer.readers(), *model_lines(checkpoint, head, dtype, device, attention=attention)],
+        [*prompt.read(), *model_lines(checkpoint, head, dtype, device, attention=attention)],
         writer.assistant(dtype),
-        [*(_messages(turns) if turns else assign("prompt", text)), *writer.encode(_way(turns), text, dropped)],
+        [*prompt.said(), *prompt.encode(), *writer.against()],
         writer.own(),
         writer.heal(),
         writer.mark(),
@@ -118,15 +108,7 @@ class _Writer:
         strategy: How it generates.
         moved: Knobs by the step from which they hold.
         device: As torch spells it.
-        prefix: Ids that were taken over.
-        pictures: Files of pictures.
-        seen: Writes how one goes beside the text, where it does.
-        reads: The lines that read a tokenizer or a processor, and the names that a processor needs.
-        chat: Whether the prompt is a chat.
-        between: Whether the processor wants the pictures between the pieces of the prompt, and one without any too.
-        encoder: Whether an encoder reads the prompt, and the pictures where there are any.
-        hands: Whether ``generate()`` of the model does more than write, and leaves that to the library's.
-        cached: Whether the library can keep what attention computed for it.
+        prompt: Writes what it goes on from.
     """
 
     def __init__(
@@ -135,39 +117,26 @@ class _Writer:
         strategy: Strategy,
         moved: dict[int, Sampling],
         device: str,
-        prefix: Sequence[int],
-        pictures: Sequence[Path],
-        seen: beside.Beside | None,
-        *,
-        reads: tuple[list[str], list[str]],
-        chat: bool,
-        between: bool,
-        hands: bool,
-        encoder: bool,
-        cached: bool,
+        prompt: Prompt,
     ) -> None:
         self._head = head
         self._strategy = strategy
         self._moved = moved
         self._first = moved[0]
-        self._prefix = prefix
-        self._pictures = pictures
-        self._seen = seen
-        self._between = between
-        self._hands = hands
-        self._reads, self._readers = reads
-        self._processes = bool(pictures) or between
+        self._prompt = prompt
+        #: Whether ``generate()`` of the model does more than write, and leaves that to the library's.
+        self._hands = head == PICTURED and prompt.kind in HANDING
         self._scheduled = len(moved) > 1
         self._drawing = len({each.do_sample for each in moved.values()}) > 1
         self._beams = strategy.num_beams > 1
-        self._heals = strategy.token_healing and not (pictures or chat)
-        self._encoder = encoder
-        self._cached = cached
+        self._heals = strategy.token_healing and not (prompt.pictures or prompt.sounds or prompt.turns)
+        #: Whether the library can keep what attention computed for it.
+        self._cached = prompt.kind not in CACHELESS
         self._streams = not self._beams and strategy.num_return_sequences == 1
         self._names = knobs.Names(
             length="length",
             eos="" if strategy.eos_token_ids == () else self._own_ends,
-            encoder_ids=seen.encoder_ids if seen else 'inputs["input_ids"]' if self._encoder else "",
+            encoder_ids=prompt.encoder_ids,
             device="" if device == "cpu" else "model.device",
             keep="keep" if self._beams and self._first.do_sample else "",
         )
@@ -175,8 +144,7 @@ class _Writer:
 
     def imports(self) -> list[str]:
         """The imports."""
-        readers = self._readers if self._processes else ["AutoTokenizer"]
-        names = [self._head, "GenerationConfig", *(self._seen.readers if self._seen else readers)]
+        names = [self._head, "GenerationConfig", *self._prompt.readers]
         if self._streams:
             names.append("TextStreamer")
         if self.second is not None:
@@ -196,18 +164,7 @@ class _Writer:
             names.append("CompileConfig")
         if self._watched_strings:
             names += ["StopStringCriteria", "StoppingCriteriaList"]
-        pillow = ["from PIL import Image, ImageOps"] if self._pictures else []
-        more = self._seen.imports if self._seen else []
-        return [*more, "import torch", *pillow, *imported(sorted(set(names), key=str.lower))]
-
-    def readers(self) -> list[str]:
-        """Tokenizer or processor."""
-        if self._seen and "AutoImageProcessor" in self._seen.readers:
-            reads = "image_processor = AutoImageProcessor.from_pretrained(checkpoint, trust_remote_code=False)"
-            return [*tokenizer_lines(), reads]
-        if not self._processes:
-            return self._reads
-        return [*self._reads, "tokenizer = processor.tokenizer"]
+        return [*self._prompt.imports, *imported(sorted(set(names), key=str.lower))]
 
     def assistant(self, dtype: str) -> list[str]:
         """The second model."""
@@ -232,32 +189,13 @@ class _Writer:
             '    guessing = {"tokenizer": tokenizer, "assistant_tokenizer": other}',
         ]
 
-    def encode(self, way: str, text: str, dropped: int) -> list[str]:
-        """From the prompt to tensors; ``way`` is how a chat goes on, empty without one."""
-        if self._seen:
-            lines = self._seen.lines()
-        elif self._processes:
-            lines = self._encode_pictures(way)
-        elif way:
-            lines = [
-                f"prompt = tokenizer.apply_chat_template(messages, {way}=True, tokenize=False)",
-                'inputs = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(model.device)',
-            ]
-        else:
-            lines = ['inputs = tokenizer(prompt, return_tensors="pt").to(model.device)']
-            if not text:
-                lines.insert(0, 'prompt = prompt if tokenizer(prompt)["input_ids"] else tokenizer.bos_token')
-        if dropped:
-            lines += [
-                "# The beginning was cut off so that it fits; a token that begins every text stayed.",
-                'head = int(inputs["input_ids"][0, 0] == tokenizer.bos_token_id)',
-                "for name, value in inputs.items():",
-                f"    inputs[name] = torch.cat([value[:, :head], value[:, head + {dropped} :]], dim=1)",
-            ]
+    def against(self) -> list[str]:
+        """What guidance leads away from, and behind the prompt what was taken over."""
+        lines = []
         if self._strategy.guidance_scale != 1.0 and self._strategy.negative_prompt:
             lines += assign("negative_prompt", self._strategy.negative_prompt)
             lines.append('against = tokenizer(negative_prompt, return_tensors="pt")["input_ids"].to(model.device)')
-        return lines if self._heals else [*lines, *self._extend()]
+        return lines if self._heals else [*lines, *self._prompt.extend()]
 
     def heal(self) -> list[str]:
         """From the prompt's tensors to those with another last token, and behind them what was taken over."""
@@ -266,59 +204,7 @@ class _Writer:
         return [
             'inputs["input_ids"] = model.heal_tokens(inputs["input_ids"], tokenizer)',
             'inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])',
-            *self._extend(),
-        ]
-
-    def _encode_pictures(self, way: str) -> list[str]:
-        lines = []
-        if way:
-            template = ["chat_template=tokenizer.chat_template"] if self._between else []
-            given = ["messages", *template, f"{way}=True", "tokenize=False"]
-            lines += call("prompt = processor.apply_chat_template(", given)
-        if self._pictures:
-            lines += [
-                *assign("files", [str(path) for path in self._pictures]),
-                'pictures = [ImageOps.exif_transpose(Image.open(file)).convert("RGB") for file in files]',
-            ]
-        if self._between:
-            lines += interleaved("prompt", "pictures") if self._pictures else ["pieces = [prompt] * bool(prompt)"]
-            lines.append('inputs = processor(text=[pieces], return_tensors="pt")')
-        else:
-            given = ["text=[prompt]", "images=[pictures]", "add_special_tokens=special", 'return_tensors="pt"']
-            lines += [
-                "bos = tokenizer.bos_token",
-                "special = bos is None or not prompt.startswith(bos)",
-                *call("inputs = processor(", given),
-            ]
-        return [*lines, "inputs = inputs.to(model.device, dtype=model.dtype)"]
-
-    def _extend(self) -> list[str]:
-        """Put the ids behind the prompt that were taken over."""
-        if self._seen or not self._prefix:
-            return []
-        said = "# Ids that were written before, and from which this text goes on."
-        lines = ["", said, *numbers("kept", self._prefix)]
-        if self._encoder:
-            return [
-                *lines,
-                "own = model.generation_config",
-                "start = own.bos_token_id if own.decoder_start_token_id is None else own.decoder_start_token_id",
-                "decoder_input_ids = torch.tensor([[start, *kept]], device=model.device)",
-            ]
-        lines.append("tail = torch.tensor([kept], device=model.device)")
-        if not self._processes:
-            return [
-                *lines,
-                'inputs["input_ids"] = torch.cat([inputs["input_ids"], tail], dim=1)',
-                'inputs["attention_mask"] = torch.cat([inputs["attention_mask"], torch.ones_like(tail)], dim=1)',
-            ]
-        return [
-            *lines,
-            'shape = inputs["input_ids"].shape',
-            'more = {"input_ids": tail, "attention_mask": torch.ones_like(tail)}',
-            "for name, value in inputs.items():",
-            "    if value.shape == shape:",
-            "        inputs[name] = torch.cat([value, more.get(name, torch.zeros_like(tail)).to(value.dtype)], dim=1)",
+            *self._prompt.extend(),
         ]
 
     def own(self) -> list[str]:
@@ -352,7 +238,7 @@ class _Writer:
             return []
         lines = knobs.schedule(self._moved, self._names, knobs.Values(), drawing=self._drawing, passes=self._guesses)
         return [
-            f"length = {self._length()}",
+            f"length = {self._prompt.length}",
             *(self._keep() if self._names.keep else ()),
             *knobs.marking_lines(self._first),
             *lines,
@@ -385,33 +271,26 @@ class _Writer:
     @property
     def _settings(self) -> str:
         """The generation config that holds."""
-        return self._seen.settings if self._seen else "model.generation_config"
+        return self._prompt.seen.settings if self._prompt.seen else "model.generation_config"
 
     @property
     def _own_ends(self) -> str:
-        return self._seen.ends if self._seen else "model.generation_config.eos_token_id"
-
-    def _length(self) -> str:
-        if self._seen:
-            return self._seen.length
-        if self._encoder:
-            return "decoder_input_ids.shape[1]" if self._prefix else "1"
-        return 'inputs["input_ids"].shape[1]'
+        return self._prompt.seen.ends if self._prompt.seen else "model.generation_config.eos_token_id"
 
     def run(self, steps: Sequence[Step], sampling: Sampling) -> list[str]:
         """The call of ``generate()`` and what is printed of it."""
         several = self._strategy.num_return_sequences > 1
-        if self._processes:
+        if self._prompt.processes:
             arguments = ["**inputs"]
         else:
             arguments = ['inputs["input_ids"]', 'attention_mask=inputs["attention_mask"]']
-        if self._encoder and self._prefix:
+        if self._prompt.encoder and self._prompt.prefix:
             arguments.append("decoder_input_ids=decoder_input_ids")
         values = knobs.Values()
         arguments += [f"max_new_tokens={self._most(steps)}", *self._knobs(values), *self._ways(values)]
         if self._streams:
             arguments.append("streamer=streamer")
-        length = "length" if self._scheduled else self._length()
+        length = "length" if self._scheduled else self._prompt.length
         lines = [f"torch.manual_seed({self._first.seed})"]
         if self._strategy.threads and not self._names.device:
             lines.insert(0, f"torch.set_num_threads({self._strategy.threads})")
@@ -486,43 +365,3 @@ class _Writer:
         """Whether ``generate()`` can't make the criterion of stop strings: what guesses would be asked to, too."""
         asked_too = self.second is not None or self._strategy.assistant_early_exit > 0
         return bool(self._strategy.stop_strings) and (asked_too or (self._scheduled and self._guesses))
-
-
-def _way(turns: Sequence[Message]) -> str:
-    """How the template ends: a turn of the assistant is gone on with, behind any other one its own is opened."""
-    if not turns:
-        return ""
-    return "continue_final_message" if turns[-1].role == "assistant" else "add_generation_prompt"
-
-
-def _messages(messages: Sequence[Message]) -> list[str]:
-    turns = [f'{{"role": {literal(turn.role)}, "content": {_content(turn)}}}' for turn in messages]
-    line = f"messages = [{', '.join(turns)}]"
-    if columns(line) <= WIDTH:
-        return [line]
-    lines = ["messages = ["]
-    for turn, message in zip(turns, messages, strict=True):
-        if columns(turn) + 5 <= WIDTH:
-            lines.append(f"    {turn},")
-        else:
-            lines += ["    {", f'        "role": {literal(message.role)},', *_content_lines(message), "    },"]
-    return [*lines, "]"]
-
-
-def _content(message: Message) -> str:
-    if not message.images:
-        return literal(message.content)
-    parts = [*(['{"type": "image"}'] * len(message.images)), f'{{"type": "text", "text": {literal(message.content)}}}']
-    return f"[{', '.join(parts)}]"
-
-
-def _content_lines(message: Message) -> list[str]:
-    """The lines of a turn's content inside a turn that has several."""
-    line = f'        "content": {_content(message)},'
-    if columns(line) <= WIDTH or not message.images:
-        return [line]
-    said = f'            {{"type": "text", "text": {literal(message.content)}}},'
-    if columns(said) > WIDTH:
-        text = f'                "text": {literal(message.content)},'
-        said = "\n".join(["            {", '                "type": "text",', text, "            },"])
-    return ['        "content": [', *(['            {"type": "image"},'] * len(message.images)), said, "        ],"]

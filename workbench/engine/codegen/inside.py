@@ -19,6 +19,7 @@ from workbench.engine.codegen.script import (
     numbers,
     script,
 )
+from workbench.engine.codegen.task.parts import LABELS, named
 from workbench.engine.inside import EMBEDDING, labelled
 from workbench.engine.inside.given import CHOICES, draws
 
@@ -94,7 +95,8 @@ def lens(asked: Asked, part: Part, position: int, put: str = "state") -> str:
             "",
             "    layers[-1].forward = replaced",
         ]
-    spelled = 'model.config.id2label.get(best, "nothing")' if labelled(asked.model) else _spelled(asked, "best")
+    spelled = "labels[best]" if labelled(asked.model) else _spelled(asked, "best")
+    labels = f'labels = [*({named("number")} for number in range(len(id2label))), "nothing"]'
     return _script(
         asked,
         "The logit lens: what a model would answer if it stopped after each layer.",
@@ -120,6 +122,7 @@ def lens(asked: Asked, part: Part, position: int, put: str = "state") -> str:
         ],
         [
             f"position = {position}",
+            *([LABELS, labels] if labelled(asked.model) else []),
             "for number, row in enumerate(probabilities[:, position]):",
             "    best = row.argmax().item()",
             "    rank, entropy = ranks[number, position].item(), entropies[number, position].item()",
@@ -205,11 +208,12 @@ def _pass(part: Part) -> list[str]:
     if part.watched:
         return _watched(part)
     path, _, first = part.picks[0].rpartition("[")
+    asked = "" if part.unasked else ", output_hidden_states=True"
     if any(pick.rpartition("[")[0] != path for pick in part.picks):
         # MaskFormer's Swin keeps those of each stage in a tuple of their own.
         lines = [
             "with torch.inference_mode():",
-            "    out = model(**inputs, output_hidden_states=True)",
+            f"    out = model(**inputs{asked})",
             *call("states = [", [f"out.{pick}" for pick in part.picks], "]"),
         ]
         return [*lines, f"states = [{part.layout} for state in states]"] if part.layout else lines
@@ -218,7 +222,7 @@ def _pass(part: Part) -> list[str]:
     whole = begin == 0 and part.name == part.name.partition(" ")[0]
     lines = [
         "with torch.inference_mode():",
-        "    out = model(**inputs, output_hidden_states=True)",
+        f"    out = model(**inputs{asked})",
         f"states = out.{path}" + ("" if whole else f"[{begin}:{begin + len(part.picks)}]"),
     ]
     return [*lines, f"states = [{part.layout} for state in states]"] if part.layout else lines

@@ -144,7 +144,7 @@ def entered(model: LoadedModel, given: Given) -> list[str]:
 
 def _prepared(model: LoadedModel, given: Given) -> list[str]:
     """What ``generate()`` prepares alone."""
-    if model.facts.model_type in STEPS:
+    if model.facts.model_type in STEPS and given.run:
         names = list(STEPS[model.facts.model_type])
         kept = ["lambda module, given, named: steps.append(named)", "with_kwargs=True"]
         more = [name for name in given.made if name not in names]
@@ -338,5 +338,4 @@ def _beside(model: LoadedModel, given: Given) -> Lines:
             'inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])',
         ]
     found = ("tokenizer", "image_processor") if "AutoImageProcessor" in writer.readers else ("processor",)
-    imports = ("import inspect", "", *_PICTURE) if writer.imports else _PICTURE
-    return Lines(imports, found, [*made, 'inputs.pop("decoder_attention_mask", None)'])
+    return Lines((*writer.imports, *_PICTURE), found, [*made, 'inputs.pop("decoder_attention_mask", None)'])

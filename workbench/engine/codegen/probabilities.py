@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from workbench.engine.codegen import knobs
+from workbench.engine.codegen import knobs, prompting
 from workbench.engine.codegen.script import (
     call,
     checkpoint_lines,
@@ -19,7 +19,8 @@ from workbench.engine.codegen.script import (
 from workbench.engine.values import Situation
 
 if TYPE_CHECKING:
-    from workbench.engine.values import Checkpoint, Sampling
+    from workbench.engine.codegen.prompting import Prompt
+    from workbench.engine.values import Checkpoint, Sampling, Start
 
 # Without sampling the most probable token is taken, whatever its probability was.
 _CERTAIN = "after = torch.nn.functional.one_hot(scores.argmax(dim=-1), scores.shape[-1]).float()[0]"
@@ -35,6 +36,7 @@ def probabilities(
     head: str = "AutoModelForCausalLM",
     cached: bool = False,
     attention: str | None = None,
+    start: Start | None = None,
 ) -> str:
     """A script that prints the most probable next tokens, before and after the knobs acted.
 
@@ -47,6 +49,7 @@ def probabilities(
         head: Auto class of the model.
         cached: Feed the new tokens one by one over a cache, as ``generate()`` does; without an encoder and beams.
         attention: ``sdpa`` or ``eager``; None leaves it to transformers.
+        start: What the text started from; where it has pictures or sounds, one pass goes over all of them.
 
     References:
         transformers, Utilities for Generation: LogitsProcessorList
@@ -62,10 +65,12 @@ def probabilities(
     )
     values = knobs.Values()
     calls = knobs.processors(sampling, names, values)
-    needed = sorted(
-        [head, "AutoTokenizer", "LogitsProcessorList", *knobs.classes(calls), *knobs.mark_classes(sampling)]
-    )
-    cached = cached and not (beams or situation.encoder_ids) and len(situation.before) > situation.prompt_length > 0
+    prompt = _prompt(checkpoint, head, situation, start) if start is not None and start.files else None
+    readers = prompt.readers if prompt else ["AutoTokenizer"]
+    reads = prompt.read() if prompt else tokenizer_lines(of=checkpoint)
+    needed = sorted({head, *readers, "LogitsProcessorList", *knobs.classes(calls), *knobs.mark_classes(sampling)})
+    cached = cached and not (beams or situation.encoder_ids or prompt)
+    cached = cached and len(situation.before) > situation.prompt_length > 0
     inputs: list[str] = []
     fed = "input_ids"
     if situation.encoder_ids:
@@ -74,11 +79,17 @@ def probabilities(
             "encoder_ids = torch.tensor([encoder], device=model.device)",
         ]
         fed = "input_ids=encoder_ids, decoder_input_ids=input_ids"
+    if prompt is not None and start is not None:
+        inputs += [*prompt.said(), *prompt.encode(), *prompt.extend(), ""]
+        fed = '**{**inputs, "decoder_input_ids": input_ids}' if start.decoder_start else "**inputs"
+        if prompt.kind == "blip":
+            # What its generate() is given ends with an id that it takes off.
+            fed = '**{**inputs, "input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}'
     return script(
         "The next token: how probable each one is, before and after the knobs.",
-        ["import torch", *imported(needed)],
+        [*(prompt.imports if prompt else ["import torch"]), *imported(needed)],
         checkpoint_lines(checkpoint),
-        [*tokenizer_lines(of=checkpoint), *model_lines(checkpoint, head, dtype, device, attention=attention)],
+        [*reads, *model_lines(checkpoint, head, dtype, device, attention=attention)],
         [
             *inputs,
             *numbers("ids", situation.before),
@@ -104,6 +115,13 @@ def probabilities(
             '    print(f"{token_id:8} {before[token_id]:10.6f} {after[token_id]:10.6f} {token!r}")',
         ],
     )
+
+
+def _prompt(checkpoint: Checkpoint, head: str, situation: Situation, start: Start) -> Prompt:
+    """What makes tensors of the files and the text, and of all that was written behind them."""
+    written = () if start.decoder_start else situation.before[len(start.context_ids) :]
+    text = start.encoding.text
+    return prompting.of(checkpoint, head, text, pictures=start.images, sounds=start.sounds, prefix=written)
 
 
 def _step_by_step(situation: Situation) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import TYPED, call, literal, model_type_of, tokenizer_lines
-from workbench.engine.processors import COUNTED, READERS, stands_in, stills, typed
+from workbench.engine.processors import COUNTED, READERS, UNTRAINED, stands_in, stills, typed
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint
@@ -75,4 +75,7 @@ def part_lines(checkpoint: Checkpoint, head: str, part: str, running: bool = Fal
             *call(f"{part} = {made[0]}(", told),
         ], [made[0]]
     read = "AutoVideoProcessor" if part == "video_processor" else READERS[part]
-    return [f"{part} = {read}.from_pretrained(checkpoint, trust_remote_code=False)"], [read]
+    named = ["checkpoint", "trust_remote_code=False"]
+    if part == "image_processor" and model_type_of(checkpoint) in UNTRAINED:
+        named += [f"{name}={literal(value)}" for name, value in UNTRAINED[model_type_of(checkpoint)].items()]
+    return call(f"{part} = {read}.from_pretrained(", named), [read]

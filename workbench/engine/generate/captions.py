@@ -133,6 +133,16 @@ def wants_processor(model: LoadedModel) -> bool:
     return model.processor is None and (reads_pixels(model) or _kind(model) in INSIDE)
 
 
+def lacks_processor(model: LoadedModel) -> NotSupported:
+    """The refusal of a model that `wants_processor`."""
+    why = next((note for note in model.notes if "processor" in note), "It writes about pictures, and has no processor.")
+    remedy = "Download the checkpoint again with its preprocessor_config.json, or try it in Tasks."
+    installed = "Do that, or load another checkpoint."
+    return NotSupported(
+        f"{model.checkpoint.name} can't generate text.", why=why, remedy=installed if "Install" in why else remedy
+    )
+
+
 def reads_pixels(model: LoadedModel) -> bool:
     """Whether a model has an encoder that reads a picture and no text."""
     return bool(model.encoder_decoder and model.model.main_input_name != "input_ids" and _kind(model) not in INSIDE)

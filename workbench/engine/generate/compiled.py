@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported
+from workbench.engine.generate import hearing
 from workbench.engine.machine import no_compiler
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def no_compiling(model: LoadedModel) -> str:
         return f"In {model.dtype} a compiled model writes another text; load the checkpoint in float32."
     if model.encoder_decoder:
         return f"{kind} has an encoder, for whose every length of input code would be built."
-    if model.takes_images or not model.model._can_compile_fullgraph or model.model._is_stateful:
+    if model.takes_images or hearing.hears(model) or not model.model._can_compile_fullgraph or model.model._is_stateful:
         return f"The library does not vouch for {kind} over a cache of fixed size."
     if getattr(model.model, "hf_quantizer", None) is not None:
         return "Its weights are packed, and compiled code is for whole ones."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.facts import HEAR_ALONE
-from workbench.engine.generate import captions, pictures
+from workbench.engine.generate import captions, hearing, pictures
 from workbench.engine.task import Silent, Task
 from workbench.engine.tokens import encode, encode_chat
 from workbench.engine.values import Encoding, Message, Start
@@ -100,7 +100,7 @@ def tokenizer_of(model: LoadedModel) -> PreTrainedTokenizerBase:
     from transformers import GenerationMixin
 
     inside = captions.writer(model)
-    handing = model.facts.model_type in captions.HANDING
+    handing = model.facts.model_type in (*captions.HANDING, *hearing.ADAPTING)
     if getattr(type(inside), "generate", None) is not GenerationMixin.generate and not handing:
         if not hasattr(model.model, "generate"):
             raise captions.writes_nothing(model)
@@ -117,13 +117,7 @@ def tokenizer_of(model: LoadedModel) -> PreTrainedTokenizerBase:
             remedy="Run it in Tasks, which lets it hear one.",
         )
     if captions.wants_processor(model):
-        raise NotSupported(
-            what,
-            why=next(
-                (note for note in model.notes if "processor" in note), "It writes about pictures, and has no processor."
-            ),
-            remedy="Download the checkpoint again with its preprocessor_config.json, or try it in Tasks.",
-        )
+        raise captions.lacks_processor(model)
     if captions.reads_pixels(model) and not captions.beside(model):
         raise NotSupported(
             what,
@@ -138,6 +132,7 @@ def prepare_start(
     text: str,
     messages: Sequence[Message] = (),
     images: Sequence[Path] = (),
+    sounds: Sequence[Path] = (),
     *,
     truncate: bool = False,
     reserve: int = 1,
@@ -152,32 +147,34 @@ def prepare_start(
         messages: The turns of a chat instead, written by the checkpoint's own template.
         images: Pictures for the plain prompt, put in front of it unless it says where; with messages, for the last
             turn of the user.
+        sounds: Sounds, likewise.
         truncate: Cut the oldest tokens off a text that is too long, instead of refusing it. A bos token stays.
         reserve: New tokens to leave room for when something is cut; at most half the context is kept free.
         task: Asked whether to stop.
 
     Raises:
-        NotSupported: The model writes no text, has no tokenizer or takes no pictures, or there are messages without a
+        NotSupported: The model writes no text, has no tokenizer or takes no such files, or there are messages without a
             chat template.
-        InputError: The prompt is empty and there is no bos token, it fills the context, or a picture can't be used.
+        InputError: The prompt is empty and there is no bos token, it fills the context, or a file can't be used.
 
     References:
         transformers, Generation: generate; Processors: ProcessorMixin
     """
     task = task or Silent()
     tokenizer = tokenizer_of(model)
-    turns = pictures.attach(messages, images) if messages else ()
+    turns = pictures.attach(messages, images, sounds) if messages else ()
     shown = tuple(path for turn in turns for path in turn.images) if turns else tuple(images)
+    heard = tuple(path for turn in turns for path in turn.sounds) if turns else tuple(sounds)
     begins: tuple[int, ...] = ()
-    if captions.beside(model):
+    if captions.beside(model) and not heard:
         encoding, begins = captions.encode_shown(model, text, turns, shown, task=task)
-    elif shown or model.processor is not None:
-        encoding = pictures.encode_shown(model, text, turns, shown, task=task)
+    elif shown or heard or model.processor is not None:
+        encoding = pictures.encode_shown(model, text, turns, shown, heard, task=task)
     elif turns:
         encoding = encode_chat(tokenizer, turns, task=task)
     else:
         encoding = encode(tokenizer, text, task=task)
-    start = start_of(model, encoding, shown, begins)
+    start = replace(start_of(model, encoding, shown, begins), sounds=heard)
     if truncate:
         start = _truncated(model, start, reserve)
     if model.encoder_decoder and not captions.reads_pixels(model):
@@ -251,16 +248,19 @@ def inputs(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> Inputs
         more: Ids that were written after it and are taken over, of shape ``(new,)``.
 
     Raises:
-        InputError: A picture can't be read any more, or is another one now.
-        NotSupported: There are pictures and the model takes none.
+        InputError: A file can't be read any more, or is another one now.
+        NotSupported: There are pictures or sounds and the model takes none, or it writes about pictures alone and lacks
+            what prepares them.
     """
     import torch
 
+    if captions.wants_processor(model):
+        raise captions.lacks_processor(model)
     if model.encoder_decoder and not start.decoder_start:
         start = replace(start, decoder_start=start_of(model, start.encoding).decoder_start)
     device = model.model.device
     written = [*start.context_ids, *more]
-    if start.images or captions.beside(model) or pictures.interleaved(model.processor):
+    if start.files or captions.beside(model) or pictures.interleaved(model.processor):
         made = captions.tensors if captions.beside(model) else pictures.tensors
         return Inputs(start, made(model, start, more), len(written))
     if start.decoder_start:
@@ -333,10 +333,11 @@ def _truncated(model: LoadedModel, start: Start, reserve: int) -> Start:
     tokens = start.encoding.tokens
     if longest is None or len(tokens) <= longest:
         return start
-    if start.images or pictures.interleaved(model.processor):
-        # What would go is as likely as not a picture, and half of one means nothing.
+    if start.files or pictures.interleaved(model.processor):
+        # What would go is as likely as not a picture or a sound, and half of one means nothing.
         raise _too_long(
-            len(tokens) - longest, f"It has {len(tokens):,} tokens with its pictures, which can't be cut in parts."
+            len(tokens) - longest,
+            f"It has {len(tokens):,} tokens with its pictures and sounds, which can't be cut in parts.",
         )
     bos = model.tokenizer.bos_token_id if model.tokenizer is not None else None
     head = tokens[:1] if tokens[0].id == bos else ()

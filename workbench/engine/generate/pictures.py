@@ -1,4 +1,4 @@
-"""Pictures for a prompt: opened with care, placed by the checkpoint's template, made tensors by its processor."""
+"""Pictures and sounds of a prompt: placed by the checkpoint's template, and made tensors by its processor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
-from workbench.engine.task import Task
+from workbench.engine.generate import hearing
+from workbench.engine.task import Silent, Task
 from workbench.engine.tokens import encode
 from workbench.engine.tokens.positions import Pieces, slow_tokens
 from workbench.engine.values import Encoding, Message, Start, TokenizerOptions
@@ -33,90 +34,136 @@ _WHITE = 255
 _BLIND = ("mistral4",)
 #: What stands for a picture where the processor leaves all of it to the template, which writes it whatever is said.
 _WRITTEN = {"PPChart2TableProcessor": ("<img>", re.compile(r"<img>(<imgpad>)+</img>"))}
+#: What the names of arguments begin with that are as long as the prompt only by chance.
+_OWN_MASKS = ("qformer", "input_features", "feature", "padding", "audio")
 #: Processors that refuse a mark which does not stand between those of where a picture begins and ends.
 _FRAMED = ("HunYuanVLProcessor",)
 
 
-def attach(messages: Sequence[Message], images: Sequence[Path]) -> tuple[Message, ...]:
-    """Show pictures with the last turn of the user.
+def attach(messages: Sequence[Message], images: Sequence[Path], sounds: Sequence[Path] = ()) -> tuple[Message, ...]:
+    """Show pictures and sounds with the last turn of the user.
 
     Raises:
         InputError: There is no such turn.
     """
     turns = list(messages)
-    if not images:
+    if not (images or sounds):
         return tuple(turns)
     for index in range(len(turns) - 1, -1, -1):
         if turns[index].role == "user":
-            turns[index] = replace(turns[index], images=(*turns[index].images, *images))
+            turn = turns[index]
+            turns[index] = replace(turn, images=(*turn.images, *images), sounds=(*turn.sounds, *sounds))
             return tuple(turns)
     raise InputError(
-        "The picture belongs to no turn.",
+        f"The {'picture' if images else 'sound'} belongs to no turn.",
         why="The conversation has no turn of the user to show it with.",
         remedy="Write a turn of the user first.",
     )
 
 
 def encode_shown(
-    model: LoadedModel, text: str, messages: Sequence[Message], images: Sequence[Path], *, task: Task
+    model: LoadedModel,
+    text: str,
+    messages: Sequence[Message],
+    images: Sequence[Path],
+    sounds: Sequence[Path] = (),
+    *,
+    task: Task,
 ) -> Encoding:
-    """Encode a prompt for a model that takes pictures, with or without some.
+    """Encode a prompt for a model that takes pictures or sounds, with or without some.
 
     Args:
-        model: An image-text-to-text model.
-        text: A plain prompt; unless it marks the places of the pictures itself, they come first.
-        messages: The turns of a chat instead, with their pictures.
+        model: A model that sees or hears.
+        text: A plain prompt; unless it marks the places of the files itself, they come first.
+        messages: The turns of a chat instead, with their files.
         images: All pictures, in order.
+        sounds: All sounds, in order.
         task: Asked whether to stop.
 
     Returns:
-        The text with one mark for each picture, and all tokens, those the picture becomes included.
+        The text with one mark for each file, and all tokens, those that the files become included.
 
     Raises:
-        NotSupported: The model takes no pictures, or there are messages without a chat template.
-        InputError: A picture can't be read, or the text marks another number of them.
+        NotSupported: The model takes no such files, or there are messages without a chat template.
+        InputError: A file can't be read, or the text marks another number of them.
     """
-    processor = processor_of(model)
-    mark = _mark(processor)
-    marked = sum(turn.content.count(mark) for turn in messages) if messages else text.count(mark)
-    if marked not in (0, len(images)):
-        raise InputError(
-            f"The text has {mark} {marked} times, for {_count(len(images))}.",
-            why=f"Each {mark} stands for one picture.",
-            remedy=f"Remove {mark} from the text, or give a picture for each.",
-        )
-    if messages:
-        text = render(processor, messages, marked == 0)
-    elif images and not marked:
-        text = _placeholders(processor, len(images)) + text
-    if images and type(processor).__name__ in _WRITTEN and text.count(mark) != len(images):
-        raise InputError(
-            f"The prompt has {mark} {text.count(mark)} times, for {_count(len(images))}.",
-            why="This checkpoint's processor places no pictures: its chat template writes one with every turn.",
-            remedy="Give one picture with each turn of the user, in a checkpoint that has its chat template.",
-        )
-    if not (images or interleaved(processor)):
+    text = placed(model, text, messages, images, sounds)
+    processor = _reader(model, images, sounds)
+    if not (images or sounds or interleaved(processor)):
         return encode(
             processor.tokenizer, text, TokenizerOptions(add_special_tokens=_adds_special(processor, text)), task=task
         )
     task.check()
-    made = _run(processor, text, images)
+    made = _run(processor, text, images, sounds, task)
     ids, mask = made["input_ids"][0].tolist(), made["attention_mask"][0].tolist()
     # The processor tokenizes a text in which each mark became many, so the places in this one are not known.
     return Encoding(text, slow_tokens(Pieces(processor.tokenizer), ids, mask, None, task))
 
 
-def tensors(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> dict[str, Any]:
-    """The arguments of ``generate`` for a start with pictures.
+def placed(
+    model: LoadedModel, text: str, messages: Sequence[Message], images: Sequence[Path], sounds: Sequence[Path] = ()
+) -> str:
+    """The text that the checkpoint's processor is given, with one mark for each file.
 
     Args:
-        model: An image-text-to-text model.
-        start: With at least one picture.
+        model: As for `encode_shown`.
+        text: As for `encode_shown`.
+        messages: As for `encode_shown`.
+        images: As for `encode_shown`.
+        sounds: As for `encode_shown`.
+
+    Raises:
+        NotSupported: As for `encode_shown`.
+        InputError: The text marks another number of files than there are, or the template refuses the conversation.
+    """
+    processor = _reader(model, images, sounds)
+    said = [turn.content for turn in messages] if messages else [text]
+    sounded = _marked(said, hearing.mark_of(processor), len(sounds), "sound") if sounds else False
+    mark = _mark(processor)
+    marked = _marked(said, mark, len(images), "picture")
+    if messages:
+        turns = [turn if not sounded else replace(turn, sounds=()) for turn in messages]
+        text = render(processor, hearing.spoken(processor, turns), not marked)
+    else:
+        pictured = _placeholders(processor, len(images)) if images and not marked else ""
+        heard = "" if sounded else _heard(processor, len(sounds))
+        text = pictured + heard + text
+    if images and type(processor).__name__ in _WRITTEN and text.count(mark) != len(images):
+        raise InputError(
+            f"The prompt has {mark} {text.count(mark)} times, for {_count(len(images), 'picture')}.",
+            why="This checkpoint's processor places no pictures: its chat template writes one with every turn.",
+            remedy="Give one picture with each turn of the user, in a checkpoint that has its chat template.",
+        )
+    return text
+
+
+def _marked(said: Sequence[str], mark: str, count: int, what: str) -> bool:
+    """Whether texts mark the places of so many files themselves.
+
+    Raises:
+        InputError: They mark another number.
+    """
+    marked = sum(each.count(mark) for each in said)
+    if marked not in (0, count):
+        raise InputError(
+            f"The text has {mark} {marked} times, for {_count(count, what)}.",
+            why=f"Each {mark} stands for one {what}.",
+            remedy=f"Remove {mark} from the text, or give a {what} for each.",
+        )
+    return marked > 0
+
+
+def tensors(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> dict[str, Any]:
+    """The arguments of ``generate`` for a start with pictures or sounds.
+
+    Args:
+        model: A model that sees or hears.
+        start: With at least one file.
         more: Ids that were written after it, of shape ``(new,)``.
 
     Raises:
-        NotSupported: The model takes no pictures.
-        InputError: A picture can't be read any more, or is another one now.
+        NotSupported: The model takes no such files.
+        InputError: A file can't be read any more, or is another one now.
     """
     import torch
 
@@ -126,7 +173,8 @@ def tensors(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> dict[
             why=f"{type(model.model).__name__} reads text alone, although the library lists it among those that see.",
             remedy="Remove the picture, or load a checkpoint that has its vision model, such as Mistral 3's.",
         )
-    made = _run(processor_of(model), start.encoding.text, start.images)
+    reader = _reader(model, start.images, start.sounds)
+    made = _run(reader, start.encoding.text, start.images, start.sounds, Silent())
     check_same(made["input_ids"], start)
     kwargs = dict(made.to(device=model.model.device, dtype=model.model.dtype))
     if start.decoder_start:
@@ -136,14 +184,14 @@ def tensors(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> dict[
 
 
 def check_same(ids: Tensor, start: Start) -> None:
-    """Refuse ids ``(1, seq)`` that pictures became, where they are no longer those of the prompt.
+    """Refuse ids ``(1, seq)`` that files became, where they are no longer those of the prompt.
 
     Raises:
         InputError: They are others.
     """
     if tuple(ids[0].tolist()) != start.encoding.input_ids:
         raise InputError(
-            "The pictures are no longer those of the prompt.",
+            f"The {'sounds' if start.sounds else 'pictures'} are no longer those of the prompt.",
             why="They became another number of tokens, so a file was changed since.",
             remedy="Prepare the prompt again.",
         )
@@ -165,7 +213,9 @@ def followed(kwargs: dict[str, Any], more: Sequence[int]) -> dict[str, Any]:
     fills = {"input_ids": tail, "attention_mask": torch.ones_like(tail)}
     return {
         name: torch.cat([value, fills.get(name, torch.zeros_like(tail)).to(value.dtype)], dim=1)
-        if getattr(value, "shape", None) == along and name.endswith(("_ids", "_mask")) and "qformer" not in name
+        if getattr(value, "shape", None) == along
+        and name.endswith(("_ids", "_mask"))
+        and not name.startswith(_OWN_MASKS)
         else value
         for name, value in kwargs.items()
     }
@@ -254,8 +304,7 @@ def _placeholders(processor: ProcessorMixin, count: int) -> str:
         said = "·picture·"
         shown = render(processor, (Message("user", said, (Path(),)),), True).split(said)[0]
         plain = render(processor, (Message("user", said),), True).split(said)[0]
-        start = next((i for i, (a, b) in enumerate(zip(shown, plain, strict=False)) if a != b), len(plain))
-        added = shown[start : len(shown) - (len(plain) - start)]
+        added = _added(shown, plain)
         if mark in added:
             return added * count
         if written and (found := written[1].search(plain)):
@@ -265,6 +314,12 @@ def _placeholders(processor: ProcessorMixin, count: int) -> str:
     mark = framed(processor, mark)
     # Apart, since some models take marks in a row for one picture.
     return "\n".join([mark] * count)
+
+
+def _added(longer: str, plain: str) -> str:
+    """What a text has that another lacks, where both begin and end alike."""
+    start = next((i for i, (a, b) in enumerate(zip(longer, plain, strict=False)) if a != b), len(plain))
+    return longer[start : len(longer) - (len(plain) - start)]
 
 
 def framed(processor: Any, mark: str) -> str:
@@ -284,8 +339,27 @@ def _template(processor: ProcessorMixin) -> str | None:
     return None
 
 
+def _heard(processor: ProcessorMixin, count: int) -> str:
+    """What the checkpoint's template writes for so many sounds, or bare marks where it places none."""
+    mark, said = hearing.mark_of(processor), "·sound·"
+    if not count:
+        return ""
+    if _template(processor) is not None:
+        sounded = render(processor, (Message("user", said, sounds=(Path(),) * count),), True).split(said)[0]
+        plain = render(processor, (Message("user", said),), True).split(said)[0]
+        added = _added(sounded, plain)
+        if added.count(mark) == count:
+            return added
+    return mark * count
+
+
 def render(processor: ProcessorMixin, messages: Sequence[Message], with_images: bool) -> str:
     """Write a conversation by the checkpoint's template.
+
+    Args:
+        processor: A checkpoint's.
+        messages: The turns; the sounds of each are placed in front of what it says.
+        with_images: Whether the pictures of each are, too.
 
     Raises:
         NotSupported: There is none.
@@ -300,11 +374,14 @@ def render(processor: ProcessorMixin, messages: Sequence[Message], with_images: 
         )
     from jinja2 import TemplateError
 
-    turns = [
+    turns: list[dict[str, Any]] = [
         {
             "role": turn.role,
-            "content": [
+            "content": turn.content
+            if hearing.speaks(processor)
+            else [
                 *({"type": "image"} for _ in (turn.images if with_images else ())),
+                *({"type": "audio"} for _ in turn.sounds),
                 {"type": "text", "text": turn.content},
             ],
         }
@@ -340,23 +417,40 @@ def interleaved(processor: ProcessorMixin | None) -> bool:
     return type(processor).__name__ == "IdeficsProcessor"
 
 
-def _run(processor: ProcessorMixin, text: str, images: Sequence[Path]) -> BatchFeature:
+def _reader(model: LoadedModel, images: Sequence[Path], sounds: Sequence[Path]) -> ProcessorMixin:
+    """What reads a prompt with such files.
+
+    Raises:
+        NotSupported: The model takes none such.
+    """
+    return processor_of(model) if images or not sounds else hearing.processor_of(model)
+
+
+def _run(
+    processor: ProcessorMixin,
+    text: str,
+    images: Sequence[Path],
+    sounds: Sequence[Path],
+    task: Task,
+) -> BatchFeature:
     opened = [read(path) for path in images]
+    heard = hearing.given(processor, sounds, task)
+    shown = {"images": [opened]} if opened else {}
     try:
         if interleaved(processor):
             first, *rest = text.split(_mark(processor))
             pieces = [first, *(each for pair in zip(opened, rest, strict=True) for each in pair)]
             return processor(text=[[each for each in pieces if each]], return_tensors="pt")
-        return processor(
-            text=[text], images=[opened], add_special_tokens=_adds_special(processor, text), return_tensors="pt"
-        )
+        special = _adds_special(processor, text)
+        return processor(text=[text], **shown, **heard, add_special_tokens=special, return_tensors="pt")
     except Exception as error:
+        what = "sound" if heard else "picture"
         raise InputError(
-            "The pictures and the text could not be prepared together.",
+            f"The {what}s and the text could not be prepared together.",
             why=f"The checkpoint's processor says: {first_line(error)}",
-            remedy="Try another picture, or fewer of them.",
+            remedy=f"Try another {what}, or fewer of them.",
         ) from error
 
 
-def _count(number: int) -> str:
-    return "one picture" if number == 1 else f"{number or 'no'} pictures"
+def _count(number: int, what: str) -> str:
+    return f"one {what}" if number == 1 else f"{number or 'no'} {what}s"

@@ -67,6 +67,7 @@ def run(
     kept: KeptCache | None = None,
     truncate: bool = False,
     images: Sequence[Path] = (),
+    sounds: Sequence[Path] = (),
     task: Task | None = None,
 ) -> Generation:
     """Prepare what the generation starts from, and then `stream`.
@@ -82,15 +83,16 @@ def run(
         truncate: Cut the beginning off a prompt that fills the context, so that ``max_new_tokens`` fit (at most half
             the context is made free); `Start.dropped` says how many tokens went.
         images: Pictures that the prompt is about, for models that see.
+        sounds: Sounds that it is about, for models that hear.
         task: As for `stream`.
 
     Raises:
-        NotSupported, InputError: As for `prepare` and `stream`, and for pictures that can't be used.
+        NotSupported, InputError: As for `prepare` and `stream`, and for pictures and sounds that can't be used.
     """
     knobs = knobs if isinstance(knobs, Knobs) else Knobs(knobs)
     reserve = knobs.current.max_new_tokens
-    start = prepare_start(model, text, messages, images, truncate=truncate, reserve=reserve, task=task)
-    if strategy is not None and strategy.token_healing and not (start.images or messages or no_healing(model)):
+    start = prepare_start(model, text, messages, images, sounds, truncate=truncate, reserve=reserve, task=task)
+    if strategy is not None and strategy.token_healing and not (start.files or messages or no_healing(model)):
         start = heal(model, start)
     return stream(model, start, knobs, strategy=strategy, second=second, kept=kept, task=task)
 

@@ -10,9 +10,10 @@ from workbench.engine.inside.attention import Attentions, Kind, attend
 from workbench.engine.inside.embeddings import EMBEDDING, Neighbour, alike, neighbours, similarities, vectors
 from workbench.engine.inside.given import MOST, POSITIONS, Estimate, Given, Sight, arguments, estimate, read
 from workbench.engine.inside.lens import TOP, Lens, labelled
+from workbench.engine.inside.modalities import example, reads, refusal, wanted
 from workbench.engine.inside.one_pass import Inside, look
 from workbench.engine.inside.places import Grid
-from workbench.engine.inside.senses import example, follow, reads, refusal, take, wanted
+from workbench.engine.inside.senses import follow, take
 from workbench.engine.inside.states import Part
 from workbench.engine.inside.submodels import composed, submodels, within
 

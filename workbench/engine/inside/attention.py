@@ -155,10 +155,8 @@ def _none(model: LoadedModel, because: str = "") -> NotSupported:
 
 
 def _has_attention(model: LoadedModel) -> bool:
-    config = model.model.config
-    return bool(model.facts.attention_heads) or any(
-        setting(config, name) for name in ("num_attention_heads", "num_heads", "encoder_attention_heads")
-    )
+    # Mamba and its like count heads too.
+    return any("attention" in type(part).__name__.lower() for part in model.model.modules())
 
 
 def _check_size(model: LoadedModel, given: Given) -> None:

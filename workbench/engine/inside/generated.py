@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.inside.submodels import composed, joined
-from workbench.engine.tasks import notes, transcribing
+from workbench.engine.tasks import notes, raw_beside, transcribing
 from workbench.engine.tasks.any_to_any import TALKERS
 from workbench.engine.tasks.inputs import Request
 from workbench.engine.tasks.speaking import stoppable
@@ -49,7 +49,7 @@ def by_generate(
         # The model that talks refuses a picture's numbers, which the library would hand to each.
         named = {OWN.get(name, name): each for name, each in tensors.items()} if _talks(model) else tensors
         return {}, named | _writing(model)
-    if kind in transcribing.PACED:
+    if kind in transcribing.PACED and not raw_beside.stands_between(kind, model.head):
         run = tensors | {"max_new_tokens": _moments(model, tensors, most), "do_sample": False}
         return joined(model, run, STEPS[kind], task=request.task), run
     if kind in SONGS:

@@ -99,7 +99,8 @@ def _labels(model: LoadedModel, width: int) -> tuple[str, ...]:
     """The labels that a head gives by position; empty for one that gives words."""
     if not labelled(model):
         return ()
-    labels = tuple(model.model.config.id2label.values())
+    names = model.model.config.id2label
+    labels = tuple(str(names.get(number, f"LABEL_{number}")) for number in range(len(names)))
     # What finds things has one more for nothing.
     return (*labels, "nothing") if width == len(labels) + 1 else labels if len(labels) == width else ()
 

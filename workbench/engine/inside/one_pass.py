@@ -93,7 +93,7 @@ def look(model: LoadedModel, given: Given, *, task: Task | None = None) -> Insid
     watch = Watch(model.model, task)
     try:
         with torch.inference_mode(), drawn(model, task, whole.by_generate), watch.running():
-            out = _asked(model, {**kwargs, **kept}, asked)
+            out, unasked = _asked(model, {**kwargs, **kept}, asked)
             # Some of those inside another return a tensor.
             out = out if hasattr(out, "items") else {}
     except WorkbenchError:
@@ -109,7 +109,8 @@ def look(model: LoadedModel, given: Given, *, task: Task | None = None) -> Insid
         for stack in stacks
     }
     mixed = _mixed(out)
-    parts = tuple(part for stack in stacks for part in _parts(model, given, stack, layers[stack.name], mixed))
+    found = (part for stack in stacks for part in _parts(model, given, stack, layers[stack.name], mixed))
+    parts = tuple(replace(part, unasked=unasked) for part in found)
     lens = _lens(model, given, kwargs, out, stacks, layers, parts, bool(kept), task)
     return Inside(
         model.checkpoint.name,
@@ -122,14 +123,15 @@ def look(model: LoadedModel, given: Given, *, task: Task | None = None) -> Insid
     )
 
 
-def _asked(model: LoadedModel, kwargs: dict[str, Any], asked: dict[str, bool]) -> Any:
+def _asked(model: LoadedModel, kwargs: dict[str, Any], asked: dict[str, bool]) -> tuple[Any, bool]:
+    """The output of a pass, and whether it could only be had without asking for the states."""
     try:
-        return model.model(**kwargs, **asked)
+        return model.model(**kwargs, **asked), False
     except ValueError as error:
         # Some of timm's models tell of no states: those that the layers return are seen.
         if not asked or "output_hidden_states" not in str(error):
             raise
-        return model.model(**kwargs)
+        return model.model(**kwargs), True
 
 
 def _is_seen(stack: Found) -> bool:

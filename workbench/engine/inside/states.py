@@ -38,6 +38,7 @@ class Part:
         grid: Which positions are the patches of the picture, or None.
         layout: How one of the library's states becomes ``(1, seq, hidden)``, as an expression of ``state``; empty where
             it is that already.
+        unasked: Whether the model refuses to be asked for its states, as some of timm's do, and has these anyway.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Part:
     grid: Grid | None = None
     layout: str = ""
     watched: bool = False
+    unasked: bool = False
 
 
 @dataclass(frozen=True, eq=False, slots=True)

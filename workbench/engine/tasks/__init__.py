@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine.errors import NotSupported
 from workbench.engine.facts import FILMS, HEAR_ALONE, reads, sees
 from workbench.engine.generate import page
+from workbench.engine.generate.captions import FRAMES
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.tasks import (
     aligning,
@@ -73,14 +74,14 @@ from workbench.engine.tasks import (
     zero_shot_object_detection,
     zero_shot_video_classification,
 )
-from workbench.engine.tasks.inputs import Request, Spec, context, cut_at, views
+from workbench.engine.tasks.inputs import Request, Spec, broken, context, cut_at, views
 from workbench.engine.values import Facts, Stage, TaskInput, TaskOptions, TaskResult
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
 
 __all__ = ["SPECS", "TASKS", "Spec", "applies", "architecture", "context", "cut_at", "defaults",
-           "example", "head_for", "infer", "module", "run", "spec", "supports"]  # fmt: skip
+           "example", "first", "head_for", "infer", "module", "run", "spec", "supports"]  # fmt: skip
 
 _MODULES: tuple[Any, ...] = (
     text_classification,
@@ -160,14 +161,21 @@ _TAKEN = {"audio": {"input_values", "input_features"}, "video": {"pixel_values_v
 
 #: Architectures that were made to translate, whatever else the head could write.
 _TRANSLATORS = ("marian", "m2m_100", "nllb-moe", "mbart", "fsmt", *speaking.SEAMLESS)
-#: Architectures that compare sounds with texts; they have no head to tell them by.
-_SOUND_AND_TEXT = ("clap",)
 #: Architectures that speak, and have no head to tell them by.
 _SPEAKERS = ("dia", "vibevoice")
 #: Architectures that hear or speak by their heads alone.
 _LISTENERS = (*any_to_any.HEARS, "qwen2_audio")
 _BODIES = (*_SPEAKERS, *transcribing.LANGUAGES, *_LISTENERS)
 _SUMMARIZERS = ("pegasus", "pegasus_x", "led", "bigbird_pegasus")
+
+
+def first(model: LoadedModel) -> str:
+    """The task to begin with: what a checkpoint was trained for, or what the head it was loaded with is for."""
+    inferred = infer(model.facts)
+    if supports(model, inferred):
+        return inferred
+    own = (spec.name for spec in SPECS if spec.heads[0] == model.head and supports(model, spec.name))
+    return next(own, inferred)
 
 
 def infer(facts: Facts) -> str:
@@ -190,7 +198,7 @@ def infer(facts: Facts) -> str:
         if facts.model_type in _TRANSLATORS:
             return translation.SPEC.name
         return (summarization if facts.model_type in _SUMMARIZERS else text2text_generation).SPEC.name
-    if facts.model_type in _SOUND_AND_TEXT and facts.has_tokenizer:
+    if facts.model_type in zero_shot_audio_classification.COMPARED and facts.has_tokenizer:
         return zero_shot_audio_classification.SPEC.name
     if facts.model_type in _SPEAKERS:
         return text_to_audio.SPEC.name
@@ -273,11 +281,13 @@ def _alone(steps: Any, head: str, facts: Facts) -> bool | None:
 
 
 def supports(model: LoadedModel, name: str) -> bool:
-    """Whether a model as it is loaded can do a task; feature extraction looks below any head."""
+    """Whether a model as it is loaded can do a task; feature extraction looks below any head that reads text."""
     if name == feature_extraction.SPEC.name:
-        return True
+        taken = inspect.signature(model.model.forward).parameters
+        return model.tokenizer is not None or "input_ids" in taken
     if name == zero_shot_audio_classification.SPEC.name:
-        return model.facts.model_type in _SOUND_AND_TEXT
+        # They have no head to tell them by.
+        return model.facts.model_type in zero_shot_audio_classification.COMPARED
     if name == any_to_any.SPEC.name:
         # The class is the same by whichever of its Auto classes it was loaded.
         answers = any_to_any.answers(model.facts) and model.head in any_to_any.ALSO
@@ -285,7 +295,8 @@ def supports(model: LoadedModel, name: str) -> bool:
     if name == image_feature_extraction.SPEC.name:
         # Some leave out what they read first, and ImageGPT's pictures are ids of colours.
         first = next(iter(inspect.signature(model.model.forward).parameters), "")
-        shown = "pixel_values" in (first, getattr(model.model, "main_input_name", ""))
+        # What follows things through a film is handed a session of it.
+        shown = "pixel_values" in (first, getattr(model.model, "main_input_name", "")) and first != "inference_session"
         # Some have the whole of a model in the table of those that see, as Llama 4.
         alone = model.head == "AutoModel" and not model.facts.takes_images
         return shown or (alone and sees(model.facts.model_type))
@@ -316,24 +327,30 @@ def example(name: str, model: LoadedModel | None = None) -> TaskInput:
         return replace(given, text=given.text.replace("[MASK]", mask))
     made: dict[str, Any] = {}
     paged = {"image": samples.page} if page.EXAMPLE in (given.text, given.second) else {}
+    takes = spec(name, model).takes
+    # Some are shown a picture as a film that stands still, where the task has no film.
+    still = {"image"} if model is not None and model.facts.model_type in FRAMES and "video" not in takes else set()
+    # Pages are a folder of pictures, which is no film.
+    paper = name == visual_document_retrieval.SPEC.name
     for field, make in (_SAMPLES | getattr(module(name), "SAMPLES", {}) | paged).items():
-        # Pages are a folder of pictures, which is no film.
-        if field in spec(name, model).takes and (name == visual_document_retrieval.SPEC.name or _takes(model, field)):
+        if field in takes and (paper or field in still or _takes(model, field)):
             made[field] = make()
     return replace(given, **made)
 
 
 def _takes(model: LoadedModel | None, field: str) -> bool:
     """Whether an example is of use to a model that may take several kinds of input."""
-    if model is not None and model.facts.model_type in speaking.CONVERSES:
-        # A tone is no voice to speak like.
-        return False
-    if model is not None and field == "beside" and model.facts.model_type in (*raw_beside.REGIONS, *raw_beside.BETWEEN):
-        # A mask is no region, and nothing that another part writes.
-        return False
-    if model is None or field not in _READS.values():
+    if model is None:
         return True
     kind = model.facts.model_type
+    if kind in speaking.CONVERSES:
+        # A tone is no voice to speak like.
+        return False
+    if field == "beside" and (kind in raw_beside.REGIONS or raw_beside.stands_between(kind, model.head)):
+        # A mask is no region, and nothing that another part writes.
+        return False
+    if field not in _READS.values():
+        return True
     if field == "image" and (kind in FILMS or kind in raw_beside.REGIONS):
         return False
     if model.facts.heads == (raw_outputs.SPEC.heads[-1],) and kind.endswith(("_vision", "_audio")):
@@ -432,15 +449,15 @@ def run(
         task.check()
         computed = time.perf_counter()
         task.report(Progress(2, 3, "steps", "postprocess"))
-        broken = tuple(each for each, made in outputs.items() if made.is_floating_point() and bool(made.isnan().any()))
+        nothing = broken(outputs)
         try:
             outcome = steps.postprocess(request, inputs, outputs)
         except ValueError as error:
-            if not broken:
+            if not nothing:
                 raise
             raise NotSupported(
                 f"What {model.checkpoint.name} gave is no number, and {name} can't be made of it.",
-                why=f"There is NaN in {', '.join(broken)}; it computes in {model.dtype}.",
+                why=f"There is NaN in {', '.join(nothing)}; it computes in {model.dtype}.",
                 remedy="Load it in float32 or bfloat16; if that does not help, its weights are damaged.",
             ) from error
         ended = time.perf_counter()
@@ -450,7 +467,7 @@ def run(
         Stage("forward", views(outputs, known), computed - encoded),
         Stage("postprocess", views(outcome.tensors), ended - computed),
     )
-    return TaskResult(name, given, stages, outcome.items, inputs.truncated, outcome.tokens, inputs.heard, broken)
+    return TaskResult(name, given, stages, outcome.items, inputs.truncated, outcome.tokens, inputs.heard, nothing)
 
 
 def module(name: str) -> Any:

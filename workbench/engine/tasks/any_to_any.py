@@ -15,7 +15,7 @@ from workbench.engine.generate.captions import PAGED, TYPES, WORDLESS
 from workbench.engine.tasks import sounds, transcribing
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.tasks.processors import missing, processor
-from workbench.engine.tasks.writing import behind, generated, listed, prepared, watched
+from workbench.engine.tasks.writing import WRITES, behind, generated, listed, prepared, watched
 from workbench.engine.values import Sound, TaskInput
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ SPEC = Spec(
         ("image", "Picture, if there is one"),
         ("audio", "Sound, if there is one"),
     ),
-    options=("max_new_tokens", "num_beams", "do_sample", "temperature", "seed", "speaks"),
+    options=(*WRITES, "speaks"),
     shows="text",
     example=TaskInput("What is this?"),
 )
@@ -84,11 +84,17 @@ def answers(facts: Facts) -> bool:
     return SPEC.heads[0] in facts.heads or facts.model_type in HEARS
 
 
+def deaf(model: LoadedModel) -> bool:
+    """Whether a model was published without what hears, though its processor prepares sounds."""
+    return model.facts.model_type in DEAF and getattr(model.model.config, "audio_config", None) is None
+
+
 def fitted(model: LoadedModel) -> Spec:
     """The task as it is for a model: given what it takes, and one that only writes is not asked to speak."""
     stated = getattr(model.model, "input_modalities", ())
     # What states text alone may not say what it takes besides.
     seen = {"text", *stated} if isinstance(stated, (tuple, list)) and len(stated) > 1 else {*SPEC.takes}
+    seen -= {"audio"} if deaf(model) else set()
     inputs = tuple((field, label) for field, label in SPEC.inputs if field in seen)
     if getattr(model.model, "has_talker", False):
         return replace(SPEC, inputs=inputs)
@@ -211,9 +217,7 @@ def _parts(request: Request, reader: Any) -> list[dict[str, Any]]:
         parts.append({"type": "image", "image": pictures.read(request.given.image)})
     if request.given.audio is not None:
         extractor = _extractor(reader)
-        config = request.model.model.config
-        deaf = request.model.facts.model_type in DEAF and getattr(config, "audio_config", None) is None
-        _check(request, "sounds", None if deaf else extractor)
+        _check(request, "sounds", None if deaf(request.model) else extractor)
         heard = sounds.read(request.given.audio, task=request.task)
         parts.append({"type": "audio", "audio": sounds.resampled(heard, extractor.sampling_rate)})
     return parts

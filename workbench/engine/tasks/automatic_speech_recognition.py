@@ -42,7 +42,7 @@ SPEC = Spec(
     options=("timestamps", "source_language", "target_language", "max_new_tokens", "num_beams"),
     shows="transcript",
     example=TaskInput(),
-    defaults=(("max_new_tokens", 256),),
+    defaults=(("max_new_tokens", 256), ("num_beams", 1)),
 )
 
 #: Of what a CTC model hears at once, the share that two neighbouring parts have in common on each side, as the

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.engine import tasks
 from workbench.engine.errors import InputError, NotSupported, OutOfMemory, WorkbenchError, explain
 from workbench.engine.task import Progress, Silent, Task
-from workbench.engine.tasks.inputs import Inputs, Request, pads
+from workbench.engine.tasks.inputs import Inputs, Request, broken, pads
 from workbench.engine.tasks.listing import KINDS, BatchRow, Listing, save
 from workbench.engine.tokens import padding_token
 from workbench.engine.values import Place, Sound, TaskInput, TaskOptions
@@ -122,6 +122,9 @@ def _passed(name: str, part: Sequence[Request]) -> list[tuple[tuple[dict[str, An
             found.append(((), _said(inputs), 0))
             continue
         mine = outputs[good.index(index)] if outputs is not None else _tried(module.forward, request, inputs)
+        if not isinstance(mine, WorkbenchError) and (names := broken(mine)):
+            found.append(((), f"What the model gave is no number: there is NaN in {', '.join(names)}.", 0))
+            continue
         outcome = mine if isinstance(mine, WorkbenchError) else _tried(module.postprocess, request, inputs, mine)
         if isinstance(outcome, WorkbenchError):
             found.append(((), _said(outcome), 0))
@@ -214,7 +217,12 @@ def _answers(items: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _cells(items: Sequence[Any]) -> list[dict[str, Any]]:
-    return [{"answer": item.text, "cells": [list(cell) for cell in item.cells]} for item in items]
+    several = len(items) > 1
+    return [
+        ({"question": item.question} if several else {})
+        | {"answer": item.text, "cells": [list(cell) for cell in item.cells]}
+        for item in items
+    ]
 
 
 def _fillings(items: Sequence[Any]) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ SPEC = Spec(
         ("text", "Question"),
         ("second", WORDS),
     ),
-    options=("top_k", "max_answer_tokens", "no_answer"),
+    options=("top_k", "max_answer_tokens", "no_answer", "stride"),
     shows="labels",
     example=TaskInput("What is the total?", EXAMPLE),
     defaults=(("top_k", 3),),
@@ -44,6 +44,9 @@ AMONG_TEXTS = ("lilt", "layoutlmv2", "layoutlmv3")
 
 WINDOW = 512
 """Tokens of a window over a long page, as LayoutLM was trained."""
+
+SHARED = 256
+"""Tokens that two neighbouring windows share at most, unless ``options.stride`` says otherwise; as the pipeline has."""
 
 _SIDES = 4
 
@@ -91,8 +94,10 @@ def preprocess(request: Request) -> Inputs:
             why=f"It has {taken:,} tokens, and question and words together may have {width:,}.",
             remedy="Shorten it.",
         )
+    wanted = request.options.stride
+    stride = min(width // 2, SHARED) if wanted is None else wanted
     settings: dict[str, Any] = {
-        "truncation": "only_second", "max_length": width, "stride": min(width // 2, 256, room - 1),
+        "truncation": "only_second", "max_length": width, "stride": min(stride, room - 1),
         "padding": "longest", "padding_side": "right", "return_overflowing_tokens": True, "return_tensors": "pt",
         "verbose": False,
     }  # fmt: skip

@@ -38,7 +38,7 @@ def fitted(spec: Spec, model: LoadedModel, does: str) -> Spec:
     if not page.wanted(model):
         return spec
     inputs = (("text", page.WORDS), *picture_field(model))
-    options = tuple(name for name in spec.options if name != "stride")
+    options = tuple(name for name in spec.options if name not in ("stride", "split"))
     return replace(spec, does=does, inputs=inputs, options=options, example=TaskInput(page.EXAMPLE))
 
 

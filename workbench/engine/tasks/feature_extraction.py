@@ -7,7 +7,7 @@ References:
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import page
@@ -33,14 +33,51 @@ SPEC = Spec(
     example=TaskInput("The film was wonderful.\nI loved this movie.\nThe train leaves at nine."),
 )
 
+STATES = ("auto", "encoder", "decoder")
+"""Whose states an encoder-decoder is asked for; ``auto`` are those that the pipeline gives, where it gives any."""
+
+ALONG = ("bart", "bigbird_pegasus", "fsmt", "led", "mbart", "mvp", "plbart")
+"""Encoder-decoders whose decoder reads the text along, one place to the right, where it is given none of its own."""
+
+POOLED = ("dpr",)
+"""Architectures that give one vector a text, and no states, to begin with."""
+
 
 def fitted(model: LoadedModel) -> Spec:
-    """The task as it is for a model: a page becomes one vector; of an encoder-decoder the encoder gives it."""
+    """The task as it is for a model: a page becomes one vector; an encoder-decoder has states on two sides."""
     spec = documents.fitted(SPEC, model, "Turns a page into a vector")
-    if model.model.config.is_encoder_decoder:
-        # The pipeline takes the decoder's where the library shifts the ids itself (BART), and fails elsewhere (T5).
-        return replace(spec, does=f"{spec.does}, by the states of the encoder")
-    return spec
+    kind = model.facts.model_type
+    if kind in POOLED:
+        own = tuple(name for name in spec.options if name != "pooling")
+        return replace(spec, does=f"{spec.does}, by the vector that the model itself makes of it", options=own)
+    if not model.model.config.is_encoder_decoder or model.head == "AutoModelForTextEncoding":
+        return spec
+    if kind in ALONG:
+        whose = "the states of the decoder, which reads the line along, as pipeline() gives them"
+    else:
+        whose = "the states of the encoder; pipeline() fails here, because the decoder is given nothing to read"
+    does = f"{spec.does}. Usually by {whose}"
+    return replace(spec, does=does, options=spec.options if page.wanted(model) else ("states", *spec.options))
+
+
+def side(kind: str, states: str) -> str:
+    """Which side of an encoder-decoder gives the states: ``encoder`` or ``decoder``.
+
+    Args:
+        kind: Its ``model_type``.
+        states: One of `STATES`.
+
+    Raises:
+        InputError: It is none of them.
+    """
+    if states not in STATES:
+        raise InputError(
+            "The states can't be chosen.",
+            why=f"There are no states called “{states}”.",
+            remedy=f"Use {', '.join(STATES[:-1])} or {STATES[-1]}.",
+        )
+    usual = "decoder" if kind in ALONG else "encoder"
+    return usual if states == "auto" else states
 
 
 def lines(text: str) -> tuple[str, ...]:
@@ -73,22 +110,27 @@ def preprocess(request: Request) -> Inputs:
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """One pass without the head: ``last_hidden_state`` of shape ``(lines, seq, hidden)``.
+    """One pass without the head, as the pipeline makes it.
+
+    Returns:
+        ``last_hidden_state`` of shape ``(lines, seq, hidden)``, of an encoder-decoder as ``options.states`` asks; or
+        ``pooler_output`` of shape ``(lines, hidden)`` of a model that gives one vector a text.
 
     Raises:
+        InputError: ``options.states`` is none that is known.
         NotSupported: The model can't read a text alone.
     """
-    body = request.model.model.base_model
-    if request.model.model.config.is_encoder_decoder:
-        body = body.get_encoder()
+    body, tensors = _read_by(request, request.on_device(inputs.tensors))
     try:
-        hidden = body(**request.on_device(inputs.tensors))[0].cpu()
+        hidden = body(**tensors)[0].cpu()
     except (TypeError, ValueError) as error:
         raise NotSupported(
             f"{request.model.checkpoint.name} makes no vectors of text alone.",
             why=f"The model says: {first_line(error)}",
             remedy="Choose raw-outputs, which may be given a picture besides, or what the checkpoint was made for.",
         ) from error
+    if request.model.facts.model_type in POOLED:
+        return {"pooler_output": hidden}
     length = inputs.tensors["input_ids"].shape[1]
     if hidden.shape[1] < length:
         raise NotSupported(
@@ -100,8 +142,30 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     return {"last_hidden_state": hidden[:, :length]}
 
 
+def _read_by(request: Request, tensors: dict[str, Tensor]) -> tuple[Any, dict[str, Tensor]]:
+    """What reads the lines below any head, and what it is called with."""
+    import torch
+
+    model, kind = request.model.model, request.model.facts.model_type
+    # A part of a model that pools bears the name that a body has under a head.
+    body = model if kind in POOLED else model.base_model
+    if not model.config.is_encoder_decoder:
+        return body, tensors
+    if side(kind, request.options.states) == "encoder":
+        return body.get_encoder(), tensors
+    if kind in ALONG:
+        return body, tensors
+    ids = tensors["input_ids"]
+    start = torch.full_like(ids[:, :1], model.config.decoder_start_token_id or 0)
+    return body.get_decoder(), {
+        "input_ids": torch.cat([start, ids[:, :-1]], dim=1),
+        "encoder_hidden_states": body.get_encoder()(**tensors)[0],
+        "encoder_attention_mask": tensors["attention_mask"],
+    }
+
+
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
-    """Pool the positions of each line into one vector, and compare the lines.
+    """Pool the positions of each line into one vector, unless the model did, and compare the lines.
 
     Returns:
         ``embeddings`` of shape ``(lines, hidden)`` and ``similarity`` of shape ``(lines, lines)``, the cosine of the
@@ -114,23 +178,7 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
     import torch
     from torch.nn.functional import normalize
 
-    hidden = outputs["last_hidden_state"].float()
-    mask = inputs.tensors["attention_mask"]
-    if request.options.pooling == "mean":
-        weights = mask.unsqueeze(-1).float()
-        embeddings = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
-    elif request.options.pooling == "cls":
-        embeddings = hidden[:, 0]
-    elif request.options.pooling == "max":
-        embeddings = hidden.masked_fill(mask.unsqueeze(-1) == 0, float("-inf")).amax(dim=1)
-    elif request.options.pooling == "last":
-        embeddings = hidden[torch.arange(len(hidden)), mask.sum(dim=1) - 1]
-    else:
-        raise InputError(
-            "The hidden states can't be pooled.",
-            why=f"There is no pooling called “{request.options.pooling}”.",
-            remedy="Use mean, cls, max or last.",
-        )
+    embeddings = _vectors(request, inputs, outputs)
     directions = normalize(embeddings, dim=-1)
     if request.options.normalize:
         embeddings = directions
@@ -139,4 +187,28 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
     places = project(embeddings.numpy(), request.options.projection)
     return Outcome(
         tensors if places is None else {**tensors, request.options.projection: torch.from_numpy(places)}, rows
+    )
+
+
+def _vectors(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Tensor:
+    """One vector a line, of shape ``(lines, hidden)``."""
+    import torch
+
+    if "pooler_output" in outputs:
+        return outputs["pooler_output"].float()
+    hidden = outputs["last_hidden_state"].float()
+    mask = inputs.tensors["attention_mask"]
+    if request.options.pooling == "mean":
+        weights = mask.unsqueeze(-1).float()
+        return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+    if request.options.pooling == "cls":
+        return hidden[:, 0]
+    if request.options.pooling == "max":
+        return hidden.masked_fill(mask.unsqueeze(-1) == 0, float("-inf")).amax(dim=1)
+    if request.options.pooling == "last":
+        return hidden[torch.arange(len(hidden)), mask.sum(dim=1) - 1]
+    raise InputError(
+        "The hidden states can't be pooled.",
+        why=f"There is no pooling called “{request.options.pooling}”.",
+        remedy="Use mean, cls, max or last.",
     )

@@ -6,9 +6,11 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported, first_line
+from workbench.engine.tasks import raw_inputs
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.vision import PICTURE, pixels
 from workbench.engine.tasks.writing import drawing
@@ -32,7 +34,17 @@ SPEC = Spec(
 DRAWS = ("vit_mae",)
 """Architectures that hide a part of the picture, drawn by the seed."""
 
-preprocess = pixels
+
+def preprocess(request: Request) -> Inputs:
+    """The picture as the checkpoint's processor prepares it, by the names that a part of a larger model has for it.
+
+    Raises:
+        InputError: There is no picture, it can't be read, or the processor can't prepare it.
+        NotSupported: The checkpoint has no image processor that works here.
+    """
+    made = pixels(request)
+    named = raw_inputs.called(request.model, made.tensors) if raw_inputs.part(request.model.facts.model_type) else {}
+    return replace(made, tensors=named or made.tensors)
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
@@ -68,6 +80,9 @@ def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -
     from torch.nn.functional import normalize
 
     hidden = outputs["last_hidden_state"]
+    if hidden.dim() == 2 and raw_inputs.part(request.model.facts.model_type):
+        # Patches of all pictures stand one behind another there.
+        hidden = hidden[None]
     # A map has its places behind its channels; a summary (RADIO) is one vector.
     hidden = hidden if hidden.dim() == 3 else hidden.reshape(*hidden.shape[:2], -1).transpose(1, 2)
     pools = {"mean": hidden.mean(dim=1), "cls": hidden[:, 0], "max": hidden.amax(dim=1), "last": hidden[:, -1]}

@@ -36,7 +36,7 @@ SPEC = Spec(
     ),
     does="Says what each pixel of a picture belongs to",
     inputs=PICTURE,
-    options=("subtask", "threshold", "mask_threshold"),
+    options=("subtask", "threshold", "mask_threshold", "overlap"),
     shows="masks",
     example=TaskInput(),
     defaults=(("threshold", 0.9),),
@@ -48,14 +48,15 @@ ONLY = {"AutoModel": ("SegGptForImageSegmentation",)}
 SAMPLES: dict[str, Any] = {"other": samples.picture, "beside": samples.trimap}
 """What the example's files are made by, where it is another than for most tasks."""
 
+TOLD = "oneformer"
+"""The architecture that is told in words what parts are wanted."""
+
 PLACES = "patch_offsets"
 """Where the squares of a picture were cut out: a row of picture, start and end each."""
 
 SUBTASKS = ("panoptic", "instance", "semantic")
 """What parts can be, in the order they are tried."""
 
-#: Share of a part that others may cover before it is left out; as the pipeline has it.
-_OVERLAP = 0.5
 _FOLLOWING = ("mask_threshold",)
 
 forward = passed
@@ -65,7 +66,7 @@ def fitted(model: LoadedModel) -> Spec:
     """The task as it is for a model: SegGPT is shown another picture with its mask, and marks the same in this."""
     if model.facts.model_type not in raw_beside.FOLLOWS:
         return SPEC
-    fields = raw_beside.inputs(SPEC, model.facts.model_type)
+    fields = raw_beside.inputs(SPEC, model.facts.model_type, model.head)
     return replace(SPEC, does="Marks in a picture what a mask marks in another", inputs=fields, options=_FOLLOWING)
 
 
@@ -86,7 +87,7 @@ def preprocess(request: Request) -> Inputs:
         tensors = dict(made.tensors)
         made = Inputs(tensors, made.aside | {PLACES: tensors.pop(PLACES)})
     config = request.model.model.config
-    if config.model_type != "oneformer":
+    if config.model_type != TOLD:
         return made
     wanted = SUBTASKS[0] if request.options.subtask == "auto" else request.options.subtask
     said = request.tokenizer(
@@ -118,12 +119,12 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
             for label in segmentation.unique().tolist()
         ]
     else:
-        if request.model.model.config.model_type == "oneformer":
+        if request.model.model.config.model_type == TOLD:
             made, target = _resized(outputs, kind, size(inputs)), None
         settings = {
             "threshold": request.options.threshold,
             "mask_threshold": request.options.mask_threshold,
-            "overlap_mask_area_threshold": _OVERLAP,
+            "overlap_mask_area_threshold": request.options.overlap,
         }
         # EoMT's instances are told by the threshold alone.
         reads = inspect.signature(finish).parameters

@@ -16,7 +16,7 @@ from workbench.engine.tasks import captioning
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.tasks.processors import processor
 from workbench.engine.tasks.vision import picture
-from workbench.engine.tasks.writing import behind, generated, listed, prepared
+from workbench.engine.tasks.writing import WRITES, behind, generated, listed, prepared
 from workbench.engine.values import Message, Start, TaskInput
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ SPEC = Spec(
     heads=("AutoModelForImageTextToText",),
     does="Answers a question about a picture",
     inputs=(("image", "Picture"), ("text", "Question or prompt")),
-    options=("max_new_tokens", "num_beams", "do_sample", "temperature", "seed"),
+    options=WRITES,
     shows="text",
     example=TaskInput("What does the picture show?"),
 )

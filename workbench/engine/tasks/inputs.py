@@ -156,6 +156,11 @@ class Outcome:
     tokens: tuple[str, ...] = ()
 
 
+def broken(outputs: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """Names of outputs that hold NaN; nothing that is made of them means anything."""
+    return tuple(name for name, made in outputs.items() if made.is_floating_point() and bool(made.isnan().any()))
+
+
 def context(model: LoadedModel) -> int | None:
     """The longest input in tokens, special ones included, or None where neither tokenizer nor config name one."""
     # T5 and its kin name a length they were trained on; their positions are relative and have no end.
@@ -248,10 +253,10 @@ def check_runs(request: Request) -> None:
 
 
 def check_labels(labels: tuple[str, ...], least: int = 1, which: str = "candidate labels") -> None:
-    """Refuse too few labels.
+    """Refuse too few labels, or one that no tokenizer can read.
 
     Raises:
-        InputError: There are fewer than ``least``.
+        InputError: There are fewer than ``least``, or one has a lone surrogate.
     """
     if len(labels) < least or not all(label.strip() for label in labels):
         raise InputError(
@@ -259,6 +264,8 @@ def check_labels(labels: tuple[str, ...], least: int = 1, which: str = "candidat
             why=f"{len(labels)} were given, and at least {least} are needed.",
             remedy="Write one a line.",
         )
+    for label in labels:
+        tokens.check_text(label)
 
 
 def views(tensors: Mapping[str, Tensor], known: Mapping[str, tuple[str, ...]] | None = None) -> tuple[TensorView, ...]:

@@ -7,13 +7,14 @@ its name.
 
 from __future__ import annotations
 
+import json
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported, first_line
-from workbench.engine.processors import adapted, built, stands_in, wants_torchvision, without_films
+from workbench.engine.processors import UNTRAINED, adapted, built, stands_in, wants_torchvision, without_films
 from workbench.engine.processors import missing as missing
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 SETTINGS, VIDEO_SETTINGS = "preprocessor_config.json", "video_preprocessor_config.json"
 """Files that say how pictures and sounds, and how whole films are prepared."""
+
+WHOLE_SETTINGS = "processor_config.json"
+"""The file that says how all of them are, where they were saved together."""
 
 #: By the model they belong to, so that they go when it goes.
 _KEPT: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
@@ -35,8 +39,7 @@ def image_processor(model: LoadedModel) -> Any:
     """
     from transformers import AutoImageProcessor
 
-    # OneFormer's asks the Hub for a table that only training on annotations reads.
-    more = {"class_info_file": ""} if model.facts.model_type == "oneformer" else {}
+    more = UNTRAINED.get(model.facts.model_type, {})
 
     def read(path: Path, **named: Any) -> Any:
         made = stands_in(path, model.head, "image_processor")
@@ -63,7 +66,14 @@ def video_processor(model: LoadedModel) -> Any:
 
 def takes_films(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint says how whole films are prepared for it, and not how their frames are."""
-    return (checkpoint.path / VIDEO_SETTINGS).is_file() and not (checkpoint.path / SETTINGS).is_file()
+    try:
+        whole = json.loads((checkpoint.path / WHOLE_SETTINGS).read_bytes())
+    except (OSError, ValueError):
+        whole = {}
+    # The library writes the parts of a whole processor into one file.
+    parts = set(whole) if isinstance(whole, dict) else set()
+    films = (checkpoint.path / VIDEO_SETTINGS).is_file() or "video_processor" in parts
+    return films and not ((checkpoint.path / SETTINGS).is_file() or "image_processor" in parts)
 
 
 def feature_extractor(model: LoadedModel) -> Any:
@@ -116,7 +126,7 @@ def _refusal(model: LoadedModel, what: str, file: str, error: Exception) -> NotS
     said = first_line(error)
     if isinstance(error, ImportError) or wants_torchvision(error):
         return missing(f"{model.checkpoint.name} can't read {what}.", error)
-    if not (model.checkpoint.path / file).is_file() and not (model.checkpoint.path / "processor_config.json").is_file():
+    if not (model.checkpoint.path / file).is_file() and not (model.checkpoint.path / WHOLE_SETTINGS).is_file():
         why = f"Its folder has no {file}, which says how {what} are prepared for it."
         remedy = "Download the checkpoint again, or load one that was made for this."
     else:

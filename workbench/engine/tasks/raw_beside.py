@@ -34,24 +34,48 @@ BETWEEN = (
 )  # fmt: skip
 """Parts of larger models that read what another part writes, which nobody can type: tensors in a file."""
 
+BODIES = ("kyutai_speech_to_text", "perceiver")
+"""Architectures whose bodies alone are such parts: Kyutai's reads the codes of a sound, Perceiver's any vectors."""
 
-def given(model_type: str) -> tuple[str, ...]:
-    """The fields of `TaskInput` that an architecture of these is given; none for others."""
+
+def stands_between(model_type: str, head: str) -> bool:
+    """Whether a model reads what another part of a larger one writes.
+
+    Args:
+        model_type: Of the config.
+        head: Its Auto class.
+    """
+    return model_type in BETWEEN or (model_type in BODIES and head == "AutoModel")
+
+
+def given(model_type: str, head: str) -> tuple[str, ...]:
+    """The fields of `TaskInput` that a model of these is given; none for others.
+
+    Args:
+        model_type: Of the config.
+        head: Its Auto class.
+    """
     if model_type in REGIONS:
         return ("text", "beside")
-    if model_type in BETWEEN:
+    if stands_between(model_type, head):
         return ("beside",)
     if model_type in PAIRS:
         return ("image", "other")
     return ("image", "other", "beside") if model_type in FOLLOWS else ()
 
 
-def inputs(spec: Spec, model_type: str) -> tuple[tuple[str, str], ...]:
-    """The fields of raw outputs as they are for an architecture, with their labels."""
+def inputs(spec: Spec, model_type: str, head: str) -> tuple[tuple[str, str], ...]:
+    """The fields of raw outputs as they are for a model, with their labels.
+
+    Args:
+        spec: Of the task.
+        model_type: Of the config.
+        head: Its Auto class.
+    """
     if model_type in REGIONS:
         names = ", ".join(REGIONS[model_type])
         return (("text", "Text"), ("beside", f"Regions of a picture that a detector found (.npz: {names})"))
-    if model_type in BETWEEN:
+    if stands_between(model_type, head):
         return (("beside", "What another part of the model writes (.npz)"),)
     if model_type in PAIRS:
         return (("image", "Picture"), ("other", "Second picture"))
@@ -109,7 +133,8 @@ def between(request: Request) -> Inputs:
 
     path, name = request.given.beside, request.model.checkpoint.name
     takes = [each for each in inspect.signature(request.model.model.forward).parameters if each != "kwargs"]
-    remedy = f"Choose an .npz file with {takes[0]}, as NumPy's savez writes it."
+    shape = _shape(request)
+    remedy = f"Choose an .npz file with {takes[0]}{shape}, as NumPy's savez writes it."
     if path is None:
         why = f"{name} is a part of a larger model and reads what another part writes: {takes[0]}."
         raise InputError("There is nothing to run it on yet.", why=why, remedy=remedy)
@@ -123,6 +148,14 @@ def between(request: Request) -> Inputs:
         held = ", ".join(found) or "nothing"
         raise InputError(what, why=f"It holds {held}, and the model reads {', '.join(takes[:6])}.", remedy=remedy)
     return Inputs({each: torch.from_numpy(array) for each, array in found.items()})
+
+
+def _shape(request: Request) -> str:
+    """Of which shape the tensor is, where the config says so."""
+    config = request.model.model.config
+    widths = {"kyutai_speech_to_text": ("moments", "num_codebooks", 1), "perceiver": ("places", "d_model", 0)}
+    axis, name, more = widths.get(request.model.facts.model_type, ("", "", 0))
+    return f" of shape (1, {axis}, {getattr(config, name) + more})" if axis else ""
 
 
 def followed(request: Request) -> Inputs:

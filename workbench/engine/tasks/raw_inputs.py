@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.facts import fewest
 from workbench.engine.processors import typed
-from workbench.engine.tasks import keypoint_matching, raw_beside, videos
+from workbench.engine.tasks import image_segmentation, keypoint_matching, raw_beside, videos
 from workbench.engine.tasks.inputs import Inputs, Request, check_text, encoded
 from workbench.engine.tasks.processors import image_processor, processor, takes_films, video_processor
 from workbench.engine.tasks.raw_beside import REGIONS
@@ -83,6 +83,8 @@ def shown(request: Request) -> Inputs:
         return raw_beside.followed(request)
     if kind in raw_beside.PAIRS:
         return keypoint_matching.preprocess(request)
+    if kind == image_segmentation.TOLD:
+        return image_segmentation.preprocess(request)
     if kind in RETRIEVES:
         return Inputs(dict(processor(request.model).process_images([picture(request)])))
     if (request.model.head, kind) == FLAVA:

@@ -22,6 +22,7 @@ from workbench.engine.tasks import (
     any_to_any,
     captioning,
     documents,
+    image_segmentation,
     image_text_to_text,
     raw_beside,
     raw_inputs,
@@ -65,10 +66,14 @@ SAMPLES: dict[str, Any] = {"other": samples.picture, "beside": samples.trimap}
 
 STARTED = (
     "blenderbot", "blenderbot-small", "canary", "cohere_asr", "longt5", "m2m_100", "marian", "moonshine",
-    "moonshine_streaming", "mt5", "nllb-moe", "pegasus", "pegasus_x", "prophetnet", "speech_to_text",
+    "moonshine_streaming", "mt5", "nemotron3_5_asr", "nemotron_asr_streaming", "nllb-moe", "parakeet_rnnt",
+    "parakeet_tdt", "pegasus", "pegasus_x", "prophetnet", "speech_to_text",
     "switch_transformers", "t5", "t5gemma", "t5gemma2", "udop", "umt5", "whisper",
 )  # fmt: skip
 """Architectures whose decoder has to be given something too; others make it of what the encoder reads."""
+
+BEGINS = ("decoder_start_token_id", "blank_token_id", "pad_token_id")
+"""Names that configs have for the token that a decoder begins with; a transducer begins with its blank."""
 
 
 def preprocess(request: Request) -> Inputs:
@@ -105,7 +110,7 @@ def preprocess(request: Request) -> Inputs:
         parts.append(raw_inputs.series(request) if raw_inputs.reads_series(request.model) else raw_inputs.read(request))
     if parts and request.model.facts.model_type in raw_beside.REGIONS:
         parts.append(raw_beside.regions(request))
-    if kind in raw_beside.BETWEEN:
+    if raw_beside.stands_between(kind, request.model.head):
         parts.append(raw_beside.between(request))
     if not parts:
         raise InputError(
@@ -156,10 +161,15 @@ def fitted(model: LoadedModel) -> Spec:
             options=("frequency",) if model.facts.model_type == "timesfm" else (),
             example=TaskInput(raw_inputs.example(model)),
         )
-    fields = raw_beside.inputs(SPEC, model.facts.model_type)
+    fields = raw_beside.inputs(SPEC, model.facts.model_type, model.head)
+    unread = {"audio"} if any_to_any.deaf(model) else set()
+    # What parts are wanted is no matter of a text here.
+    unread |= {"text"} if model.facts.model_type == image_segmentation.TOLD else set()
+    fields = tuple(field for field in fields if field[0] not in unread)
     if raw_inputs.ids(model):
         fields = (("text", "Ids, typed as numbers"), *(field for field in fields if field[0] != "text"))
-    return replace(SPEC, inputs=fields, example=TaskInput(raw_inputs.example(model)))
+    text = raw_inputs.example(model) if "text" in dict(fields) else ""
+    return replace(SPEC, inputs=fields, example=TaskInput(text))
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
@@ -197,8 +207,8 @@ def _start(request: Request) -> dict[str, Tensor]:
     import torch
 
     config = request.model.model.config
-    start = getattr(config, "decoder_start_token_id", None)
-    start = config.pad_token_id if start is None else start
+    named = (getattr(config, name, None) for name in BEGINS)
+    start = next((number for number in named if number is not None), None)
     return {"decoder_input_ids": torch.tensor([[start]])} if start is not None else {}
 
 

@@ -6,9 +6,9 @@ References:
 
 from __future__ import annotations
 
-from workbench.engine.tasks import text2text_generation
 from workbench.engine.tasks.inputs import Inputs, Request, Spec, encoded
 from workbench.engine.tasks.text2text_generation import forward, postprocess, prefixed
+from workbench.engine.tasks.writing import WRITES
 from workbench.engine.values import TaskInput
 
 __all__ = ["SPEC", "forward", "postprocess", "preprocess"]
@@ -18,7 +18,7 @@ SPEC = Spec(
     heads=("AutoModelForSeq2SeqLM",),
     does="Says the same in fewer words",
     inputs=(("text", "Text"),),
-    options=text2text_generation.OPTIONS,
+    options=(*WRITES, "stops"),
     shows="text",
     example=TaskInput(
         "The quick brown fox jumps over the lazy dog. Angela Merkel met Barack Obama in Berlin, Germany. "

@@ -7,9 +7,11 @@ References:
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
+from workbench.engine.tasks.feature_extraction import lines
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.values import TableAnswer, TaskInput
 
@@ -17,15 +19,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-#: What the tokenizer says of a token: whether it is one of the table, and its row.
-_SEGMENT, _ROW = 0, 2
+#: What the tokenizer says of a token: whether it is one of the table, its column and its row, and whether it was one of
+#: the answer before.
+_SEGMENT, _COLUMN, _ROW, _BEFORE = 0, 1, 2, 3
 
 SPEC = Spec(
     name="table-question-answering",
     heads=("AutoModelForTableQuestionAnswering",),
-    does="Finds the cells of a table that answer a question",
-    inputs=(("text", "Question"), ("second", "Table, a row a line, cells between commas")),
-    options=(),
+    does="Finds the cells of a table that answer a question, or each of some",
+    inputs=(("text", "Questions, one a line"), ("second", "Table, a row a line, cells between commas")),
+    options=("sequential",),
     shows="cells",
     example=TaskInput(
         "What is the capital of France?", "country,capital,people\nFrance,Paris,68\nItaly,Rome,59\nGermany,Berlin,84"
@@ -43,7 +46,7 @@ def rows(text: str) -> tuple[tuple[str, ...], ...]:
 
 
 def preprocess(request: Request) -> Inputs:
-    """Question and table as one row of ids, each with the column and row it stands in; rows that don't fit are dropped.
+    """Each question and the table as a row of ids, each with the column and row it stands in; rows that don't fit drop.
 
     Raises:
         InputError: There is no question, or no row below the header; or no row fits.
@@ -65,7 +68,7 @@ def preprocess(request: Request) -> Inputs:
         )
     frame = _frame(request)
     made = _encoded(request, frame)
-    kept = int(made["token_type_ids"][0, :, _ROW].max())
+    kept = int(made["token_type_ids"][:, :, _ROW].amax(dim=1).min())
     if kept == 0:
         raise _no_room("No row of the table fits beside the question.")
     sizes = request.model.model.config.type_vocab_sizes
@@ -74,14 +77,14 @@ def preprocess(request: Request) -> Inputs:
         made = _encoded(request, frame[:kept])
     cells = [*frame.columns, *frame.to_numpy().flatten()]
     whole = sum(len(request.tokenizer.tokenize(cell)) for cell in cells)
-    return Inputs(made, truncated=whole - int((made["token_type_ids"][0, :, _SEGMENT] == 1).sum()))
+    return Inputs(made, truncated=whole - int((made["token_type_ids"][:, :, _SEGMENT] == 1).sum(dim=1).min()))
 
 
 def _encoded(request: Request, frame: Any) -> dict[str, Tensor]:
+    questions = list(lines(request.text))
+    asked = questions if len(questions) > 1 else request.text
     try:
-        return dict(
-            request.tokenizer(frame, request.text, truncation="drop_rows_to_fit", padding=True, return_tensors="pt")
-        )
+        return dict(request.tokenizer(frame, asked, truncation="drop_rows_to_fit", padding=True, return_tensors="pt"))
     except ValueError as error:
         raise _no_room(f"The tokenizer says: {first_line(error)}.") from error
 
@@ -95,28 +98,67 @@ def _no_room(why: str) -> InputError:
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """One pass: ``logits`` of shape ``(1, seq)``, and ``logits_aggregation`` where the model aggregates."""
-    output = request.model.model(**request.on_device(inputs.tensors))
-    found = {"logits": output.logits.float().cpu()}
-    if output.get("logits_aggregation") is not None:
-        found["logits_aggregation"] = output.logits_aggregation.float().cpu()
-    return found
+    """One pass, or one a question where each is asked after the one before.
+
+    Returns:
+        ``logits`` of shape ``(questions, seq)``, and ``logits_aggregation`` where the model aggregates.
+    """
+    import torch
+
+    if not request.options.sequential:
+        return _passed(request, inputs.tensors)
+    found: list[dict[str, Tensor]] = []
+    chosen: set[tuple[int, int]] = set()
+    for index in range(len(inputs.tensors["input_ids"])):
+        request.task.check()
+        part = {name: tensor[index : index + 1].clone() for name, tensor in inputs.tensors.items()}
+        _mark(part["token_type_ids"][0], chosen)
+        found.append(_passed(request, part))
+        chosen = _chosen(part["token_type_ids"][0], found[-1]["logits"][0].sigmoid())
+    return {name: torch.cat([each[name] for each in found]) for name in found[0]}
+
+
+def _passed(request: Request, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    output = request.model.model(**request.on_device(tensors))
+    names = ("logits", "logits_aggregation")
+    return {name: output[name].float().cpu() for name in names if output.get(name) is not None}
+
+
+def _chosen(types: Tensor, probabilities: Tensor) -> set[tuple[int, int]]:
+    """The cells, as the tokenizer counts them, whose tokens have a mean probability above one half."""
+    found: dict[tuple[int, int], list[float]] = {}
+    for kind, probability in zip(types.tolist(), probabilities.tolist(), strict=True):
+        if _is_cell(kind):
+            found.setdefault((kind[_COLUMN], kind[_ROW]), []).append(probability)
+    return {cell for cell, each in found.items() if sum(each) / len(each) > 0.5}
+
+
+def _mark(types: Tensor, chosen: set[tuple[int, int]]) -> None:
+    """Tell of the tokens of shape ``(seq, 7)`` which ones were the answer before."""
+    for kind in types:
+        kind[_BEFORE] = int(_is_cell(kind.tolist()) and (int(kind[_COLUMN]), int(kind[_ROW])) in chosen)
+
+
+def _is_cell(kind: list[int]) -> bool:
+    return kind[_SEGMENT] == 1 and kind[_COLUMN] > 0 and kind[_ROW] > 0
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
     """The cells whose tokens have a mean probability above one half, and the aggregation with the largest logit."""
     config = request.model.model.config
     predicted = request.tokenizer.convert_logits_to_predictions(dict(inputs.tensors), *outputs.values())
-    cells = tuple((int(row), int(column)) for row, column in predicted[0][0])
     names = getattr(config, "aggregation_labels", None)
-    aggregation = ""
-    if "logits_aggregation" in outputs and names:
-        index = predicted[1][0]
-        aggregation = "" if index == config.no_aggregation_label_index else str(names[index])
-    frame = _frame(request)
-    words = ", ".join(str(frame.iat[cell]) for cell in cells)
-    text = f"{aggregation} > {words}" if aggregation else words
-    return Outcome({"probabilities": outputs["logits"].sigmoid()}, (TableAnswer(text, cells, aggregation),))
+    frame, items = _frame(request), []
+    for number, question in enumerate(lines(request.text)):
+        cells = tuple((int(row), int(column)) for row, column in predicted[0][number])
+        aggregation = ""
+        if "logits_aggregation" in outputs and names:
+            index = predicted[1][number]
+            aggregation = "" if index == config.no_aggregation_label_index else str(names[index])
+        words = ", ".join(str(frame.iat[cell]) for cell in cells)
+        text = f"{aggregation} > {words}" if aggregation else words
+        items.append(TableAnswer(text, cells, aggregation, question.strip()))
+    return Outcome({"probabilities": outputs["logits"].sigmoid()}, tuple(items))
 
 
 def _frame(request: Request) -> Any:

@@ -11,22 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
-from workbench.engine.tasks.writing import generated
+from workbench.engine.tasks.writing import WRITES, generated
 from workbench.engine.values import TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-OPTIONS = ("max_new_tokens", "num_beams", "do_sample", "temperature", "seed")
-"""What applies to each task of this kind."""
-
 SPEC = Spec(
     name="text2text-generation",
     heads=("AutoModelForSeq2SeqLM",),
     does="Reads a text and writes another one",
     inputs=(("text", "Text"),),
-    options=OPTIONS,
+    options=(*WRITES, "stops"),
     shows="text",
     example=TaskInput("A tokenizer cuts a text into the pieces that the model has learned."),
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, context, encoded
-from workbench.engine.tasks.writing import generated
+from workbench.engine.tasks.writing import WRITES, generated
 from workbench.engine.values import TaskInput
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SPEC = Spec(
     heads=("AutoModelForCausalLM",),
     does="Continues a text, token by token",
     inputs=(("text", "Text"),),
-    options=("max_new_tokens", "do_sample", "temperature", "seed"),
+    options=(*WRITES, "stops"),
     shows="text",
     example=TaskInput("The quick brown fox"),
 )

@@ -6,16 +6,17 @@ References:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import page
 from workbench.engine.task import Progress
 from workbench.engine.tasks import documents
-from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, cut_at, encoded
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_runs, check_text, cut_at, encoded
 from workbench.engine.values import Entity, TaskInput
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ SPEC = Spec(
     heads=("AutoModelForTokenClassification",),
     does="Gives each token a label, and joins tokens into entities",
     inputs=(("text", "Text"),),
-    options=("aggregation", "threshold", "ignore_labels", "stride"),
+    options=("aggregation", "threshold", "ignore_labels", "stride", "split"),
     shows="entities",
     example=TaskInput("Angela Merkel met Barack Obama in Berlin, Germany."),
     batches="tokens",
@@ -84,6 +85,8 @@ def preprocess(request: Request) -> Inputs:
         return documents.encoded(request)
     aside = ("offset_mapping", "special_tokens_mask")
     told: dict[str, Any] = {"return_offsets_mapping": True, "return_special_tokens_mask": True}
+    if request.options.split:
+        return _split(request, told)
     stride, limit = request.options.stride, cut_at(request.model, request.options)
     inputs = encoded(request, cut=stride is None, aside=aside, **told)
     if stride is None or limit is None or inputs.tensors["input_ids"].shape[1] <= limit:
@@ -96,6 +99,38 @@ def preprocess(request: Request) -> Inputs:
     made.pop("overflow_to_sample_mapping", None)
     kept = {name: made.pop(name) for name in aside}
     return Inputs(dict(made), kept)
+
+
+def _split(request: Request, told: dict[str, Any]) -> Inputs:
+    """The text as words between white space, tokenized one by one; cut, or in windows, as a running text is."""
+    check_runs(request)
+    check_text(request.text)
+    found = list(re.finditer(r"\S+", request.text))
+    tokenizer, words = request.tokenizer, [word.group() for word in found]
+    told |= {"is_split_into_words": True, "return_tensors": "pt", "verbose": False}
+    stride, limit = request.options.stride, cut_at(request.model, request.options)
+    try:
+        made = tokenizer(words, **told)
+        length = int(made["input_ids"].shape[1])
+        if limit is not None and length > limit:
+            told |= {"truncation": True, "max_length": limit}
+            if stride is not None:
+                _check_windows(request, stride, limit)
+                told |= {"stride": stride, "padding": True, "return_overflowing_tokens": True}
+            made = tokenizer(words, **told)
+    except (AssertionError, ValueError) as error:
+        raise NotSupported(
+            f"The tokenizer of {request.model.checkpoint.name} takes no words one by one.",
+            why=f"It says: {first_line(error)}",
+            remedy="Leave the text whole.",
+        ) from error
+    made.pop("overflow_to_sample_mapping", None)
+    aside = {name: made.pop(name) for name in ("offset_mapping", "special_tokens_mask")}
+    for window, offsets in enumerate(aside["offset_mapping"]):
+        for position, word in enumerate(made.word_ids(window)):
+            offsets[position] += 0 if word is None else found[word].start()
+    several = len(made["input_ids"]) > 1
+    return Inputs(dict(made), aside, 0 if several else length - int(made["input_ids"].shape[1]))
 
 
 def _check_windows(request: Request, stride: int, limit: int) -> None:
@@ -188,6 +223,8 @@ def _words(
 ) -> Iterator[list[int]]:
     """Group the positions of each word: a vocabulary that marks continuations tells, else white space does."""
     tokenizer = request.tokenizer
+    # Words that were given one by one may have any white space between them.
+    text = re.sub(r"\s", " ", request.text) if request.options.split else request.text
     marked = getattr(tokenizer.backend_tokenizer.model, "continuing_subword_prefix", None)
     word: list[int] = []
     for position in positions:
@@ -197,7 +234,7 @@ def _words(
         elif marked:
             continues = len(str(tokenizer.convert_ids_to_tokens(ids[position]))) != end - start
         else:
-            continues = start > 0 and " " not in request.text[start - 1 : start + 1]
+            continues = start > 0 and " " not in text[start - 1 : start + 1]
         if word and not continues:
             yield word
             word = []

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
-from workbench.engine.tasks import text2text_generation
 from workbench.engine.tasks.inputs import Inputs, Request, Spec, encoded
 from workbench.engine.tasks.speaking import SEAMLESS, language, spelled
 from workbench.engine.tasks.text2text_generation import postprocess, prefixed
-from workbench.engine.tasks.writing import generated
+from workbench.engine.tasks.writing import WRITES, generated
 from workbench.engine.values import TaskInput
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ SPEC = Spec(
     heads=("AutoModelForSeq2SeqLM",),
     does="Writes the text in another language",
     inputs=(("text", "Text"),),
-    options=("source_language", "target_language", *text2text_generation.OPTIONS),
+    options=("source_language", "target_language", *WRITES, "stops"),
     shows="text",
     example=TaskInput("The capital of France is Paris."),
 )

@@ -6,16 +6,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from workbench.engine.errors import NotSupported
 from workbench.engine.models import LOAD_LOCK
 from workbench.engine.task import Progress
 from workbench.engine.tasks.inputs import Inputs, Request
+from workbench.engine.values import TaskOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
+DRAWS = ("temperature", "draw_top_k", "top_p", "seed")
+"""Settings of how a token is drawn, where one is."""
+
+WRITES = ("max_new_tokens", "num_beams", "do_sample", *DRAWS)
+"""Settings of tasks that write."""
+
 DENOISES = "diffusion_gemma"
 """The architecture that draws many tokens at once, and chooses all of them again and again."""
+
+#: What torch says when it is asked to draw from numbers that are no probabilities.
+_IMPROBABLE = "probability tensor contains"
 
 #: Names of what writes inside a model.
 _INSIDE = ("thinker", "language_model", "text_decoder", "text_model")
@@ -61,8 +72,9 @@ def generated(request: Request, tensors: Mapping[str, Tensor], length: int, **mo
     tokenizer = request.tokenizer
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     denoises = request.model.facts.model_type == DENOISES
+    stops = {"stop_strings": list(request.options.stops), "tokenizer": tokenizer} if request.options.stops else {}
     with watched(request, length, draws=denoises) as (settings, first):
-        made = request.model.model.generate(**tensors, **(settings | {"pad_token_id": pad} | more))
+        made = request.model.model.generate(**tensors, **(settings | {"pad_token_id": pad} | stops | more))
     return {"sequences": made.sequences.cpu()} if denoises else {"sequences": made.cpu(), "first_logits": first[0]}
 
 
@@ -79,6 +91,15 @@ def behind(outputs: Mapping[str, Tensor], length: int) -> dict[str, Tensor]:
     return tensors
 
 
+def chosen(options: TaskOptions) -> dict[str, Any]:
+    """Arguments for ``generate`` by the options; what is left to the checkpoint is not among them."""
+    settings: dict[str, Any] = {"max_new_tokens": options.max_new_tokens, "do_sample": options.do_sample}
+    drawn = {"temperature": options.temperature, "top_k": options.draw_top_k, "top_p": options.top_p}
+    settings |= drawn if options.do_sample else {}
+    settings["num_beams"] = options.num_beams
+    return {name: value for name, value in settings.items() if value is not None}
+
+
 @contextmanager
 def watched(request: Request, length: int, *, draws: bool = False) -> Iterator[tuple[dict[str, Any], list[Tensor]]]:
     """Arguments for ``generate`` by the options, under which it can be stopped and draws by the seed.
@@ -90,6 +111,9 @@ def watched(request: Request, length: int, *, draws: bool = False) -> Iterator[t
 
     Yields:
         The arguments, and a list that gets the logits of shape ``(1, vocab)`` of the first new token.
+
+    Raises:
+        NotSupported: A token is drawn from logits that hold NaN.
     """
     import torch
     from transformers import StoppingCriteriaList
@@ -107,15 +131,7 @@ def watched(request: Request, length: int, *, draws: bool = False) -> Iterator[t
         request.task.report(Progress(max(0, ids.shape[1] - length), options.max_new_tokens, "tokens"))
         return torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
 
-    settings: dict[str, Any] = {
-        "max_new_tokens": options.max_new_tokens,
-        "do_sample": options.do_sample,
-        "stopping_criteria": StoppingCriteriaList([watch]),
-    }
-    if options.do_sample:
-        settings["temperature"] = options.temperature
-    if options.num_beams > 1:
-        settings["num_beams"] = options.num_beams
+    settings = chosen(options) | {"stopping_criteria": StoppingCriteriaList([watch])}
     # Of models that speak besides, and of some that see, one of those inside writes.
     model = request.model.model
     writers = [model, *(getattr(model, name, None) for name in _INSIDE)]
@@ -123,6 +139,14 @@ def watched(request: Request, length: int, *, draws: bool = False) -> Iterator[t
     try:
         with drawing(request, draws or options.do_sample):
             yield settings, first
+    except RuntimeError as error:
+        if _IMPROBABLE not in str(error):
+            raise
+        raise NotSupported(
+            f"No token can be drawn from what {request.model.checkpoint.name} gave.",
+            why=f"Its logits hold NaN or infinity; it computes in {request.model.dtype}.",
+            remedy="Load it in float32 or bfloat16; if that does not help, its weights are damaged.",
+        ) from error
     finally:
         for handle in handles:
             handle.remove()

@@ -1,7 +1,8 @@
 """Zero-shot audio classification: which of some labels fits a sound, by comparing it with a sentence for each.
 
 References:
-    transformers, Pipelines: ZeroShotAudioClassificationPipeline; Wu et al. 2023, CLAP
+    transformers, Pipelines: ZeroShotAudioClassificationPipeline; Wu et al. 2023, CLAP;
+    PeAudioModel
 """
 
 from __future__ import annotations
@@ -27,6 +28,12 @@ SPEC = Spec(
     example=TaskInput(labels=("a tone", "a dog", "speech")),
 )
 
+COMPARED = {"clap": "logits_per_audio", "pe_audio": "logits_audio_text"}
+"""Architectures that compare a sound with texts; by each, the name of the logits of a sound in a row."""
+
+ALONE = ("pe_audio",)
+"""Of these, the ones trained to score each text by itself (SigLIP's loss); the others share 100 % among the texts."""
+
 TEMPLATE = "This is a sound of {}."
 """The sentence of each label unless ``options.template`` says otherwise."""
 
@@ -45,15 +52,20 @@ def preprocess(request: Request) -> Inputs:
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """One pass of both encoders: ``logits_per_audio`` of shape ``(1, labels)``, and the vectors they come from."""
+    """One pass of both encoders: the logits of shape ``(1, labels)``, and the vectors they come from."""
     output = request.model.model(**request.on_device(inputs.tensors))
-    names = ("logits_per_audio", "audio_embeds", "text_embeds")
+    names = (_logits(request), "audio_embeds", "text_embeds", "text_audio_embeds")
     return {name: output[name].float().cpu() for name in names if output.get(name) is not None}
 
 
 def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
-    """Softmax over the labels."""
-    scores = outputs["logits_per_audio"][0].softmax(dim=0)
+    """Softmax over the labels, or a sigmoid of each where the model was trained so."""
+    logits = outputs[_logits(request)][0]
+    scores = logits.sigmoid() if request.model.facts.model_type in ALONE else logits.softmax(dim=0)
     items = [Label(label, score) for label, score in zip(request.given.labels, scores.tolist(), strict=True)]
     items.sort(key=lambda item: item.score, reverse=True)
     return Outcome({"scores": scores}, tuple(items))
+
+
+def _logits(request: Request) -> str:
+    return COMPARED[request.model.facts.model_type]

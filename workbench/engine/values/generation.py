@@ -127,6 +127,7 @@ class Start:
         dropped: Tokens that were cut off the left end of the prompt so that it fits the context.
         images: Pictures the prompt shows, in its order; their tokens are among those of the encoding, whose text has
             one mark for each.
+        sounds: Sounds that are heard in it, likewise.
         unhealed: The prompt as it was written, where its last token was healed; else empty.
     """
 
@@ -137,6 +138,12 @@ class Start:
     dropped: int = 0
     images: tuple[Path, ...] = ()
     unhealed: str = ""
+    sounds: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that goes in beside the text: pictures, then sounds."""
+        return (*self.images, *self.sounds)
 
     @property
     def prompt(self) -> str:

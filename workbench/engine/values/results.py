@@ -86,11 +86,13 @@ class TableAnswer:
         text: In words.
         cells: ``(row, column)`` of the cells it is made of, rows counted below the header.
         aggregation: What is done with them, such as ``SUM``; empty for nothing.
+        question: What it answers.
     """
 
     text: str
     cells: tuple[tuple[int, int], ...]
     aggregation: str
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +276,11 @@ class TaskOptions:
         ignore_labels: Labels that are no entity.
         stride: Tokens that two neighbouring windows over a long text share. None takes the task's own; where it has
             none, a long text is cut.
+        split: Whether the text is given as words, between white space; the tokenizer then cuts each by itself.
         pooling: How the hidden states of a text become one vector: ``mean`` (over attended positions), ``cls`` (the
             first position), ``max`` (the largest value of each number) or ``last`` (the last attended position).
+        states: Whose hidden states an encoder-decoder is asked for: ``encoder``, ``decoder``, which reads the same text
+            one place to the right, or ``auto``, those that the pipeline gives (the encoder's where it gives none).
         projection: How vectors become points of a map: ``pca``, ``t-sne`` or ``none``.
         normalize: Scale each vector to length 1.
         max_new_tokens: Tokens to generate at most.
@@ -284,14 +289,21 @@ class TaskOptions:
         seed: Seeds torch's generator before sampling.
         chunk_length: Seconds of a long sound that go through the model at once; None takes it whole.
         max_length: Tokens the text is cut at, special ones included; None means the checkpoint's context.
-        num_beams: Texts that are followed at once while a sequence is written; 1 is none besides the best.
+        draw_top_k: Tokens that one is drawn from, the most probable ones; None takes what the checkpoint's
+            ``generation_config`` says.
+        top_p: Probability that the tokens one is drawn from have together at least, in ``(0, 1]``; None as above.
+        stops: Texts that end the writing; the one that is written is part of the result.
+        num_beams: Texts that are followed at once while a sequence is written; 1 is none besides the best, and None
+            takes what the checkpoint's ``generation_config`` says.
         source_language, target_language: Codes as the tokenizer knows them; empty takes its own.
         max_answer_tokens: Tokens of the longest answer.
+        sequential: Whether questions about a table are asked one after the other, each with the answer before.
         no_answer: Whether the context may hold no answer.
         template: How a candidate label becomes a sentence; ``{}`` is the label. Empty takes the task's own.
         multi_label: Whether several labels may be true; each is scored alone then.
         subtask: What parts of a picture are: ``auto``, ``semantic``, ``instance`` or ``panoptic``.
         mask_threshold: Probability above which a pixel belongs to a part, in ``[0, 1]``.
+        overlap: Share of a part that must be left when surer parts have taken theirs, in ``[0, 1]``.
         timestamps: When something was said: ``none``, ``segment``, ``word`` or ``char``.
         frame_step: Frames of a video from one that is looked at to the next; 1 or more.
         points_per_side: Points of a grid over a picture, each way, that masks are asked for at; 1 or more.
@@ -309,7 +321,9 @@ class TaskOptions:
     aggregation: str = "simple"
     ignore_labels: tuple[str, ...] = ("O",)
     stride: int | None = None
+    split: bool = False
     pooling: str = "mean"
+    states: str = "auto"
     projection: str = "pca"
     normalize: bool = True
     max_new_tokens: int = 40
@@ -318,15 +332,20 @@ class TaskOptions:
     seed: int = 0
     chunk_length: int | None = 30
     max_length: int | None = None
-    num_beams: int = 1
+    draw_top_k: int | None = None
+    top_p: float | None = None
+    stops: tuple[str, ...] = ()
+    num_beams: int | None = None
     source_language: str = ""
     target_language: str = ""
     max_answer_tokens: int = 15
     no_answer: bool = False
+    sequential: bool = False
     template: str = ""
     multi_label: bool = False
     subtask: str = "auto"
     mask_threshold: float = 0.5
+    overlap: float = 0.5
     timestamps: str = "none"
     frame_step: int = 1
     points_per_side: int = 32

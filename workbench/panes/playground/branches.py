@@ -163,7 +163,7 @@ class Branches(QWidget):
         fork = None if not kept else kept if forced else kept + 1
         text = own.text if own is not None and forced else ""
         title = branch.messages[-1].content if branch.messages else branch.start.encoding.text
-        title = title or ", ".join(path.name for path in branch.start.images) or "(empty prompt)"
+        title = title or ", ".join(path.name for path in branch.start.files) or "(empty prompt)"
         title = title if len(title) <= _TAIL else f"…{title[-_TAIL:]}"
         return BranchRow(
             branch.key,
@@ -180,7 +180,7 @@ class Branches(QWidget):
     def _group(self, branch: Branch) -> str:
         """What the branches of one prompt have in common; found once for each, since prompts can be long."""
         if branch.key not in self._groups:
-            start = (branch.start.encoding.input_ids, branch.start.decoder_start, branch.start.images)
+            start = (branch.start.encoding.input_ids, branch.start.decoder_start, branch.start.files)
             known = next((name for each, name in self._known if each == start), None)
             if known is None:
                 known = str(len(self._known))

@@ -111,7 +111,7 @@ class Chat(QObject):
     def next_messages(self) -> tuple[Message, ...]:
         """What would be asked if the message that is being written were sent; empty when nothing was said."""
         written = self._texts.chat_input.text().strip("\n")
-        typed = (Message(self._texts.role.role, written),) if written.strip() else ()
+        typed = (self._written(written),) if written.strip() else ()
         return (*self._system(), *self._conversation.messages, *typed) if typed or self._conversation.path else ()
 
     @property
@@ -134,14 +134,16 @@ class Chat(QObject):
         self._begun, self._typed, self._after = "", None, conversation.end
         if not written.strip():
             return bool(conversation.path) and conversation.path[-1].message.role != "assistant"
+        message = self._written(written)
         texts.chat_input.clear()
         texts.role.choose("user")
         if role == "assistant":
             self._typed = (None, role, written)
             self._begun = written
             return True
-        images = texts.images.paths if role == "user" else ()
-        self._take(conversation.add(Message(role, written, images), conversation.end))
+        self._take(conversation.add(message, conversation.end))
+        if role == "user":
+            texts.attached.send()
         self._after = self._conversation.end
         self._typed = (self._after, role, written)
         return role != "system"
@@ -152,11 +154,13 @@ class Chat(QObject):
         if self._session.steps:
             return
         if typed is None:
-            self._look_at_end()
+            self.look_at_end()
             return
         key, role, written = typed
         if key is not None and key == self._conversation.end:
             self._take(self._conversation.delete(key))
+            if role == "user":
+                self._texts.attached.take_back()
         if not self._texts.chat_input.text():
             self._texts.chat_input.set_text(written)
             self._texts.role.choose(role)
@@ -176,7 +180,7 @@ class Chat(QObject):
         self._take(
             self._conversation.put_back([turn if turn.branch in alive else replace(turn, branch=None) for turn in gone])
         )
-        self._look_at_end()
+        self.look_at_end()
 
     def edit(self, key: int, content: str) -> None:
         """Put other words beside a version; words of the person are answered at once."""
@@ -190,7 +194,7 @@ class Chat(QObject):
         if answers:
             self._answer(self._conversation.end)
         else:
-            self._look_at_end()
+            self.look_at_end()
 
     def regenerate(self, key: int, *, same_seed: bool = False) -> None:
         """Write another version of an answer, with the next seed that none of its versions had."""
@@ -221,7 +225,7 @@ class Chat(QObject):
         self._deleted = tuple(turn for turn in before.turns.values() if turn.key not in after.turns)
         count = len(self._deleted)
         self._take(after)
-        self._look_at_end()
+        self.look_at_end()
         self.deleted.emit(f"Deleted {count} {'turn' if count == 1 else 'turns'}.")
 
     def walk(self, key: int, by: int) -> None:
@@ -234,7 +238,7 @@ class Chat(QObject):
         self._take(self._conversation.choose(other))
         self.look_at(other)
         if self._conversation.turns[other].branch is None:
-            self._look_at_end()
+            self.look_at_end()
             self._mark(other)
         self._view.bring(other)
 
@@ -248,6 +252,16 @@ class Chat(QObject):
             self._own_seed(branch)
             self.walk_requested.emit(branch.key)
         self._mark(key)
+
+    def look_at_end(self) -> None:
+        """Look at the last answer that was written here, or at nothing when a person's words came after it."""
+        path = self._conversation.path
+        if path and self._branch(path[-1].branch) is not None:
+            self.look_at(path[-1].key)
+            return
+        self._session.clear_steps()
+        self._mark(path[-1].key if path else None)
+        self.changed.emit()
 
     # What the session says.
 
@@ -380,16 +394,6 @@ class Chat(QObject):
         self._ask_template()
         self.changed.emit()
 
-    def _look_at_end(self) -> None:
-        """Look at the last answer that was written here, or at nothing when a person's words came after it."""
-        path = self._conversation.path
-        if path and self._branch(path[-1].branch) is not None:
-            self.look_at(path[-1].key)
-            return
-        self._session.clear_steps()
-        self._mark(path[-1].key if path else None)
-        self.changed.emit()
-
     def _own_seed(self, branch: Branch) -> None:
         """Take the seed of a version again, where the seed is all that differs: Regenerate had moved it."""
         sampling = self._session.sampling
@@ -400,6 +404,11 @@ class Chat(QObject):
     def _system(self) -> tuple[Message, ...]:
         system = self._texts.system.text().strip()
         return (Message("system", system),) if system else ()
+
+    def _written(self, words: str) -> Message:
+        """A message that is being written, with the files that go with it."""
+        role = self._texts.role.role
+        return Message(role, words, **(self._texts.attached.files if role == "user" else {}))
 
     def _branch(self, key: int | None) -> Branch | None:
         current = self._session.branch

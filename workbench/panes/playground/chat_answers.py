@@ -10,6 +10,7 @@ from workbench.panes.playground.chat_turns import Turn
 from workbench.panes.playground.runs import Runs
 from workbench.runtime.session import Session
 from workbench.widgets.turn_view import Passage, ShownTurn
+from workbench.widgets.visible_text import drawable
 
 _SPEAKERS = {"system": "System", "user": "You", "assistant": "Assistant", "tool": "Tool result"}
 _ENDS = {"length": "cut at max_new_tokens", "context": "cut: the context is full", "stopped": "stopped"}
@@ -53,7 +54,8 @@ class Answers:
             actions = ("regenerate", "edit", *(("tokens",) if branch is not None else ()), "copy", "delete")
             passages = self._passages(content, branch, steps, done=not writing)
         else:
-            passages = (Passage("plain", content),)
+            files = ", ".join(drawable(path.name) for path in (*turn.message.images, *turn.message.sounds))
+            passages = (*((Passage("plain", f"With {files}:"),) if files else ()), Passage("plain", content))
             if last:
                 actions = ("answer", *actions)
         answers = role in ("user", "tool")

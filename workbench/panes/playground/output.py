@@ -72,7 +72,7 @@ class Output(TintedText):
             if start is not None and start.decoder_start:
                 self.add_heading("Encoder reads")
                 # Where it reads a picture and no text, a text is what the decoder begins with.
-                seen = "" if self._session.encoding.tokens else ", ".join(path.name for path in start.images)
+                seen = "" if self._session.encoding.tokens else ", ".join(path.name for path in start.files)
                 self.add_plain(seen or shown, muted=True)
                 self.add_heading("Decoder writes")
                 spelled = self._session.vocabulary.spell(start.decoder_start) if self._session.vocabulary else ()

@@ -9,7 +9,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QButtonGroup, QPushButton, QSizePolicy, QWidget
 
 from workbench.engine.errors import InputError, WorkbenchError
-from workbench.engine.values import Branch, Message
+from workbench.engine.values import Message
 from workbench.panes.playground.alternatives import Alternatives
 from workbench.panes.playground.beams import Beams
 from workbench.panes.playground.branches import grown
@@ -17,6 +17,7 @@ from workbench.panes.playground.chat import Chat
 from workbench.panes.playground.code import code_of
 from workbench.panes.playground.controls import Controls
 from workbench.panes.playground.files import Files
+from workbench.panes.playground.readiness import Readiness, has_template, writes
 from workbench.panes.playground.runs import Runs, TooLong, missing
 from workbench.panes.playground.side_by_side import SideBySide
 from workbench.panes.playground.status import Status
@@ -55,7 +56,8 @@ class PlaygroundPane(PaneFrame):
         self._chat_mode = named(
             QPushButton("Chat"), "playground.chat_mode", "Chat", "Talk through the checkpoint's own chat template"
         )
-        self._texts = Texts(session)
+        self._readiness = Readiness(session, self._runs, self, self.hub_requested.emit, self._plain_mode.click)
+        self._texts = Texts(session, runner)
         self._side_by_side = SideBySide(session, self._runs, self._texts)
         self._chat = Chat(session, self._runs, self._texts, runner, self._ready)
         self._controls = named(Controls(), "playground.controls", "Knobs")
@@ -78,8 +80,8 @@ class PlaygroundPane(PaneFrame):
         texts.copy.clicked.connect(self._on_copy)
         texts.clear.clicked.connect(self._on_clear)
         texts.output.piece_opened.connect(self.open_alternatives)
-        texts.images.refused.connect(self._on_image_refused)
-        texts.images.images_changed.connect(self._show_code_text)
+        texts.attached.refused.connect(self._on_refused)
+        texts.attached.files_changed.connect(self._show_code_text)
         texts.columns.column_chosen.connect(self._on_walked)
         texts.columns.closed.connect(self._on_columns_closed)
         branches.walked.connect(self._on_walked)
@@ -161,7 +163,8 @@ class PlaygroundPane(PaneFrame):
             return
         self.clear_notices()
         self._side_by_side.close()
-        self._runs.score(self._session.prompt, self._asked, () if self._asked else self._texts.images.paths)
+        files = {} if self._asked else self._texts.attached.files
+        self._runs.score(self._session.prompt, self._asked, **files)
 
     def branch_at(self, index: int, token_id: int) -> None:
         """Continue with another token at a step of the branch that is looked at; what runs is stopped first.
@@ -174,13 +177,13 @@ class PlaygroundPane(PaneFrame):
             self._waiting = (index, token_id)
             self._runs.stop()
             return
-        if self._can_go_on(self._session.branch) and self._runs.can_fork(index, token_id):
+        if self._readiness.can_go_on(self._session.branch, chats=self.chats) and self._runs.can_fork(index, token_id):
             self._start(lambda: self._runs.fork(index, token_id))
 
     def go_on(self) -> None:
         """Go on from the end of the branch that is looked at, as many new tokens as ``max_new_tokens`` says."""
         branch = self._session.branch
-        if branch is None or self._runs.active or not self._can_go_on(branch):
+        if branch is None or self._runs.active or not self._readiness.can_go_on(branch, chats=self.chats):
             return
         self._start(
             lambda: self._runs.grow(branch.start, branch.steps, None, parent=branch, name=f"{branch.name} continued")
@@ -233,7 +236,19 @@ class PlaygroundPane(PaneFrame):
 
     def _on_mode(self, button: QPushButton, checked: bool) -> None:
         if checked:
+            self._look_at_own()
             self._show_mode()
+
+    def _look_at_own(self) -> None:
+        """Look at what this mode wrote last: the text of the other one would stand below words that it is not of."""
+        session, branch = self._session, self._session.branch
+        if self._runs.active or branch is None or bool(branch.messages) == self.chats:
+            return
+        if self.chats:
+            self._chat.look_at_end()
+            return
+        own = [each.key for each in session.branches if not each.messages and each.start.prompt == session.prompt]
+        self._on_walked(own[-1]) if own else session.clear_steps()
 
     def _on_prompt_edited(self) -> None:
         self._session.set_prompt(self._texts.prompt.text())
@@ -253,9 +268,6 @@ class PlaygroundPane(PaneFrame):
         self._session.set_next_logits(None)
         self._show_mode()
 
-    def _on_image_refused(self, words: str) -> None:
-        self.show_notice("This file was not taken.", words, "Choose a PNG, JPEG or WebP picture.", kind="warning")
-
     def _on_walked(self, key: int) -> None:
         session = self._session
         session.walk(key)
@@ -264,7 +276,7 @@ class PlaygroundPane(PaneFrame):
             self._side_by_side.show_run()
         self._side_by_side.mark()
         branch = session.branch
-        if branch is None or branch.messages or branch.start.images:
+        if branch is None or branch.messages or branch.start.files:
             return
         # An edited prompt that nothing has been made of yet is not thrown away.
         encoding = branch.start.encoding
@@ -306,43 +318,12 @@ class PlaygroundPane(PaneFrame):
 
     def _ready(self) -> bool:
         """Whether something can be started; says why not."""
-        model = self._session.model
-        if self.is_empty or self._runs.active:
-            return False
-        if model is None or not model.generates or model.tokenizer is None:
-            what, _, remedy = missing(model).partition("\n")
-            self.show_notice(
-                what,
-                "What is shown here was recorded.",
-                remedy,
-                kind="info",
-                action=("Open Hub", self.hub_requested.emit),
-            )
-            return False
-        if self.chats and not model.tokenizer.chat_template:
-            self._say_no_template()
-            return False
-        return True
-
-    def _can_go_on(self, branch: Branch | None) -> bool:
-        """Whether the loaded model can go on with a branch; says why not."""
-        model = self._session.model
-        if model is None or not model.generates or model.tokenizer is None or self.is_empty:
-            return self._ready()
-        if branch is not None and branch.checkpoint != model.checkpoint.name:
-            self.clear_notices()
-            self.show_notice(
-                f"“{branch.name}” was written by another checkpoint.",
-                f"That was {branch.checkpoint or 'none that is known'}, and {model.checkpoint.name} is loaded.",
-                "Load that one again to go on here.",
-                kind="info",
-            )
-            return False
-        return True
+        return self._readiness.ready(chats=self.chats)
 
     def _generate(self, *, truncate: bool) -> None:
-        images = () if self._asked else self._texts.images.paths
-        self._start(lambda: self._runs.generate(self._session.prompt, self._asked, truncate=truncate, images=images))
+        # Those of a chat are with its turns.
+        files = {} if self._asked else self._texts.attached.files
+        self._start(lambda: self._runs.generate(self._session.prompt, self._asked, truncate=truncate, **files))
 
     def _start(self, begin: Callable[[], None]) -> None:
         self.clear_notices()
@@ -434,7 +415,7 @@ class PlaygroundPane(PaneFrame):
 
     def _show_mode(self) -> None:
         model = self._session.model
-        if model is None or not model.generates or model.tokenizer is None:
+        if model is None or not writes(model):
             # What was recorded can be read without the model that wrote it.
             if self._session.branch is not None:
                 self.show_body()
@@ -442,26 +423,17 @@ class PlaygroundPane(PaneFrame):
                 self.show_empty(missing(model), "Open Hub", self.hub_requested.emit)
         else:
             self.show_body()
-            if self.chats and not model.tokenizer.chat_template:
-                self._say_no_template()
+            if self.chats and not has_template(model):
+                self._readiness.say_no_template()
             else:
                 self.clear_notices()
         self._texts.show_mode(chats=self.chats)
         if self.chats:
             self._chat.show_model()
-        self._texts.images.setVisible(model is not None and model.takes_images)
+        self._texts.attached.show_model(model if model is not None and model.generates else None)
         self._show_turns()
         self._show_running()
         self._show_code_text()
-
-    def _say_no_template(self) -> None:
-        self.show_notice(
-            "This checkpoint has no chat template.",
-            "It was not trained on conversations, or its template was not saved with it.",
-            "Write a plain prompt instead, or load a checkpoint whose name says Instruct or Chat.",
-            kind="info",
-            action=("Write a prompt", self._plain_mode.click),
-        )
 
     def _show_turns(self) -> None:
         answering = bool(self._asked) and (self._runs.active or bool(self._session.steps))
@@ -498,5 +470,5 @@ class PlaygroundPane(PaneFrame):
         messages = self._asked
         if self.chats and not messages:
             messages = self._chat.scripted
-        images = self._texts.images.paths
-        self.set_code(code_of(self._session, model, messages if self.chats else (), images, writing=self._runs.active))
+        asked, files = messages if self.chats else (), self._texts.attached.files
+        self.set_code(code_of(self._session, model, asked, **files, writing=self._runs.active))

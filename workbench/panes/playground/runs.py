@@ -124,9 +124,22 @@ class Runs(QObject):
         return self._written[key]
 
     def generate(
-        self, prompt: str, messages: tuple[Message, ...], *, truncate: bool = False, images: tuple[Path, ...] = ()
+        self,
+        prompt: str,
+        messages: tuple[Message, ...],
+        *,
+        truncate: bool = False,
+        images: tuple[Path, ...] = (),
+        sounds: tuple[Path, ...] = (),
     ) -> None:
         """Continue a prompt or answer a chat; the branch that was looked at is left.
+
+        Args:
+            prompt: The plain prompt.
+            messages: The chat instead, with its own files.
+            truncate: Cut the beginning off what is too long.
+            images: Pictures of the plain prompt.
+            sounds: Its sounds.
 
         Raises:
             InputError: A knob is out of its range.
@@ -142,6 +155,7 @@ class Runs(QObject):
             second=self._session.second,
             truncate=truncate,
             images=images,
+            sounds=sounds,
             kept=self.kept,
         )
         self._session.clear_steps()
@@ -223,9 +237,17 @@ class Runs(QObject):
         name = name_of(vocabulary.spell([token_id])[0], token_id)
         self.grow(start, before, forced, parent=branch, name=name)
 
-    def score(self, prompt: str, messages: tuple[Message, ...], images: tuple[Path, ...] = ()) -> None:
-        """Score the token after a prompt or a chat."""
-        job = Job("Score the next token", _score, self._session.model, prompt, messages, images, pane="playground")
+    def score(
+        self,
+        prompt: str,
+        messages: tuple[Message, ...],
+        *,
+        images: tuple[Path, ...] = (),
+        sounds: tuple[Path, ...] = (),
+    ) -> None:
+        """Score the token after a prompt or a chat; as for `generate`."""
+        asked = (self._session.model, prompt, messages, images, sounds)
+        job = Job("Score the next token", _score, *asked, pane="playground")
         job.succeeded.connect(self._on_scored)
         self._session.clear_steps()
         self._session.set_next_logits(None)
@@ -423,7 +445,7 @@ def _generate(
     try:
         return generate.run(model, text, messages, knobs, truncate=truncate, task=task, **kwargs)
     except InputError as error:
-        if truncate or kwargs["images"]:
+        if truncate or kwargs["images"] or kwargs["sounds"]:
             raise
         try:
             reserve = knobs.current.max_new_tokens
@@ -437,10 +459,16 @@ def _generate(
 
 
 def _score(
-    model: LoadedModel, text: str, messages: tuple[Message, ...], images: tuple[Path, ...], *, task: Task
+    model: LoadedModel,
+    text: str,
+    messages: tuple[Message, ...],
+    images: tuple[Path, ...],
+    sounds: tuple[Path, ...],
+    *,
+    task: Task,
 ) -> Logits:
     """Encode, announce the start, and score what could follow it."""
-    start = prepare_start(model, text, messages, images, task=task)
+    start = prepare_start(model, text, messages, images, sounds, task=task)
     task.send(start)
     return forward.next_token(model, start, task=task)
 

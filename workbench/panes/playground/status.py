@@ -15,6 +15,7 @@ from workbench.panes.playground.watermark import Judge
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import LOGITS_BUDGET, Session
 from workbench.widgets.quantities import format_bytes
+from workbench.widgets.visible_text import drawable
 
 #: Milliseconds between two looks while text comes.
 _PERIOD = 500
@@ -89,6 +90,8 @@ def held(sampling: Sampling, strategy: Strategy) -> str:
         value = getattr(sampling, name)
         plain = isinstance(value, int | float) and not isinstance(value, bool)
         parts.append(f"{name} {value:g}" if plain else name)
+    if strategy.stop_strings:
+        parts.append("ends at " + ", ".join(f"“{drawable(each)}”" for each in strategy.stop_strings[:3]))
     if not sampling.do_sample:
         return " · ".join(parts if strategy.num_beams > 1 else ["greedy", *parts])
     return " · ".join(["sampling", *parts, f"seed {sampling.seed}"])

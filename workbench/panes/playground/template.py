@@ -89,8 +89,8 @@ class TemplateView(QWidget):
         if model is None or model.tokenizer is None or not messages:
             self._clear("The template as it is filled in comes here once something has been said.")
             return
-        if any(message.images for message in messages):
-            self._clear("The tokens of the pictures are put in when the message is sent.")
+        if any(message.images or message.sounds for message in messages):
+            self._clear("The tokens of pictures and sounds are put in when the message is sent.")
             return
         job = Job(
             "Fill in the chat template", _render, self._own, model.tokenizer, messages, pane="playground", quiet=True

@@ -18,11 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from workbench.panes.playground.attached import Attached
 from workbench.panes.playground.branches import Branches
 from workbench.panes.playground.chat_area import ChatArea, RoleButton
-from workbench.panes.playground.images import Images
 from workbench.panes.playground.output import Output
 from workbench.panes.playground.sequences import Columns
+from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
 from workbench.widgets import icons
 from workbench.widgets.beam_view import BeamRow, BeamView
@@ -55,11 +56,12 @@ class Texts(QWidget):
 
     Args:
         session: Whose steps the output shows.
+        runner: Reads sounds.
 
     Attributes:
         prompt, generate: Of the prompt mode.
         system, chat_input, send: Of the chat mode.
-        images: For checkpoints that take pictures.
+        attached: Pictures and sounds, for checkpoints that take some.
         role: Who says the next message of a chat.
         area: Where the output is, or the views of a conversation.
         output, stop, next, copy, clear, status: Of both modes.
@@ -69,7 +71,7 @@ class Texts(QWidget):
         branches: Below them.
     """
 
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, runner: Runner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.prompt = named(ExactTextEdit(), "playground.prompt", "Prompt", "The text to continue (Ctrl+Enter)")
         self.system = named(
@@ -90,7 +92,9 @@ class Texts(QWidget):
             ChatInput(), "playground.chat_input", "Message", "Enter sends, Shift+Enter starts a new line"
         )
         self._message = QWidget()
-        self.images = named(Images(), "playground.images", "Images", "Pictures that go in with the prompt")
+        self.attached = named(
+            Attached(runner), "playground.attached", "Files", "Pictures and sounds that go in with the prompt"
+        )
         self.columns = Columns()
         self.beams = named(BeamView(), "playground.beams", "Beams", "The texts that beam search keeps, step by step")
         self.branches = Branches(session)
@@ -198,9 +202,9 @@ class Texts(QWidget):
             self._editors.addWidget(editor)
         self._measure()
         self.beams.hide()
-        self.images.hide()
-        self.images.accept_drops_on(self.prompt.viewport())
-        self.images.accept_drops_on(self.chat_input.viewport())
+        self.attached.hide()
+        self.attached.accept_on(self.prompt)
+        self.attached.accept_on(self.chat_input)
         line = px(self, 18)
         self._editors.setSizes([5 * line, 14 * line, 9 * line, 10 * line, 3 * line])
         for place, share in enumerate((0, 1, 0, 0, 0)):
@@ -219,7 +223,7 @@ class Texts(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, px(self, 6), 0)
         column.addWidget(self.system)
-        column.addWidget(self.images)
+        column.addWidget(self.attached)
         column.addWidget(self._editors, 1)
         column.addLayout(actions)
         column.addLayout(below)

@@ -122,8 +122,8 @@ def _why_not(session: Session, branch: Branch | None) -> str:
         return f"Load {branch.checkpoint or 'the checkpoint that wrote the text'} to compute them again."
     if model is None or not model.generates:
         return "Load a model that predicts the next token to compute them again."
-    if session.start is not None and session.start.images:
-        return "The prompt shows pictures, and part of such a prompt can't be scored."
+    if session.start is not None and session.start.files:
+        return "The prompt has pictures or sounds, and part of such a prompt can't be scored."
     return ""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeySequence, QResizeEvent, QShortcut, QShowEvent
-from PySide6.QtWidgets import QFileDialog, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QLabel, QSizePolicy, QWidget
 
 from workbench.engine import codegen
 from workbench.engine.errors import WorkbenchError
@@ -17,16 +17,15 @@ from workbench.engine.values import Sampling
 from workbench.panes.probabilities import listing, words
 from workbench.panes.probabilities.controls import Controls
 from workbench.panes.probabilities.looking import Missing, Shown, look
+from workbench.panes.probabilities.walk import StepWalk
 from workbench.panes.probabilities.work import Work
 from workbench.runtime import session as sessions
 from workbench.runtime.jobs import Runner
 from workbench.runtime.session import Session
-from workbench.widgets import icons
 from workbench.widgets.naming import named
 from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.probability_picture import ProbabilityPicture
 from workbench.widgets.probability_table import ProbabilityTable
-from workbench.widgets.quiet import QuietSpinBox
 from workbench.widgets.saving import save
 from workbench.widgets.steady_label import SteadyLabel
 from workbench.widgets.theme import set_role
@@ -71,18 +70,7 @@ class ProbabilitiesPane(PaneFrame):
         self._held_after: float | None = None
         self._dirty = True
 
-        self._previous = named(
-            QToolButton(), "probabilities.previous", "Previous step", "The step before (in the table: Alt+Left)"
-        )
-        self._next = named(
-            QToolButton(), "probabilities.next", "Next step", "The step behind (in the table: Alt+Right)"
-        )
-        self._step = named(
-            QuietSpinBox(), "probabilities.step", "Step", "Which generated token is looked at; 1 is the first"
-        )
-        self._latest = named(
-            QPushButton("Latest"), "probabilities.latest", "Latest", "Follow the newest token while text comes"
-        )
+        self._walk = StepWalk(session, self)
         self._position = named(QLabel(), "probabilities.title", "Position")
         self._bar = named(TraceBar(), "probabilities.funnel", "What each knob removed")
         self._tools = Controls()
@@ -103,12 +91,8 @@ class ProbabilitiesPane(PaneFrame):
         self._lay_out()
 
         tools = self._tools
-        for keys, slot in (("Alt+Left", self._on_previous), ("Alt+Right", self._on_next)):
+        for keys, slot in (("Alt+Left", self._walk.go_back), ("Alt+Right", self._walk.go_on)):
             QShortcut(QKeySequence(keys), self._table, slot, context=Qt.ShortcutContext.WidgetShortcut)
-        self._previous.clicked.connect(self._on_previous)
-        self._next.clicked.connect(self._on_next)
-        self._step.valueChanged.connect(self._on_step_chosen)
-        self._latest.clicked.connect(self._on_latest)
         tools.find.textChanged.connect(self._on_find_edited)
         tools.find.returnPressed.connect(self._on_find)
         tools.count.currentIndexChanged.connect(self._show_distribution)
@@ -143,13 +127,7 @@ class ProbabilitiesPane(PaneFrame):
         self._show_position()
 
     def _lay_out(self) -> None:
-        icons.put(self._previous, "chevron-left")
-        icons.put(self._next, "chevron-right")
-        self._latest.setCheckable(True)
-        sized: tuple[QWidget, ...] = (self._step, self._latest)
-        for widget in sized:
-            widget.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        for widget in (self._previous, self._step, self._next, self._latest):
+        for widget in self._walk.widgets:
             self.header.addWidget(widget)
         self._table.addAction(self._branch_action)
         set_role(self._position, "heading")
@@ -218,21 +196,6 @@ class ProbabilitiesPane(PaneFrame):
 
     def _on_playground(self) -> None:
         self.pane_requested.emit("playground")
-
-    def _on_previous(self) -> None:
-        self._step.setValue(self._step.value() - 1)
-
-    def _on_next(self) -> None:
-        self._step.setValue(self._step.value() + 1)
-
-    def _on_step_chosen(self, number: int) -> None:
-        encoding = self._session.encoding
-        if encoding is not None and number:
-            self._session.set_selection(len(encoding.tokens) + number - 1)
-
-    def _on_latest(self) -> None:
-        self._session.set_selection(None)
-        self._show_steps()
 
     def _on_scale(self) -> None:
         self._table.set_log_scale(self._tools.scale.currentIndex() == 1)
@@ -323,7 +286,7 @@ class ProbabilitiesPane(PaneFrame):
             self._dirty = True
             return
         self._dirty = False
-        self._show_steps()
+        self._walk.show()
         found = look(self._session, self._work.scored)
         if isinstance(found, Missing):
             self._shown = self._distribution = self._beside = None
@@ -349,21 +312,6 @@ class ProbabilitiesPane(PaneFrame):
             self.show_empty(missing.words, "Open Playground", self._on_playground)
         else:
             self.show_empty(missing.words)
-
-    def _show_steps(self) -> None:
-        count = len(self._session.steps)
-        selected = self._session.selected_step
-        number = selected.index + 1 if selected is not None else count
-        self._step.blockSignals(True)
-        self._step.setRange(min(1, count), count)
-        self._step.setSuffix(f" of {count:,}")
-        self._step.setValue(number)
-        self._step.blockSignals(False)
-        self._step.setEnabled(count > 0)
-        self._previous.setEnabled(number > 1)
-        self._next.setEnabled(number < count)
-        self._latest.setEnabled(count > 0)
-        self._latest.setChecked(count > 0 and self._session.selection is None)
 
     def _show_title(self) -> None:
         shown = self._shown
@@ -465,6 +413,7 @@ class ProbabilitiesPane(PaneFrame):
                 # In float32 both ways give the same, and one pass is easier to read.
                 cached=model.dtype != "float32" and model.keeps_keys,
                 attention=model.attn_implementation,
+                start=self._session.start,
             )
         )
 

@@ -25,6 +25,7 @@ class AnswerView(QSplitter):
             DataTable(), "tasks.answers", "Answers", "Each answer with its score and the characters it covers"
         )
         self._answers.set_empty_text("No answer")
+        self._answers.set_format(1, format_percent)
         self._matrix = named(
             SpanMatrix(),
             "tasks.span_matrix",
@@ -51,7 +52,7 @@ class AnswerView(QSplitter):
         rows = [
             (
                 drawable(answer.text) or "(no answer)",
-                format_percent(answer.score),
+                answer.score,
                 f"{answer.start}–{answer.end}" if answer.text else "",
             )
             for answer in result.items
@@ -59,4 +60,4 @@ class AnswerView(QSplitter):
         self._answers.set_rows(("answer", "score", "characters"), rows)
         self._matrix.set_scores(result.tokens, result.stages[2].tensors[2].values)
         self._told.setSizes([px(self, 140), px(self, 140)])
-        return "; ".join(f"{row[0]} {row[1]}" for row in rows) or "No answer"
+        return "; ".join(f"{text} {format_percent(score)}" for text, score, _ in rows) or "No answer"

@@ -62,10 +62,12 @@ class CellsView(QWidget):
 
     def show_result(self, result: TaskResult) -> str:
         """Show a result, and say it in words."""
-        (answer,) = result.items
+        answer = result.items[-1]
         header, *body = rows(result.given.second)
         self._cells = answer.cells
-        words = drawable(answer.text) or "No cell answers it"
+        told = [(each.question, drawable(each.text) or "No cell answers it") for each in result.items]
+        # Of several, the cells of the last one are marked.
+        words = "\n".join(f"{drawable(question)} {text}" for question, text in told) if len(told) > 1 else told[0][1]
         self._answer.setText(words)
         self._table.clear()
         self._table.setRowCount(len(body))

@@ -10,9 +10,11 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
 
 from workbench.engine.tasks import Spec
+from workbench.engine.tasks.feature_extraction import STATES
 from workbench.engine.tasks.projection import PROJECTIONS
 from workbench.engine.tasks.text_classification import FUNCTIONS
 from workbench.engine.tasks.time_series_prediction import FREQUENCIES
+from workbench.engine.tasks.writing import DRAWS
 from workbench.engine.values import TaskOptions
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox, QuietDoubleSpinBox, QuietSpinBox
@@ -90,7 +92,7 @@ class OptionsForm(QWidget):
         sampled = bool(self._rows["do_sample"].read())
         for name, row in self._rows.items():
             drawn = sampled or "do_sample" not in applies
-            shown = name in applies and (drawn or name not in ("temperature", "seed"))
+            shown = name in applies and (drawn or name not in DRAWS)
             self._form.setRowVisible(row.widget, shown)
 
     def _on_changed(self) -> None:
@@ -130,6 +132,11 @@ def _rows() -> dict[str, _Row]:
             "mask_threshold", "Mask threshold", 0.0, 1.0, start.mask_threshold,
             "Probability above which a pixel belongs to a part; usually 0.3 to 0.7",
         ),
+        "overlap": _decimal(
+            "overlap", "Area left", 0.0, 1.0, start.overlap,
+            "Leave out a part of which surer parts have taken so much that less than this share is left; usually 0.5 "
+            "to 0.8",
+        ),
         "subtask": _choice(
             "subtask", "Parts", ("auto", "panoptic", "instance", "semantic"),
             "Panoptic: things one by one and the rest by kind; instance: things alone; semantic: all by kind; auto: "
@@ -147,8 +154,12 @@ def _rows() -> dict[str, _Row]:
         "stride": _whole(
             "stride", "Stride", 0, 512, 0,
             "Tokens that two neighbouring windows over a long text share; usually 32 to 128. With auto a question is "
-            "asked of windows that share 128, and what is labelled is cut at the context",
+            "asked of windows that share 128 (256 over a page), and what is labelled is cut at the context",
             none="auto",
+        ),
+        "split": _check(
+            "split", "Given as words", "Cut the text at its spaces first, and tokenize each word by itself, as data "
+            "sets of labelled words are; off gives the tokenizer the whole text",
         ),
         "max_answer_tokens": _whole(
             "max_answer_tokens", "Longest answer", 1, 384, start.max_answer_tokens,
@@ -158,6 +169,10 @@ def _rows() -> dict[str, _Row]:
             "cleaned", "Clean up", "Mend what was read as Nougat's processor does: repetitions, tables, references"
         ),
         "no_answer": _check("no_answer", "May have no answer", "Let the context hold no answer (SQuAD 2 and its like)"),
+        "sequential": _check(
+            "sequential", "One after the other", "Ask each question with the answer to the one before, as those that "
+            "were trained on conversations (SQA) are asked; off asks each by itself",
+        ),
         "template": _line(
             "template", "Template", "How a label becomes a sentence; {} is the label. Empty takes the task's own"
         ),
@@ -186,15 +201,40 @@ def _rows() -> dict[str, _Row]:
             "max_new_tokens", "New tokens", 1, 4096, start.max_new_tokens, "Stop after as many; usually 20 to 500"
         ),
         "num_beams": _whole(
-            "num_beams", "Beams", 1, 16, start.num_beams, "Texts that are followed at once; usually 1 to 5"
+            "num_beams", "Beams", 0, 16, 0,
+            "Texts that are followed at once; usually 1 to 5. Its own is what the checkpoint's generation_config says, "
+            "or 1",
+            none="its own",
         ),
         "do_sample": _check("do_sample", "Sample", "Draw each token; off takes the most probable one (greedy)"),
         "temperature": _decimal(
             "temperature", "Temperature", 0.05, 5.0, start.temperature,
             "Divides the logits before a token is drawn; usually 0.2 to 1.5",
         ),
+        "draw_top_k": _whole(
+            "draw_top_k", "Top k tokens", 0, 1000, 0,
+            "Draw from as many tokens, the most probable ones; usually 10 to 100. Its own is what the checkpoint's "
+            "generation_config says, or the library's 50",
+            none="its own",
+        ),
+        "top_p": _decimal(
+            "top_p", "Top p", 0.0, 1.0, 0.0,
+            "Draw from the fewest tokens that have this probability together; usually 0.8 to 0.95. Its own is what the "
+            "checkpoint's generation_config says, or all",
+            none="its own",
+        ),
         "seed": _whole("seed", "Seed", 0, 2**31 - 1, start.seed, "The same seed draws the same tokens"),
+        "stops": _words(
+            "stops", "Stop at", "nothing",
+            "Stop once one of these texts is written, between commas; the text itself is kept; usually a full stop or "
+            "nothing",
+        ),
         "speaks": _check("speaks", "Speak", "Say the answer besides writing it, which takes far longer"),
+        "states": _choice(
+            "states", "States", STATES,
+            "Whose hidden states an encoder-decoder is asked for: the encoder's, or the decoder's, which reads the "
+            "same text one place to the right; auto takes those that pipeline() gives, or the encoder's",
+        ),
         "pooling": _choice(
             "pooling", "Pooling", ("mean", "cls", "max", "last"),
             "How hidden states become one vector: their mean, that of the first position (cls), their maximum, or that "
@@ -227,7 +267,7 @@ def _whole(name: str, label: str, least: int, most: int, value: int, tip: str, n
     return _Row(box, read, write, box.valueChanged)
 
 
-def _decimal(name: str, label: str, least: float, most: float, value: float, tip: str) -> _Row:
+def _decimal(name: str, label: str, least: float, most: float, value: float, tip: str, none: str = "") -> _Row:
     box = named(QuietDoubleSpinBox(), f"tasks.{name}", label, tip)
     box.setDecimals(2)
     box.setRange(least, most)
@@ -235,10 +275,16 @@ def _decimal(name: str, label: str, least: float, most: float, value: float, tip
     box.setValue(value)
     box.setKeyboardTracking(False)
 
-    def read() -> float:
-        return round(box.value(), 4)
+    box.setSpecialValueText(none)
 
-    return _Row(box, read, box.setValue, box.valueChanged)
+    def read() -> float | None:
+        value = round(box.value(), 4)
+        return None if none and not value else value
+
+    def write(value: float | None) -> None:
+        box.setValue(value or 0.0)
+
+    return _Row(box, read, write, box.valueChanged)
 
 
 def _choice(name: str, label: str, choices: tuple[str, ...], tip: str) -> _Row:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSplitter, QVBoxLayout, QWidget
 
-from workbench.engine import codegen, models, tasks
+from workbench.engine import models, tasks
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.task import Progress
-from workbench.engine.tasks import batch, sounds
-from workbench.engine.values import Sound, Table, TaskOptions, TaskResult
+from workbench.engine.tasks import batch
+from workbench.engine.values import Table, TaskResult
 from workbench.panes.tasks.advice import AdviceButton
+from workbench.panes.tasks.code import code_of, code_of_rows
 from workbench.panes.tasks.given import GivenForm
 from workbench.panes.tasks.head import HeadCard
 from workbench.panes.tasks.many import ManyForm, read_rows, run_file
 from workbench.panes.tasks.options import OptionsForm
-from workbench.panes.tasks.pictures import preview
 from workbench.panes.tasks.previews import Previews
+from workbench.panes.tasks.remarks import remarks
 from workbench.panes.tasks.results import ResultView
 from workbench.panes.tasks.stages import StageBox, duration
 from workbench.runtime.jobs import Job, Lane, Runner
@@ -31,6 +31,7 @@ from workbench.widgets.pane_frame import PaneFrame
 from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.theme import set_role
 from workbench.widgets.turning_splitter import TurningSplitter
+from workbench.widgets.wrapping_row import WrappingRow
 
 _STAGES = (
     ("preprocess", "The input becomes tensors: the tokenizer's ids and masks, the processor's pixels or samples"),
@@ -63,6 +64,9 @@ class TasksPane(PaneFrame):
         self._task = named(
             QuietComboBox(), "tasks.task", "Task", "What to do with the input; inferred from the checkpoint"
         )
+        # As wide as the column; the longest name may be cut where that is narrow.
+        self._task.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._task.setMinimumContentsLength(12)
         for spec, before in zip(tasks.SPECS, (tasks.SPECS[0], *tasks.SPECS), strict=False):
             if ("image" in spec.takes, "audio" in spec.takes) != ("image" in before.takes, "audio" in before.takes):
                 self._task.insertSeparator(self._task.count())
@@ -98,9 +102,8 @@ class TasksPane(PaneFrame):
         self._task.currentTextChanged.connect(self._on_task_chosen)
         self._given.changed.connect(self._on_input_changed)
         self._given.refused.connect(self._on_refused)
-        self._given.sound.changed.connect(self._on_sound_changed)
-        self._given.picture.changed.connect(self._on_picture_changed)
         self._previews = Previews(self._given, runner, self)
+        self._previews.picture_shown.connect(self._on_picture_shown)
         self._options.changed.connect(self._on_input_changed)
         self._run.clicked.connect(self.run_main_action)
         self._stop.clicked.connect(self.stop_main_action)
@@ -182,34 +185,9 @@ class TasksPane(PaneFrame):
         self._given.set_given(tasks.example(self.task, self._session.model))
         self._given.focus_first()
 
-    def _on_picture_changed(self) -> None:
-        path = self._given.picture.path
-        if path is None or not self._given.picture.view.picture.isNull():
-            return
-        job = Job(f"Reading {path.name}", preview, path, pane="tasks", stops="when it is read", quiet=True)
-        job.succeeded.connect(self._on_picture_read)
-        self._runner.start(job, Lane.IO, slot="tasks.picture")
-
-    def _on_picture_read(self, read: tuple[QImage, str]) -> None:
-        picture, why = read
-        if why:
-            self._given.picture.refuse(why)
-            return
-        self._given.picture.show_picture(picture)
+    def _on_picture_shown(self, picture: QImage) -> None:
         if self._shown is not None and self._shown.given.image == self._given.picture.path:
             self._result.show_result(self._shown, picture, self._given.other.view.picture)
-
-    def _on_sound_changed(self) -> None:
-        path = self._given.sound.path
-        if path is None:
-            return
-        job = Job(f"Reading {path.name}", sounds.read, path, pane="tasks", stops="at the next block", quiet=True)
-        job.succeeded.connect(self._on_sound_read)
-        job.failed.connect(self._on_read_failed)
-        self._runner.start(job, Lane.IO, slot="tasks.sound")
-
-    def _on_sound_read(self, sound: Sound) -> None:
-        self._given.sound.show_samples(sound.samples, sound.rate)
 
     def _on_from_file(self, on: bool) -> None:
         self._given.setVisible(not on)
@@ -331,32 +309,8 @@ class TasksPane(PaneFrame):
             new = f" + {result.stages[2].tensors[0].shape[0]}" if tasks.spec(result.task).shows == "text" else ""
             size = f"{' × '.join(str(each) for each in shape)}{new} tokens"
         self._state.setText(f"{size} · {duration(sum(stage.seconds for stage in result.stages))}")
-        if result.heard:
-            self.show_notice(
-                f"The sound was cut: {result.heard:,.1f} seconds of it were heard.",
-                "This checkpoint hears no more at once, and its feature extractor leaves the rest out.",
-                "Cut it into parts, and run them one by one.",
-                kind="warning",
-            )
-        if result.broken:
-            self.show_notice(
-                f"What the model gave is no number: there is NaN in {', '.join(result.broken)}.",
-                "Its weights are damaged, or it computes in a dtype too narrow for them; what is shown means nothing.",
-                "Load it in float32 or bfloat16. If that does not help, download it again.",
-                kind="warning",
-            )
-        if result.truncated:
-            model = self._session.model
-            windows = "stride" in tasks.spec(result.task, model).options
-            context = (tasks.context(model) if model is not None else None) or shape[-1]
-            self.show_notice(
-                f"The text was cut: {result.truncated:,} tokens at its end were left out.",
-                f"The context of this checkpoint is {context:,} tokens.",
-                "Set a stride: windows that overlap then go over all of it."
-                if windows
-                else "Shorten the text, or run its parts one by one.",
-                kind="warning",
-            )
+        for remark in remarks(result, self._session.model):
+            self.show_notice(*remark, kind="warning")
 
     def _on_head_loaded(self, model: models.LoadedModel) -> None:
         wanted = self.task
@@ -397,11 +351,11 @@ class TasksPane(PaneFrame):
             )
             return
         self.show_body()
-        inferred = tasks.infer(model.facts)
-        if inferred != self.task:
+        first = tasks.first(model)
+        if first != self.task:
             # Its rows are another task's.
             self._from_file.setChecked(False)
-        self._task.setCurrentText(inferred)
+        self._task.setCurrentText(first)
         self._show_task()
 
     def _show_task(self) -> None:
@@ -416,7 +370,7 @@ class TasksPane(PaneFrame):
         self._many.show_for(spec)
         kind, meaning = tasks.architecture(model.facts)
         article = "a" if kind == "decoder" else "an"
-        self._about.setText(" ".join((f"{spec.does}. This checkpoint is {article} {kind}: {meaning}", *model.notes)))
+        self._about.setText(" ".join((f"{spec.does}. This checkpoint is {article} {kind}. {meaning}", *model.notes)))
         self._on_input_changed()
 
     def _show_buttons(self) -> None:
@@ -433,49 +387,11 @@ class TasksPane(PaneFrame):
         model = self._session.model
         if model is None or not self.code_is_shown:
             return
-        source = self._many.source
+        options, given, source = self._options.options, self._given.given, self._many.source
         if self._from_file.isChecked() and source is not None and source.path is not None:
-            self._write_rows_code(model, source.path)
-            return
-        self.set_code(
-            codegen.task(
-                model.checkpoint,
-                self.task,
-                self._given.given,
-                self._code_options(model),
-                model.dtype,
-                model.device,
-                model.head if tasks.supports(model, self.task) else None,
-                model.attn_implementation,
-            )
-        )
-
-    def _write_rows_code(self, model: models.LoadedModel, path: Path) -> None:
-        head = model.head if tasks.supports(model, self.task) else None
-        options = self._code_options(model)
-        given, columns = self._given.given, self._many.columns
-        try:
-            code = codegen.task_rows(
-                model.checkpoint,
-                self.task,
-                path,
-                columns,
-                given,
-                options,
-                model.dtype,
-                model.device,
-                head,
-                model.attn_implementation,
-            )
-        except WorkbenchError as error:
-            code = f"# {error.what}\n"
-        self.set_code(code)
-
-    def _code_options(self, model: models.LoadedModel) -> TaskOptions:
-        options = self._options.options
-        if self.task == "text-generation" or model.tokenizer is None:
-            return options
-        return replace(options, max_length=tasks.cut_at(model, options))
+            self.set_code(code_of_rows(model, self.task, given, options, source.path, self._many.columns))
+        else:
+            self.set_code(code_of(model, self.task, given, options))
 
     def _clear_result(self) -> None:
         self.clear_notices()
@@ -507,10 +423,7 @@ class TasksPane(PaneFrame):
         chosen.addWidget(label)
         chosen.addWidget(self._task, 1)
         chosen.addWidget(self._advice)
-        buttons = QHBoxLayout()
-        for button in (self._run, self._stop, self._try, self._from_file):
-            buttons.addWidget(button)
-        buttons.addStretch(1)
+        buttons = WrappingRow((self._run, self._stop), (self._try, self._from_file))
         form = QWidget()
         inside = QVBoxLayout(form)
         inside.setContentsMargins(0, 0, 0, 0)
@@ -523,7 +436,7 @@ class TasksPane(PaneFrame):
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(chosen)
         column.addWidget(ColumnScroll(form, least=200), 1)
-        column.addLayout(buttons)
+        column.addWidget(buttons)
 
         caption = QLabel("Result")
         set_role(caption, "heading")
@@ -544,11 +457,13 @@ class TasksPane(PaneFrame):
         bottom = TurningSplitter()
         for box in self._boxes:
             bottom.addWidget(box)
+            bottom.setStretchFactor(bottom.count() - 1, 1)
         whole = QSplitter(Qt.Orientation.Vertical)
         whole.addWidget(top)
         whole.addWidget(bottom)
-        whole.setStretchFactor(0, 1)
-        whole.setStretchFactor(1, 1)
-        whole.setSizes([480, 480])
+        # A picture, a map or a table wants more room than the numbers that they were made of.
+        whole.setStretchFactor(0, 3)
+        whole.setStretchFactor(1, 2)
+        whole.setSizes([570, 390])
         whole.setChildrenCollapsible(False)
         return whole

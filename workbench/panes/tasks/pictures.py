@@ -113,14 +113,14 @@ class FoundView(QSplitter):
             words = format_percent(shares[label]) if label in shares else f"× {count}"
             item = QListWidgetItem(f"{drawable(label)}  {words}")
             item.setData(Qt.ItemDataRole.UserRole, label)
+            item.setToolTip(item.text())
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             item.setCheckState(Qt.CheckState.Checked)
             self._labels.addItem(item)
         if not overlays:
-            nothing = QListWidgetItem("Nothing above the threshold; lower it to see more")
+            nothing = QListWidgetItem("Nothing above the threshold.\nLower it to see more.")
             nothing.setFlags(Qt.ItemFlag.NoItemFlags)
             self._labels.addItem(nothing)
-        self._labels.setWordWrap(not overlays)
         self._labels.blockSignals(False)
         self._tint()
 
@@ -161,6 +161,7 @@ class MatchesView(QSplitter):
         self.setStretchFactor(0, 3)
         self.setStretchFactor(1, 1)
         self.setChildrenCollapsible(False)
+        self._table.set_format(0, "{:.4f}".format)
         self._table.row_selected.connect(self._view.choose)
 
     def show_result(self, result: TaskResult, first: QImage, second: QImage) -> str:
@@ -174,7 +175,7 @@ class MatchesView(QSplitter):
             for item in result.items
         ]
         self._view.set_matches((first, second), ((width, height), (other_width, other_height)), lines)
-        rows = [(f"{item.score:.4f}", _place(item.first), _place(item.second)) for item in result.items]
+        rows = [(item.score, _place(item.first), _place(item.second)) for item in result.items]
         self._table.set_rows(("score", "in the first", "in the second"), rows)
         return f"{len(lines):,} matches" if lines else "No match was found above the threshold"
 

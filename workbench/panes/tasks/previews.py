@@ -1,15 +1,17 @@
-"""What a second picture and a video look like, and what the microphone hears, off the UI thread."""
+"""What pictures, sounds and videos that were given look like, and what the microphone hears, off the UI thread."""
 
 from __future__ import annotations
 
 import threading
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTemporaryDir
+from PySide6.QtCore import QObject, QTemporaryDir, Signal
+from PySide6.QtGui import QImage
 
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.task import Progress
-from workbench.engine.tasks import microphone
+from workbench.engine.tasks import microphone, sounds
+from workbench.engine.values import Sound
 from workbench.panes.tasks.given import GivenForm
 from workbench.panes.tasks.pictures import preview, strip
 from workbench.runtime.jobs import Job, Lane, Runner
@@ -24,13 +26,20 @@ class Previews(QObject):
         given: The form.
         runner: Reads on the lane for disks.
         pane: Whose notices say what went wrong.
+
+    Signals:
+        picture_shown(QImage): The form shows this copy of the picture now.
     """
+
+    picture_shown = Signal(QImage)
 
     def __init__(self, given: GivenForm, runner: Runner, pane: PaneFrame) -> None:
         super().__init__(pane)
         self._given = given
         self._runner = runner
         self._pane = pane
+        given.picture.changed.connect(self._on_picture_changed)
+        given.sound.changed.connect(self._on_sound_changed)
         given.other.changed.connect(self._on_other_changed)
         given.film.changed.connect(self._on_film_changed)
         self._folder: QTemporaryDir | None = None
@@ -38,6 +47,26 @@ class Previews(QObject):
         self._enough = threading.Event()
         given.sound.offer_recording(microphone.installed())
         given.sound.record_toggled.connect(self._on_record_toggled)
+
+    def _on_picture_changed(self) -> None:
+        well = self._given.picture
+        if well.path is not None and well.view.picture.isNull():
+            show, stops = self._show_picture, "when it is read"
+            read(self._runner, well.path, preview, show, place="tasks.picture", stops=stops)
+
+    def _show_picture(self, found: tuple[QImage, str]) -> None:
+        self._given.picture.show_read(found)
+        if not found[1]:
+            self.picture_shown.emit(found[0])
+
+    def _on_sound_changed(self) -> None:
+        path = self._given.sound.path
+        if path is not None:
+            show, stops = self._show_sound, "at the next block"
+            read(self._runner, path, sounds.read, show, place="tasks.sound", stops=stops, failed=self._on_failed)
+
+    def _show_sound(self, sound: Sound) -> None:
+        self._given.sound.show_samples(sound.samples, sound.rate)
 
     def _on_other_changed(self) -> None:
         well = self._given.other

@@ -31,7 +31,7 @@ from workbench.panes.tasks.sound import SpokenView, TranscriptView
 from workbench.panes.tasks.stages import shape
 from workbench.widgets import theme
 from workbench.widgets.bar_chart import LabelBars
-from workbench.widgets.data_table import DataTable
+from workbench.widgets.data_table import DataTable, shown
 from workbench.widgets.entity_text import EntityText, Span
 from workbench.widgets.naming import named
 from workbench.widgets.probability_table import format_percent
@@ -89,6 +89,7 @@ class ResultView(QStackedWidget):
         self._entities = named(
             DataTable(), "tasks.entities", "Entities", "Each entity with its score and the characters it covers"
         )
+        self._entities.set_format(2, format_percent)
         self._filled = named(
             DataTable(),
             "tasks.filled",
@@ -255,9 +256,7 @@ class ResultView(QStackedWidget):
             for item in result.items
         ]
         self._marked.set_spans(result.text, spans)
-        rows = [
-            (item.text, item.label, format_percent(item.score), f"{item.start}–{item.end}") for item in result.items
-        ]
+        rows = [(item.text, item.label, item.score, f"{item.start}–{item.end}") for item in result.items]
         self._entities.set_rows(("entity", "label", "score", "characters"), rows)
         self.setCurrentWidget(self._tagged)
         return (
@@ -343,10 +342,12 @@ class ResultView(QStackedWidget):
     def _show_filled(self, result: TaskResult) -> str:
         several = any(item.mask_index for item in result.items)
         columns = ("token", "probability", "id", "text")
-        rows = [(item.token, format_percent(item.score), item.token_id, item.sequence) for item in result.items]
+        rows = [(item.token, item.score, item.token_id, item.sequence) for item in result.items]
         if several:
             columns = ("mask", *columns)
             rows = [(item.mask_index + 1, *row) for item, row in zip(result.items, rows, strict=True)]
+        for number, name in enumerate(columns):
+            self._filled.set_format(number, format_percent if name == "probability" else shown)
         self._filled.set_rows(columns, rows)
         self.setCurrentWidget(self._filled)
         return "; ".join(f"{item.token} {format_percent(item.score)}" for item in result.items)
@@ -376,9 +377,9 @@ class ResultView(QStackedWidget):
             self._vector.setText(f"{words} Write several lines to compare them." if len(lines) == 1 else words)
             self.setCurrentWidget(self._alone)
             return words
-        shown = {tensor.name: tensor.values for tensor in result.stages[2].tensors}
+        views = {tensor.name: tensor.values for tensor in result.stages[2].tensors}
         texts = [drawable(line) for line in lines]
-        how = next((name for name in PROJECTIONS if name in shown), "")
-        self._similarity.set_values(texts, shown["similarity"], shown.get(how), how)
+        how = next((name for name in PROJECTIONS if name in views), "")
+        self._similarity.set_values(texts, views["similarity"], views.get(how), how)
         self.setCurrentWidget(self._similarity)
         return f"{len(lines)} lines compared"

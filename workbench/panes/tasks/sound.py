@@ -28,6 +28,8 @@ class TranscriptView(QSplitter):
         self._text = named(QPlainTextEdit(), "tasks.transcript", "Transcript", "What was said")
         self._text.setReadOnly(True)
         self._chunks = named(DataTable(), "tasks.chunks", "Parts", "Each part with the seconds it was said at")
+        for column in (0, 1):
+            self._chunks.set_format(column, "{:.2f}".format)
         for each in (self._wave, self._text, self._chunks):
             self.addWidget(each)
         self.setChildrenCollapsible(False)
@@ -42,9 +44,7 @@ class TranscriptView(QSplitter):
         ends = [chunk.end if chunk.end is not None else self._wave.seconds for chunk in chunks]
         self._wave.set_spans([(chunk.start, end, chunk.text) for chunk, end in zip(chunks, ends, strict=True)])
         self._text.setPlainText(drawable(text))
-        rows = [
-            (f"{chunk.start:.2f}", f"{chunk.end:.2f}" if chunk.end is not None else "", chunk.text) for chunk in chunks
-        ]
+        rows = [(chunk.start, chunk.end, chunk.text) for chunk in chunks]
         self._chunks.set_rows(("from (s)", "to (s)", "text"), rows)
         self._chunks.setVisible(bool(chunks))
         self.setSizes([px(self, 120), px(self, 120), px(self, 180)])

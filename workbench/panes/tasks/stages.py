@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -83,7 +84,9 @@ class StageBox(QFrame):
         row.addWidget(self._drawn)
         row.addWidget(self._time)
         row.addWidget(self._save)
-        split = QSplitter(Qt.Orientation.Vertical)
+        self._split = split = QSplitter(Qt.Orientation.Vertical)
+        self._moved = False
+        split.splitterMoved.connect(self._on_moved)
         split.addWidget(self._table)
         below = QWidget()
         values = QVBoxLayout(below)
@@ -115,6 +118,23 @@ class StageBox(QFrame):
         chosen = names.index(wanted) if wanted in names else 0
         self._table.select_row(chosen)
         self._on_row_selected(chosen)
+        self._share()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share the room out anew."""
+        super().resizeEvent(event)
+        self._share()
+
+    def _share(self) -> None:
+        """List all tensors where that leaves most of the room to the values, unless the person shared it out."""
+        if self._moved:
+            return
+        whole = self._split.height() - self._split.handleWidth()
+        wanted = min(self._table.height_of(max(1, len(self._tensors))), whole * 2 // 5)
+        self._split.setSizes([wanted, whole - wanted])
+
+    def _on_moved(self) -> None:
+        self._moved = True
 
     def clear(self) -> None:
         """Show that nothing has been computed."""
@@ -146,8 +166,9 @@ class StageBox(QFrame):
         if row < len(self._tensors):
             tensor = self._tensors[row]
             self._grid.set_tensor("", tensor.dtype, tensor.values, tensor.axes)
-            self._axes.setText(" × ".join(tensor.axes))
-            self._axes.setVisible(bool(tensor.axes))
+            words = " × ".join(tensor.axes) if tensor.values.size else "It holds no values: one of its sizes is 0."
+            self._axes.setText(words)
+            self._axes.setVisible(bool(words))
             self._save.setEnabled(True)
             drawing = drawn(tensor)
             wave = samples(tensor)

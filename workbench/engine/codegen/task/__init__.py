@@ -18,6 +18,7 @@ from workbench.engine.codegen.task import (
     anything,
     audio,
     films,
+    fitting,
     pages,
     pairs,
     points,
@@ -88,7 +89,7 @@ def task(
         transformers, Pipelines
     """
     given = TaskInput(given) if isinstance(given, str) else given
-    made = anything.fitted(name, _script(name), given, checkpoint, head or "")
+    made = fitting.fitted(name, _script(name), given, checkpoint, head or "")
     return _put_together(
         checkpoint,
         name,
@@ -134,7 +135,7 @@ def task_rows(
         DataError: The file can't be read.
     """
     shaped = marked(given, columns)
-    made = anything.fitted(name, _script(name), shaped, checkpoint, head or "")
+    made = fitting.fitted(name, _script(name), shaped, checkpoint, head or "")
     looped = loop(name, made, given, columns, path.parent, options)
     blocks = (reading(path, columns), looped)
     needed = ("import json", "import os", "import pandas")

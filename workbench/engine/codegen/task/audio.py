@@ -6,7 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
-from workbench.engine.codegen.task.parts import PRINT_LABELS, Script, asked_scores, given_text, threshold, writes
+from workbench.engine.codegen.task.parts import (
+    LABELS,
+    PRINT_LABELS,
+    Script,
+    asked_scores,
+    given_text,
+    named,
+    threshold,
+    writes,
+)
 from workbench.engine.tasks.aligning import ARCHITECTURES
 from workbench.engine.tasks.any_to_any import ALSO
 from workbench.engine.tasks.notes import RATE
@@ -93,11 +102,12 @@ def _classification(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
         ["# 2. Forward", "with torch.inference_mode():", "    logits = model(**inputs).logits"],
         [
             "# 3. Postprocess",
+            LABELS,
             "logits = logits[0].float().cpu()",
             *(_OWN_SCORES if options.function == "auto" else [asked_scores(options)]),
             "best = sorted(enumerate(scores.tolist()), key=lambda pair: pair[1], reverse=True)"
             + (f"[:{options.top_k}]" if options.top_k else ""),
-            f"result = [(model.config.id2label[index], score) for index, score in best{threshold(options)}]",
+            f"result = [({named('index')}, score) for index, score in best{threshold(options)}]",
             *PRINT_LABELS,
         ],
     ]
@@ -112,7 +122,7 @@ def _recognition(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
         "feature_extractor=feature_extractor",
         "device=model.device",
     ]
-    settings = f'"max_new_tokens": {options.max_new_tokens}, "num_beams": {options.num_beams}'
+    settings = f'"max_new_tokens": {options.max_new_tokens}, "num_beams": {options.num_beams or 1}'
     told = options.target_language.strip("_")
     wanted = literal(told) if told else 'tokenizer.src_lang.strip("_")'
     stamped = [f"settings[{literal('return_timestamps')}] = {literal(stamps)}"] if stamps is not None else []

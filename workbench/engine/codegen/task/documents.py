@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, model_type_of
 from workbench.engine.codegen.task import rarer, series, text, vision
-from workbench.engine.codegen.task.parts import ROWS, forward, scored
+from workbench.engine.codegen.task.parts import LABELS, ROWS, forward, named, scored
 from workbench.engine.generate.page import BOXED
 from workbench.engine.tasks.raw_outputs import STARTED
 
@@ -136,6 +136,7 @@ def _labelled(given: TaskInput, options: TaskOptions, kind: str) -> list[list[st
             "probabilities = logits[0].float().cpu().softmax(dim=-1)",
             "places = inputs.word_ids(0)",
             *assign("ignored", list(options.ignore_labels)),
+            LABELS,
             "groups = []",
             "for number, word in enumerate(words):",
             "    own = [position for position, place in enumerate(places) if place == number]",
@@ -143,7 +144,7 @@ def _labelled(given: TaskInput, options: TaskOptions, kind: str) -> list[list[st
             "        continue  # cut off",
             *chosen,
             "    score, index = scores.max(dim=-1)",
-            "    label = model.config.id2label[index.item()]",
+            f"    label = {named('index.item()')}",
             *(alone if options.aggregation == "none" else joined),
             'result = [(label, sum(scores) / len(scores), " ".join(said)) for label, scores, said in groups]',
             f"result = [(label, score, said) for label, score, said in result if label not in ignored{least}]",

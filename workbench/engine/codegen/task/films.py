@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal, model_type_of
 from workbench.engine.codegen.task import points, vision
-from workbench.engine.codegen.task.parts import PRINT_LABELS, Script
+from workbench.engine.codegen.task.parts import LABELS, PRINT_LABELS, Script, named
 from workbench.engine.tasks import raw_beside, text_recognition, video_segmentation, zero_shot_video_classification
 from workbench.engine.tasks.processors import takes_films
 from workbench.engine.tasks.raw_inputs import FRAMES
@@ -77,7 +77,7 @@ def _parts(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     kind = video_segmentation.SUBTASKS[0] if options.subtask == "auto" else options.subtask
     finish = ["outputs", "target_sizes=[frames[0].shape[:2]] * len(frames)"]
     told = [
-        "result = [(model.config.id2label[label], None) for label in torch.stack(found).unique().tolist()]",
+        f"result = [({named('label')}, None) for label in torch.stack(found).unique().tolist()]",
         "for label, _ in result:",
         "    print(label)",
     ]
@@ -86,7 +86,8 @@ def _parts(given: TaskInput, options: TaskOptions) -> list[list[str]]:
         told = [
             "best = {}",
             "for part in (part for frame in found for part in frame['segments_info']):".replace("'", '"'),
-            '    label = model.config.id2label[part["label_id"]]',
+            '    number = part["label_id"]',
+            f"    label = {named('number')}",
             '    best[label] = max(best.get(label, 0.0), part["score"])',
             "result = list(best.items())",
             *PRINT_LABELS,
@@ -101,6 +102,7 @@ def _parts(given: TaskInput, options: TaskOptions) -> list[list[str]]:
         _FORWARD,
         [
             "# 3. Postprocess: the parts of each frame",
+            LABELS,
             *call(f"found = video_processor.post_process_{kind}_segmentation(", finish),
             *told,
         ],
@@ -291,6 +293,29 @@ def _named(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "result.sort(key=lambda pair: pair[1], reverse=True)",
             "for mask, score in result:",
             '    print(f"{mask.float().mean().item():7.2%} of the picture: {score:.6f}")',
+        ],
+    ]
+
+
+def marked(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of CLIPSeg, which makes one mask for each line of words."""
+    arguments = ["text=words", "images=[image] * len(words)", "padding=True", 'return_tensors="pt"']
+    return [
+        [
+            "# 1. Preprocess: the picture once for each line of words",
+            "words = [line for line in text.splitlines() if line.strip()]",
+            *call("inputs = processor(", arguments),
+            "inputs = inputs.to(model.device)",
+            'inputs["pixel_values"] = inputs["pixel_values"].to(model.dtype)',
+        ],
+        ["# 2. Forward", "with torch.inference_mode():", "    logits = model(**inputs).logits.float().cpu()"],
+        [
+            "# 3. Postprocess: as large as the picture",
+            "size = (image.height, image.width)",
+            'logits = torch.nn.functional.interpolate(logits[:, None], size, mode="bilinear")[:, 0]',
+            f"result = list(zip(words, logits.sigmoid() > {options.mask_threshold!r}))",
+            "for line, mask in result:",
+            '    print(f"{mask.float().mean().item():7.2%} of the picture: {line}")',
         ],
     ]
 

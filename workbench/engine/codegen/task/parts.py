@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.engine.codegen.script import assign, call
+from workbench.engine.codegen.script import assign, call, literal
+from workbench.engine.tasks.writing import chosen
 
 if TYPE_CHECKING:
     from workbench.engine.values import TaskInput, TaskOptions
@@ -78,6 +79,7 @@ def threshold(options: TaskOptions) -> str:
 def scored(options: TaskOptions) -> list[str]:
     """Logits of a classifier to labels with scores, as ``options.function`` or ``problem_type`` asks."""
     own = [
+        "config = model.config",
         'if config.problem_type == "regression":',
         "    scores = logits",
         'elif config.problem_type == "multi_label_classification" or config.num_labels == 1:',
@@ -87,11 +89,24 @@ def scored(options: TaskOptions) -> list[str]:
     ]
     return [
         "# 3. Postprocess",
-        "config = model.config",
+        LABELS,
         "logits = logits[0].float().cpu()",
         *(own if options.function == "auto" else [asked_scores(options)]),
-        *ranked(options, "config.id2label[index]"),
+        *ranked(options, named("index")),
     ]
+
+
+LABELS = "id2label = model.config.id2label"
+"""What `named` reads; it may have fewer names than the head has labels."""
+
+
+def named(index: str) -> str:
+    """An expression for the name of a label, after `LABELS`: as `Request.label` has it.
+
+    Args:
+        index: An expression for its number.
+    """
+    return f'id2label.get({index}, f"LABEL_{{{index.replace(chr(34), chr(39))}}}")'
 
 
 def asked_scores(options: TaskOptions) -> str:
@@ -123,11 +138,9 @@ def writes(options: TaskOptions, opening: list[str], *more: str) -> list[str]:
         opening: The arguments that hold the input.
         more: Further arguments.
     """
-    arguments = [*opening, f"max_new_tokens={options.max_new_tokens}", f"do_sample={options.do_sample}"]
-    if options.do_sample:
-        arguments.append(f"temperature={options.temperature!r}")
-    if options.num_beams > 1:
-        arguments.append(f"num_beams={options.num_beams}")
+    arguments = [*opening, *(f"{name}={value!r}" for name, value in chosen(options).items())]
+    if options.stops:
+        arguments += [f"stop_strings={literal(list(options.stops))}", "tokenizer=tokenizer"]
     seed = [f"torch.manual_seed({options.seed})"] if options.do_sample else []
     return [*seed, *call("sequences = model.generate(", [*arguments, *more])]
 

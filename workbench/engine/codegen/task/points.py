@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call
 from workbench.engine.codegen.task import vision
-from workbench.engine.codegen.task.parts import Script, scored
+from workbench.engine.codegen.task.parts import LABELS, Script, named, scored
 from workbench.engine.tasks.mask_generation import AT_ONCE, OVERLAP
 from workbench.engine.tasks.videos import ANIMATED, STILLS
 
 if TYPE_CHECKING:
     from workbench.engine.values import TaskInput, TaskOptions
 
+_FOUND = 'found["labels"]'
 _ON_DEVICE = "inputs = inputs.to(model.device, dtype=model.dtype)"
 _FORWARD = ["# 2. Forward", "with torch.inference_mode():", "    outputs = model(**inputs)"]
 
@@ -34,9 +35,10 @@ def _keypoints(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
         _FORWARD,
         [
             "# 3. Postprocess",
+            LABELS,
             "if poses:",
             *call("((found,),) = image_processor.post_process_pose_estimation(", pose, indent=4),
-            '    labels = [model.config.id2label[index] for index in found["labels"].tolist()]',
+            f"    labels = [{named('index')} for index in {_FOUND}.tolist()]",
             "else:",
             f"    (found,) = image_processor.post_process_keypoint_detection(outputs, {size})",
             '    labels = [""] * len(found["scores"])',

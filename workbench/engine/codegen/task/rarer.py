@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
 from workbench.engine.codegen.task import audio, vision
-from workbench.engine.codegen.task.parts import PRINT_LABELS, ROWS, Script, ranked
-from workbench.engine.tasks.document_question_answering import WINDOW
+from workbench.engine.codegen.task.parts import LABELS, PRINT_LABELS, ROWS, Script, named, ranked
+from workbench.engine.tasks.document_question_answering import SHARED, WINDOW
+from workbench.engine.tasks.feature_extraction import lines
 from workbench.engine.tasks.table_question_answering import rows
-from workbench.engine.tasks.zero_shot_audio_classification import TEMPLATE
+from workbench.engine.tasks.zero_shot_audio_classification import ALONE, COMPARED, TEMPLATE
 
 if TYPE_CHECKING:
     from workbench.engine.values import TaskInput, TaskOptions
@@ -22,7 +23,7 @@ def _given_sound(given: TaskInput) -> list[str]:
 def _given_table(given: TaskInput) -> list[str]:
     header, *body = rows(given.second) or ((),)
     return [
-        *assign("question", given.text),
+        *(assign("questions", asked) if len(asked := list(lines(given.text))) > 1 else assign("question", given.text)),
         *assign("columns", list(header)),
         *assign("rows", [list(row) for row in body]),
         "table = pandas.DataFrame(rows, columns=columns, dtype=str)",
@@ -33,27 +34,66 @@ def _table_imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
     return ("import pandas", "import torch")
 
 
-def _table(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
-    arguments = ["table", "question", 'truncation="drop_rows_to_fit"', "padding=True", 'return_tensors="pt"']
+def _table(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    several = len(lines(given.text)) > 1
+    asked = "questions" if several else "question"
+    arguments = ["table", asked, 'truncation="drop_rows_to_fit"', "padding=True", 'return_tensors="pt"']
+    one = ["with torch.inference_mode():", "    outputs = model(**inputs.to(model.device))"]
+    taken = ["logits = [outputs[name].float().cpu() for name in names if outputs.get(name) is not None]"]
+    if several and options.sequential:
+        one = _IN_TURN
+        taken = [
+            "names = [name for name in names if outputs[0].get(name) is not None]",
+            "logits = [torch.cat([each[name].float().cpu() for each in outputs]) for name in names]",
+        ]
+    answer = [
+        'result = ", ".join(table.iat[cell] for cell in predicted[0][number])',
+        "if len(logits) > 1 and predicted[1][number] != model.config.no_aggregation_label_index:",
+        '    result = f"{model.config.aggregation_labels[predicted[1][number]]} > {result}"',
+    ]
+    told = ["number = 0", *answer, "print(result)"]
+    if several:
+        told = [
+            "results = []",
+            "for number, question in enumerate(questions):",
+            *(f"    {line}" for line in answer),
+            "    results.append(result)",
+            '    print(f"{question} {result}")',
+            "result = results",
+        ]
     return [
         ["# 1. Preprocess: each id with the column and row it stands in", *call("inputs = tokenizer(", arguments)],
-        ["# 2. Forward", "with torch.inference_mode():", "    outputs = model(**inputs.to(model.device))"],
+        ["# 2. Forward", *one],
         [
             "# 3. Postprocess",
             'names = ("logits", "logits_aggregation")',
-            "logits = [outputs[name].float().cpu() for name in names if outputs.get(name) is not None]",
+            *taken,
             "inputs = {name: tensor.cpu() for name, tensor in inputs.items()}",
             "predicted = tokenizer.convert_logits_to_predictions(inputs, *logits)",
-            "cells = predicted[0][0]",
-            'result = ", ".join(table.iat[cell] for cell in cells)',
-            "if len(logits) > 1 and predicted[1][0] != model.config.no_aggregation_label_index:",
-            '    result = f"{model.config.aggregation_labels[predicted[1][0]]} > {result}"',
-            "print(result)",
+            *told,
         ],
     ]
 
 
-def _sound(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+#: Each question with the cells of the answer before it.
+_IN_TURN = [
+    "outputs, chosen = [], set()",
+    "for index in range(len(questions)):",
+    "    part = {name: tensor[index : index + 1].to(model.device) for name, tensor in inputs.items()}",
+    '    kinds = part["token_type_ids"][0]',
+    "    cells = [(column, row) if of and column and row else None for of, column, row, *_ in kinds.tolist()]",
+    "    kinds[:, 3] = torch.tensor([cell in chosen for cell in cells])",
+    "    with torch.inference_mode():",
+    "        outputs.append(model(**part))",
+    "    found = {}",
+    "    for cell, probability in zip(cells, outputs[-1].logits[0].sigmoid().tolist()):",
+    "        found.setdefault(cell, []).append(probability)",
+    "    chosen = {cell for cell, each in found.items() if cell and sum(each) / len(each) > 0.5}",
+]
+
+
+def sound(_given: TaskInput, options: TaskOptions, kind: str = "clap") -> list[list[str]]:
+    """The steps of a model of a ``kind`` that compares a sound with a sentence for each label."""
     arguments = ["samples", "sampling_rate=wanted", 'return_tensors="pt"']
     return [
         [
@@ -65,10 +105,10 @@ def _sound(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "sound = sound.to(model.device, dtype=model.dtype)",
             'inputs = tokenizer(sentences, padding=True, truncation=True, return_tensors="pt").to(model.device)',
         ],
-        ["# 2. Forward", "with torch.inference_mode():", "    logits = model(**inputs, **sound).logits_per_audio"],
+        ["# 2. Forward", "with torch.inference_mode():", f"    logits = model(**inputs, **sound).{COMPARED[kind]}"],
         [
             "# 3. Postprocess",
-            "scores = logits[0].float().cpu().softmax(dim=0)",
+            f"scores = logits[0].float().cpu().{'sigmoid()' if kind in ALONE else 'softmax(dim=0)'}",
             "result = sorted(zip(labels, scores.tolist()), key=lambda pair: pair[1], reverse=True)",
             *PRINT_LABELS,
         ],
@@ -112,8 +152,9 @@ def _question(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
         ["# 2. Forward", "with torch.inference_mode():", "    logits = model(**inputs, **pixels).logits"],
         [
             "# 3. Postprocess",
+            LABELS,
             "scores = logits[0].float().cpu().sigmoid()",
-            *ranked(options, "model.config.id2label[index]"),
+            *ranked(options, named("index")),
         ],
     ]
 
@@ -155,43 +196,86 @@ def _page_imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
 
 
 def _page(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
-    width = min(options.max_length or WINDOW, WINDOW)
-    arguments = [
-        "question.split()", "words", "is_split_into_words=True", 'truncation="only_second"', f"max_length={width}",
-        "return_token_type_ids=True", 'return_tensors="pt"',
-    ]  # fmt: skip
-    none = [
-        "if starts[0] * ends[0] > best:",
-        '    result, best = "", (starts[0] * ends[0]).item()',
-    ]
+    taken = 'len(tokenizer(question.split(), is_split_into_words=True, add_special_tokens=False)["input_ids"])'
+    texts = ["question.split()", "words", "is_split_into_words=True", "return_token_type_ids=True"]
     return [
         [
-            "# 1. Preprocess: the first window of the page, each id with the box of its word",
-            *call("inputs = tokenizer(", arguments),
-            "sequences, places = inputs.sequence_ids(0), inputs.word_ids(0)",
-            'separators = (inputs["input_ids"][0] == tokenizer.sep_token_id).tolist()',
+            *_windows(options, taken, texts),
             "bbox = [",
-            "    boxes[word] if sequence == 1 else [1000 if separator else 0] * 4",
-            "    for sequence, word, separator in zip(sequences, places, separators)",
+            "    [",
+            "        boxes[word] if word >= 0 else [1000 if id_ == tokenizer.sep_token_id else 0] * 4",
+            '        for word, id_ in zip(places[window], inputs["input_ids"][window].tolist())',
+            "    ]",
+            "    for window in windows",
             "]",
-            'inputs["bbox"] = torch.tensor([bbox])',
+            'inputs["bbox"] = torch.tensor(bbox)',
         ],
         ["# 2. Forward", "with torch.inference_mode():", "    outputs = model(**inputs.to(model.device))"],
-        [
-            "# 3. Postprocess: the start and the end whose probabilities multiply to the most",
-            "inside = torch.tensor([sequence == 1 for sequence in sequences])",
-            "allowed = inside.clone()",
-            "allowed[0] = True",
-            'starts = outputs.start_logits[0].float().cpu().masked_fill(~allowed, float("-inf")).softmax(dim=-1)',
-            'ends = outputs.end_logits[0].float().cpu().masked_fill(~allowed, float("-inf")).softmax(dim=-1)',
-            "spans = (starts * inside).unsqueeze(1) * (ends * inside).unsqueeze(0)",
-            f"spans = spans.triu().tril({options.max_answer_tokens - 1})",
-            "first, last = divmod(spans.argmax().item(), len(spans))",
-            'result, best = " ".join(words[places[first] : places[last] + 1]), spans.max().item()',
-            *(none if options.no_answer else []),
-            'print(f"{best:10.6f} {result}")',
-        ],
+        _best_words(options),
     ]
+
+
+def _windows(options: TaskOptions, taken: str, texts: list[str]) -> list[str]:
+    """``inputs``, with the ``places`` of their ids among the words, -1 where there is none.
+
+    Args:
+        options: How long a window is, and how much two of them share.
+        taken: An expression for the tokens of the question.
+        texts: What the tokenizer is given.
+    """
+    width = min(options.max_length or WINDOW, WINDOW)
+    stride = min(width // 2, SHARED) if options.stride is None else options.stride
+    arguments = [
+        *texts, 'truncation="only_second"', f"max_length={width}", "stride=stride", 'padding="longest"',
+        'padding_side="right"', "return_overflowing_tokens=True", 'return_tensors="pt"',
+    ]  # fmt: skip
+    return [
+        "# 1. Preprocess: a long page becomes windows that overlap, each id with the box of its word",
+        f"asked = {taken}",
+        f"stride = min({stride}, {width} - tokenizer.num_special_tokens_to_add(pair=True) - asked - 1)",
+        *call("inputs = tokenizer(", arguments),
+        'inputs.pop("overflow_to_sample_mapping", None)',
+        'windows = range(len(inputs["input_ids"]))',
+        "parts = [zip(inputs.sequence_ids(window), inputs.word_ids(window)) for window in windows]",
+        "places = [[word if sequence == 1 else -1 for sequence, word in part] for part in parts]",
+    ]
+
+
+def _best_words(options: TaskOptions) -> list[str]:
+    """The third step: the words of a page whose start and end are the most probable together."""
+    none = ['answers.append(("(no answer)", (starts[:, 0] * ends[:, 0]).min().item()))'] if options.no_answer else []
+    kept = f"[:{options.top_k}]" if options.top_k else ""
+    return [
+        "# 3. Postprocess: the starts and ends whose probabilities multiply to the most",
+        "places = torch.tensor(places)",
+        "allowed = places >= 0",
+        "allowed[:, 0] = True",
+        "both = (outputs.start_logits, outputs.end_logits)",
+        "both = (logits[:, : places.shape[1]].float().cpu() for logits in both)",
+        'starts, ends = (logits.masked_fill(~allowed, float("-inf")).softmax(dim=-1) for logits in both)',
+        "found = {}",
+        "for window in windows:",
+        "    inside = (places[window] >= 0).nonzero().flatten()",
+        "    spans = starts[window, inside].unsqueeze(1) * ends[window, inside].unsqueeze(0)",
+        f"    spans = spans.triu().tril({options.max_answer_tokens - 1})",
+        f"    scores, best = spans.flatten().topk(min({options.top_k or 100}, spans.numel()))",
+        "    for score, place in zip(scores.tolist(), best.tolist()):",
+        "        first, last = places[window, inside[[place // len(inside), place % len(inside)]]].tolist()",
+        "        found[first, last] = max(score, found.get((first, last), 0.0))",
+        'answers = [(" ".join(words[first : last + 1]), score) for (first, last), score in found.items()]',
+        *none,
+        f"answers = sorted(answers, key=lambda answer: answer[1], reverse=True){kept}",
+        "result, best = answers[0]",
+        "for answer, score in answers:",
+        '    print(f"{score:10.6f} {answer}")',
+    ]
+
+
+#: Each window is shown the whole picture.
+_REPEATED = [
+    'seen = "image" if "image" in inputs else "pixel_values"',
+    "inputs[seen] = inputs[seen].repeat(len(windows), 1, 1, 1)",
+]
 
 
 def seen_page(given: TaskInput, options: TaskOptions, looks: list[str]) -> list[list[str]]:
@@ -202,21 +286,15 @@ def seen_page(given: TaskInput, options: TaskOptions, looks: list[str]) -> list[
         options: How the answer is looked for.
         looks: The lines that put the picture among the inputs.
     """
-    width = min(options.max_length or WINDOW, WINDOW)
-    arguments = [
-        "[question]", "[words]", "boxes=[boxes]", 'truncation="only_second"', f"max_length={width}",
-        'return_tensors="pt"',
-    ]  # fmt: skip
+    alone = 'tokenizer([question], [["."]], boxes=[[[0] * 4]], add_special_tokens=False)'
     _, forward, finish = _page(given, options)
     return [
         [
-            "# 1. Preprocess: the first window of the page, each id with the box of its word",
-            *call("inputs = tokenizer(", arguments),
-            "sequences, places = inputs.sequence_ids(0), inputs.word_ids(0)",
-            *(looks if given.image is not None else []),
+            *_windows(options, f"{alone}.sequence_ids(0).count(0)", ["[question]", "[words]", "boxes=[boxes]"]),
+            *([*looks, *_REPEATED] if given.image is not None else []),
         ],
         forward,
-        [line.replace("_logits[0]", "_logits[0, : len(sequences)]") for line in finish],
+        finish,
     ]
 
 
@@ -236,7 +314,7 @@ SCRIPTS: dict[str, Script] = {
     "zero-shot-audio-classification": Script(
         "Say which labels fit a sound.",
         _given_sound,
-        _sound,
+        sound,
         lambda given, options: (*audio.imports(given, options), "import numpy"),
         loads=("tokenizer", "feature_extractor"),
     ),

@@ -10,10 +10,11 @@ from workbench.engine.codegen.script import assign, call, literal, model_type_of
 from workbench.engine.codegen.task import audio, points, series, vision
 from workbench.engine.codegen.task.parts import Script
 from workbench.engine.facts import HEADS
+from workbench.engine.tasks.image_segmentation import TOLD
 from workbench.engine.tasks.processors import takes_films
-from workbench.engine.tasks.raw_beside import BETWEEN, FOLLOWS, PAIRS, REGIONS
+from workbench.engine.tasks.raw_beside import FOLLOWS, PAIRS, REGIONS, stands_between
 from workbench.engine.tasks.raw_inputs import CODEBOOK, FLAVA, FRAMES, HANDED, NAMES, RETRIEVES, hides, part
-from workbench.engine.tasks.raw_outputs import STARTED
+from workbench.engine.tasks.raw_outputs import BEGINS, STARTED
 from workbench.engine.tasks.series import ARCHITECTURES, DECIDES, PATCHED
 from workbench.engine.tasks.sounds import CUT, SEEDED
 from workbench.engine.values import TaskOptions
@@ -51,7 +52,7 @@ def _given(given: TaskInput) -> list[str]:
 def _parts(given: TaskInput, kind: str, films: bool, head: str, seed: int = 0) -> list[tuple[str, str]]:
     """What prepares each part of the input, and how it is called."""
     found: list[tuple[str, str]] = []
-    if kind in BETWEEN:
+    if stands_between(kind, head):
         return found
     if kind in RETRIEVES:
         pages = [("processor", "processor.process_images([image], ")] if given.image is not None else []
@@ -92,7 +93,8 @@ def _blocks(
     ]
     seed = f"generator = torch.Generator().manual_seed({options.seed})"
     drawn = [seed, *_HIDDEN] if hides(head, kind) else []
-    found = _regions(kind) if given.beside is not None else []
+    found = _beside(kind, head) if given.beside is not None else []
+    found += vision.told(options) if kind == TOLD and given.image is not None else []
     more = (*found, *audio.filled(kind), *(_STARTS if kind in STARTED else ()), *(_RENAMED if part(kind) else ()))
     read = points.spread(given, "film", _FRAMES) if given.video is not None else []
     prepared = [f'inputs.update({line}return_tensors="pt"))' for line in made]
@@ -101,8 +103,8 @@ def _blocks(
     return [["# 1. Preprocess", *read, "inputs = {}", *prepared, *more, *drawn, *_MOVED], *series.outputs(options)]
 
 
-def _regions(kind: str) -> list[str]:
-    if kind in BETWEEN:
+def _beside(kind: str, head: str) -> list[str]:
+    if stands_between(kind, head):
         return ["inputs.update({name: torch.from_numpy(each) for name, each in numpy.load(numbers).items()})"]
     if kind not in REGIONS:
         return []
@@ -125,8 +127,8 @@ _MOVED = [
 ]
 _STARTS = [
     "# The decoder is given the token that it begins with",
-    'start = getattr(model.config, "decoder_start_token_id", None)',
-    "start = model.config.pad_token_id if start is None else start",
+    f"starts = [getattr(model.config, name, None) for name in {literal(BEGINS)}]",
+    "start = next(number for number in starts if number is not None)",
     'inputs["decoder_input_ids"] = torch.tensor([[start]])',
 ]
 _HIDDEN = [
@@ -147,7 +149,7 @@ _RENAMED = [
 
 def _imports(given: TaskInput, options: TaskOptions, *, kind: str = "", head: str = "") -> tuple[str, ...]:
     lines = ["import inspect", "import torch", *(["import random"] * _hides_itself(given, kind, head))]
-    lines += ["import numpy"] * (given.beside is not None and kind in (*BETWEEN, *REGIONS))
+    lines += ["import numpy"] * (given.beside is not None and (kind in REGIONS or stands_between(kind, head)))
     if given.image is not None:
         lines.append("from PIL import Image, ImageOps")
     if given.audio is not None:
@@ -166,6 +168,7 @@ def fitted(made: Script, given: TaskInput, checkpoint: Checkpoint, head: str) ->
     films = takes_films(checkpoint)
     blocks = partial(_blocks, kind=model_type, head=head, films=films)
     loads = tuple(dict.fromkeys(name for name, _ in _parts(given, model_type, films, head)))
+    loads += ("tokenizer",) if model_type == TOLD and given.image is not None else ()
     imports = partial(_imports, kind=model_type, head=head)
     return Script(made.title, _given, blocks, imports, loads=loads, heads=tuple(head for head, _ in HEADS))
 
@@ -181,6 +184,14 @@ def among(spoken: Script, made: Script, kind: str = "") -> Script:
         return tuple(dict.fromkeys(("import inspect", "import torch", *spoken.imports(given, TaskOptions()))))
 
     return replace(spoken, title=made.title, blocks=blocks, imports=imports, heads=tuple(head for head, _ in HEADS))
+
+
+def features(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps that make a vector of a picture by a part of a larger model, which has names of its own for it."""
+    prepare, forward, finish = vision.SCRIPTS["image-feature-extraction"].blocks(given, options)
+    kept = "inputs = {name: tensor for name, tensor in inputs.items() if name in takes}"
+    whole = "hidden = hidden if hidden.dim() > 2 else hidden[None]  # patches of all pictures, one behind another"
+    return [[*prepare, *_RENAMED, kept], forward, [*finish[:2], whole, *finish[2:]]]
 
 
 SCRIPTS = {"raw-outputs": Script("Run the model and print what comes out.", _given, _blocks, _imports)}

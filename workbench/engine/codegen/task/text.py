@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
 from workbench.engine.codegen.task.parts import (
+    LABELS,
     PAD,
     Script,
     encode,
     forward,
     given_text,
     inputs,
+    named,
     scored,
     torch_when_sampling,
     writes,
 )
-from workbench.engine.tasks.feature_extraction import lines
+from workbench.engine.tasks.feature_extraction import ALONG, lines, side
 from workbench.engine.tasks.projection import LEAST, PERPLEXITY
 
 if TYPE_CHECKING:
@@ -27,11 +29,24 @@ def _text_classification(_given: TaskInput, options: TaskOptions) -> list[list[s
     return [encode(options), forward(), scored(options)]
 
 
+#: A text as its words; where each stands is counted in the text with a space between two of them.
+_SPLIT = ["words = text.split()", 'text = " ".join(words)']
+_PLACED = [
+    "word_ids = inputs.word_ids(0)",
+    'before = [0 if word is None else len(" ".join([*words[:word], ""])) for word in word_ids]',
+    'inputs["offset_mapping"] += torch.tensor(before, device=model.device)[None, :, None]',
+]
+
+
 def _token_classification(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    told = ["return_offsets_mapping=True", "return_special_tokens_mask=True"]
+    told += ["is_split_into_words=True"] if options.split else []
     if options.aggregation == "none":
         return [
             [
-                *encode(options, "return_offsets_mapping=True", "return_special_tokens_mask=True"),
+                *(_SPLIT if options.split else []),
+                *encode(options, *told, texts="words" if options.split else "text"),
+                *(_PLACED if options.split else []),
                 'offsets = inputs.pop("offset_mapping")[0].tolist()',
                 'special = inputs.pop("special_tokens_mask")[0].tolist()',
             ],
@@ -40,10 +55,11 @@ def _token_classification(_given: TaskInput, options: TaskOptions) -> list[list[
                 "# 3. Postprocess",
                 *assign("ignored", list(options.ignore_labels)),
                 "probabilities = logits[0].float().cpu().softmax(dim=-1)",
+                LABELS,
                 "result = []",
                 "for position, (start, end) in enumerate(offsets):",
                 "    score, index = probabilities[position].max(dim=-1)",
-                "    label, score = model.config.id2label[index.item()], score.item()",
+                f"    label, score = {named('index.item()')}, score.item()",
                 "    if not special[position] and label not in ignored"
                 + (f" and score >= {options.threshold!r}:" if options.threshold else ":"),
                 "        result.append((label, score, start, end))",
@@ -63,6 +79,7 @@ def _token_classification(_given: TaskInput, options: TaskOptions) -> list[list[
         arguments.append("ignore_labels=ignored")
     if options.stride is not None:
         arguments.append(f"stride={options.stride}")
+    found = "tagger(words, is_split_into_words=True)[0]" if options.split else "tagger(text)"
     kept = []
     if options.threshold:
         kept = [f"result = [entity for entity in result if entity[1] >= {options.threshold!r}]"]
@@ -71,8 +88,9 @@ def _token_classification(_given: TaskInput, options: TaskOptions) -> list[list[
         [
             *limit,
             *given,
+            *(_SPLIT if options.split else []),
             *call("tagger = pipeline(", arguments),
-            f"result = [{rows} for found in tagger(text)]",
+            f"result = [{rows} for found in {found}]",
             *kept,
             *_PRINT_ENTITIES,
         ]
@@ -164,18 +182,50 @@ def features(given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "with torch.inference_mode():",
             "    hidden = body(**inputs)[0].float().cpu()",
         ],
-        [
-            "# 3. Postprocess",
-            *mask,
-            *pool,
-            "directions = normalize(embeddings, dim=-1)",
-            *(["embeddings = directions"] if options.normalize else []),
-            "similarity = directions @ directions.T",
-            "result = embeddings.tolist()",
-            "print(embeddings)",
-            "print(similarity)",
-            *_map(given, options),
-        ],
+        ["# 3. Postprocess", *mask, *pool, *_compared(given, options)],
+    ]
+
+
+def _compared(given: TaskInput, options: TaskOptions) -> list[str]:
+    """Lines from ``embeddings`` to the cosines between them, and a map."""
+    return [
+        "directions = normalize(embeddings, dim=-1)",
+        *(["embeddings = directions"] if options.normalize else []),
+        "similarity = directions @ directions.T",
+        "result = embeddings.tolist()",
+        "print(embeddings)",
+        "print(similarity)",
+        *_map(given, options),
+    ]
+
+
+def two_sided(given: TaskInput, options: TaskOptions, kind: str) -> list[list[str]]:
+    """The steps of an encoder-decoder of a ``kind``, by the states of the side that is asked."""
+    prepare, encode, finish = features(given, options)
+    if side(kind, options.states) == "encoder":
+        return [prepare, encode, finish]
+    told = ["input_ids=shifted", "encoder_hidden_states=states", 'encoder_attention_mask=inputs["attention_mask"]']
+    shifts = [
+        'ids = inputs["input_ids"]',
+        "start = torch.full_like(ids[:, :1], model.config.decoder_start_token_id or 0)",
+        "shifted = torch.cat([start, ids[:, :-1]], dim=1)",
+        "with torch.inference_mode():",
+        "    states = model.get_encoder()(**inputs)[0]",
+        *call("    outputs = model.get_decoder()(", told),
+        "hidden = outputs[0].float().cpu()",
+    ]
+    itself = ["with torch.inference_mode():", "    hidden = model.base_model(**inputs)[0].float().cpu()"]
+    reads = "# 2. Forward: the decoder reads the texts along, one place to the right"
+    return [prepare, [reads, *(itself if kind in ALONG else shifts)], finish]
+
+
+def self_pooled(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of a model that gives one vector a text."""
+    prepare, *_ = features(given, options)
+    return [
+        prepare,
+        forward("embeddings = model(**inputs)[0].float().cpu()"),
+        ["# 3. Postprocess: the model has pooled them itself", *_compared(given, options)],
     ]
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from workbench.engine.codegen.beside import interleaved
 from workbench.engine.codegen.script import assign, call, literal
 from workbench.engine.codegen.task.parts import (
+    LABELS,
     PRINT_LABELS,
     Script,
     answers,
+    named,
     ranked,
     scored,
     torch_when_sampling,
@@ -27,6 +29,7 @@ _PREPARE = [
     "# 1. Preprocess",
     'inputs = image_processor(images=[image], return_tensors="pt").to(model.device, dtype=model.dtype)',
 ]
+_PART = 'part["label_id"]'
 _FORWARD = ["# 2. Forward", "with torch.inference_mode():", "    outputs = model(**inputs)"]
 
 
@@ -81,12 +84,13 @@ def policies(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
 
 def _detection(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     finish = ["outputs", f"threshold={options.threshold!r}", "target_sizes=size"]
-    row = "(model.config.id2label[label], score, *box.int().tolist())"
+    row = f"({named('label')}, score, *box.int().tolist())"
     return [
         _PREPARE,
         _FORWARD,
         [
             "# 3. Postprocess",
+            LABELS,
             "size = torch.tensor([[image.height, image.width]])",
             *call("(found,) = image_processor.post_process_object_detection(", finish),
             'rows = zip(found["scores"].tolist(), found["labels"].tolist(), found["boxes"])',
@@ -109,13 +113,14 @@ def _segmentation(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     settings = [
         f"threshold={options.threshold!r}",
         f"mask_threshold={options.mask_threshold!r}",
-        "overlap_mask_area_threshold=0.5",
+        f"overlap_mask_area_threshold={options.overlap!r}",
     ]
     return [
         _PREPARE,
         _FORWARD,
         [
             "# 3. Postprocess: parts one by one where the checkpoint has them, else a label for each pixel",
+            LABELS,
             f"kinds = {literal(list(wanted))}",
             f"kind = next(kind for kind in kinds if {has})",
             'finish = getattr(image_processor, f"post_process_{kind}_segmentation")',
@@ -124,10 +129,14 @@ def _segmentation(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "settings = {name: value for name, value in settings.items() if name in reads}",
             "(found,) = finish(outputs, target_sizes=[(image.height, image.width)], **settings)",
             'if kind == "semantic":',
-            "    result = [(model.config.id2label[label], None, found == label) for label in found.unique().tolist()]",
+            f"    result = [({named('label')}, None, found == label) for label in found.unique().tolist()]",
             "else:",
             "    result = [",
-            '        (model.config.id2label[part["label_id"]], part["score"], found["segmentation"] == part["id"])',
+            "        (",
+            f"            {named(_PART)},",
+            '            part["score"],',
+            '            found["segmentation"] == part["id"],',
+            "        )",
             '        for part in found["segments_info"]',
             "    ]",
             "for label, score, mask in result:",
@@ -140,7 +149,6 @@ def _segmentation(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
 def told_in_words(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     """The steps of a segmentation model that is told in words what parts are wanted (OneFormer)."""
     wanted = SUBTASKS[0] if options.subtask == "auto" else options.subtask
-    said = ['["the task is " + kind]', 'padding="max_length"', "max_length=length", 'return_tensors="pt"']
     prepare, forward, finish = _segmentation(_given, replace(options, subtask=wanted))
     if wanted != "semantic":
         resize = 'functools.partial(torch.nn.functional.interpolate, mode="bilinear", antialias=True)'
@@ -151,14 +159,25 @@ def told_in_words(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
         # The processor's own resizing of parts wants torchvision.
         finish = [line.replace("target_sizes=[(image.height, image.width)]", "target_sizes=None") for line in finish]
         finish = [finish[0], f"resize = {resize}", f"{masks} = {sized}", *finish[1:]]
-    names = ["checkpoint", "trust_remote_code=False", 'class_info_file=""']
-    told = [
+    return [[*prepare, *told(options)], forward, finish]
+
+
+def told(options: TaskOptions) -> list[str]:
+    """The lines that tell in words what parts are wanted, among the ``inputs``."""
+    wanted = SUBTASKS[0] if options.subtask == "auto" else options.subtask
+    said = ['["the task is " + kind]', 'padding="max_length"', "max_length=length", 'return_tensors="pt"']
+    return [
         f"kind = {literal(wanted)}",
         "length = model.config.task_seq_len",
         *call("said = tokenizer(", said),
         'inputs["task_inputs"] = said["input_ids"].to(model.device)',
     ]
-    return [[*call("image_processor = AutoImageProcessor.from_pretrained(", names), *prepare, *told], forward, finish]
+
+
+def told_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
+    """What such a script needs besides transformers."""
+    resizes = ("import functools",) if options.subtask != "semantic" else ()
+    return (*resizes, *segmentation_imports(given, options))
 
 
 def _depth(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
