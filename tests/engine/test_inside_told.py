@@ -16,7 +16,7 @@ import torch
 from tests import tiny, tiny_extras, tiny_films, tiny_seq2seq, tiny_tasks
 from workbench.engine import inside, models, tasks
 from workbench.engine.codegen import inside as scripts
-from workbench.engine.errors import InputError
+from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.inside import Given
 from workbench.engine.inside.given import tensors
 from workbench.engine.models import LoadedModel
@@ -164,6 +164,14 @@ def test_every_hidden_state_is_the_library_s_and_the_script_s(taken, kind: str, 
         script: dict[str, torch.Tensor] = {"__name__": "__main__"}
         exec(scripts.norms(what, part), script)
         np.testing.assert_allclose(script["norms"].numpy(), part.norms, rtol=1e-4, atol=1e-4)
+
+
+def test_a_decoder_that_begins_with_nothing_is_refused_in_words(taken, make: Make, monkeypatch) -> None:
+    config = make("speech-encoder-decoder").model.config
+    monkeypatch.setattr(config, "decoder_start_token_id", None)
+    monkeypatch.delattr(config, "pad_token_id")
+    with pytest.raises(NotSupported, match="token that the decoder starts with"):
+        taken("speech-encoder-decoder")
 
 
 def test_a_question_and_its_table_are_what_the_task_makes_of_them(taken) -> None:

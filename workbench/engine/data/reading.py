@@ -93,13 +93,19 @@ class _Columns:
             self._wild.add(name)
             for key in self._inside.pop(name):
                 self.counts.pop(key, None)
+                self._wide.discard(key)
                 del self.kinds[key]
 
     def _count(self, name: str, value: Any) -> None:
-        self.kinds.setdefault(name, Counter())[type(value)] += 1
+        kinds = self.kinds.get(name)
+        if kinds is None:
+            # A counter made for each cell, to be thrown away, took half of the time.
+            kinds = self.kinds[name] = Counter()
+            self.counts[name] = Counter()
+        kinds[type(value)] += 1
         if name in self._wide:
             return
-        counter = self.counts.setdefault(name, Counter())
+        counter = self.counts[name]
         counter[as_text(value)] += 1
         if len(counter) > MOST_LABELS:
             self._wide.add(name)

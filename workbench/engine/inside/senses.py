@@ -272,8 +272,14 @@ def _heard(request: Request, text: Given) -> Given:
 def _written(request: Request) -> tuple[int, ...]:
     """What a decoder is given: the token it starts with, and what it has written so far."""
     config, tokenizer = request.model.model.config, request.model.tokenizer
-    start = getattr(config, "decoder_start_token_id", None)
-    start = config.pad_token_id if start is None else start
+    names = (getattr(config, name, None) for name in ("decoder_start_token_id", "pad_token_id"))
+    start = next((each for each in names if each is not None), None)
+    if start is None:
+        raise NotSupported(
+            f"What {request.model.checkpoint.name} writes can't be looked into.",
+            why="Its config.json names no token that the decoder starts with (decoder_start_token_id or pad_token_id).",
+            remedy="Add decoder_start_token_id to its config.json.",
+        )
     ids = encode(tokenizer, request.text, task=request.task).input_ids if tokenizer is not None and request.text else ()
     end = getattr(tokenizer, "eos_token_id", None)
     ids = ids[:-1] if ids and ids[-1] == end else ids
