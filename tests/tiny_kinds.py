@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def build(folder: Path, kind: str) -> Checkpoint:
 
     Args:
         folder: Made when missing.
-        kind: One of `KINDS`: SAM, SuperPoint, ViTPose, SuperGlue, LightGlue, VideoMAE, OneFormer, SpeechT5 with its
+        kind: One of `KINDS`, or ``mask-generation-hq``: SAM, SuperPoint, ViTPose, SuperGlue, LightGlue, VideoMAE, OneFormer, SpeechT5 with its
             vocoder, Parakeet TDT, Qwen2-Audio, Llama with a chat template, Jev, Wav2Vec2 for x-vectors, and Swin2SR.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +92,7 @@ def _encode(path: Path, pictures: list[Any]) -> None:
         container.mux(stream.encode())
 
 
-def _sam(folder: Path) -> None:
+def _sam(folder: Path, name: str = "Sam") -> None:
     import transformers as t
     from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
@@ -102,9 +103,10 @@ def _sam(folder: Path) -> None:
     asks = {"hidden_size": 8, "image_size": 32, "patch_size": 4, "mask_input_channels": 4}
     draws = {
         "hidden_size": 8, "mlp_dim": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "iou_head_depth": 2,
-        "iou_head_hidden_dim": 8,
+        "iou_head_hidden_dim": 8, **({"vit_dim": 16} if name == "SamHQ" else {}),
     }  # fmt: skip
-    _save(t.SamModel, t.SamConfig(vision_config=sees, prompt_encoder_config=asks, mask_decoder_config=draws), folder)
+    config = getattr(t, f"{name}Config")(vision_config=sees, prompt_encoder_config=asks, mask_decoder_config=draws)
+    _save(getattr(t, f"{name}Model"), config, folder)
     small = {"height": 8, "width": 8}
     SamImageProcessorPil(
         size={"longest_edge": 32}, pad_size={"height": 32, "width": 32}, mask_size={"longest_edge": 8},
@@ -324,6 +326,7 @@ def _swin2sr(folder: Path) -> None:
 
 _BUILDERS = {
     "mask-generation": _sam,
+    "mask-generation-hq": partial(_sam, name="SamHQ"),
     "keypoint-detection": _superpoint,
     "pose": _vitpose,
     "keypoint-matching": _superglue,
