@@ -35,7 +35,8 @@ def build(folder: Path, kind: str) -> Checkpoint:
 
     Args:
         folder: Made when missing.
-        kind: One of `KINDS`, or ``mask-generation-hq``: SAM, SuperPoint, ViTPose, SuperGlue, LightGlue, VideoMAE, OneFormer, SpeechT5 with its
+        kind: One of `KINDS`, or ``mask-generation-hq``: SAM, SuperPoint, ViTPose, SuperGlue, LightGlue, VideoMAE,
+            OneFormer, SpeechT5 with its
             vocoder, Parakeet TDT, Qwen2-Audio, Llama with a chat template, Jev, Wav2Vec2 for x-vectors, and Swin2SR.
     """
     folder.mkdir(parents=True, exist_ok=True)
