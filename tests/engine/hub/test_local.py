@@ -44,6 +44,14 @@ def test_a_folder_that_is_no_checkpoint_is_not_remembered(cache: Path, tmp_path:
     assert hub.local_checkpoints() == ()
 
 
+def test_a_part_that_goes_while_it_is_measured_is_no_failure(server: HubServer, cache: Path) -> None:
+    server.add("someone/tiny", {"config.json": b"{}", "model.safetensors": b"w" * 10})
+    hub.download("someone/tiny")
+    # To whoever lists the folder it is there, and to whoever looks at it no more.
+    (cache / "models--someone--tiny" / "blobs" / ("c" * 64 + ".workbench.incomplete")).symlink_to("gone")
+    assert hub.cached("someone/tiny") is not None
+
+
 def test_deleting_a_revision_frees_its_bytes(server: HubServer, cache: Path) -> None:
     server.add("someone/tiny", checkpoint_files())
     made = hub.download("someone/tiny")

@@ -357,12 +357,22 @@ def _snapshots(root: Path, *, parts: bool = True) -> list[Checkpoint]:
     ]
     main = _main(root)
     found.sort(key=lambda each: (each.complete, each.revision == main, each.last_used), reverse=True)
-    begun = [path.stat().st_size for path in (root / "blobs").glob("*" + PARTIAL)] if parts else []
+    begun = _begun(root / "blobs") if parts else []
     if begun:
         name = root.name.removeprefix(_PREFIX).replace("--", "/", 1)
         size = sum(begun) if found else _measure(root)[0]
         found.append(Checkpoint(name=name, path=root, source="hub", size=size, complete=False))
     return found
+
+
+def _begun(blobs: Path) -> list[int]:
+    """Bytes of each file that has not come whole."""
+    sizes = []
+    for path in blobs.glob("*" + PARTIAL):
+        # One that comes whole meanwhile is called otherwise from then on.
+        with contextlib.suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size)
+    return sizes
 
 
 def _main(root: Path) -> str:
