@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, TracebackType
 
+import shiboken6
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import QObject, QSettings, QTimer, Signal
 from PySide6.QtGui import QIcon
@@ -175,7 +176,17 @@ def make_application(arguments: list[str]) -> QApplication:
     QApplication.setDesktopFileName("transformers-workbench")
     app = QApplication(arguments)
     app.setWindowIcon(QIcon(str(paths.asset("icon.svg"))))
+    app.aboutToQuit.connect(_leave_copied)
     return app
+
+
+def _leave_copied() -> None:
+    """Have Qt itself hold what was copied or selected as text: it asks for it once more when Python is gone."""
+    clipboard = QApplication.clipboard()
+    for mode in (QtGui.QClipboard.Mode.Clipboard, QtGui.QClipboard.Mode.Selection):
+        held = clipboard.mimeData(mode)
+        if held is not None and shiboken6.createdByPython(held):
+            clipboard.setText(held.text(), mode)
 
 
 def run(*, offline: bool = False, checkpoint: Path | None = None, settings: QSettings | None = None) -> int:
