@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pytestqt.qtbot import QtBot
 
+from tests import waiting
 from workbench.engine import paths
 from workbench.engine.errors import NetworkError
 from workbench.engine.values import Checkpoint
@@ -34,9 +35,9 @@ os.environ.update(
 for name in ("HF_HUB_CACHE", "HF_DATASETS_CACHE", "HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
     os.environ.pop(name, None)
 
-# Five seconds can pass on a machine that does other things too; a wait that ends takes no longer for it.
-for wait in (QtBot.waitActive, QtBot.waitExposed, QtBot.waitSignal, QtBot.waitSignals, QtBot.waitUntil):
-    wait.__kwdefaults__["timeout"] = 30_000
+for wait in (QtBot.waitActive, QtBot.waitExposed, QtBot.waitSignal, QtBot.waitSignals):
+    wait.__kwdefaults__["timeout"] = waiting.PATIENCE
+QtBot.waitUntil = waiting.until
 
 from tests.strictness import *  # noqa: E402, F403 - its hooks and fixtures, after the environment is set
 

@@ -2,7 +2,8 @@
 
 A test fails when it leaves a thread, a running QThread, a visible window or an active QTimer behind, when it causes a
 log record of level warning or above that no ``@pytest.mark.logs("pattern")`` announces, or when it connects to anything
-but this machine without the ``index`` marker. Qt's own warnings are watched by pytest-qt (``qt_log_level_fail``).
+but this machine without the ``index`` marker. Qt's own warnings are watched by pytest-qt (``qt_log_level_fail``). The
+look of the application is put back after each test.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from typing import Any
 import pytest
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, QSettings, QThread, QTimer
+from PySide6.QtGui import QFont, QPalette
 from PySide6.QtWidgets import QApplication
 
-__all__ = ["_nothing_left_behind", "_own_settings", "pytest_configure", "pytest_runtest_setup"]
+__all__ = ["_nothing_left_behind", "_own_settings", "pytest_configure", "pytest_runtest_setup", "qapp"]
 
 #: Seconds a thread is given to end after the test did.
 PATIENCE = 20.0
@@ -72,6 +74,7 @@ class _Records(logging.Handler):
 _started = _Started()
 _records = _Records()
 _outside: list[str] = []
+_plain: list[tuple[QFont, QPalette]] = []
 _may_leave = False
 _imported = 0
 
@@ -122,6 +125,30 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
         QSettings.setPath(form, QSettings.Scope.UserScope, folder)
 
 
+@pytest.fixture(scope="session")
+def qapp(qapp: QApplication) -> Iterator[QApplication]:
+    """The application of all tests, in the look that each of them finds it in."""
+    _plain.append((QFont(qapp.font()), QPalette(qapp.palette())))
+    yield qapp
+    # What Python made and Qt holds doesn't outlive Python.
+    _plain.clear()
+    qapp.clipboard().clear()
+
+
+def _undress() -> None:
+    """Take off what a test dressed the application in: in a style sheet every later pane costs three times as much."""
+    application = QCoreApplication.instance()
+    if not _plain or not isinstance(application, QApplication):
+        return
+    font, palette = _plain[0]
+    if application.styleSheet():
+        application.setStyleSheet("")
+    if application.font() != font:
+        application.setFont(font)
+    if application.palette() != palette:
+        application.setPalette(palette)
+
+
 @pytest.fixture(autouse=True)
 def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     global _may_leave
@@ -135,6 +162,7 @@ def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     faults = [f"it left {each} behind" for each in _left_behind(threads_before)]
     faults += [f"it connected to {each}" for each in _outside]
     faults += _log_faults(request.node)
+    _undress()
     if faults:
         pytest.fail("; ".join(faults), pytrace=False)
 

@@ -20,6 +20,7 @@ CASES = """
 import logging, socket, threading
 import pytest
 from PySide6.QtCore import QThread, QTimer, qWarning
+from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QLabel, QWidget
 
 kept = []
@@ -71,6 +72,15 @@ def test_bad_timer(qapp):
 
 def test_good_after_the_timer(qapp):
     kept[-1].stop()
+
+def test_good_dressed(qapp):
+    kept.append((qapp.font(), qapp.palette()))
+    qapp.setStyleSheet("QWidget { color: red }")
+    qapp.setFont(QFont("monospace", 31))
+    qapp.setPalette(QPalette(QColor("black")))
+
+def test_good_plain_again(qapp):
+    assert (qapp.styleSheet(), qapp.font(), qapp.palette()) == ("", *kept[-1])
 
 def test_bad_log():
     logging.getLogger("transformers.anything").error("oh")

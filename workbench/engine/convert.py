@@ -24,8 +24,13 @@ def convert(folder: Path, gguf_file: str, target: Path) -> None:
     References:
         transformers, GGUF and interaction with Transformers: ``GgufConfig(dequantize=True)``.
     """
-    import torch
     from gguf import GGUFReader
+
+    # First, since a damaged file is told in a second and the libraries below take several.
+    splitter = GGUFReader(folder / gguf_file).fields.get("tokenizer.ggml.pre")
+    digits_apart = splitter is not None and splitter.contents() == "smollm"
+
+    import torch
     from tokenizers import pre_tokenizers
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
@@ -37,8 +42,7 @@ def convert(folder: Path, gguf_file: str, target: Path) -> None:
         quantization_config=GgufConfig(dequantize=True),
         trust_remote_code=False,
     )
-    kind = GGUFReader(folder / gguf_file).fields.get("tokenizer.ggml.pre")
-    if kind is not None and kind.contents() == "smollm":
+    if digits_apart:
         # The reader knows one byte-level splitter; this family cuts every digit off first, which matters after spaces.
         tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
             [

@@ -15,10 +15,10 @@ def compare_settings(tour: Tour) -> None:
     tour.window.show_pane("compare")
     tour.find(QWidget, "compare.prompt").setPlainText(PROMPT)
     tour.choose("compare.what", "Two settings")
-    held = tour.session.sampling
-    tour.session.set_sampling(replace(held, do_sample=False, max_new_tokens=24))
+    held, tokens = tour.session.sampling, 12 if tour.fast else 24
+    tour.session.set_sampling(replace(held, do_sample=False, max_new_tokens=tokens))
     tour.click("compare.take_a")
-    tour.session.set_sampling(replace(held, temperature=1.0, max_new_tokens=24))
+    tour.session.set_sampling(replace(held, temperature=1.0, max_new_tokens=tokens))
     tour.click("compare.take_b")
     tour.click("compare.run")
     tour.wait_idle()

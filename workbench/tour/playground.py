@@ -16,7 +16,7 @@ _QUESTION = "Name three colours of the rainbow."
 def generate_greedily(tour: Tour) -> None:
     """Generate, and hold the ids against plain ``generate()``."""
     tour.window.show_pane("playground")
-    tokens = 16 if tour.fast else 48
+    tokens = 12 if tour.fast else 48
     tour.find(QWidget, "playground.prompt").setPlainText(PROMPT)
     tour.check("playground.do_sample", False)
     tour.knob("playground.max_new_tokens", tokens)
@@ -63,7 +63,7 @@ def search_with_beams(tour: Tour) -> None:
 
 def sample_live(tour: Tour) -> None:
     """Chat; the sliders act on the running generation."""
-    tokens = 32 if tour.fast else 96
+    tokens = 16 if tour.fast else 96
     tour.check("playground.do_sample", True)
     tour.check("playground.chat_mode", True)
     tour.knob("playground.max_new_tokens", tokens)

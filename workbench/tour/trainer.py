@@ -57,7 +57,7 @@ def see_data(tour: Tour) -> None:
 
 def settle(tour: Tour) -> None:
     """Set the run up; the schedule is drawn before it begins."""
-    rows, steps = (1600, 72) if tour.fast else (3000, -1)
+    rows, steps = (1600, 48) if tour.fast else (3000, -1)
     tour.choose_tab("trainer.steps", "3")
     tour.choose_tab("trainer.views", "Probes")
     tour.set_number("trainer.rows", rows)

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from workbench.engine.values import Checkpoint, DataSource, TrainSpec
+
 WORDS = ("a wonderful film", "the worst film in years", "a good book about the city", "the lazy dog and the quick fox")
+PHRASES = ("the quick brown fox", "jumps over the lazy dog", "how vexingly quick")
 TAGGED = (
     (["Angela", "Merkel", "met", "Barack", "Obama", "in", "Berlin"],
      ["B-PER", "I-PER", "O", "B-PER", "I-PER", "O", "B-LOC"]),
     (["The", "capital", "of", "France", "is", "Paris"], ["O", "O", "O", "B-LOC", "O", "B-LOC"]),
     (["She", "was", "reading", "a", "book"], ["O", "O", "O", "O", "O"]),
 )  # fmt: skip
+
+
+def three_kinds(checkpoint: Checkpoint, folder: Path, rows: int = 60, **changes: Any) -> TrainSpec:
+    """A run that tells three kinds of phrases apart, in a folder with their file."""
+    path = folder / "rows.csv"
+    lines = [f'"{PHRASES[n % 3]} {n}",{"abc"[n % 3]}' for n in range(rows)]
+    path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    told = {"output_dir": folder / "runs" / "tiny", "eval_fraction": 0.3, "max_length": 24, "learning_rate": 1e-3}
+    return TrainSpec(
+        task="text-classification",
+        checkpoint=checkpoint,
+        data=DataSource(path),
+        columns={"text": "text", "label": "label"},
+        threads=1,
+        **(told | changes),
+    )
 
 
 def talk(n: int) -> list[dict[str, str]]:

@@ -8,31 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.engine.train.rows import PHRASES, three_kinds
 from tests.engine.train.test_run import Recorder
 from workbench.engine.task import Cancelled
 from workbench.engine.train import evaluate, fine_tune
 from workbench.engine.train.rows import split_rows
-from workbench.engine.values import Checkpoint, DataSource, TrainSpec
-
-_WORDS = ("the quick brown fox", "jumps over the lazy dog", "how vexingly quick")
+from workbench.engine.values import Checkpoint, TrainSpec
 
 
 @pytest.fixture
 def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
-    path = tmp_path / "rows.csv"
-    lines = [f'"{_WORDS[n % 3]} {n}",{"abc"[n % 3]}' for n in range(60)]
-    path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    return TrainSpec(
-        task="text-classification",
-        checkpoint=tiny_bert,
-        data=DataSource(path),
-        columns={"text": "text", "label": "label"},
-        output_dir=tmp_path / "runs" / "tiny",
-        eval_fraction=0.3,
-        max_length=24,
-        learning_rate=1e-3,
-        threads=1,
-    )
+    return three_kinds(tiny_bert, tmp_path)
 
 
 @pytest.mark.parametrize("bf16", [False, True])
@@ -81,7 +67,7 @@ def test_rows_confusion_scores_and_calibration_tell_one_story(spec: TrainSpec) -
 def test_each_row_stands_beside_its_own_answer_where_rows_of_like_length_share_a_batch(spec: TrainSpec) -> None:
     path = spec.data.path
     assert path is not None
-    lines = [f'"{_WORDS[n % 3]}{" and so on" * (n * 7 % 5)} {n}",{"abc"[n % 3]}' for n in range(60)]
+    lines = [f'"{PHRASES[n % 3]}{" and so on" * (n * 7 % 5)} {n}",{"abc"[n % 3]}' for n in range(60)]
     path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
     spec = replace(spec, max_length=48, batch_size=4)
     result = fine_tune(replace(spec, max_steps=8))

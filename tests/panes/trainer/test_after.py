@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtWidgets import QLabel, QLineEdit, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
+from tests.engine.train.rows import PHRASES, three_kinds
 from workbench.engine import hub, models
 from workbench.engine.train import fine_tune
 from workbench.engine.values import Checkpoint, DataSource, TrainSpec
@@ -19,25 +20,10 @@ from workbench.runtime.jobs import Runner
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.tinted_matrix import TintedMatrix
 
-_WORDS = ("the quick brown fox", "jumps over the lazy dog", "how vexingly quick")
-
 
 @pytest.fixture
 def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
-    path = tmp_path / "rows.csv"
-    lines = [f'"{_WORDS[n % 3]} {n}",{"abc"[n % 3]}' for n in range(60)]
-    path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    return TrainSpec(
-        task="text-classification",
-        checkpoint=tiny_bert,
-        data=DataSource(path),
-        columns={"text": "text", "label": "label"},
-        output_dir=tmp_path / "runs" / "tiny",
-        eval_fraction=0.3,
-        max_length=24,
-        learning_rate=1e-3,
-        threads=1,
-    )
+    return three_kinds(tiny_bert, tmp_path)
 
 
 @pytest.fixture
@@ -87,7 +73,7 @@ def test_the_result_is_shown_beside_its_base_row_by_row(qtbot: QtBot, view: Afte
 def test_a_result_without_a_label_a_row_is_evaluated_too(
     qtbot: QtBot, view: AfterView, spec: TrainSpec, task: str
 ) -> None:
-    lines = [f'"{_WORDS[n % 3]} {n}",{n % 3}' for n in range(60)]
+    lines = [f'"{PHRASES[n % 3]} {n}",{n % 3}' for n in range(60)]
     spec.data.path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
     columns = {"text": "text"} if task == "fill-mask" else spec.columns
     spec = replace(spec, task=task, columns=columns, max_steps=1)

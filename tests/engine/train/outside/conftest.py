@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench.engine.values import Checkpoint, DataSource, TrainSpec
-
-_WORDS = ("the quick brown fox", "jumps over the lazy dog", "how vexingly quick")
+from tests.engine.train.rows import three_kinds
+from workbench.engine.values import Checkpoint, TrainSpec
 
 
 @pytest.fixture(autouse=True)
@@ -28,19 +27,7 @@ def spec(tiny_bert: Checkpoint, tmp_path: Path) -> TrainSpec:
     config = json.loads((still / "config.json").read_text())
     config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     (still / "config.json").write_text(json.dumps(config))
-    path = tmp_path / "rows.csv"
-    lines = [f'"{_WORDS[n % 3]} {n}",{"abc"[n % 3]}' for n in range(80)]
-    path.write_text("text,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    return TrainSpec(
-        task="text-classification",
-        checkpoint=Checkpoint("still", still),
-        data=DataSource(path),
-        columns={"text": "text", "label": "label"},
-        output_dir=tmp_path / "data" / "runs" / "outside",
-        eval_fraction=0.2,
-        max_length=24,
-        batch_size=8,
-        learning_rate=1e-3,
-        max_steps=6,
-        threads=1,
+    folder = tmp_path / "data" / "runs" / "outside"
+    return three_kinds(
+        Checkpoint("still", still), tmp_path, 80, output_dir=folder, eval_fraction=0.2, batch_size=8, max_steps=6
     )

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests import forked
 from tests.engine.train.test_run import Recorder
 from workbench.engine.errors import InputError, WorkbenchError
 from workbench.engine.task import Cancelled
@@ -30,9 +31,7 @@ from workbench.engine.values import DataSource, TrainPoint, TrainSpec
 def _train(spec: TrainSpec, folder: Path) -> list[dict[str, Any]]:
     folder.mkdir()
     file = record.write(Record(spec), folder)
-    done = subprocess.run(
-        [sys.executable, "-m", "workbench", "train", str(file)], capture_output=True, text=True, timeout=300
-    )
+    done = forked.run("-m", "workbench", "train", str(file))
     assert done.returncode == 0, done.stderr + done.stdout
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -98,7 +97,9 @@ def test_a_stop_ends_both_processes_after_the_same_step_and_keeps_the_checkpoint
     assert outside.going_on() == ()
 
 
-def test_watching_ends_and_begins_again_and_a_resumed_run_sends_each_point_once(spec: TrainSpec) -> None:
+def test_watching_ends_and_begins_again_a_resumed_run_sends_each_point_once_and_a_killed_one_leaves_what_it_had(
+    spec: TrainSpec,
+) -> None:
     spec = replace(spec, max_steps=100_000)
     started = outside.start(spec)
     with pytest.raises(Cancelled):
@@ -115,36 +116,23 @@ def test_watching_ends_and_begins_again_and_a_resumed_run_sends_each_point_once(
         outside.start(spec, processes=2, resume=True)
     resumed = outside.start(spec, resume=True)
 
-    def until(part: Any) -> bool:
+    def kill(part: Any) -> bool:
         if isinstance(part, TrainPoint) and part.step > last:
-            outside.stop(resumed)
+            os.kill(resumed.process, signal.SIGKILL)
         return False
 
-    watching = Recorder(until)
-    again = outside.follow(resumed, task=watching)
-    assert again.stopped
-    losses = [point.step for point in again.points if point.loss is not None]
-    assert losses == list(range(1, again.points[-1].step + 1))
-    assert [point.step for point in watching.points if point.loss is not None] == losses
+    watching = Recorder(kill)
+    with pytest.raises(WorkbenchError, match="ended outside without a result"):
+        outside.follow(resumed, task=watching)
+    losses = [point.step for point in watching.points if point.loss is not None]
+    assert losses == list(range(1, watching.points[-1].step + 1))
+    assert record.read(resumed.folder).spec.max_steps == 100_000
 
 
 def test_a_run_that_fails_outside_says_why(spec: TrainSpec, tmp_path: Path) -> None:
     started = outside.start(replace(spec, data=DataSource(tmp_path / "gone.csv")))
     with pytest.raises(WorkbenchError, match=r"gone\.csv"):
         outside.follow(started)
-
-
-def test_a_killed_run_is_told_and_leaves_what_it_had(spec: TrainSpec) -> None:
-    started = outside.start(replace(spec, max_steps=100_000))
-
-    def kill(part: Any) -> bool:
-        if isinstance(part, TrainPoint) and part.step == 2:
-            os.kill(started.process, signal.SIGKILL)
-        return False
-
-    with pytest.raises(WorkbenchError, match="ended outside without a result"):
-        outside.follow(started, task=Recorder(kill))
-    assert record.read(started.folder).spec.max_steps == 100_000
 
 
 @pytest.mark.parametrize("stepped", [False, True])
