@@ -154,6 +154,16 @@ def _tekken(folder: Path, **hears: Any) -> None:
     (folder / "tekken.json").write_text(json.dumps(made))
 
 
+def mistral(folder: Path) -> Checkpoint:
+    """Save a model that writes, whose tokenizer is Mistral's own and has no chat template."""
+    import transformers as t
+
+    _tekken(folder)
+    ids = {"vocab_size": 296, "pad_token_id": 11, "bos_token_id": 1, "eos_token_id": 2}
+    _save(t.MistralForCausalLM, t.MistralConfig(**_TEXT, **ids), folder, 5.0)
+    return Checkpoint("tiny-mistral", folder)
+
+
 def _voxtral(folder: Path, kind: str) -> None:
     import transformers as t
 

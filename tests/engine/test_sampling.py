@@ -18,6 +18,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from tests.tiny_tokenizers import KINDS
 from workbench.engine import models, sampling
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.sampling import Distribution, Knobs
@@ -201,6 +202,15 @@ def test_spellings_read_as_in_a_text(tiny_llama: Checkpoint):
     assert "Ġ" not in "".join(parts)
     assert parts[-2:] == ["<0xC3>", "<0xA9>"]
     assert Vocabulary(tokenizer).spell([2, 999_999]) == ["<|im_end|>", ""]
+
+
+@pytest.mark.parametrize(
+    ("kind", "piece"),
+    [("slow_bytes", "Ã"), ("byte_fallback_as_it_stands", "<0xC3>"), ("slow_sentence_piece_byte_fallback", "<0xC3>")],
+)
+def test_a_part_of_a_character_is_spelled_in_bytes(kind: str, piece: str):
+    tokenizer = KINDS[kind]()
+    assert Vocabulary(tokenizer).spell([tokenizer.convert_tokens_to_ids(piece)]) == ["<0xC3>"]
 
 
 @pytest.mark.parametrize("value", [torch.nan, -torch.inf])

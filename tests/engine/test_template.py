@@ -13,7 +13,8 @@ from workbench.engine import tokens
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.task import Cancelled, Silent
 from workbench.engine.tokens import template
-from workbench.engine.tokens.template import Talk, TemplateError, Turn, Written, messages_of, source, write
+from workbench.engine.tokens.template import Talk, Turn, Written, messages_of, source, write
+from workbench.engine.tokens.template_errors import TemplateError
 from workbench.engine.values import Checkpoint
 
 TURNS = (Turn("system", "Be brief."), Turn("user", "Hi 🦊"), Turn("assistant", "Hello"), Turn("user", "Bye"))
@@ -189,6 +190,9 @@ def test_tools_calls_and_variables_reach_the_template(tokenizer: Any) -> None:
         ("{% for m in messages %}\n{{ raise_exception('No ' + m.role) }}\n{% endfor %}", 2, "No system"),
         ("a\n{{ 1 / 0 }}", 2, "division by zero"),
         ("{% for m in messages %}", 1, "Jinja says"),
+        ("a\n{% include 'other' %}", 2, "a chat template stands alone. Correct the line: {% include 'other' %}"),
+        ("a\n{% macro say(m) %}\n{{ raise_exception('No tools') }}{% endmacro %}\n{{ say(1) }}", 3, "No tools. Many"),
+        ("{% macro say(m) %}\n{{ m.gone.far }}\n{% endmacro %}\n{{ say(messages[0]) }}", 2, "no attribute 'gone'."),
     ],
 )
 def test_an_error_names_its_line(tokenizer: Any, template: str, line: int, said: str) -> None:

@@ -119,6 +119,7 @@ def _loaded(checkpoint: Checkpoint) -> Any:
         ("the  fox", " ", "white space"),
         ("a UNKUжN fox", "UNKUжN", "not in the vocabulary"),
         ("the\x07fox", "\x07", "control characters taken out"),
+        ("the F\u0334\x07\u0301OX fox", "OX", "lower case, accents and control characters taken out by the normalizer"),
     ],
 )
 def test_each_difference_of_a_round_trip_has_its_reason(bert: Any, text: str, was: str, said: str) -> None:
@@ -180,6 +181,10 @@ def test_the_parallel_sample_has_the_same_sentences_in_every_language(llama: Any
             assert price.tokens[number] == sum(map(len, ids))
             assert price.premium[number] == price.tokens[number] / prices[0].tokens[number]
     assert prices[0].premium == (1.0, 1.0)
+    russian = next(each for each in prices if each.language.name == "Russian")
+    ids = bert(list(russian.language.sentences), add_special_tokens=False)["input_ids"]
+    assert russian.unknown == (0, sum(each.count(bert.unk_token_id) for each in ids))
+    assert russian.unknown[1]
 
 
 def test_checkpoints_of_one_name_are_told_apart() -> None:

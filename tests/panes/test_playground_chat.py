@@ -389,6 +389,22 @@ def test_a_template_that_refuses_keeps_the_conversation(qtbot, session, runner, 
     qtbot.waitUntil(lambda: "System role not supported" in words.text())
 
 
+def test_a_tokenizer_that_writes_conversations_without_a_template_chats(pane, session, say, tmp_path, qtbot, printed):
+    pytest.importorskip("mistral_common")
+    from tests.tiny_extras import mistral
+
+    session.set_model(models.load(mistral(tmp_path), device="cpu"))
+    session.set_sampling(GREEDY)
+    say("One [/INST]")
+    reader = session.model.tokenizer
+    ids = reader.apply_chat_template([{"role": "user", "content": "One [/INST]"}], return_dict=False)
+    assert list(session.encoding.input_ids) == ids and session.steps and not notice(pane)
+    button(pane, "chat_template").click()
+    qtbot.waitUntil(lambda: field(pane, "template_text").toPlainText() == session.encoding.text)
+    button(pane, "show_code").click()
+    assert printed(field(pane, "code").toPlainText())[-1] == str([step.token_id for step in session.steps])
+
+
 def test_stopping_an_answer_before_its_first_token_shows_the_version_before(pane, session, say, finished):
     say("One")
     before = contents(pane)

@@ -79,6 +79,12 @@ def test_a_break_ends_its_line_and_lines_wrap(strip: TokenStrip) -> None:
         assert strip._rect(number).right() <= strip.viewport().width()
 
 
+def test_parts_of_one_character_touch_and_others_stand_apart(strip: TokenStrip) -> None:
+    strip.set_tokens([Chip("‹F0›"), Chip("‹9F›", joined=True), Chip(" fox")])
+    assert strip._rect(1).left() == pytest.approx(strip._rect(0).right())
+    assert strip._rect(2).left() > strip._rect(1).right() + 1
+
+
 def test_copy_takes_the_token_itself(qtbot: QtBot, strip: TokenStrip) -> None:
     strip.set_selected(1)
     qtbot.keyClick(strip, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)

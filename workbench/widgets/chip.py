@@ -25,6 +25,7 @@ class Chip:
         lean: Its place between two sides, from -1 to 1, in the colour of that side instead of the scale's; what is
             written has to name the side too. None where there are no sides.
         group: Its place in the cycle of tints, for chips that belong together; None takes the chip's own position.
+        joined: Goes on with a character that the chip before began: the two touch.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Chip:
     muted: bool = False
     lean: float | None = None
     group: int | None = None
+    joined: bool = False
 
 
 @lru_cache(maxsize=256)

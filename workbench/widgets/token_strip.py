@@ -182,6 +182,8 @@ class TokenStrip(QAbstractScrollArea):
             if width is None:
                 width = advances[text] = max(least, measure(visible(text)) + frame)
             width = min(room, width)
+            if chips[number].joined and cursor:
+                cursor -= gap
             if broke or (cursor and cursor + width > room):
                 lines.append(number)
                 cursor = 0.0

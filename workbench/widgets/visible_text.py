@@ -14,7 +14,7 @@ LONGEST = 1000
 _SIGNS = {" ": "·", "\n": "⏎", "\r": "␍", "\t": "⇥", "\u00a0": "⍽", "\x7f": "␡"}
 _SIGNS.update({chr(code): chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\r\t"})
 #: What has no shape of its own; before it bytes in hex, whose blanks are none of the text.
-_UNSEEN = re.compile("‹[0-9A-F]{2}(?: [0-9A-F]{2})+›|[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
+_UNSEEN = re.compile("‹[0-9A-F]{2}(?: [0-9A-F]{2})+›|[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff\ue000-\uf8ff]")
 
 
 def drawable(text: str) -> str:

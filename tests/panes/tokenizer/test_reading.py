@@ -7,11 +7,12 @@ import transformers as t
 
 from tests import tiny
 from tests.engine.test_odd_tokenizers import PAGES
+from tests.tiny_tokenizers import KINDS
 from workbench.engine import tokens
 from workbench.engine.task import Silent
 from workbench.engine.tokens.positions import byte_alphabet
 from workbench.engine.values import TokenizerOptions
-from workbench.panes.tokenizer.reading import face, read
+from workbench.panes.tokenizer.reading import chips, face, in_order, read
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -32,3 +33,15 @@ def test_a_token_that_begins_a_character_shows_the_bytes_of_it() -> None:
     backend.decoder = decoders.ByteLevel()
     encoding = tokens.encode(t.PreTrainedTokenizerFast(tokenizer_object=backend), "a 🦊 é")
     assert [face(token) for token in encoding.tokens] == ["a", " ‹F0 9F›", "‹A6›", "🦊", " ", "‹C3›", "é"]
+
+
+def test_pieces_of_a_script_from_the_right_stand_in_the_order_of_the_tokens() -> None:
+    assert in_order("ab | ##c") == "ab | ##c"
+    assert in_order("\u05e9 | ##\u05dc") == "\u2068\u05e9\u2069 | \u2068##\u05dc\u2069"
+
+
+def test_positions_with_parts_of_one_character_touch() -> None:
+    shown = chips(tokens.encode(KINDS["slow_bytes"](), "aé"), 0)
+    assert [(each.text, each.joined) for each in shown] == [("a", False), ("‹C3›", False), ("é", True), ("</s>", False)]
+    shown = chips(tokens.encode(KINDS["byte_level_bpe"](), "é"), 0)
+    assert [(each.text, each.joined) for each in shown] == [("‹C3›", False), ("é", True)]

@@ -433,9 +433,12 @@ def test_languages_are_compared_when_somebody_looks(
     assert len(set(column(table, "language"))) == 12
     counts = column(table, "tiny-llama")
     assert column(table, "× English") == [count / counts[0] for count in counts]
+    assert "unknown" not in table.columns
     tick(find, "tiny-bert")
     settle()
-    assert "tiny-bert" in table.columns
+    assert table.columns[3:] == ("tiny-llama", "× English", "tiny-bert", "× English", "unknown")
+    assert any(column(table, "unknown"))
+    assert table.model().index(8, 2).data() == f"{table.row(8)[2]:,}"
 
 
 @pytest.mark.usefixtures("both")

@@ -82,7 +82,7 @@ def test_a_click_on_a_word_shows_its_merges(
     assert after[0].split() == list(word)
     assert after[-1].split() == pieces
     assert column(merges, "step") == list(range(len(after)))
-    assert "BPE cuts Ġquick (·quick) into" in find("word").text()
+    assert "BPE cuts “Ġquick” (·quick) into “" in find("word").text()
 
 
 @pytest.mark.usefixtures("seen")
@@ -128,7 +128,7 @@ def test_another_model_shows_the_pieces_it_considered(
         piece for piece, yes in zip(*(column(find("merges"), name) for name in ("piece", "chosen")), strict=True) if yes
     ]
     assert chosen == bert.tokenizer.tokenize("quick")
-    assert "WordPiece cuts quick into" in find("word").text()
+    assert "WordPiece cuts “quick” into “" in find("word").text()
 
 
 @pytest.mark.usefixtures("seen")

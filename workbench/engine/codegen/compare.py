@@ -79,10 +79,11 @@ def _write(sides: Sequence[Side], *, chat: bool) -> list[str]:
         special += ["bos_token_id=own.bos_token_id", "decoder_start_token_id=own.decoder_start_token_id"]
     encode = ['    inputs = tokenizer(prompt, return_tensors="pt").to(model.device)']
     if chat:
+        given = ["messages", "add_generation_prompt=True", "return_dict=True", 'return_tensors="pt"']
         encode = [
             '    messages = [{"role": "user", "content": prompt}]',
-            "    text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)",
-            '    inputs = tokenizer(text, add_special_tokens=False, return_tensors="pt").to(model.device)',
+            *call("inputs = tokenizer.apply_chat_template(", given, indent=4),
+            "    inputs = inputs.to(model.device)",
         ]
     start = '1 if model.config.is_encoder_decoder else inputs["input_ids"].shape[1]'
     lines = call("def write(", ["auto", "checkpoint", "dtype", "device", "seed", *named, "**settings"], "):")

@@ -140,7 +140,8 @@ def vocabulary(checkpoint: Checkpoint, query: str = "", kind: str = "text") -> s
         "pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))",
         "added = tokenizer.added_tokens_decoder",
         "decoder = tokenizer.backend_tokenizer.decoder if tokenizer.is_fast else None",
-        "spelling = str(decoder)",
+        # Those written in Python that have pieces for single bytes name them alike.
+        'spelling = str(decoder) if tokenizer.is_fast else "ByteFallback"',
         "",
         "",
         "def read(token_id):",
@@ -367,7 +368,9 @@ def tokenizers(checkpoints: Sequence[Checkpoint], text: str | Path | None) -> st
                 '        ids = tokenizer(texts, add_special_tokens=False)["input_ids"]',
                 "        counts[name, language] = sum(map(len, ids))",
                 '        premium = counts[name, language] / counts[name, "English"]',
-                '        print(f"{name}: {language} {counts[name, language]} tokens, {premium:.2f} times English")',
+                "        unknown = sum(each.count(tokenizer.unk_token_id) for each in ids)",
+                '        print(f"{name}: {language} {counts[name, language]} tokens ({unknown} unknown),", end=" ")',
+                '        print(f"{premium:.2f} times English")',
             ],
         )
     file = isinstance(text, Path)

@@ -22,13 +22,11 @@ from workbench.engine.codegen.script import (
 from workbench.engine.facts import DECODERS
 from workbench.engine.generate.captions import ENCODING
 from workbench.engine.generate.hearing import OTHER_NAME, SPOKEN
+from workbench.engine.processors import PICTURED
 from workbench.engine.values import Message
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint
-
-PICTURED = "AutoModelForImageTextToText"
-"""The Auto class of models that see."""
 
 _SEQUENCES = "AutoModelForSeq2SeqLM"
 
@@ -140,10 +138,8 @@ class Prompt:
         elif self.processes:
             lines = self._processed()
         elif self.turns:
-            lines = [
-                f"prompt = tokenizer.apply_chat_template(messages, {self._way}=True, tokenize=False)",
-                'inputs = tokenizer(prompt, add_special_tokens=False, return_tensors="pt").to(model.device)',
-            ]
+            given = ["messages", f"{self._way}=True", "return_dict=True", 'return_tensors="pt"']
+            lines = [*call("inputs = tokenizer.apply_chat_template(", given), "inputs = inputs.to(model.device)"]
         else:
             lines = ['inputs = tokenizer(prompt, return_tensors="pt").to(model.device)']
             if not self.text:
@@ -249,7 +245,7 @@ def of(
         prefix: As `Prompt` has it.
         dropped: As `Prompt` has it.
     """
-    kind, pictured = model_type_of(checkpoint), head == PICTURED
+    kind, pictured = model_type_of(checkpoint), head in PICTURED
     between = pictured and kind == "idefics"
     whole = pictures or sounds or between
     return Prompt(
@@ -261,7 +257,7 @@ def of(
         prefix=prefix,
         dropped=dropped,
         seen=beside.of(checkpoint, head, text, pictures, prefix),
-        reads=processor_lines(checkpoint) if whole else (tokenizer_lines(of=checkpoint), []),
+        reads=processor_lines(checkpoint, head) if whole else (tokenizer_lines(of=checkpoint), []),
         between=between,
         encoder=kind not in DECODERS if head == _SEQUENCES else pictured and kind in ENCODING,
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.engine.errors import InputError
+from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.task import Silent, Task
 from workbench.engine.tokens.batch import look
 from workbench.engine.tokens.encoding import check_text
 from workbench.engine.tokens.loading import own_tokenizer
+from workbench.engine.tokens.positions import takes_none
 from workbench.engine.values import Encoding
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def try_token(
 
     Raises:
         InputError: The token is empty or blank, or one of both texts holds a lone surrogate.
+        NotSupported: The tokenizer takes no tokens.
 
     References:
         transformers, Tokenizer: add_tokens; Model: resize_token_embeddings; tokenizers, AddedToken
@@ -97,6 +99,12 @@ def try_token(
     check_text(token)
     if not token.strip():
         raise InputError("There is no token to add.", why="It is empty or blank.", remedy="Write a word or a marker.")
+    if takes_none(tokenizer):
+        raise NotSupported(
+            "No token can be added to this tokenizer.",
+            why="It is Mistral's own (mistral-common), whose vocabulary stays as it was trained.",
+            remedy="Load a checkpoint whose tokenizer comes as tokenizer.json.",
+        )
     # Looked at: of a long text only the positions that somebody sees are described.
     before = look(tokenizer, [text], task=task).encodings[0]
     other = own_tokenizer(tokenizer, task=task)

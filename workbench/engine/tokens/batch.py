@@ -57,17 +57,7 @@ def tokenize(
     *,
     task: Task | None = None,
 ) -> Batch:
-    """Encode texts together and decode them back.
-
-    Args:
-        tokenizer: Left as it was found.
-        texts: Any number, none included.
-        options: The switches of the call; the defaults are the library's.
-        task: Asked now and then whether to stop.
-
-    Raises:
-        InputError: As for `encode`.
-    """
+    """Encode texts together as `look` does, which has the arguments and the errors, and decode them back."""
     task = task or Silent()
     return decoded_back(tokenizer, look(tokenizer, texts, options, task=task), task=task)
 

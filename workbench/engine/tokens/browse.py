@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens.positions import Pieces
+from workbench.engine.tokens.positions import Pieces, added_tokens, in_hex
 from workbench.engine.tokens.standing import NONE, Standing, standing
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Entries:
     def face(self, id_: int) -> str:
         """The text of an id, or the bytes of one that is only a part of a character."""
         text = self.texts[id_]
-        return f"‹{self.raw[id_].hex(' ').upper()}›" if text is None else text
+        return in_hex(self.raw[id_]) if text is None else text
 
     def kind(self, id_: int) -> str:
         """``special``, ``added`` or nothing."""
@@ -78,7 +78,7 @@ def entries(tokenizer: PreTrainedTokenizerBase, *, task: Task | None = None) -> 
     task = task or Silent()
     look = Pieces(tokenizer)
     # Asked for by id, the library gives these as the normalizer writes them.
-    written = {int(id_): str(token) for id_, token in tokenizer.added_tokens_decoder.items()}
+    written = {int(id_): str(token) for id_, token in added_tokens(tokenizer).items()}
     added = frozenset(written)
     size = max(len(tokenizer), 1 + max(added, default=-1))
     pieces: list[str] = []

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, WorkbenchError
 from workbench.engine.task import Silent, Task
+from workbench.engine.tokens import mistral
 from workbench.engine.tokens.encoding import encode
+from workbench.engine.tokens.positions import takes_none
 from workbench.engine.values import Encoding, Message, TokenizerOptions
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class Rendered:
         )
 
 
+def converses(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a tokenizer writes conversations: by a chat template, or as Mistral's own by a program."""
+    return bool(getattr(tokenizer, "chat_template", None)) or takes_none(tokenizer)
+
+
 def render_chat(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], add_generation_prompt: bool = True
 ) -> str:
@@ -57,19 +64,40 @@ def render_chat(
         transformers, Chat templates: apply_chat_template
     """
     if not getattr(tokenizer, "chat_template", None):
-        raise NotSupported(
-            "This checkpoint has no chat template.",
-            why="It was not trained on conversations, or its template was not saved with it.",
-            remedy="Write a plain prompt instead, or load a checkpoint whose name says Instruct or Chat.",
-        )
+        raise untold()
+    return write(tokenizer, _turns(messages), add_generation_prompt)
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def write(
+    writer: PreTrainedTokenizerBase | ProcessorMixin,
+    turns: Sequence[Mapping[str, Any]],
+    add_generation_prompt: bool = True,
+    *,
+    template: str | None = None,
+) -> str:
+    """Write turns by the template of a tokenizer or a processor.
+
+    Args:
+        writer: What writes; its own template is taken unless there is another.
+        turns: As ``apply_chat_template`` takes them.
+        add_generation_prompt: As for `render_chat`.
+        template: Another one, as Jinja.
+
+    Raises:
+        InputError: The template refuses these turns.
+    """
     from jinja2 import TemplateError
 
-    turns = [{"role": message.role, "content": message.content} for message in messages]
     goes_on = add_generation_prompt and bool(turns) and turns[-1]["role"] == "assistant"
     try:
         return str(
-            tokenizer.apply_chat_template(
-                turns,
+            writer.apply_chat_template(
+                list(turns),
+                chat_template=template,
                 tokenize=False,
                 add_generation_prompt=add_generation_prompt and not goes_on,
                 continue_final_message=goes_on,
@@ -83,6 +111,15 @@ def render_chat(
         ) from error
 
 
+def untold() -> NotSupported:
+    """The refusal of a conversation where there is no template to write it by."""
+    return NotSupported(
+        "This checkpoint has no chat template.",
+        why="It was not trained on conversations, or its template was not saved with it.",
+        remedy="Write a plain prompt instead, or load a checkpoint whose name says Instruct or Chat.",
+    )
+
+
 def encode_chat(
     tokenizer: PreTrainedTokenizerBase,
     messages: Sequence[Message],
@@ -90,10 +127,10 @@ def encode_chat(
     *,
     task: Task | None = None,
 ) -> Encoding:
-    """Encode a conversation; the template writes the special tokens, so none are added.
+    """Encode a conversation; what writes it writes the special tokens too, so none are added.
 
     Args:
-        tokenizer: One with a chat template.
+        tokenizer: One that `converses`.
         messages: The turns so far.
         add_generation_prompt: End with the opening of the assistant's next turn.
         task: Asked now and then whether to stop.
@@ -101,6 +138,11 @@ def encode_chat(
     Raises:
         NotSupported, InputError: As for `render_chat` and `encode`.
     """
+    if takes_none(tokenizer):
+        # Its ids can't be had from their text, in which it takes special tokens for what a person wrote.
+        goes_on = add_generation_prompt and bool(messages) and messages[-1].role == "assistant"
+        ways = {"add_generation_prompt": add_generation_prompt and not goes_on, "continue_final_message": goes_on}
+        return mistral.conversation(tokenizer, _turns(messages), None, {}, ways, task or Silent())
     text = render_chat(tokenizer, messages, add_generation_prompt)
     return encode(tokenizer, text, TokenizerOptions(add_special_tokens=False), task=task)
 
@@ -109,7 +151,7 @@ def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *,
     """Write a conversation for its next answer, exactly as a generation does.
 
     Args:
-        tokenizer: One with a chat template.
+        tokenizer: One that `converses`.
         messages: The turns so far; where the assistant has the last word, it is gone on with.
         task: Asked now and then whether to stop.
 
@@ -118,7 +160,8 @@ def rendered(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *,
     """
     task = task or Silent()
     encoding = encode_chat(tokenizer, messages, task=task)
-    if messages and messages[-1].role == "assistant":
+    # Mistral's own writes nothing with which an answer opens.
+    if takes_none(tokenizer) or (messages and messages[-1].role == "assistant"):
         return Rendered(encoding, len(encoding.text))
     task.check()
     without = render_chat(tokenizer, messages, add_generation_prompt=False)
@@ -140,7 +183,7 @@ def roles(tokenizer: PreTrainedTokenizerBase, *, task: Task | None = None) -> tu
     its beginning can be written for it and gone on with.
 
     Args:
-        tokenizer: One with a chat template; none allows nobody.
+        tokenizer: One that `converses`; any other allows nobody.
         task: Asked now and then whether to stop.
     """
     begun = (Message("user", "probe one"), Message("assistant", "probe two"))
@@ -154,7 +197,7 @@ def roles(tokenizer: PreTrainedTokenizerBase, *, task: Task | None = None) -> tu
     for role, messages in tries.items():
         (task or Silent()).check()
         try:
-            text = render_chat(tokenizer, messages)
+            text = encode_chat(tokenizer, messages).text
         except WorkbenchError:
             continue
         if "probe three" in text:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import codecs
 import ctypes
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.task import Silent, Task
 from workbench.engine.values import Positions, Token
 
 if TYPE_CHECKING:
+    from tokenizers import AddedToken
     from tokenizers import Encoding as FastEncoding
     from transformers import PreTrainedTokenizerBase
 
@@ -41,16 +42,22 @@ class Pieces:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
-        # Mistral's own tokenizer has none, and a method that says so in their place.
-        added = {} if callable(tokenizer.added_tokens_decoder) else tokenizer.added_tokens_decoder
+        added = added_tokens(tokenizer)
         self.special = {*tokenizer.all_special_ids, *(id_ for id_, token in added.items() if token.special)}
         self._added = set(added)
         decoder = b""
-        if getattr(tokenizer, "is_fast", False) and tokenizer.backend_tokenizer.decoder is not None:
+        fast = bool(getattr(tokenizer, "is_fast", False))
+        if fast and tokenizer.backend_tokenizer.decoder is not None:
             decoder = tokenizer.backend_tokenizer.decoder.__getstate__()
         self._byte_level = b'"ByteLevel"' in decoder
-        self._byte_fallback = b'"ByteFallback"' in decoder
+        self._byte_fallback = not fast or b'"ByteFallback"' in decoder
+        self._slow_bytes = None if fast else _slow_bytes(tokenizer)
         self._known: dict[int, tuple[str, bytes | None, str | None]] = {}
+
+    @property
+    def in_bytes(self) -> bool:
+        """Whether the bytes of every piece are known, though the tokenizer is written in Python."""
+        return self._slow_bytes is not None
 
     def look_up(self, id_: int) -> tuple[str, bytes | None, str | None]:
         """What an id stands for.
@@ -64,8 +71,19 @@ class Pieces:
             # An id beyond the vocabulary has no piece; models with padded embeddings can generate one.
             piece = str(self.tokenizer.convert_ids_to_tokens(id_) or "")
             raw = self._bytes(id_, piece)
-            known = self._known[id_] = (piece, raw, None if raw is None else _whole(raw))
+            whole = None if raw is None else _whole(raw)
+            if raw is not None and whole is None and "\N{REPLACEMENT CHARACTER}" in piece:
+                # Mistral's own tokenizer writes all parts of characters alike.
+                piece = in_hex(raw)
+            known = self._known[id_] = (piece, raw, whole)
         return known
+
+    def spelled(self, id_: int) -> str:
+        """A piece as the vocabulary writes it, or where it writes bytes, as they read: in hex unless they are text."""
+        piece, raw, whole = self.look_up(id_)
+        if raw is None:
+            return piece
+        return whole if whole is not None else in_hex(raw)
 
     def part(self, id_: int, found: str) -> bytes | None:
         """The bytes of a part of a character, for which a letter stands that was added as a token as well.
@@ -90,9 +108,41 @@ class Pieces:
             return None
         if self._byte_level:
             return self._spelled(piece)
+        if self._slow_bytes is not None:
+            return self._slow_bytes(id_, piece)
         if self._byte_fallback and len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
             return bytes.fromhex(piece[3:5])
         return None
+
+
+def takes_none(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether nothing can be added to a tokenizer, neither tokens nor a template: Mistral's own (mistral-common)."""
+    # It has a method in the place of its added tokens, which says so.
+    return callable(tokenizer.added_tokens_decoder)
+
+
+def added_tokens(tokenizer: PreTrainedTokenizerBase) -> Mapping[int, AddedToken]:
+    """Tokens added beside the model's own, by id."""
+    return {} if takes_none(tokenizer) else tokenizer.added_tokens_decoder
+
+
+def in_hex(raw: bytes) -> str:
+    """Some bytes in hex, as ``‹F0 9F›``."""
+    return f"‹{raw.hex(' ').upper()}›"
+
+
+def _slow_bytes(tokenizer: PreTrainedTokenizerBase) -> Callable[[int, str], bytes | None] | None:
+    """What gives the bytes of an id and its piece where a tokenizer written in Python spells all in bytes, or None."""
+    if getattr(tokenizer, "_utf_vocab_size", None) == 256:
+        # ByT5's and its kin write a byte as the letter of its number; MyT5's pieces are other than the text's bytes.
+        return lambda _, piece: piece.encode("latin-1", "ignore") or None if len(piece) == 1 else None
+    if hasattr(tokenizer, "_unicode_vocab_size"):
+        # CANINE's pieces are characters.
+        return lambda _, piece: piece.encode("utf-8", "ignore") or None
+    # Mistral's own.
+    inner = getattr(getattr(tokenizer, "tokenizer", None), "instruct_tokenizer", None)
+    tekken: Any = getattr(inner, "tokenizer", None)
+    return (lambda id_, _: tekken.id_to_byte_piece(id_) or None) if hasattr(tekken, "id_to_byte_piece") else None
 
 
 def complete(raw: bytes) -> tuple[str, bytes]:
@@ -265,6 +315,8 @@ def slow_tokens(
 ) -> tuple[Token, ...]:
     """Describe each position of an encoding by a tokenizer written in Python, which knows no offsets.
 
+    The bytes of a position are given where the vocabulary spells it in bytes.
+
     Args:
         pieces: Of its tokenizer.
         ids: Of shape ``(seq,)``, like the next two, as the tokenizer returned them.
@@ -280,12 +332,14 @@ def slow_tokens(
 
     first, last = span or (0, len(ids))
     tokens: list[Token] = []
-    start, before = 0, ""
+    start, before, pending = 0, "", b""
     begin = 0
     for place in range(first - 1, -1, -1):
         # What stands behind a token that reads as something by itself hangs on none before it.
         special, alone = ids[place] in pieces.special, read(ids[place])
-        if special or (alone and not alone.endswith("\N{REPLACEMENT CHARACTER}")):
+        _, raw, whole = pieces.look_up(ids[place])
+        stands = whole is not None if raw is not None else alone and not alone.endswith("\N{REPLACEMENT CHARACTER}")
+        if special or stands:
             begin = place + 1
             start, before = (begin, "") if special else (place, alone)
             break
@@ -294,11 +348,15 @@ def slow_tokens(
         if position % _STRIDE == 0:
             task.check()
         id_ = ids[position]
-        piece = pieces.look_up(id_)[0]
+        piece, raw, _ = pieces.look_up(id_)
         special = id_ in pieces.special
-        if special:
-            own, start, before = piece, position + 1, ""
+        if raw is not None:
+            own, pending = complete(pending + raw)
+            start, before = position, read(id_)
+        elif special:
+            own, start, before, pending = piece, position + 1, "", b""
         else:
+            pending = b""
             window = read(*ids[start : position + 1])
             incomplete = window.endswith("\N{REPLACEMENT CHARACTER}") or window == before
             shared = len(before)
@@ -312,8 +370,28 @@ def slow_tokens(
                 start, before = position, read(id_)
         type_id = types[position] if types is not None else None
         if position >= first:
-            tokens.append(Token(position, id_, piece, own, None, None, None, mask[position], type_id, special))
+            tokens.append(Token(position, id_, piece, own, raw, None, None, mask[position], type_id, special))
     return tuple(tokens[: last - first])
+
+
+def cut_apart(pieces: Pieces, text: str) -> tuple[tuple[str, int], ...]:
+    """The pieces that a tokenizer written in Python cuts a text into, with their ids, and no special tokens around.
+
+    Args:
+        pieces: Of the tokenizer.
+        text: Any text.
+
+    Returns:
+        Each piece as it is cut out, unknown ones too; where the vocabulary spells bytes, as they read.
+    """
+    tokenizer = pieces.tokenizer
+    cut = [str(piece) for piece in tokenizer.tokenize(text)]
+    ids = [int(each) for each in tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]]
+    if len(ids) != len(cut):
+        # The call of some cuts otherwise than tokenize does.
+        ids = [int(each) for each in tokenizer.convert_tokens_to_ids(cut)]
+    named = zip(cut, ids, strict=True)
+    return tuple((piece if pieces.look_up(id_)[1] is None else pieces.spelled(id_), id_) for piece, id_ in named)
 
 
 def slow_positions(pieces: Pieces, ids: Sequence[int], mask: Sequence[int], types: Sequence[int] | None) -> Positions:

@@ -34,6 +34,8 @@ _PARTS = rf"\s+|(?:\w{_ACCENTS}*)+|[^\w\s]{_ACCENTS}*"
 #: A character with the accents behind it.
 _CHARACTERS = re.compile(rf"[\s\S]{_ACCENTS}*")
 _FORMS: tuple[Form, ...] = ("NFC", "NFD", "NFKC", "NFKD")
+#: Kinds of characters that have no shape: controls, formats, private and unassigned ones.
+_CONTROL = frozenset({"Cc", "Cf", "Co", "Cn"})
 #: Differences that are told at most.
 MOST = 500
 
@@ -235,7 +237,7 @@ def _change(was: str, became: str, before: str, after: str, forms: Sequence[Form
                 return "the blank beside a punctuation mark is cleaned away or was never a token"
             return "white space that is no part of any token"
         return "white space written as another" if became.isspace() else "white space replaced"
-    if not became and all(unicodedata.category(each) in {"Cc", "Cf", "Co", "Cn"} for each in was):
+    if not became and all(unicodedata.category(each) in _CONTROL for each in was):
         return "control characters taken out"
     if not became and all(unicodedata.category(each) in {"Mn", "Mc", "Me"} for each in was):
         return "accents taken out"
@@ -245,10 +247,12 @@ def _change(was: str, became: str, before: str, after: str, forms: Sequence[Form
         if unicodedata.normalize(form, was) == became:
             return f"put into the Unicode form {form}"
     bare = "".join(each for each in unicodedata.normalize("NFD", was) if unicodedata.category(each) != "Mn")
-    if bare == became:
-        return "accents taken out"
-    if bare.lower() == became:
-        return "written in lower case, accents taken out"
+    seen = "".join(each for each in bare if unicodedata.category(each) not in _CONTROL)
+    for left, gone in ((bare, "accents taken out"), (seen, "accents and control characters taken out")):
+        if left == became:
+            return gone
+        if left.lower() == became:
+            return f"written in lower case, {gone}"
     if unicodedata.normalize("NFKC", was).casefold() == became.casefold():
         return "put into another Unicode form and lower case"
     return "taken out" if not became else "changed"

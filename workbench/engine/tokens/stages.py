@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.task import Silent, Task
+from workbench.engine.tokens.positions import Pieces, cut_apart
 from workbench.engine.tokens.settings import settings_kept
 from workbench.engine.tokens.standing import merges, scores
 
@@ -208,15 +209,10 @@ class Workings:
         tokenizer = self._tokenizer
         unseen = f"{self._name} is written in Python and does not show this stage by itself."
         task.check()
-        pieces = [str(piece) for piece in tokenizer.tokenize(text)]
-        special = set(tokenizer.all_special_ids)
+        pieces = Pieces(tokenizer)
+        model = tuple(Part(piece, None, id_ in pieces.special, id_) for piece, id_ in cut_apart(pieces, text))
         ids = [int(each) for each in tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"]]
-        model = tuple(
-            Part(piece, None, id_ in special, id_)
-            for piece, id_ in zip(pieces, tokenizer.convert_tokens_to_ids(pieces), strict=True)
-        )
-        names = tokenizer.convert_ids_to_tokens(ids)
-        finished = tuple(Part(str(name), None, id_ in special, id_) for name, id_ in zip(names, ids, strict=True))
+        finished = tuple(Part(pieces.spelled(id_), None, id_ in pieces.special, id_) for id_ in ids)
         return (
             StageOutput("normalizer", "", (), unseen),
             StageOutput("pre-tokenizer", "", (), unseen),

@@ -8,7 +8,6 @@ import json
 import re
 import sys
 import time
-import traceback
 import types
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.task import Silent, Task
+from workbench.engine.tokens import mistral
 from workbench.engine.tokens.chat import parting
 from workbench.engine.tokens.encoding import encode
+from workbench.engine.tokens.positions import takes_none
+from workbench.engine.tokens.template_errors import TEMPLATE, TemplateError, told
 from workbench.engine.values import Encoding, TokenizerOptions
 
 if TYPE_CHECKING:
@@ -34,21 +36,6 @@ PATIENCE = 5.0
 #: Lines of a running template between two looks at whether the task was cancelled.
 _STRIDE = 512
 _GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-_TEMPLATE = "<template>"
-
-
-class TemplateError(InputError):
-    """A template, or what it was given, is wrong.
-
-    Attributes:
-        line: Line of the template's source, counted from 1, or None where none can be told.
-        where: ``template``, ``tools``, ``variables`` or ``message 3``.
-    """
-
-    def __init__(self, what: str, *, why: str = "", remedy: str = "", line: int | None = None, where: str) -> None:
-        super().__init__(what, why=why, remedy=remedy)
-        self.line = line
-        self.where = where
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +119,12 @@ def source(tokenizer: PreTrainedTokenizerBase, tools: bool = False) -> str:
     """
     try:
         return str(tokenizer.get_chat_template(tools=[{}] if tools else None))
+    except NotImplementedError as error:
+        raise NotSupported(
+            "This tokenizer has no chat template.",
+            why="It is Mistral's own (mistral-common), which writes conversations with a program.",
+            remedy="Look at what that writes.",
+        ) from error
     except ValueError as error:
         raise NotSupported(
             "This checkpoint has no chat template.",
@@ -207,7 +200,6 @@ def write(tokenizer: PreTrainedTokenizerBase, talk: Talk, *, task: Task | None =
     """
     task = task or Silent()
     messages, tools, variables = messages_of(talk.turns), tools_of(talk), variables_of(talk)
-    template = talk.template if talk.template is not None else source(tokenizer, tools is not None)
     if not messages:
         raise InputError("There is no message yet.", remedy="Add a message.")
     if talk.add_generation_prompt and talk.continue_final_message:
@@ -216,17 +208,20 @@ def write(tokenizer: PreTrainedTokenizerBase, talk: Talk, *, task: Task | None =
             why="apply_chat_template refuses add_generation_prompt together with continue_final_message.",
             remedy="Switch one of them off.",
         )
-    given = {"tools": tools, "chat_template": template, **variables}
     ways = {
         "add_generation_prompt": talk.add_generation_prompt,
         "continue_final_message": talk.continue_final_message,
     }
-    with _told(template):
+    if takes_none(tokenizer):
+        return _without(mistral.conversation(tokenizer, messages, tools, variables, ways, task), talk)
+    template = talk.template if talk.template is not None else source(tokenizer, tools is not None)
+    given = {"tools": tools, "chat_template": template, **variables}
+    with told(template):
         chunks = _traced(tokenizer, template, messages, tools, variables, talk.add_generation_prompt, task)
         text = str(tokenizer.apply_chat_template(messages, tokenize=False, **given, **ways))
     opening = len(text)
     if talk.add_generation_prompt:
-        with _told(template):
+        with told(template):
             bare = str(tokenizer.apply_chat_template(messages, tokenize=False, **given))
         opening = parting(text, bare)
     encoding = encode(tokenizer, text, TokenizerOptions(add_special_tokens=False), task=task)
@@ -245,7 +240,7 @@ def write(tokenizer: PreTrainedTokenizerBase, talk: Talk, *, task: Task | None =
     elif not tokenizer.is_fast:
         notes.append("There is no assistant mask: it needs a tokenizer that knows where its tokens stand.")
     else:
-        with _told(template):
+        with told(template):
             assistant = tuple(
                 int(each)
                 for each in tokenizer.apply_chat_template(
@@ -258,6 +253,17 @@ def write(tokenizer: PreTrainedTokenizerBase, talk: Talk, *, task: Task | None =
         for token in encoding.tokens
     )
     return Written(encoding, stretches, assistant, tuple(owners), tuple(notes))
+
+
+def _without(encoding: Encoding, talk: Talk) -> Written:
+    """A conversation that no template wrote."""
+    notes = ["A program of Mistral's own writes it: whose words are where, and an assistant mask, are not told."]
+    if talk.template is not None:
+        notes.append("A template written here is not used.")
+    if talk.add_generation_prompt:
+        notes.append("There is no generation prompt: the answer follows at once.")
+    none = (None,) * len(encoding.tokens)
+    return Written(encoding, (Stretch(0, len(encoding.text), "template", None),), None, none, tuple(notes))
 
 
 def _parsed(text: str, kind: type, where: str) -> Any:
@@ -277,49 +283,6 @@ def _parsed(text: str, kind: type, where: str) -> Any:
     if not isinstance(value, kind):
         raise TemplateError(what, why="It is JSON, but of another kind.", remedy=f"Write {wanted}.", where=where)
     return value
-
-
-@contextlib.contextmanager
-def _told(template: str) -> Iterator[None]:
-    """Word what a template raises, with its line."""
-    import jinja2
-
-    try:
-        yield
-    except jinja2.TemplateSyntaxError as error:
-        raise TemplateError(
-            f"Line {error.lineno} of the template can't be read.",
-            why=f"Jinja says: {error.message}",
-            remedy=f"Correct the line: {_line(template, error.lineno)}",
-            line=error.lineno,
-            where="template",
-        ) from error
-    except (InputError, NotSupported):
-        raise
-    except Exception as error:  # a template can raise anything that an expression of Python can
-        frames = traceback.extract_tb(error.__traceback__)
-        line = next((each.lineno for each in reversed(frames) if each.filename == _TEMPLATE), None)
-        what = "The chat template refused this conversation."
-        if line is not None:
-            what = f"Line {line} of the template refused this conversation."
-        refused = isinstance(error, jinja2.TemplateError) and not isinstance(error, jinja2.TemplateRuntimeError)
-        said = str(error).split("\nRendered chat:")[0] if isinstance(error, ValueError) else str(error)
-        raise TemplateError(
-            what,
-            why=f"It says: {said}" if refused else f"{type(error).__name__}: {said.rstrip('.')}.",
-            remedy="Many templates want user and assistant to alternate, and allow one system message at the start."
-            if refused
-            else f"Correct the line: {_line(template, line)}"
-            if line
-            else "Change the messages, or the template.",
-            line=line,
-            where="template",
-        ) from error
-
-
-def _line(template: str, number: int) -> str:
-    lines = template.splitlines()
-    return lines[number - 1].strip()[:160] if 0 < number <= len(lines) else ""
 
 
 def _traced(
@@ -367,7 +330,7 @@ def _watched(task: Task) -> Iterator[None]:
 
     def watch(frame: types.FrameType, _event: str, _: object) -> Any:
         nonlocal lines
-        if frame.f_code.co_filename != _TEMPLATE:
+        if frame.f_code.co_filename != TEMPLATE:
             return None
         lines += 1
         if lines % _STRIDE == 0:

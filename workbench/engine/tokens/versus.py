@@ -15,7 +15,7 @@ from workbench.engine import paths
 from workbench.engine.errors import InputError
 from workbench.engine.task import Silent, Task
 from workbench.engine.tokens.encoding import check_text
-from workbench.engine.tokens.positions import Pieces
+from workbench.engine.tokens.positions import Pieces, cut_apart
 from workbench.engine.tokens.roundtrip import RoundTrip, round_trip
 from workbench.engine.tokens.settings import settings_kept
 
@@ -151,11 +151,13 @@ class Price:
         language: Its sentences.
         tokens: Per tokenizer, over all sentences, without special tokens.
         premium: Per tokenizer, how many times the tokens of the same sentences in English.
+        unknown: Per tokenizer, how many of the tokens stand for what the vocabulary lacks: such a language seems cheap.
     """
 
     language: Language
     tokens: tuple[int, ...]
     premium: tuple[float, ...]
+    unknown: tuple[int, ...]
 
 
 def compare(
@@ -241,18 +243,22 @@ def prices(tokenizers: Sequence[PreTrainedTokenizerBase], *, task: Task | None =
     task = task or Silent()
     sample = languages()
     counts: list[list[int]] = []
+    strange: list[list[int]] = []
     for tokenizer in tokenizers:
         counts.append([])
+        strange.append([])
         for language in sample:
             task.check()
             with settings_kept(tokenizer, lend_pad=False):
                 ids = tokenizer(list(language.sentences), add_special_tokens=False, verbose=False)["input_ids"]
             counts[-1].append(sum(map(len, ids)))
+            strange[-1].append(sum(each.count(tokenizer.unk_token_id) for each in ids))
     return tuple(
         Price(
             language,
             tuple(row[number] for row in counts),
             tuple(row[number] / row[0] if row[0] else 0.0 for row in counts),
+            tuple(row[number] for row in strange),
         )
         for number, language in enumerate(sample)
     )
@@ -342,16 +348,8 @@ def _read(tokenizer: PreTrainedTokenizerBase, text: str, task: Task) -> tuple[li
             task.check()
         start, end = where(position) or (0, 0)
         if start < end:
-            cuts.append((start, end, _spelled(pieces, id_)))
+            cuts.append((start, end, pieces.spelled(id_)))
     return ids, cuts
-
-
-def _spelled(pieces: Pieces, id_: int) -> str:
-    """A piece as the vocabulary writes it, or where it writes bytes, as they read."""
-    piece, raw, whole = pieces.look_up(id_)
-    if raw is None:
-        return piece
-    return whole if whole is not None else f"‹{raw.hex(' ').upper()}›"
 
 
 def _segments(all_cuts: Sequence[_Cuts], text: str, task: Task) -> Iterator[Segment]:
@@ -394,10 +392,11 @@ def _words(
     words: dict[str, Split] = {}
     if cuts is None:
         # Without offsets a word is cut by itself, with the blank that stands before it in a text.
+        known = Pieces(tokenizer)
         for number, (word, count) in enumerate(counts.items()):
             if number % _STRIDE == 0:
                 task.check()
-            pieces = tuple(map(str, tokenizer.tokenize(f" {word}")))
+            pieces = tuple(piece for piece, _ in cut_apart(known, f" {word}"))
             # The blank is no part of the word where it is a token of its own.
             words[word] = Split(word, count, pieces[1:] if len(pieces) > 1 and not pieces[0].strip(" ▁") else pieces)
         return words, sum(each.count for each in words.values() if len(each.pieces) == 1)

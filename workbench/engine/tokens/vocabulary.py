@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from workbench.engine.tokens.positions import byte_alphabet
+from workbench.engine.tokens.positions import Pieces
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -30,6 +30,7 @@ class Vocabulary:
         special: Iterable[int] = (),
     ) -> None:
         self._tokenizer = tokenizer
+        self._pieces: Pieces | None = None
         self._known = dict(enumerate(texts))
         self.special = frozenset(tokenizer.all_special_ids if tokenizer is not None else special)
 
@@ -64,10 +65,9 @@ class Vocabulary:
         if isinstance(made, list):
             # Pop2Piano's says what kind of note it is, and which; it decodes them into music alone.
             return " ".join(map(str, made))
-        text, piece = str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False)), str(made)
-        if piece.startswith("▁") and not text.startswith(" "):
-            return f" {text}"
-        if "�" in text and token_id not in self.special:
-            letters = byte_alphabet()
-            return "".join(f"<0x{letters[letter]:02X}>" if letter in letters else letter for letter in piece)
-        return text
+        self._pieces = self._pieces or Pieces(tokenizer)
+        _, raw, whole = self._pieces.look_up(token_id)
+        if raw is not None and whole is None:
+            return "".join(f"<0x{byte:02X}>" for byte in raw)
+        text = str(tokenizer.decode([token_id], clean_up_tokenization_spaces=False))
+        return f" {text}" if str(made).startswith("▁") and not text.startswith(" ") else text

@@ -426,7 +426,7 @@ class Chat(QObject):
             return
         self._roles_of = tokenizer
         self._texts.role.offer(("user",))
-        if tokenizer is None or not tokenizer.chat_template:
+        if tokenizer is None or not chat.converses(tokenizer):
             return
         job = Job("Read the chat template", chat.roles, tokenizer, pane="playground", quiet=True)
         job.succeeded.connect(self._on_roles)

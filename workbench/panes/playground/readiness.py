@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.engine.models import LoadedModel
+from workbench.engine.tokens import chat
 from workbench.engine.values import Branch
 from workbench.panes.playground.runs import Runs, missing
 from workbench.runtime.session import Session
@@ -90,5 +91,5 @@ def writes(model: LoadedModel) -> bool:
 
 
 def has_template(model: LoadedModel) -> bool:
-    """Whether its tokenizer brings a chat template."""
-    return bool(model.tokenizer is not None and model.tokenizer.chat_template)
+    """Whether its tokenizer brings a chat template, or writes conversations without one."""
+    return model.tokenizer is not None and chat.converses(model.tokenizer)

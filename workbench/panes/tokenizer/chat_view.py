@@ -12,9 +12,11 @@ from workbench.engine import codegen, tokens
 from workbench.engine.errors import NotSupported, WorkbenchError
 from workbench.engine.task import Task
 from workbench.engine.tokens import template
-from workbench.engine.tokens.template import ROLES, Stretch, Talk, TemplateError, Turn, Written
+from workbench.engine.tokens.positions import takes_none
+from workbench.engine.tokens.template import ROLES, Stretch, Talk, Turn, Written
+from workbench.engine.tokens.template_errors import TemplateError
 from workbench.engine.values import Checkpoint
-from workbench.panes.tokenizer.reading import face, many, tip
+from workbench.panes.tokenizer.reading import face, goes_on, many, tip
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import theme
 from workbench.widgets.foldable import Foldable
@@ -49,6 +51,8 @@ _TOOL = """[
 ]"""
 #: The place of a role in the cycle of tints; another role has the last one.
 _TINTS = {"system": 0, "user": 1, "assistant": 2, "tool": 3, "generation prompt": 4, "template": 5, "developer": 0}
+_NO_TEMPLATE = "This checkpoint has no chat template: write one here."
+_PROGRAM = "This tokenizer writes conversations by a program of its own, and takes no template."
 #: Chips laid out at most.
 _CHIPS = 4200
 _CODED = 40_000
@@ -143,7 +147,6 @@ class ChatTemplateView(QWidget):
         self._template = named(
             MarginText(), "tokenizer.chat_template", "Template", "The Jinja source; changes stay in a copy of your own"
         )
-        self._template.setPlaceholderText("This checkpoint has no chat template: write one here.")
         self._reset = named(
             QPushButton("Reset"), "tokenizer.chat_reset", "Reset", "Take the checkpoint's own template again"
         )
@@ -244,6 +247,10 @@ class ChatTemplateView(QWidget):
     def set_tokenizer(self, tokenizer: tokens.Tokenizer | None) -> None:
         """Write with another tokenizer's template, when it can be seen; a copy that was edited stays."""
         self._tokenizer = tokenizer
+        # Mistral's own takes no template, and a box that can be written into would say it does.
+        fixed = tokenizer is not None and takes_none(tokenizer)
+        self._template.setReadOnly(fixed)
+        self._template.setPlaceholderText(_PROGRAM if fixed else _NO_TEMPLATE)
         self._write()
 
     def script(self, checkpoint: Checkpoint) -> str:
@@ -398,6 +405,7 @@ class ChatTemplateView(QWidget):
                         " · ".join(said),
                         muted=mask is not None and not mask[token.position],
                         group=_tint(stretch) if stretch is not None else None,
+                        joined=goes_on(token),
                     )
                 )
         self._chips.set_tokens(chips)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtWidgets import QTabWidget, QWidget
 
 from workbench.engine.tokens.versus import Comparison, Measure, Price
+from workbench.panes.tokenizer.reading import in_order
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.naming import named
 from workbench.widgets.visible_text import visible
@@ -31,7 +32,10 @@ class ComparisonTables(QTabWidget):
         self._words = _table("words", "Words split most", "Words by the most pieces that a tokenizer makes of them")
         self._trips = _table("trips", "Round trip", "decode(encode(text)) against the text, each difference explained")
         self._prices = _table(
-            "languages", "Languages", "The same sentences in each language: tokens, and how many times those of English"
+            "languages",
+            "Languages",
+            "The same sentences in each language: tokens, how many times those of English, and how many of them stand "
+            "for what the vocabulary lacks, where there are some",
         )
         for table in (self._measures, self._prices):
             # The last numbers stand beside the others, not at the far edge.
@@ -60,19 +64,24 @@ class ComparisonTables(QTabWidget):
             names: Of the tokenizers.
             prices: A language each, with the tokens of each tokenizer; empty shows nothing.
         """
-        columns = ("language", "characters", "bytes", *(part for name in names for part in (name, "× English")))
-        rows = [
-            (
+        columns = ["language", "characters", "bytes"]
+        values: list[list[object]] = [
+            [
                 each.language.name,
                 sum(map(len, each.language.sentences)),
                 sum(len(sentence.encode()) for sentence in each.language.sentences),
-                *(part for pair in zip(each.tokens, each.premium, strict=True) for part in pair),
-            )
+            ]
             for each in prices
         ]
-        self._prices.set_rows(columns, rows)
-        for number in range(len(names)):
-            self._prices.set_format(4 + 2 * number, _two)
+        for number, name in enumerate(names if prices else ()):
+            # What the vocabulary lacks makes few tokens, so a low number says little beside it.
+            lacks = any(each.unknown[number] for each in prices)
+            columns += [name, "× English", *(["unknown"] if lacks else [])]
+            for each, row in zip(prices, values, strict=True):
+                row += [each.tokens[number], each.premium[number], *([each.unknown[number]] if lacks else [])]
+        self._prices.set_rows(columns, [tuple(row) for row in values])
+        for column in range(1, len(columns)):
+            self._prices.set_format(column, _number)
 
     def _show_measures(self, measures: tuple[Measure, ...]) -> None:
         names = tuple(each.name for each in measures)
@@ -101,6 +110,8 @@ class ComparisonTables(QTabWidget):
             else "These tokenizers cut the text in the same places."
         )
         self._differences.set_rows(("characters", "text", *lined), len(apart), difference)
+        for column in range(2, 2 + len(lined)):
+            self._differences.set_format(column, in_order)
 
     def _show_words(self, seen: Comparison | None) -> None:
         names = tuple(each.name for each in seen.measures) if seen is not None else ()
@@ -111,6 +122,8 @@ class ComparisonTables(QTabWidget):
             return (visible(spelled), count, *(f"{len(each)}: {_joined(each)}" for each in pieces))
 
         self._words.set_rows(("word", "times", *names), len(words), word)
+        for column in range(2, 2 + len(names)):
+            self._words.set_format(column, in_order)
 
     def _show_trips(self, measures: tuple[Measure, ...]) -> None:
         self._trips.set_empty_text("The text comes back as it was." if measures else "")
@@ -139,10 +152,6 @@ def _measured(each: Measure) -> tuple[object, ...]:
 
 def _joined(pieces: tuple[str, ...]) -> str:
     return " | ".join(map(visible, pieces)) or "–"
-
-
-def _two(value: float) -> str:
-    return f"{value:.2f}"
 
 
 def _number(value: float) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 
 from workbench.engine import codegen, tokens
 from workbench.engine.task import Task
 from workbench.engine.tokens.edit import respelled
-from workbench.engine.tokens.positions import complete, nowhere
+from workbench.engine.tokens.positions import Pieces, complete, nowhere
 from workbench.engine.tokens.standing import Standing
 from workbench.engine.values import Checkpoint, Encoding, Positions, Token, TokenizerOptions
 from workbench.widgets.probability_table import format_percent
@@ -24,6 +25,7 @@ CHIPS = 1200
 CODED = 20_000
 #: Characters of one token, and bytes, that are shown: an unknown word can be as long as the text.
 SEEN = 200
+_FROM_THE_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\U00010800-\U00010fff]")
 #: Headers of the table of positions, the merge rank or score apart.
 COLUMNS = (
     "position", "token", "id", "bytes", "offsets", "word", "attention_mask", "token_type_ids", "special", "piece",
@@ -178,7 +180,18 @@ def chips(encoding: Encoding, first: int) -> tuple[Chip, ...]:
         first: The position of the first of them, a multiple of `CHIPS`.
     """
     seen = encoding.tokens[first : first + CHIPS]
-    return tuple(Chip(face(token), token.special, None, tip(token), muted=not token.mask) for token in seen)
+    return tuple(map(chip, seen))
+
+
+def chip(token: Token) -> Chip:
+    """A position as a chip; it touches the one before where both have a part of one character."""
+    return Chip(face(token), token.special, None, tip(token), muted=not token.mask, joined=goes_on(token))
+
+
+def goes_on(token: Token) -> bool:
+    """Whether a position goes on with a character that one before it began."""
+    # So do the bytes that no character of UTF-8 begins with.
+    return b"\x80" <= (token.bytes or b"")[:1] < b"\xc0"
 
 
 def _beginning(text: str) -> str:
@@ -274,7 +287,8 @@ def _shape(tokenizer: tokens.Tokenizer, batch: tokens.Batch, known: int | None) 
     if limit is not None and max(widths) > limit:
         parts.append(f"longer than the {limit:,} tokens this model was made for")
     if not tokenizer.is_fast:
-        parts.append("this tokenizer is written in Python, and says no offsets, bytes or words")
+        unsaid = "offsets or words" if Pieces(tokenizer).in_bytes else "offsets, bytes or words"
+        parts.append(f"this tokenizer is written in Python, and says no {unsaid}")
     # Some name the boxes among their inputs, all have one for padding.
     if hasattr(tokenizer, "pad_token_box"):
         parts.append("the boxes of the words, which the model reads beside them, are left out")
@@ -304,6 +318,19 @@ def face(token: Token) -> str:
 def _hex(raw: bytes) -> str:
     shown = raw[:SEEN].hex(" ").upper()
     return shown if len(raw) <= SEEN else f"{shown} … ({len(raw):,} bytes)"
+
+
+def in_order(side_by_side: str, between: str = " | ") -> str:
+    """Pieces in one line as a cell draws them: from left to right, whichever way the letters of each run.
+
+    Args:
+        side_by_side: The pieces.
+        between: What stands between two of them.
+    """
+    if _FROM_THE_RIGHT.search(side_by_side) is None:
+        return side_by_side
+    # Each in marks of its own (first strong isolate), so that Qt does not turn the row of them round.
+    return between.join(f"\u2068{piece}\u2069" for piece in side_by_side.split(between))
 
 
 def columns(standing: Standing) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QLabel, QSplitter, QVBoxLayout, QWidget
@@ -9,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QSplitter, QVBoxLayout, QWidget
 from workbench.engine import tokens
 from workbench.engine.errors import WorkbenchError
 from workbench.engine.tokens.stages import Part, StageOutput, Word, Workings
+from workbench.panes.tokenizer.reading import in_order
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import theme
 from workbench.widgets.data_table import DataTable
@@ -55,6 +58,7 @@ class StagesView(QWidget):
             "What each part of the tokenizer made of the text",
         )
         self._table.set_empty_text("Type a text to see what each stage makes of it.")
+        self._table.set_format(_COLUMNS.index("output"), in_order)
         self._note = named(QLabel(), "tokenizer.stage_note", "About the stage", "What the chosen stage does here")
         self._parts = named(
             TokenStrip(),
@@ -208,7 +212,8 @@ class StagesView(QWidget):
         if word.text != self._word:
             return
         reads = f" ({visible(self._reads)})" if self._reads not in ("", word.text) else ""
-        said = f"{word.kind} cuts {visible(word.text)}{reads} into {_written(tuple(map(Part, word.pieces)))}."
+        pieces = in_order(_written(tuple(map(Part, word.pieces))))
+        said = f"{word.kind} cuts “{visible(word.text)}”{reads} into “{pieces}”."
         self._about.setText(f"{said} {word.note}".strip())
         self._merges.set_empty_text("no steps to show")
         candidates = word.candidates
@@ -227,6 +232,7 @@ class StagesView(QWidget):
             for number, step in enumerate(word.merges, start=1)
         ]
         self._merges.set_rows(_MERGES, [first, *steps] if word.start else steps)
+        self._merges.set_format(len(_MERGES) - 1, partial(in_order, between="  "))
 
     def _read_as(self, part: Part) -> str:
         """The characters of the text that a part came from."""

@@ -160,6 +160,8 @@ class TextView(QWidget):
             self._views.setStretchFactor(number, (0, 1, 2)[number])
         self._views.setChildrenCollapsible(False)
         self._grid.hide()
+        # Three lines of chips.
+        self._views.setSizes([0, 120, 520])
         right = LeastHeight()
         seen = QVBoxLayout(right)
         seen.setContentsMargins(0, 0, 0, 0)

@@ -13,7 +13,7 @@ from workbench.engine.errors import WorkbenchError
 from workbench.engine.tokens.added import Added, Switches, try_token
 from workbench.engine.tokens.browse import Entries, entries, find
 from workbench.engine.values import Checkpoint, Encoding
-from workbench.panes.tokenizer.reading import face, many, tip
+from workbench.panes.tokenizer.reading import chip, many
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import theme
 from workbench.widgets.data_table import DataTable
@@ -296,4 +296,4 @@ def _check(label: str, words: str) -> QCheckBox:
 
 
 def _chips(encoding: Encoding) -> list[Chip]:
-    return [Chip(face(token), token.special, None, tip(token)) for token in encoding.tokens[:_CHIPS]]
+    return list(map(chip, encoding.tokens[:_CHIPS]))
