@@ -30,7 +30,7 @@ def rows(qtbot: QtBot, window: QWidget) -> ButtonRows:
 
 def test_a_narrow_place_has_fewer_in_a_row(qtbot: QtBot, rows: ButtonRows) -> None:
     assert rows.across == 3
-    rows.resize(rows.minimumSizeHint().width(), 200)
+    rows.resize(rows.minimumSizeHint().width() * 2 + 20, 200)
     assert rows.across == 2
     buttons = rows.findChildren(QPushButton)
     qtbot.waitUntil(lambda: buttons[2].y() > buttons[0].y() and buttons[2].x() == buttons[0].x())
@@ -42,8 +42,15 @@ def test_a_narrow_place_has_fewer_in_a_row(qtbot: QtBot, rows: ButtonRows) -> No
 def test_zoom_takes_room(qapp: QApplication, rows: ButtonRows) -> None:
     rows.resize(rows.sizeHint().width() + 10, 100)
     assert rows.across == 3
-    theme.apply(qapp, dark=False, zoom=2.0)
+    theme.apply(qapp, dark=False, zoom=1.4)
     try:
         assert rows.across == 2
     finally:
         theme.apply(qapp, dark=False)
+
+
+def test_where_two_have_no_room_each_has_a_row(qtbot: QtBot, rows: ButtonRows) -> None:
+    buttons = rows.findChildren(QPushButton)
+    rows.resize(rows.minimumSizeHint().width(), 400)
+    assert rows.across == 1
+    qtbot.waitUntil(lambda: all(button.x() == 0 and button.width() <= rows.width() for button in buttons))

@@ -68,6 +68,10 @@ class AdapterFolder:
         """The Auto class it is for, where it names one."""
         return _HEADS.get(str(self.config.get("task_type")))
 
+    def fits(self, auto_class: str) -> bool:
+        """Whether it can go on beside a head of this Auto class: it was made for it, or does not name one."""
+        return self.head in (None, auto_class)
+
     @property
     def labels(self) -> int | None:
         """How many labels the classification head has that it brings; None where it brings none."""
@@ -130,6 +134,37 @@ def follow_sounds(model: PreTrainedModel) -> None:
             (model.disable_adapters if kwargs.get("input_features") is None else model.enable_adapters)()
 
     model.register_forward_pre_hook(switch, with_kwargs=True)
+
+
+def decides_with(model: PreTrainedModel) -> str:
+    """The subfolder with the adapter that a decision model's settings ask for; empty for none, and for other models."""
+    return str(getattr(getattr(model, "decision_config", None), "adapter", None) or "")
+
+
+def put_on(model: PreTrainedModel, path: Path, what: str) -> None:
+    """Put the adapter that `decides_with` names onto a model, as ``pipeline("decision")`` does; it asks for it no more.
+
+    Args:
+        model: A decision model.
+        path: Of its checkpoint.
+        what: What is being done, as "Could not …".
+
+    Raises:
+        NotSupported: There is no such subfolder, or its adapter is of a kind that can run code.
+        UnsafeRefused: It is pickled.
+    """
+    name = decides_with(model)
+    adapter = _described(path / name) if Path(name).name == name else None
+    if adapter is None:
+        raise NotSupported(
+            what,
+            why=f"Its decision settings ask for the adapter “{name}”, which is not in its folder.",
+            remedy="Download the checkpoint again, with its subfolders.",
+        )
+    _check(adapter, what)
+    settings: Any = model.decision_config
+    model.load_adapter(str(path), adapter_kwargs={"subfolder": name})
+    settings.adapter = None
 
 
 def _asked_for(path: Path) -> bool:

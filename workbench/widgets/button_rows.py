@@ -21,7 +21,7 @@ class ButtonRows(QWidget):
     """
 
     def __init__(
-        self, buttons: Sequence[QAbstractButton], least: int = 2, most: int = 3, parent: QWidget | None = None
+        self, buttons: Sequence[QAbstractButton], least: int = 1, most: int = 3, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self._buttons, self._least, self._most = tuple(buttons), least, most

@@ -36,8 +36,14 @@ def _titles(find: Find) -> list[str]:
 
 @pytest.mark.parametrize(
     ("width", "height", "by", "narrow"),
-    [(1337, 729, 1.0, False), (897, 529, 1.0, False), (1245, 648, 1.5, False), (805, 448, 1.5, True)],
-    ids=["1440x900", "1000x700", "1440x900 at 150 %", "1000x700 at 150 %"],
+    [
+        (1337, 729, 1.0, False),
+        (897, 529, 1.0, False),
+        (1245, 648, 1.5, False),
+        (805, 448, 1.5, True),
+        (702, 500, 2.0, True),
+    ],
+    ids=["1440x900", "1000x700", "1440x900 at 150 %", "1000x700 at 150 %", "1024x768 at 200 %"],
 )
 def test_nothing_is_scrolled_sideways(
     qtbot: QtBot, pane: TrainerPane, find: Find, zoom: Callable[[float], None],
@@ -99,3 +105,20 @@ def test_the_dry_run_stands_before_start_and_shows_what_it_tells(qtbot: QtBot, p
     qtbot.waitUntil(lambda: bool(find("dry_run_result").text()), timeout=120_000)
     told: QWidget = find("dry_run_result")
     assert told.isVisible() and find("start").isEnabled()
+
+
+def test_settings_of_a_head_stand_in_line_below_checkpoint_and_task_and_fit_a_small_window(
+    qtbot: QtBot, pane: TrainerPane, find: Find, zoom: Callable[[float], None]
+) -> None:
+    zoom(2.0)
+    pane.resize(702, 500)
+    qtbot.waitUntil(lambda: _titles(find)[0] == "Set up")
+    show_tab(find, "views", "Set up")
+    show_tab(find, "steps", "2")
+    page = pane.findChild(QScrollArea, "trainer.page")
+    for task, name in (("text2text-generation", "predict_with_generate"), ("fill-mask", "mlm_probability")):
+        find("task").setCurrentIndex(find("task").findData(task))
+        box = find(f"head_{name}")
+        qtbot.waitUntil(lambda box=box: box.isVisible() and box.y() > find("task").geometry().bottom())
+        assert box.x() == find("task").x() == find("checkpoint").x()
+        assert page.horizontalScrollBar().maximum() == 0, task

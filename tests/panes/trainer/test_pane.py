@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
+from tests import forked
 from tests.panes.trainer.person import Find, click, notices, train
 from workbench.engine import models
 from workbench.engine.data import read
@@ -331,7 +330,7 @@ def test_the_code_gives_the_losses_of_the_run(qtbot: QtBot, pane: TrainerPane, f
     train(qtbot, find)
     ours = find("loss_plot").points("train")
     shutil.rmtree(spec.output_dir)
-    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    done = forked.run("script.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     theirs = tuple((e["step"], e["loss"]) for e in _history(spec.output_dir) if "loss" in e)
     assert ours == theirs

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QWidget
+from PySide6.QtWidgets import QApplication, QCheckBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.panes.trainer.person import Find
@@ -21,6 +21,7 @@ from workbench.engine.train.schedule import learning_rates, schedules
 from workbench.engine.values import Checkpoint, DataSource, Method, TrainSpec
 from workbench.panes.trainer.settings_form import FIELDS, SCHEDULES, SWITCHES, SettingsForm
 from workbench.runtime.jobs import Runner
+from workbench.widgets import theme
 
 
 @pytest.fixture
@@ -286,7 +287,7 @@ def test_an_adapter_is_trained_further_unless_another_method_is_chosen(
     facts, method = models.describe(tiny_bert), find("method")
     usual = [method.itemData(place) for place in range(method.count())]
     adapter = AdapterFolder(tmp_path, "LORA", "owner/base", None, False, {})
-    form.show_adapter(adapter)
+    form.show_adapter(adapter, "AutoModelForSequenceClassification")
     form.recommend(facts, "text-classification", "quick")
     assert form.values()["method"] == Method("own")
     assert find("method_about").text() == "Goes on training the LoRA adapter beside the frozen weights of owner/base."
@@ -294,7 +295,7 @@ def test_an_adapter_is_trained_further_unless_another_method_is_chosen(
     assert find("method_about").text().startswith("The adapter is merged into owner/base first. ")
     assert not method.model().item(method.findData("lora")).isEnabled()
     method.setCurrentIndex(method.findData("own"))
-    form.show_adapter(None)
+    form.show_adapter(None, "AutoModelForSequenceClassification")
     form.recommend(facts, "text-classification", "quick")
     assert form.values()["method"] == Method()
     assert [method.itemData(place) for place in range(method.count())] == usual
@@ -319,3 +320,35 @@ def test_every_setting_has_its_help_and_a_name(find: Find) -> None:
         assert field.usual in control.toolTip()
         assert field.spelled in control.toolTip()
     assert {field.name for field in (*FIELDS, *SWITCHES)} <= set(TrainSpec.__dataclass_fields__)
+
+
+def test_an_adapter_made_for_another_head_is_merged_unless_it_fits(
+    form: SettingsForm, find: Find, tiny_bert: Checkpoint, tmp_path: Path
+) -> None:
+    facts, method = models.describe(tiny_bert), find("method")
+    adapter = AdapterFolder(tmp_path, "LORA", "owner/base", None, False, {"task_type": "CAUSAL_LM"})
+    form.show_adapter(adapter, "AutoModelForCausalLM")
+    form.recommend(facts, "text-generation", "quick")
+    method.setCurrentIndex(method.findData("full"))
+    method.setCurrentIndex(method.findData("own"))
+    form.show_adapter(adapter, "AutoModelForSequenceClassification")
+    form.recommend(facts, "text-classification", "quick")
+    assert form.values()["method"] == Method("full"), "its own adapter would be refused"
+    assert not method.model().item(method.findData("own")).isEnabled()
+    told = "Its own adapter was made for AutoModelForCausalLM. The adapter is merged into owner/base first. "
+    assert find("method_about").text().startswith(told)
+    form.show_adapter(adapter, "AutoModelForCausalLM")
+    form.recommend(facts, "text-generation", "quick")
+    assert form.values()["method"] == Method("own")
+    assert method.model().item(method.findData("own")).isEnabled()
+
+
+def test_opened_at_200_percent_it_fits_a_small_window(qtbot: QtBot, qapp: QApplication) -> None:
+    theme.apply(qapp, dark=False, zoom=2.0)
+    form = SettingsForm()
+    qtbot.addWidget(form)
+    try:
+        # What a window of 1024 pixels leaves, its scroll bars taken off.
+        qtbot.waitUntil(lambda: 400 < form.minimumSizeHint().width() <= 640)
+    finally:
+        theme.apply(qapp, dark=False, zoom=1.0)

@@ -44,7 +44,7 @@ def refusal(spec: TrainSpec, auto_class: str) -> NotSupported | None:
     adapter = adapter_in(spec.checkpoint.path)
     if spec.method.kind == OWN and adapter is None:
         return NotSupported(what, why="It is no adapter that could be trained on.", remedy="Choose another method.")
-    if spec.method.kind == OWN and adapter is not None and adapter.head not in (None, auto_class):
+    if spec.method.kind == OWN and adapter is not None and not adapter.fits(auto_class):
         return NotSupported(what, why=f"Its adapter was made for {adapter.head}, not {auto_class}.", remedy=_REMEDY)
     if adapter is not None and spec.method.is_adapter and spec.method.kind != OWN:
         return NotSupported(

@@ -197,7 +197,7 @@ def read(path: Path) -> Record:
         raise InputError(
             what,
             why=f"It is no record of a run, or it is damaged ({type(error).__name__}: {error}).",
-            remedy="Start the run anew with the settings on the left.",
+            remedy="Start the run anew with the same settings.",
         ) from error
 
 

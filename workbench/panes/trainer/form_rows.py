@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from workbench.panes.trainer.settings_fields import Field
+from workbench.widgets.elided_label import ElidedLabel
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietDoubleSpinBox, QuietSpinBox
 from workbench.widgets.theme import px, set_role
+
+#: Pixels, at any zoom, that what stands below a label insists on: at 200 % a small window has no more for it.
+_ROOM = 380
+
+
+class _About(ElidedLabel):
+    """The name in transformers and the usual range; cut only where a large zoom leaves no room for it."""
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as its words, up to `_ROOM`."""
+        hint = self.sizeHint()
+        return QSize(min(hint.width(), _ROOM), hint.height())
 
 
 class RateBox(QuietDoubleSpinBox):
@@ -108,7 +121,7 @@ def add_row(grid: QGridLayout, field: Field, control: QWidget, *, is_switch: boo
     label = control if is_switch else QLabel(field.label)
     if isinstance(label, QLabel):
         label.setBuddy(control)
-    about = QLabel(f"{field.spelled} · {field.usual}")
+    about = _About(f"{field.spelled} · {field.usual}")
     names = QVBoxLayout()
     names.setSpacing(0)
     for widget in (label, about):

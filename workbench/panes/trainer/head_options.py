@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QObject, QSize, Signal
 from PySide6.QtWidgets import QFormLayout, QLabel, QLineEdit, QPlainTextEdit, QSizePolicy, QWidget
 
 from workbench.engine.train import Head, Option
@@ -13,8 +13,11 @@ from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox, QuietDoubleSpinBox, QuietSpinBox
 
 
-class HeadOptions(QWidget):
-    """A control for each option of a head; hidden where it has none.
+class HeadOptions(QObject):
+    """A row for each option of a head, below the rows that a form has, and aligned with them.
+
+    Args:
+        form: Where the rows are added; it belongs to ``parent``.
 
     Signals:
         edited(): The person changed one.
@@ -22,14 +25,14 @@ class HeadOptions(QWidget):
 
     edited = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, form: QFormLayout, parent: QWidget) -> None:
         super().__init__(parent)
         self._controls: dict[str, QWidget] = {}
         self._defaults: dict[str, object] = {}
         self._needs: dict[str, str] = {}
         self._above: dict[str, QLabel] = {}
-        self._form = QFormLayout(self)
-        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form = form
+        self._others = form.rowCount()
 
     @property
     def values(self) -> dict[str, Any]:
@@ -39,8 +42,8 @@ class HeadOptions(QWidget):
 
     def show_head(self, head: Head) -> None:
         """Offer the options of another head, at their defaults."""
-        while self._form.rowCount():
-            self._form.removeRow(0)
+        while self._form.rowCount() > self._others:
+            self._form.removeRow(self._others)
         self._defaults = {option.name: option.default for option in head.options}
         self._controls = {option.name: self._control(option) for option in head.options}
         self._needs = {option.name: option.needs for option in head.options if option.needs}
@@ -53,7 +56,6 @@ class HeadOptions(QWidget):
             label.setBuddy(control)
             self._form.addRow(label)
             self._form.addRow(control)
-        self.setVisible(bool(head.options))
         self.show_columns({})
 
     def show_columns(self, columns: Mapping[str, str]) -> None:
@@ -74,6 +76,7 @@ class HeadOptions(QWidget):
         control: QWidget
         if option.choices:
             control = box = QuietComboBox()
+            box.setSizeAdjustPolicy(QuietComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             for name, title in option.choices:
                 box.addItem(title, name)
             box.setCurrentIndex(box.findData(option.default))

@@ -45,7 +45,7 @@ class MethodForm(QWidget):
         super().__init__(parent)
         self._filling = False
         self._wanted: tuple[str, ...] = ()
-        self._adapter = self._beneath = ""
+        self._adapter = self._beneath = self._unfit = ""
         self._layers: dict[str, QCheckBox] = {}
         self._kind = named(QuietComboBox(), "trainer.method", _KIND.label, help_of(_KIND))
         self._kind.addItem("Everything", "full")
@@ -121,15 +121,16 @@ class MethodForm(QWidget):
         self._filling = False
         self._show_kind()
 
-    def show_adapter(self, kind: str, beneath: str) -> None:
+    def show_adapter(self, kind: str, beneath: str, unfit: str = "") -> None:
         """Offer to train the checkpoint's own adapter further, where it is one; a new one can't be put upon it.
 
         Args:
             kind: As peft names it, such as ``LORA``; empty where the checkpoint is no adapter.
             beneath: The checkpoint that it belongs to.
+            unfit: Why it can't be trained further for this task, as a sentence; everything is chosen in its place.
         """
         titles = {adapter.title.upper(): adapter.title for adapter in ADAPTERS.values()}
-        self._adapter, self._beneath = titles.get(kind, kind), beneath
+        self._adapter, self._beneath, self._unfit = titles.get(kind, kind), beneath, unfit
         place = self._kind.findData(OWN)
         self._filling = True
         if kind and place < 0:
@@ -138,10 +139,14 @@ class MethodForm(QWidget):
             self._kind.removeItem(place)
         for place in range(self._kind.count()):
             name = str(self._kind.itemData(place))
-            self._kind.model().item(place).setEnabled(not kind or name not in ADAPTERS)
+            self._kind.model().item(place).setEnabled(not (unfit if name == OWN else kind and name in ADAPTERS))
+            if name == OWN:
+                self._kind.setItemData(place, unfit, Qt.ItemDataRole.ToolTipRole)
             if name in ADAPTERS:
                 tip = _UPON if kind else ADAPTERS[name].about
                 self._kind.setItemData(place, tip, Qt.ItemDataRole.ToolTipRole)
+        if unfit and self._kind.currentData() == OWN:
+            self._kind.setCurrentIndex(self._kind.findData("full"))
         self._filling = False
         self._show_kind()
 
@@ -187,8 +192,9 @@ class MethodForm(QWidget):
         adapter = ADAPTERS.get(kind)
         own = f"Goes on training the {self._adapter} adapter beside the frozen weights of {self._beneath}."
         about = {"full": _FULL, "head": _HEAD, OWN: own}.get(kind) or (adapter.about if adapter is not None else "")
-        merges = self._adapter and kind in ("full", "head")
-        self._about.setText(f"The adapter is merged into {self._beneath} first. {about}" if merges else about)
+        if self._adapter and kind in ("full", "head"):
+            about = " ".join((self._unfit, f"The adapter is merged into {self._beneath} first.", about)).strip()
+        self._about.setText(about)
         used = {
             "method": True,
             "rank": bool(adapter and adapter.rank),

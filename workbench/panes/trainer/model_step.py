@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from workbench.engine import models
 from workbench.engine.adapters import AdapterFolder, adapter_in
@@ -60,19 +60,17 @@ class ModelStep(QWidget):
             self._task.addItem(head.title, name)
         self._head = named(QLabel(), "trainer.head", "Head")
         self._head.setWordWrap(True)
-        self._options = HeadOptions()
-        self._options.show_head(self.head)
 
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setColumnStretch(1, 1)
-        for row, box in enumerate((self._checkpoint, self._task)):
-            label = QLabel(box.accessibleName())
-            label.setBuddy(box)
-            grid.addWidget(label, row, 0)
-            grid.addWidget(box, row, 1)
-        grid.addWidget(self._options, 2, 0, 1, 2)
-        grid.addWidget(self._head, 3, 0, 1, 2)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for box in (self._checkpoint, self._task):
+            form.addRow(box.accessibleName(), box)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(form)
+        layout.addWidget(self._head)
+        self._options = HeadOptions(form, self)
+        self._options.show_head(self.head)
 
         self._checkpoint.activated.connect(self._on_chosen)
         self._checkpoint.currentIndexChanged.connect(self._describe)

@@ -259,7 +259,7 @@ class TrainerPane(PaneFrame):
             self._after.show_result(run.spec, run.result)
 
     def use_settings(self, run: Run) -> None:
-        """Fill the steps on the left with what made a run; its data are read again."""
+        """Fill the steps with what made a run; its data are read again."""
         spec = run.spec
         if spec is None:
             return
@@ -309,7 +309,7 @@ class TrainerPane(PaneFrame):
             self._data.show_head(self._head)
             self._probes.show_head(self._head)
         self._settings.show_head(self._model.head, self._model.options)
-        self._settings.show_adapter(self._model.adapter)
+        self._settings.show_adapter(self._model.adapter, self._model.head.auto_class)
         self._on_setting()
 
     def _on_setting(self) -> None:

@@ -55,7 +55,7 @@ class RunView(QWidget):
         self._status = named(ElidedLabel("No run yet", Qt.TextElideMode.ElideMiddle), "trainer.status", "Status")
         set_role(self._status, "heading")
         self._note = named(
-            QLabel("Choose data, a checkpoint and settings on the left, then Start."), "trainer.note", "Note"
+            QLabel("Choose data, a checkpoint and settings in the four steps, then Start."), "trainer.note", "Note"
         )
         self._note.setWordWrap(True)
         set_role(self._note, "muted")

@@ -12,7 +12,6 @@ from PySide6.QtCore import QEvent, QSignalBlocker, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -33,6 +32,7 @@ from workbench.panes.trainer.past_runs import read_curves
 from workbench.panes.trainer.wording import TITLES, marked, of_best, shown, spoken
 from workbench.runtime.jobs import Job, Lane, Runner
 from workbench.widgets import consent, icons
+from workbench.widgets.button_rows import ButtonRows
 from workbench.widgets.data_table import DataTable
 from workbench.widgets.line_plot import LinePlot
 from workbench.widgets.naming import named
@@ -53,7 +53,7 @@ class RunsView(QWidget):
     Signals:
         resume_requested(Run): The person wants it to go on.
         load_requested(Checkpoint): The person wants its result in the window.
-        settings_requested(Run): The person wants its settings on the left.
+        settings_requested(Run): The person wants its settings in the steps.
         evaluate_requested(Run): The person wants to see its result row by row.
         watch_requested(Run): The person wants to watch it while it goes on outside.
         failed(WorkbenchError): Something could not be done.
@@ -95,7 +95,7 @@ class RunsView(QWidget):
         self._compared.set_empty_text("Select a run to see what made it.")
         self._resume = self._button("resume", "Resume", "play", "Go on after its last checkpoint, bit for bit")
         self._load = self._button("load", "Load result", "download", "Make its newest checkpoint the window's model")
-        self._use = self._button("use_settings", "Use settings", "settings", "Fill the steps on the left as it was")
+        self._use = self._button("use_settings", "Use settings", "settings", "Fill the four steps as it was")
         self._open = self._button("open", "Open folder…", "folder", "Take any folder that a Trainer wrote as a run")
         self._more = self._button("more", "More", "more", "What else can be done with the run")
         menu = QMenu(self._more)
@@ -242,7 +242,7 @@ class RunsView(QWidget):
         folders = {run.folder for run in self.selected} if self._wanted is None else {self._wanted}
         self._wanted = None
         self._runs = found
-        self._table.set_empty_text("No run yet. Start one on the left, or open the folder of any Trainer.")
+        self._table.set_empty_text("No run yet. Start one in the steps, or open the folder of any Trainer.")
         names = list(dict.fromkeys(name for run in found for name in run.metrics))[:3]
         rows = [
             (
@@ -334,11 +334,7 @@ class RunsView(QWidget):
         return button
 
     def _lay_out(self) -> None:
-        buttons = QGridLayout()
-        several = (self._resume, self._load, self._use, self._open, self._more, self._delete)
-        for place, button in enumerate(several):
-            buttons.addWidget(button, place // 3, place % 3)
-            buttons.setColumnStretch(place % 3, 1)
+        buttons = ButtonRows((self._resume, self._load, self._use, self._open, self._more, self._delete))
         top = QHBoxLayout()
         top.addWidget(self._about, 1, Qt.AlignmentFlag.AlignTop)
         parts = QSplitter(Qt.Orientation.Vertical)
@@ -351,7 +347,7 @@ class RunsView(QWidget):
             parts.setStretchFactor(parts.count() - 1, share)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(buttons)
+        layout.addWidget(buttons)
         layout.addLayout(top)
         layout.addWidget(parts, 1)
         self._fit()

@@ -104,7 +104,7 @@ class SettingsForm(QWidget):
         self._filling = False
         self.by_hand: frozenset[str] = frozenset()
         self._before: dict[str, Any] = {}
-        self._adapted = False
+        self._usual: Method | None = None
         self._asked: tuple[TrainSpec, int, tuple[str, ...]] | None = None
         self._answered: object = None
         self._boxes: dict[str, QuietSpinBox | QuietDoubleSpinBox] = {}
@@ -185,7 +185,7 @@ class SettingsForm(QWidget):
             task: What is learned.
             preset: A name of `PRESETS`.
         """
-        method = self._method.value() if "method" in self.by_hand else Method(OWN) if self._adapted else None
+        method = self._method.value() if "method" in self.by_hand else self._usual
         known = recommended(facts, task, preset, method)
         self.fill({name: value for name, value in known.items() if name not in self.by_hand})
 
@@ -194,10 +194,20 @@ class SettingsForm(QWidget):
         self.by_hand = frozenset(names)
         self._show_kept()
 
-    def show_adapter(self, adapter: AdapterFolder | None) -> None:
-        """Offer what can be done with a checkpoint that is an adapter, or take the offer back."""
-        had, self._adapted = self._method.value(), adapter is not None
-        self._method.show_adapter(*((adapter.kind, adapter.base_title) if adapter is not None else ("", "")))
+    def show_adapter(self, adapter: AdapterFolder | None, auto_class: str) -> None:
+        """Offer what can be done with a checkpoint that is an adapter, or take the offer back.
+
+        Args:
+            adapter: What the checkpoint is an adapter to, or None where it is none.
+            auto_class: Of the head that is trained; an adapter that was made for another is merged first.
+        """
+        had, self._usual = self._method.value(), None
+        if adapter is None:
+            self._method.show_adapter("", "")
+        else:
+            unfit = "" if adapter.fits(auto_class) else f"Its own adapter was made for {adapter.head}."
+            self._method.show_adapter(adapter.kind, adapter.base_title, unfit)
+            self._usual = Method("full" if unfit else OWN)
         if self._method.value() != had:
             self.keep(self.by_hand - {"method"})
         self._before = self.values()
