@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor, QImage
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel, QToolButton
 from pytestqt.qtbot import QtBot
 
 from workbench.widgets import theme
@@ -178,3 +178,17 @@ def test_it_follows_the_theme(qtbot: QtBot, qapp: QApplication, drawn: HeatMap) 
     theme.apply(qapp, True, 1.5)
     qtbot.waitUntil(lambda: near(color_at(drawn, 1, 2), theme.strength_color(1.0)))
     assert near(color_at(drawn, 1, 1), QColor(theme.current().surface))
+
+
+def test_without_cells_it_says_what_fills_it_in_place_of_axes(qtbot: QtBot, drawn: HeatMap) -> None:
+    [words] = [label for label in drawn.findChildren(QLabel) if label.wordWrap()]
+    axes = [drawn._item.getAxis(side) for side in ("bottom", "left")]
+    export = drawn.findChild(QToolButton, "test.heat_export")
+    assert not words.isVisible() and all(axis.isVisible() for axis in axes) and export.isEnabled()
+    drawn.set_empty_text("press Go")
+    drawn.set_cells(np.zeros((0, 0), np.float32), (), (), "degrees")
+    assert words.isVisible() and words.text() == "press Go" == drawn.accessibleDescription()
+    assert words.rect().contains(words.mapFrom(drawn, drawn.rect().center()))
+    assert not any(axis.isVisible() for axis in axes) and not export.isEnabled()
+    drawn.set_cells(VALUES, ROWS, COLUMNS, "degrees")
+    assert not words.isVisible() and all(axis.isVisible() for axis in axes) and export.isEnabled()

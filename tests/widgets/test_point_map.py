@@ -57,3 +57,13 @@ def test_a_caption_takes_the_lines_it_needs_and_covers_no_point(drawn: PointMap)
     below = drawn.height() - drawn.place(0).y()
     drawn.resize(180, 300)
     assert drawn.height() - drawn.place(0).y() >= below + drawn.fontMetrics().height()
+
+
+def test_without_points_it_says_what_fills_it(drawn: PointMap) -> None:
+    drawn.set_points((), np.zeros((0, 2)))
+    before = drawn.grab().toImage()
+    drawn.set_empty_text("press Go")
+    assert drawn.accessibleDescription() == "press Go"
+    assert drawn.grab().toImage() != before
+    drawn.set_points(("one",), np.zeros((1, 2)), "alone")
+    assert drawn.accessibleDescription() == "1 points. alone"

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolBut
 from workbench.widgets import icons, theme
 from workbench.widgets.color_table import strength_table
 from workbench.widgets.elided_label import ElidedLabel
+from workbench.widgets.empty_words import EmptyWords
 from workbench.widgets.late_look import LateLook
 from workbench.widgets.naming import named
 from workbench.widgets.plot_export import PlotExport
@@ -93,6 +94,7 @@ class HeatMap(QWidget):
         self._plot.scene().sigMouseClicked.connect(self._on_clicked)
         self._plot.viewport().installEventFilter(self)
 
+        self._empty = EmptyWords(self._plot)
         title = theme.set_role(ElidedLabel(label), "heading")
         self._readout = QLabel()
         self._readout.setTextFormat(Qt.TextFormat.PlainText)
@@ -175,6 +177,11 @@ class HeatMap(QWidget):
             self.show_all()
         self._show_readout(None)
 
+    def set_empty_text(self, text: str) -> None:
+        """Say what the map is empty of, and what fills it, while it has no cells."""
+        self._empty.setText(text)
+        self._describe()
+
     def choose(self, row: int | None, column: int | None) -> None:
         """Mark a cell, a whole row or a whole column, without announcing it."""
         rows, columns = self._values.shape
@@ -253,8 +260,18 @@ class HeatMap(QWidget):
             self._image.clear()
             self._words.set_words((), np.zeros((0, 0, 4), np.ubyte))
         self._key.set_ends(*self._ends(), self._what)
-        self._key.setVisible(bool(self._values.size))
-        self.setAccessibleDescription(f"{self._what}, {len(self._rows)} rows and {len(self._columns)} columns")
+        filled = bool(self._values.size)
+        self._key.setVisible(filled)
+        self._empty.setVisible(not filled)
+        # Axes of nothing would look like a drawing that failed.
+        for side in ("bottom", "left"):
+            self._item.showAxis(side, filled)
+        self._export.setEnabled(filled)
+        self._describe()
+
+    def _describe(self) -> None:
+        told = f"{self._what}, {len(self._rows)} rows and {len(self._columns)} columns"
+        self.setAccessibleDescription(told if self._values.size else self._empty.text())
 
     def _show_readout(self, cell: tuple[int, int] | None) -> None:
         row, column = cell if cell is not None else self._chosen

@@ -200,10 +200,11 @@ class PaneFrame(QWidget):
         cards = [self.__notices.itemAt(index).widget() for index in range(self.__notices.count())]
         return [card for card in cards if isinstance(card, NoticeCard) and not card.isHidden()]
 
-    def clear_notices(self) -> None:
-        """Remove all cards."""
+    def clear_notices(self, kind: str = "") -> None:
+        """Remove all cards, or those of one kind: ``error``, ``warning``, ``info`` or ``success``."""
         for card in self.notices:
-            self.__remove(card)
+            if kind in ("", card.kind):
+                self.__remove(card)
 
     def show_empty(self, text: str, button: str | None = None, on_click: Callable[[], object] | None = None) -> None:
         """Show what to do instead of the body, and the one button that does it.

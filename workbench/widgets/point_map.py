@@ -55,6 +55,7 @@ class PointMap(QWidget):
         self._names: tuple[str, ...] = ()
         self._points = np.zeros((0, 2), np.float32)
         self._caption = ""
+        self._empty_text = "nothing here yet"
         self._first = 1
         self._chosen: int | None = None
 
@@ -80,7 +81,14 @@ class PointMap(QWidget):
         self._first = first
         self._names, self._points, self._caption = tuple(names), np.asarray(points, np.float64), caption
         self._chosen = None
-        self.setAccessibleDescription(f"{len(self._names)} points. {caption}")
+        self.setAccessibleDescription(f"{len(self._names)} points. {caption}" if self._names else self._empty_text)
+        self.update()
+
+    def set_empty_text(self, text: str) -> None:
+        """Say what the map is empty of, and what fills it, while it has no points."""
+        self._empty_text = text
+        if not self._names:
+            self.setAccessibleDescription(text)
         self.update()
 
     def choose(self, number: int | None) -> None:
@@ -145,6 +153,10 @@ class PointMap(QWidget):
             self._write(painter, number, places[number], radius, written)
         painter.setPen(QColor(colors.muted))
         painter.drawText(self._caption_box(), _CAPTION, self._caption)
+        if not places:
+            edge = theme.px(self, 12)
+            middle = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(self.rect().adjusted(edge, edge, -edge, -edge), middle, self._empty_text)
         if self.hasFocus():
             theme.draw_focus(painter, QRectF(self.rect()).adjusted(1, 1, -1, -1), corner, theme.px(self, 2))
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QFont, QFontMetrics, QGuiApplication, QKeySeq
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
 from workbench.widgets import theme
+from workbench.widgets.empty_words import EmptyWords
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietSpinBox
 
@@ -96,6 +97,7 @@ class TensorGrid(QWidget):
         copy.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         copy.triggered.connect(self.copy_selection)
         self._table.addAction(copy)
+        self._empty = EmptyWords(self._table)
         self._indices: list[tuple[int, QuietSpinBox]] = []
         self._slices = QHBoxLayout()
         self._slices.addWidget(self._title)
@@ -110,6 +112,10 @@ class TensorGrid(QWidget):
     def table(self) -> QTableView:
         """The grid."""
         return self._table
+
+    def set_empty_text(self, text: str) -> None:
+        """Say what it is empty of, and what fills it, while there is no tensor."""
+        self._empty.setText(text)
 
     def set_tensor(self, title: str, dtype: str, values: np.ndarray | None, axes: Sequence[str] = ()) -> None:
         """Show a tensor.
@@ -130,6 +136,7 @@ class TensorGrid(QWidget):
         shape = "" if values is None else " × ".join(str(size) for size in values.shape) or "number"
         self._title.setText(f"{title}  [{shape}]  {dtype}" if title else "")
         self._title.setVisible(bool(title))
+        self._empty.setVisible(values is None)
         if values is not None and values.size:
             for dimension, size in enumerate(values.shape[:-2]):
                 if size > 1:

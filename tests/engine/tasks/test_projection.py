@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -63,3 +66,18 @@ def test_any_number_of_points_has_a_map_and_equal_ones_one_place(how, count) -> 
 def test_an_unknown_projection_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match="pca, t-sne, none"):
         project(np.eye(4, dtype=np.float32), "umap")
+
+
+def test_the_usual_map_does_not_wait_for_scikit_learn() -> None:
+    code = (
+        "import sys, numpy; from workbench.engine.tasks.projection import project; "
+        "project(numpy.eye(3, 8), 'pca'); sys.exit('sklearn' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (5, 64), (300, 16)])
+def test_principal_components_are_those_of_scikit_learn(shape) -> None:
+    vectors = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+    expected = PCA(n_components=2, svd_solver="full").fit_transform(vectors)
+    np.testing.assert_allclose(project(vectors, "pca"), expected, rtol=1e-4, atol=1e-4)

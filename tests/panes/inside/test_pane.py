@@ -72,6 +72,15 @@ def test_without_a_model_it_asks_for_one(qtbot: QtBot, pane: InsidePane, find: A
         qtbot.mouseClick(find("empty_action"), Qt.MouseButton.LeftButton)
 
 
+def test_each_empty_drawing_says_what_fills_it(
+    pane: InsidePane, session: Session, llama: LoadedModel, find: Any
+) -> None:
+    session.set_model(llama)
+    told = [find(name).accessibleDescription() for name in ("lens", "attention", "norms", "embeddings")]
+    assert all(words.startswith("Look inside shows here") for words in told) and len(set(told)) == 4
+    assert not find("attention_part").isVisibleTo(pane), "there is nothing to choose from yet"
+
+
 def test_a_model_that_reads_no_text_is_told_of(pane: InsidePane, session: Session, llama: LoadedModel) -> None:
     session.set_model(replace(llama, tokenizer=None))
     assert pane.is_empty

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QScrollArea
 from pytestqt.qtbot import QtBot
 
-from tests import tiny_kinds, tiny_seq2seq, tiny_tasks
+from tests import tiny_hearing, tiny_kinds, tiny_seq2seq, tiny_tasks
 from workbench.engine import generate, inside, models
 from workbench.engine.generate.inputs import prepare_start
 from workbench.engine.models import LoadedModel
@@ -52,6 +52,18 @@ def llava(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
 def ctc(tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
     folder = tmp_path_factory.mktemp("ctc")
     return models.load(tiny_tasks.build_tiny_audio(folder, "automatic-speech-recognition"), device="cpu")
+
+
+def test_the_body_of_a_larger_model_is_looked_into_with_a_file(
+    session: Session, pane: InsidePane, qtbot: QtBot, find: Any, rest: Any, look: Any, tmp_path: Path
+) -> None:
+    checkpoint = tiny_hearing.build(tmp_path / "m", "kyutai")
+    session.set_model(models.load(checkpoint, device="cpu", head="AutoModel"))
+    assert find("file").isVisible() and not find("text").isVisible()
+    assert find("source").itemText(0) == "the file"
+    qtbot.mouseClick(find("example"), Qt.MouseButton.LeftButton)
+    look(NORMS)
+    assert find("file").path.suffix == ".npz" and "6 positions" in find("state").text()
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from workbench.widgets.quiet import QuietComboBox
 from workbench.widgets.turning_splitter import TurningSplitter
 
 _EMPTY = "Attention maps come from a pass of their own, as the usual attention makes none."
+_NONE_YET = "Look inside shows here which positions each one looks at"
 
 
 class AttentionView(Section):
@@ -60,6 +61,7 @@ class AttentionView(Section):
         page.setWidget(self._grid)
         self._page = page
         self._map = HeatMap("inside.attention", "Attention", "to position", "from position")
+        self._map.set_empty_text(_NONE_YET)
         self._halves = TurningSplitter()
         self._picture = PatchView(
             "inside.attention_picture", "Looked at", "How much each patch is looked at from the selected position"
@@ -101,9 +103,11 @@ class AttentionView(Section):
         self._position = None
         show_sight(self._picture, found)
         self._fill(self._kind, ())
+        self._which.hide()
         self._fill(self._layer, ())
         self._fill(self._head, ())
         say(self._note, _EMPTY)
+        self._map.set_empty_text(_NONE_YET if found is None else "no maps of this pass yet")
         self._show_layer()
 
     def show_attention(self, found: Attentions) -> None:
@@ -117,6 +121,7 @@ class AttentionView(Section):
     def show_refusal(self, words: str) -> None:
         """Say why there are no maps."""
         self._refused = True
+        self._map.set_empty_text("no maps: the reason stands above")
         say(self._note, words)
 
     def select(self, part: str, position: int | None) -> None:

@@ -26,6 +26,7 @@ _CAPTIONS = {
     "pca": "PCA: the two directions in which the vectors differ most",
     "t-sne": "t-SNE: neighbours stay neighbours; distances between groups mean nothing",
 }
+_NONE_YET = "Look inside shows here which positions are alike"
 _COLUMNS = ("token", "id", "cosine")
 _PLACES = ("position", "number", "cosine")
 
@@ -127,6 +128,7 @@ class EmbeddingsView(Section):
     def show_inside(self, found: Inside | None) -> None:
         """Take another pass; its vectors are asked for when they are looked at."""
         self._inside = found
+        self._map.set_empty_text(_NONE_YET if found is None else "no points of this pass yet")
         names = [part.name for part in found.parts] if found is not None else []
         self._refill(self._parts, names, len(names) - 1)
         self._which.setVisible(len(names) > 1)

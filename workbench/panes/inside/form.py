@@ -56,9 +56,10 @@ class Form(QWidget):
             PictureWell("inside.other"), "inside.other", "Picture to learn from", "Drop one here, or press Ctrl+V"
         )
         self.file = named(
-            FileWell("inside.file", "mask or file of regions", (".npy", ".npz", ".png"), pictured=True),
+            FileWell("inside.file", "mask or file of numbers", (".npy", ".npz", ".png"), pictured=True),
             "inside.file", "File",
-            "Regions of a picture, usually 36, as NumPy saves them; or the mask of the picture to learn from",
+            "Numbers as NumPy saves them: regions of a picture, usually 36, or what another part of the model writes; "
+            "or the mask of the picture to learn from",
         )  # fmt: skip
         self.example = named(
             QPushButton("Try an example"),
@@ -158,7 +159,9 @@ class Form(QWidget):
         senses = [name for name in reads if name != "text"]
         self.example.setVisible(bool(senses) or words != _PLAIN)
         self.text.setPlaceholderText(words)
-        names = {"image": "the picture", "audio": "the sound", "video": "the film", "text": "the text"}
+        names = {
+            "image": "the picture", "audio": "the sound", "video": "the film", "text": "the text", "beside": "the file",
+        }  # fmt: skip
         self.source.setItemText(TEXT, names[reads[0]] if len(reads) == 1 else "what is given")
         # How long a picture or a sound is can't be chosen.
         self.positions.setEnabled("text" in reads)

@@ -49,6 +49,7 @@ class LensView(Section):
         self._colour = labelled("Colour", self._measure)
         self._note = note("inside.lens_note")
         self._map = HeatMap("inside.lens", "Logit lens", "position", "layer", upward=True)
+        self._map.set_empty_text("Look inside shows here what each layer would answer at each position")
         self._heading = theme.set_role(QLabel(), "heading")
         self._heading.setTextFormat(Qt.TextFormat.PlainText)
         self._heading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)

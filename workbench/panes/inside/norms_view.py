@@ -41,7 +41,9 @@ class NormsView(Section):
         self._log.setChecked(True)
         self._note = note("inside.norms_note")
         self._map = HeatMap("inside.norms", "Hidden-state norms", "position", "layer", upward=True)
+        self._map.set_empty_text("Look inside shows here how long each state is, layer by layer")
         self._numbers = TensorGrid("inside.states")
+        self._numbers.set_empty_text("Look inside shows here the numbers of a state")
         self._halves = TurningSplitter()
         self._picture = PatchView(
             "inside.norms_picture",
