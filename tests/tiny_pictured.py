@@ -213,6 +213,8 @@ def _janus(folder: Path) -> None:
         image_token_id=tokenizer.image_token_id,
     )  # fmt: skip
     _save(t.JanusForConditionalGeneration, config, folder, 5.0)
+    told = t.GenerationConfig(**_IDS, generation_kwargs={"boi_token_id": tokenizer.boi_token_id}, guidance_scale=5.0)
+    told.save_pretrained(folder)
     pictures = JanusImageProcessorPil(size={"height": 32, "width": 32})
     t.JanusProcessor(pictures, tokenizer, num_image_tokens=4).save_pretrained(folder)
 
@@ -298,7 +300,7 @@ def _shieldgemma2(folder: Path) -> None:
 def _pi0(folder: Path) -> None:
     import transformers as t
 
-    text = {**_SIZES, "model_type": "gemma", "vocab_size": 400, "num_key_value_heads": 1, "head_dim": 8}
+    text = {**_SIZES, "model_type": "gemma", "vocab_size": 1600, "num_key_value_heads": 1, "head_dim": 8}
     looks = {
         **_SIZES,
         "model_type": "siglip_vision_model",
@@ -307,8 +309,12 @@ def _pi0(folder: Path) -> None:
         "vision_use_head": False,
     }
     sees = {"model_type": "paligemma", "text_config": text, "vision_config": looks, "projection_dim": 16}
+    sees["image_token_id"] = 384
     _save(t.PI0ForConditionalGeneration, t.PI0Config(vlm_config=sees, dit_config=text), folder)
-    tiny.byte_level_tokenizer("<image>").save_pretrained(folder)
+    pixels = t.SiglipImageProcessorPil(size={"height": 28, "width": 28})
+    pixels.image_seq_length = 4
+    # It knows the moves of a robot as the words of places and parts, 1,152 of them.
+    t.PI0Processor(pixels, tiny.byte_level_tokenizer("<image>")).save_pretrained(folder)
 
 
 _BUILDERS = {

@@ -1,4 +1,4 @@
-"""Tiny real checkpoints that read the words of a page with their boxes, and look at its picture."""
+"""Tiny real checkpoints that read the words of a page with their boxes, and look at its picture; and Splinter."""
 
 from __future__ import annotations
 
@@ -95,6 +95,23 @@ def bros(folder: Path) -> Checkpoint:
     )  # fmt: skip
     _save(t.BrosForTokenClassification, config, folder)
     return Checkpoint("tiny-bros", folder)
+
+
+def splinter(folder: Path) -> Checkpoint:
+    """Save Splinter as it was trained: on texts with marks in place of spans that stand twice in them."""
+    import transformers as t
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[QUESTION]", ".", *_LETTERS.strip("?.")]
+    words += [f"##{letter}" for letter in _LETTERS.strip("?.")]
+    tokenizer = t.SplinterTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=96)
+    tokenizer.save_pretrained(folder)
+    config = t.SplinterConfig(
+        vocab_size=len(tokenizer), hidden_size=24, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
+        max_position_embeddings=128, question_token_id=tokenizer.question_token_id, pad_token_id=0,
+        initializer_range=0.2,
+    )  # fmt: skip
+    _save(t.SplinterForPreTraining, config, folder)
+    return Checkpoint("tiny-splinter", folder)
 
 
 def stir(model: Any) -> None:

@@ -11,7 +11,7 @@ from tests.tiny_tasks import THINGS, _save
 from workbench.engine.values import Checkpoint
 
 KINDS = ("xclip", "tvp", "seggpt", "mgp-str", "colpali")
-"""What `build` makes with Pillow alone; `videomt`, `videoprism`, `sam3` and `sam2-video` want torchvision."""
+"""What `build` makes with Pillow alone; `videomt`, `videoprism`, `sam3` and what follows things want torchvision."""
 
 _SIZES: dict[str, Any] = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16,
@@ -23,7 +23,8 @@ def build(folder: Path, kind: str) -> Checkpoint:
 
     Args:
         folder: Made when missing.
-        kind: One of `KINDS`, ``videomt``, ``videoprism``, ``sam3`` or ``sam2-video``.
+        kind: One of `KINDS`, ``videomt``, ``videoprism``, ``sam3``, ``sam2-video``, ``sam3-video``,
+            ``sam3-tracker-video`` or ``edgetam-video``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _BUILDERS[kind](folder)
@@ -158,13 +159,7 @@ def _sam3(folder: Path) -> None:
     t.Sam3Processor(t.Sam3ImageProcessor(size=_side(56), mask_size=_side(16)), tokenizer).save_pretrained(folder)
 
 
-def _sam2_video(folder: Path) -> None:
-    import transformers as t
-
-    from tests import tiny_films
-
-    tiny_films.build(folder, "sam2-video")
-    config = t.Sam2VideoConfig.from_pretrained(folder).to_dict()
+def _remembers(config: dict[str, Any]) -> dict[str, Any]:
     # What is remembered of a frame is 64 numbers wherever it is used, and more of them are worked with.
     config["memory_encoder_output_channels"] = 64
     parts = ("memory_attention_hidden_size", "memory_encoder_hidden_size", "mask_downsampler_embed_dim")
@@ -172,6 +167,77 @@ def _sam2_video(folder: Path) -> None:
     config["vision_config"]["fpn_hidden_size"] = 128
     for part in ("prompt_encoder_config", "mask_decoder_config"):
         config[part]["hidden_size"] = 128
+    return config
+
+
+def _sam3_tracker_video(folder: Path) -> None:
+    import transformers as t
+
+    from tests import tiny_films
+
+    tiny_films.build(folder, "sam3-video")
+    config = _remembers(t.Sam3VideoConfig.from_pretrained(folder).tracker_config.to_dict())
+    _save(t.Sam3TrackerVideoModel, t.Sam3TrackerVideoConfig(**config), folder)
+    (folder / "preprocessor_config.json").unlink()
+    pictures = t.Sam3ImageProcessor(size=_side(56), mask_size=_side(16))
+    films = t.Sam2VideoVideoProcessor(size=_side(56))
+    t.Sam3TrackerVideoProcessor(pictures, films, target_size=56).save_pretrained(folder)
+
+
+def _sam3_video(folder: Path) -> None:
+    """As published: what finds things by words and follows them through a film, with what prepares all of it."""
+    import transformers as t
+
+    from tests import tiny_films
+
+    tokenizer = _tokenizer(folder)
+    tiny_films.build(folder, "sam3-video")
+    config = t.Sam3VideoConfig.from_pretrained(folder)
+    finds = config.detector_config.to_dict()
+    finds["text_config"] |= {"vocab_size": len(tokenizer), "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+    follows = _remembers(config.tracker_config.to_dict())
+    finds["vision_config"]["fpn_hidden_size"] = 128
+    for part in ("geometry_encoder", "detr_encoder", "detr_decoder", "mask_decoder"):
+        finds[f"{part}_config"]["hidden_size"] = 128
+    _save(t.Sam3VideoModel, t.Sam3VideoConfig(detector_config=finds, tracker_config=follows), folder, 2.0)
+    (folder / "preprocessor_config.json").unlink()
+    pictures = t.Sam3ImageProcessor(size=_side(56), mask_size=_side(16))
+    films = t.Sam2VideoVideoProcessor(size=_side(56))
+    t.Sam3VideoProcessor(pictures, films, tokenizer, target_size=56).save_pretrained(folder)
+
+
+def _edgetam_video(folder: Path) -> None:
+    import transformers as t
+
+    from tests import tiny_extras
+
+    tiny_extras.build(folder, "edgetam")
+    config = _remembers(t.EdgeTamConfig.from_pretrained(folder).to_dict())
+    kept = ("vision_config", "prompt_encoder_config", "mask_decoder_config", "memory_encoder_output_channels",
+            "memory_attention_hidden_size", "memory_encoder_hidden_size", "mask_downsampler_embed_dim",
+            "memory_fuser_embed_dim")  # fmt: skip
+    config = {name: config[name] for name in kept}
+    for part, name in (("prompt_encoder_config", "prompt_encoder"), ("mask_decoder_config", "mask_decoder")):
+        config[part]["model_type"] = f"edgetam_video_{name}"
+    size = {"image_size": 64, "memory_attention_num_layers": 1, "memory_attention_mlp_hidden_size": 16,
+            "memory_attention_rope_feat_sizes": [4, 4], "memory_attention_rope_k_sizes": [2, 2],
+            "perceiver_resampler_num_latents": 4, "perceiver_resampler_num_latents_2d": 4,
+            "perceiver_resampler_mlp_intermediate_size": 16, "perceiver_resampler_num_layers": 1,
+            "memory_fuser_num_layers": 1, "memory_fuser_intermediate_dim": 16}  # fmt: skip
+    _save(t.EdgeTamVideoModel, t.EdgeTamVideoConfig(**config, **size), folder)
+    (folder / "preprocessor_config.json").unlink()
+    pictures = t.Sam2ImageProcessor(size=_side(64), mask_size=_side(16))
+    films = t.Sam2VideoVideoProcessor(size=_side(64))
+    t.Sam2VideoProcessor(pictures, films, target_size=64).save_pretrained(folder)
+
+
+def _sam2_video(folder: Path) -> None:
+    import transformers as t
+
+    from tests import tiny_films
+
+    tiny_films.build(folder, "sam2-video")
+    config = _remembers(t.Sam2VideoConfig.from_pretrained(folder).to_dict())
     _save(t.Sam2VideoModel, t.Sam2VideoConfig(**config), folder)
     pictures = t.Sam2ImageProcessor(size=_side(64), mask_size=_side(16))
     films = t.Sam2VideoVideoProcessor(size=_side(64))
@@ -201,4 +267,7 @@ _BUILDERS = {
     "videoprism": _videoprism,
     "sam3": _sam3,
     "sam2-video": _sam2_video,
+    "sam3-tracker-video": _sam3_tracker_video,
+    "edgetam-video": _edgetam_video,
+    "sam3-video": _sam3_video,
 }

@@ -94,14 +94,22 @@ def _bark(folder: Path) -> None:
 def _csm(folder: Path) -> None:
     import transformers as t
 
-    tiny.byte_level_tokenizer().save_pretrained(folder)
+    tokenizer = tiny.byte_level_tokenizer("<|AUDIO|>", "<|audio_eos|>")
+    tokenizer.chat_template = (
+        "{% for message in messages %}{% for part in message['content'] %}"
+        "{{ '[' + message['role'] + ']' + part['text'] if part['type'] == 'text' else '<|AUDIO|><|audio_eos|>' }}"
+        "{% endfor %}{% endfor %}"
+    )
+    tokenizer.save_pretrained(folder)
+    t.EncodecFeatureExtractor(sampling_rate=24_000).save_pretrained(folder)
+    # The processor counts the codes of a sound by the strides of the codec that was published.
     codec = t.MimiConfig(
-        **_SIZES, num_filters=4, upsampling_ratios=[4, 2], codebook_size=32, codebook_dim=8, num_quantizers=3,
+        **_SIZES, num_filters=2, codebook_size=32, codebook_dim=8, num_quantizers=3,
         vector_quantization_hidden_dimension=8, upsample_groups=16, head_dim=8, num_key_value_heads=2,
     )  # fmt: skip
     config = t.CsmConfig(
         **_SIZES, num_codebooks=3, vocab_size=32, text_vocab_size=400, num_key_value_heads=2, pad_token_id=1,
-        codebook_pad_token_id=31, bos_token_id=1, audio_token_id=390, audio_eos_token_id=391, codec_config=codec,
+        codebook_pad_token_id=31, bos_token_id=1, audio_token_id=384, audio_eos_token_id=385, codec_config=codec,
         depth_decoder_config=t.CsmDepthDecoderConfig(
             **_SIZES, num_codebooks=3, vocab_size=32, backbone_hidden_size=16, num_key_value_heads=2,
             max_position_embeddings=4,

@@ -165,7 +165,7 @@ def _whisper(folder: Path) -> Checkpoint:
     vocab = {letter: index for index, letter in enumerate([*letters, "<|endoftext|>"])}
     tokenizer = t.WhisperTokenizer(vocab=vocab, merges=[])
     marks = "startoftranscript en translate transcribe startoflm startofprev nospeech notimestamps"
-    tokenizer.add_tokens([f"<|{mark}|>" for mark in marks.split()], special_tokens=True)
+    tokenizer.add_special_tokens({"extra_special_tokens": [f"<|{mark}|>" for mark in marks.split()]})
     tokenizer.add_tokens([AddedToken(f"<|{number * 0.02:.2f}|>", special=False) for number in range(1501)])
     tokenizer.save_pretrained(folder)
     t.WhisperFeatureExtractor(feature_size=16, sampling_rate=RATE).save_pretrained(folder)

@@ -8,10 +8,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tests import tiny_deciders
 from tests.census import odd, readers, shrinking
 from tests.census.kinds import Entry, model_class
 from workbench.engine.values import Checkpoint
 
+#: The class of a head that is published beside the weights of other models.
+_DECIDES = "JevForDecision"
 _LABELS = ("sky", "house", "fox", "book")
 
 
@@ -44,6 +47,8 @@ def build(entry: Entry, folder: Path) -> tuple[Checkpoint, list[str]]:
     notes = _like(entry, cls, folder, *like) if like else _by_rule(entry, cls, folder)
     if entry.kind in odd.GENERATION:
         GenerationConfig(**odd.GENERATION[entry.kind]).save_pretrained(folder)
+    if entry.name == _DECIDES and entry.kind != "jev":
+        tiny_deciders.beside(folder)
     return Checkpoint(entry.kind, folder), notes
 
 
@@ -197,6 +202,6 @@ def _try_out(model: Any, reader: readers.Reader, entry: Entry) -> None:
         given = dict(reader.parts[0](images=picture, return_tensors="pt"))
     if given and "use_cache" in takes:
         given["use_cache"] = False
-    if given and entry.head not in odd.NOT_ALONE:
+    if given and entry.head not in odd.NOT_ALONE and entry.kind not in odd.BOTH:
         with torch.inference_mode():
             model(**{name: value for name, value in given.items() if name in takes})

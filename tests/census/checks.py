@@ -17,10 +17,9 @@ from tests.census.kinds import Entry
 from workbench.engine import codegen, generate, inside, tasks
 from workbench.engine.codegen import inside as looked
 from workbench.engine.errors import WorkbenchError
-from workbench.engine.generate import captions
+from workbench.engine.generate import captions, page
 from workbench.engine.models import load
 from workbench.engine.task import Silent
-from workbench.engine.tasks import raw_beside
 from workbench.engine.values import Checkpoint, Sampling, TaskInput
 
 if TYPE_CHECKING:
@@ -91,22 +90,23 @@ def _tasks(model: LoadedModel, head: str) -> list[str]:
 
 def _with_files(model: LoadedModel, given: TaskInput, files: Files) -> TaskInput:
     small = {name: path for name, path in files.items() if getattr(given, name) is not None}
-    if model.facts.model_type in raw_beside.REGIONS:
-        small["beside"] = _regions(model, files["image"].parent)
-    elif width := getattr(model.model.config, "speaker_embedding_dim", 0):
+    if model.head == "AutoModelForTextToSpectrogram" and (
+        width := getattr(model.model.config, "speaker_embedding_dim", 0)
+    ):
         small["beside"] = files["audio"].parent / "voice.npy"
         np.save(small["beside"], np.random.default_rng(0).random(width))
+    elif given.other is not None and model.facts.model_type == "vitmatte":
+        small["other"] = _trimap(given.other, files["image"])
     return dataclasses.replace(given, **small)
 
 
-def _regions(model: LoadedModel, folder: Path) -> Path:
-    """What a detector found in a picture: three regions, as a file of NumPy."""
-    config: Any = model.model.config
-    width = getattr(config, "visual_feat_dim", getattr(config, "visual_embedding_dim", 0))
-    names = raw_beside.REGIONS[model.facts.model_type]
-    made = np.random.default_rng(0)
-    np.savez(folder / "regions.npz", **{name: made.random((3, 4 if name.endswith("pos") else width)) for name in names})
-    return folder / "regions.npz"
+def _trimap(path: Path, picture: Path) -> Path:
+    """The trimap of an example, as large as the picture that is given instead of the example's."""
+    from PIL import Image
+
+    made = picture.with_name("trimap.png")
+    Image.open(path).resize(Image.open(picture).size, Image.Resampling.NEAREST).save(made)
+    return made
 
 
 def _given(model: LoadedModel, name: str, files: Files) -> TaskInput:
@@ -146,7 +146,8 @@ def _task(model: LoadedModel, name: str, files: Files, seen: dict[str, str]) -> 
         cut = tasks.cut_at(model, options) if model.tokenizer is not None else None
         whole = dataclasses.replace(options, max_length=cut)
         names = _run_script(codegen.task(model.checkpoint, name, given, whole, model.dtype, model.device, model.head))
-        ours = (comparing.mine(result), result.items, [view.values for view in result.stages[1].tensors])
+        made = [view.values for stage in result.stages[1:] for view in stage.tensors]
+        ours = (comparing.mine(result), result.items, made)
         theirs = names.get("result", names.get("samples"))
         if theirs is None:
             return "runs"
@@ -225,7 +226,7 @@ def _writing(model: LoadedModel, files: Files, seen: dict[str, str]) -> None:
 
     def plays() -> str:
         nonlocal made
-        made = generate.run(model, "" if model.facts.model_type in _WORDLESS else _PROMPT, (), _GREEDY, images=shown)
+        made = generate.run(model, _prompt(model), (), _GREEDY, images=shown)
         expected = _expected(model, made.start, shown)
         same = expected[len(expected) - len(made.ids) :] == list(made.ids)
         if model.facts.model_type in _ENDED:
@@ -272,6 +273,13 @@ _ENDED = ("florence2", "pp_formulanet")
 _WORDLESS = ("got_ocr2", "pp_formulanet", "vision-encoder-decoder", "pix2struct")
 
 
+def _prompt(model: LoadedModel) -> str:
+    """What each is to go on with; UDOP reads the words of a page below it."""
+    if model.facts.model_type == captions.PAGED:
+        return f"{_PROMPT}\n{page.EXAMPLE}"
+    return "" if model.facts.model_type in _WORDLESS else _PROMPT
+
+
 def _expected(model: LoadedModel, start: Any, shown: list[Path], more: Sequence[int] = ()) -> list[int]:
     """The ids of the library's ``generate()`` for the same prompt, which most architectures return with it."""
     import torch
@@ -281,7 +289,12 @@ def _expected(model: LoadedModel, start: Any, shown: list[Path], more: Sequence[
         from PIL import Image
 
         pictures = [Image.open(path).convert("RGB") for path in shown]
-        words = {"text": [start.encoding.text]} if start.encoding.text else {}
+        words: dict[str, Any] = {"text": [start.encoding.text]} if start.encoding.text else {}
+        if model.facts.model_type == captions.PAGED:
+            asked, written = page.told(start.encoding.text)
+            placed = page.words(written)
+            words = {"text": [asked], "text_pair": [[word for word, _ in placed]]}
+            words["boxes"] = [[list(box) for _, box in placed]]
         if model.facts.model_type == "idefics":
             given = model.processor(text=[[*pictures, _PROMPT]], return_tensors="pt")
         else:

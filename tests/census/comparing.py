@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.engine.tasks import feature_extraction, processors, transcribing
+from workbench.engine.tasks import decision, feature_extraction, processors, transcribing
 from workbench.engine.values import TaskInput, TaskOptions, TaskResult
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def pipeline(name: str, model: LoadedModel, given: TaskInput, options: TaskOptio
         (name == "automatic-speech-recognition" and kind in transcribing.LANGUAGES)
         or (name == "text-to-audio" and kind in _VOICES)
         or (name == "any-to-any" and given.audio is not None)
+        # It hands a text on without the table.
+        or (name == "fill-mask" and bool(given.second))
         # It takes the width of a picture for its height.
         or name == "keypoint-matching"
         or kind == "kosmos-2"
@@ -68,13 +70,14 @@ def _asked(name: str, made: Any, model: LoadedModel, given: TaskInput, options: 
 
             from workbench.engine.generate import captions, pictures
 
-            if getattr(model.processor, "chat_template", None) and given.image is not None:
+            reader = processors.processor(model)
+            if getattr(reader, "chat_template", None) and given.image is not None:
                 shown = [{"type": "image", "image": Image.open(picture).convert("RGB")}]
                 turns = [{"role": "user", "content": [*shown, {"type": "text", "text": given.text}]}]
                 found = made(text=turns, return_full_text=False, generate_kwargs=new)
                 return [each["generated_text"] for each in found]
             marked = given.image is not None and model.facts.model_type not in (*captions.TYPES, "idefics")
-            mark = pictures._placeholders(model.processor, 1) if marked else ""
+            mark = pictures._placeholders(reader, 1) if marked else ""
             seen = {"images": Image.open(picture).convert("RGB")} if given.image is not None else {}
             found = made(text=mark + given.text, **seen, return_full_text=False, generate_kwargs=new)
             return [each["generated_text"] for each in found]
@@ -82,6 +85,8 @@ def _asked(name: str, made: Any, model: LoadedModel, given: TaskInput, options: 
             return made(image=picture, question=given.text, top_k=options.top_k)
         case "table-question-answering":
             return made(table=_table(given.second), query=given.text)
+        case "decision":
+            return made(decision.asked(given))["question"]["probabilities"]
         case "zero-shot-classification":
             found = made(given.text, candidate_labels=labels, multi_label=options.multi_label)
             return {key: found[key] for key in ("labels", "scores")}

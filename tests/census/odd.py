@@ -32,6 +32,8 @@ IDS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 SPELLS = ("AutoModelForCTC", "AutoModelForRNNT", "AutoModelForTDT")
 #: Heads whose models want more than one picture, or points in it.
 NOT_ALONE = ("AutoModelForMaskGeneration", "AutoModelForKeypointMatching", "AutoModelForImageMatting")
+#: Architectures that are given a text and a sound at once.
+BOTH = ("clvp",)
 #: Architectures that tell a text by the token that ends it, and those whose pairs have as many of it as RoBERTa's.
 ENDED = ("bart", "bigbird_pegasus", "led", "longformer", "longt5", "mbart", "mt5", "mvp", "plbart", "t5", "umt5")
 PAIRED = ("longformer",)

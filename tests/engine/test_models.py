@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -150,6 +151,20 @@ def test_layers_that_the_files_lack_are_no_fresh_head(copy: Checkpoint) -> None:
     loaded = load(copy)
     assert len(loaded.missing) == 18
     assert any("body" in note for note in loaded.notes)
+
+
+def test_a_load_that_lacks_most_weights_says_that_all_is_chance(copy: Checkpoint) -> None:
+    config(num_hidden_layers=40, architectures=["MistralForCausalLM"])(copy.path)
+    (note,) = load(copy, head="AutoModelForCausalLM").notes
+    assert re.search(r"not those of LlamaForCausalLM: \d\d% of its weights are in none of them.* is chance", note)
+    assert note.endswith("They were saved as MistralForCausalLM; load it with that head.")
+
+
+def test_a_backbone_that_is_only_made_by_name_is_refused_with_what_can_be_loaded(copy: Checkpoint) -> None:
+    config(model_type="timm_backbone")(copy.path)
+    with pytest.raises(CheckpointError, match="timm_wrapper") as caught:
+        load(copy)
+    assert "reads no folder" in caught.value.why
 
 
 def test_a_head_the_architecture_lacks_is_not_supported(tiny_llama: Checkpoint) -> None:

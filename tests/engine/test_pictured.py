@@ -310,15 +310,40 @@ def test_what_became_of_each_picture_is_no_state_of_a_layer(made, picture, capsy
     assert names["norms"].numpy() == pytest.approx(part.norms, rel=1e-4)
 
 
+def test_the_writer_inside_a_judge_of_pictures_has_its_weights_and_reads_what_is_asked(made, picture, capsys) -> None:
+    import transformers as t
+
+    whole = made("shieldgemma2")
+    writer = load(whole.checkpoint, head="AutoModelForImageTextToText", device="cpu")
+    weights = whole.model.model.state_dict()
+    assert not writer.missing and type(writer.model).__name__ == "Gemma3ForConditionalGeneration"
+    assert all(torch.equal(each, weights[name]) for name, each in writer.model.state_dict().items())
+    # The judge's own processor takes no words: it asks of every policy whether the picture breaks it.
+    reader = t.Gemma3Processor.from_pretrained(whole.checkpoint.path)
+    given = TaskInput("What is it?", image=picture)
+    content = [{"type": "image", "image": opened(picture)}, {"type": "text", "text": given.text}]
+    asked = {"tokenize": True, "return_dict": True, "return_tensors": "pt", "add_generation_prompt": True}
+    with torch.inference_mode():
+        inputs = reader.apply_chat_template([{"role": "user", "content": content}], **asked)
+        expected = writer.model.generate(**inputs, max_new_tokens=6, do_sample=False)
+    assert tasks.run(writer, NAME, given, OPTIONS).stages[1].tensors[0].values.tolist() == expected.tolist()
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(codegen.task(writer.checkpoint, NAME, given, OPTIONS, writer.dtype, writer.device, writer.head), names)
+    assert names["sequences"].tolist() == expected.tolist()
+    assert inside.look(writer, inside.take(writer, given)).parts and capsys.readouterr().out
+
+
 def test_what_the_library_has_among_those_that_see_and_that_reads_text_alone_says_so(made, picture) -> None:
     model = made("mistral4")
-    for refused in (
-        lambda: tasks.run(model, NAME, TaskInput("What is it?", image=picture), OPTIONS),
-        lambda: generate.run(model, "What is it?", (), GREEDY, images=[picture]),
-    ):
-        with pytest.raises(NotSupported, match="reads text alone"):
-            refused()
-    assert generate.run(model, "What is it?", (), GREEDY).ids
+    with pytest.raises(NotSupported, match="reads text alone"):
+        generate.run(model, "What is it?", (), GREEDY, images=[picture])
+    with pytest.raises(NotSupported, match=r"Mistral4ForCausalLM, which wants other inputs.* Choose any-to-any"):
+        tasks.run(model, NAME, TaskInput("What is it?", image=picture), OPTIONS)
+    assert not model.takes_images and not tasks.supports(model, NAME) and tasks.first(model) == "any-to-any"
+    assert inside.look(model, inside.take(model, inside.example(model))).parts
+    written = generate.run(model, "What is it?", (), GREEDY)
+    (answer,) = tasks.run(model, "any-to-any", "What is it?", TaskOptions(max_new_tokens=len(written.ids))).items
+    assert model.tokenizer is not None and answer == model.tokenizer.decode(written.ids, skip_special_tokens=True)
 
 
 @WITHOUT

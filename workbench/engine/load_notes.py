@@ -64,6 +64,13 @@ def _missing(model: PreTrainedModel, missing: Collection[str]) -> tuple[str, ...
     prefix = f"{model.base_model_prefix}."
     whole = model.base_model is model
     body = [name for name in missing if (whole or name.startswith(prefix)) and ".pooler." not in f".{name}"]
+    if body and (share := _share(model, missing)) > 0.5:
+        saved = next(iter(model.config.architectures or ()), "")
+        told = f" They were saved as {saved}; load it with that head."
+        return (
+            f"The files are not those of {type(model).__name__}: {share:.0%} of its weights are in none of them. They "
+            f"were drawn at random, and all that it says is chance.{told * (saved not in ('', type(model).__name__))}",
+        )
     if body:
         return (
             f"{len(body)} weights of the model's body are in none of its files, such as {min(body)}: they were drawn "
@@ -71,3 +78,9 @@ def _missing(model: PreTrainedModel, missing: Collection[str]) -> tuple[str, ...
         )
     names = ", ".join(sorted(missing)[:3]) + (" and others" if len(missing) > 3 else "")
     return (f"This head is untrained: the files lack {names}, drawn at random until you fine-tune it.",) * bool(names)
+
+
+def _share(model: PreTrainedModel, missing: Collection[str]) -> float:
+    """How much of all numbers of a model the missing weights are, in ``[0, 1]``."""
+    sizes = {name: each.numel() for name, each in model.state_dict().items()}
+    return sum(sizes.get(name, 0) for name in missing) / max(1, sum(sizes.values()))

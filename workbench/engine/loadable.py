@@ -13,6 +13,9 @@ from workbench.engine.machine import free
 from workbench.engine.processors import missing as wanting
 from workbench.engine.values import Facts
 
+#: The architecture that is only ever made anew, around a model of another library.
+_NAMED = "timm_backbone"
+
 
 def check_kind(facts: Facts, what: str) -> None:
     """Refuse an architecture that the installed library does not know, and weights that it can't read.
@@ -32,6 +35,12 @@ def check_kind(facts: Facts, what: str) -> None:
         )
         raise CheckpointError(
             what, why=why, remedy="Check that the folder is a transformers checkpoint, or update transformers."
+        )
+    if facts.model_type == _NAMED:
+        raise CheckpointError(
+            what,
+            why="transformers makes a timm_backbone by the name of a model that timm has, and reads no folder of one.",
+            remedy="Load the checkpoint of timm itself, such as timm/resnet18.a1_in1k: it is read as timm_wrapper.",
         )
     if facts.weights not in ("safetensors", "pickle"):
         if facts.weights == "gguf":

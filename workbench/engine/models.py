@@ -12,12 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine import generation_config, load_notes, loadable, neighbours, pyramid, trust
-from workbench.engine.adapters import adapter_in, base_of, embedded_in, follow_sounds, merged, settings_folder
+from workbench.engine.adapters import (
+    adapter_in,
+    base_of,
+    decides_with,
+    embedded_in,
+    follow_sounds,
+    merged,
+    put_on,
+    settings_folder,
+)
 from workbench.engine.errors import (
     CheckpointError,
     InputError,
     NotSupported,
     UnsafeRefused,
+    WorkbenchError,
     first_line,
 )
 from workbench.engine.facts import (
@@ -28,7 +38,7 @@ from workbench.engine.facts import (
     renamed,
 )
 from workbench.engine.machine import devices, memory
-from workbench.engine.processors import BODIES, NO_TOKENIZER, lacking, processor_of, tokenizer_of
+from workbench.engine.processors import BODIES, NO_TOKENIZER, PICTURED, lacking, processor_of, tokenizer_of
 from workbench.engine.processors import missing as wanting
 from workbench.engine.task import Progress, Silent, Task
 from workbench.engine.trust import Trusted
@@ -52,7 +62,7 @@ __all__ = [
 LOAD_LOCK = threading.RLock()
 
 #: Auto classes whose models write text.
-GENERATING_HEADS = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForImageTextToText")
+GENERATING_HEADS = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", *PICTURED)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -229,8 +239,10 @@ def load(
             if adapter is not None:
                 task.report(Progress(0, None, "steps", "merging the adapter"))
                 model, stored = merged(model, adapter)
+            if deciding := decides_with(model):
+                put_on(model, trusted.path, what)
             model = model.eval() if packed else model.eval().to(torch.device(device))
-        except CheckpointError:
+        except WorkbenchError:
             raise
         except Exception as error:
             raise loadable.worded(error, what) from error
@@ -255,6 +267,8 @@ def load(
     if hearing is not None:
         follow_sounds(model)
         notes = (*notes, f"Its own adapter ({hearing.kind}) is on for sounds, and off for text alone.")
+    if deciding:
+        notes = (*notes, f"The adapter in its folder {deciding} is on, as its decision settings ask.")
     notes = (*notes, *generation_config.mended(model, base))
     notes = (*notes, *about_processor, *load_notes.about(model, missing))
     weights: dict[str, int] = {}

@@ -303,3 +303,44 @@ def test_writing_stops_at_a_text_as_the_pipeline_does(tiny_llama: Checkpoint, ca
     assert item == expected["generated_text"] and len(item) < len(whole)
     assert script(model, name, TaskInput(text), options) == item
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cut", [6, 9])
+def test_a_text_is_cut_where_the_pipeline_is_told_to(
+    tiny_bert_classifier: Checkpoint, tiny_bert: Checkpoint, masked, cut, capsys
+) -> None:
+    told = {"truncation": True, "max_length": cut}
+    options = TaskOptions(max_length=cut, normalize=False, top_k=None)
+    reads, bare = load(tiny_bert_classifier, device="cpu"), load(tiny_bert, head="AutoModel", device="cpu")
+    for model, name, text, more in (
+        (reads, "text-classification", TEXT, told | {"top_k": None}),
+        (masked, "fill-mask", "The [MASK] met " + TEXT, {"tokenizer_kwargs": told, "top_k": 99}),
+        (
+            bare,
+            "feature-extraction",
+            TEXT,
+            {"tokenize_kwargs": told, "return_tensors": True},
+        ),
+    ):
+        expected = pipeline(model, name)(text, **more)
+        result = tasks.run(model, name, text, options)
+        assert result.stages[0].tensors[0].shape == (1, cut) and result.truncated
+        assert "max_length" in tasks.applies(name, model)
+        script(model, name, TaskInput(text), options)
+        if name == "feature-extraction":
+            np.testing.assert_allclose(result.items[0], expected[0].mean(axis=0), atol=1e-5)
+        else:
+            wanted = sorted((each["score"] for each in expected), reverse=True)
+            assert [item.score for item in result.items][: len(wanted)] == pytest.approx(wanted, abs=1e-6)
+    assert capsys.readouterr().out
+
+
+def test_a_page_is_read_in_windows_of_as_many_tokens_as_the_pipeline_is_told(tmp_path) -> None:
+    name = "document-question-answering"
+    model = load(tiny_tasks.build_tiny_other(tmp_path / "layoutlm", name), device="cpu")
+    boxes = [(word, list(box)) for word, box in document_question_answering.words(PAGE)]
+    found = pipeline(model, name)(image=None, question="Where was it?", word_boxes=boxes, top_k=1, max_seq_len=48)
+    found = found[0] if isinstance(found, list) else found
+    result = tasks.run(model, name, TaskInput("Where was it?", PAGE), TaskOptions(top_k=1, max_length=48))
+    assert (result.items[0].label, result.items[0].score) == (found["answer"], pytest.approx(found["score"], abs=1e-5))
+    assert result.stages[0].tensors[0].shape[1] == 48

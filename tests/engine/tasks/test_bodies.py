@@ -112,7 +112,8 @@ def test_a_body_that_reads_what_another_part_writes_is_given_a_file(tmp_path, ca
         np.savez(file, inputs=draw.random((1, 6, 8), dtype=np.float32))
     model = load(checkpoint, head="AutoModel", device="cpu")
     assert tasks.spec(RAW, model).takes == inside.reads(model) == ("beside",)
-    assert tasks.example(RAW, model) == inside.example(model) == TaskInput()
+    assert tasks.example(RAW, model) == inside.example(model)
+    assert [spec.name for spec in tasks.SPECS if tasks.supports(model, spec.name)] == [RAW] == [tasks.first(model)]
     with pytest.raises(InputError, match="shape") as caught:
         tasks.run(model, RAW, TaskInput())
     assert ("4)" if kind == "kyutai" else "8)") in caught.value.remedy
@@ -156,10 +157,23 @@ def test_a_part_with_names_of_its_own_makes_a_vector_of_a_picture(tmp_path, pict
     assert capsys.readouterr().out
 
 
-def test_what_follows_things_through_a_film_has_no_pass_to_look_into(tmp_path) -> None:
+def test_a_part_that_is_saved_alone_is_told_how_many_patches_a_picture_has(tmp_path, picture, capsys) -> None:
+    entry = next(each for each in kinds.entries() if each.kind == "minicpmv4_7_vision")
+    checkpoint, _ = building.build(entry, tmp_path / "m")
+    model = load(checkpoint, device="cpu")
+    found = compared(model, TaskInput(image=picture))
+    made = processors.image_processor(model)(images=[Image.open(picture)], return_tensors="pt")
+    with torch.inference_mode():
+        expected = model.model(pixel_values=made["pixel_values"], target_sizes=made["target_sizes"])
+    torch.testing.assert_close(found["last_hidden_state"], expected.last_hidden_state)
+    looked_at(model, TaskInput(image=picture))
+
+
+def test_of_what_follows_things_through_a_film_what_sees_a_frame_is_looked_into(tmp_path) -> None:
     model = load(tiny_films.build(tmp_path / "m", "sam2-video"), head="AutoModel", device="cpu")
     assert tasks.supports(model, "video-object-tracking")
-    assert inside.reads(model) == () and "follows a thing from frame to frame" in inside.refusal(model)
+    assert inside.reads(model) == ("image",) and not inside.refusal(model)
+    assert inside.composed(model) and inside.submodels(model)[0] == "vision_encoder"
     assert not tasks.supports(model, "image-feature-extraction")
 
 

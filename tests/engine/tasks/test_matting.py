@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from tests import tiny_films, tiny_seq2seq
-from workbench.engine import codegen, tasks
+from workbench.engine import codegen, inside, tasks
 from workbench.engine.errors import InputError
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.tasks import batch, processors
@@ -78,3 +78,14 @@ def test_many_pictures_fit_a_table(model, given) -> None:
     rows = batch.run(model, NAME, [given, TaskInput(image=given.image)])
     assert set(rows[0].lines[0]) == {"least", "mean", "most"}
     assert "no trimap" in rows[1].error
+
+
+def test_its_layers_are_looked_into_with_the_trimap(model, given) -> None:
+    assert inside.reads(model) == ("image", "other")
+    taken = inside.take(model, given)
+    (part, *_) = inside.look(model, taken).parts
+    with torch.inference_mode():
+        states = model.model(**taken.made, output_hidden_states=True).hidden_states
+    # Ours stand place by place, the library's as a map.
+    np.testing.assert_allclose(np.sort(part.states[-1], axis=None), np.sort(states[-1].numpy(), axis=None), atol=1e-5)
+    assert taken.sight.pixels.shape == (64, 128, 3) and inside.example(model).other == tasks.example(NAME, model).other

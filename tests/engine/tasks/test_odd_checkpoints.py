@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from tests import tiny
 from tests.census import building, kinds
 from workbench.engine import codegen, inside, tasks, tokens
 from workbench.engine.errors import CheckpointError, InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
-from workbench.engine.tasks import batch
+from workbench.engine.tasks import batch, samples, videos
 from workbench.engine.values import Checkpoint, TaskInput, TaskOptions
 
 ODD = {
@@ -179,11 +182,22 @@ def test_a_picture_that_becomes_maps_by_stage_is_shown_raw(tmp_path: Path) -> No
         tasks.run(model, "image-feature-extraction", tasks.example("image-feature-extraction", model))
 
 
-def test_fewer_states_than_tokens_are_shown_raw(tmp_path: Path) -> None:
-    model = body("funnel", tmp_path / "funnel")
+def test_fewer_states_than_tokens_are_pooled_where_none_is_of_padding(tmp_path: Path, capsys) -> None:
+    from transformers import pipeline
+
+    model, text = body("funnel", tmp_path / "funnel"), "The quick brown fox"
     assert type(model.model).__name__ == "FunnelBaseModel"
-    with pytest.raises(NotSupported, match="raw-outputs"):
-        tasks.run(model, "feature-extraction", "The quick brown fox")
+    plain = TaskOptions(normalize=False)
+    result = tasks.run(model, "feature-extraction", text, plain)
+    (own,) = pipeline("feature-extraction", model=model.model, tokenizer=model.tokenizer)(text)
+    assert len(own) < len(model.tokenizer(text)["input_ids"])
+    assert result.items[0] == pytest.approx(torch.tensor(own).mean(dim=0).tolist(), abs=1e-6)
+    known = (model.dtype, model.device, model.head)
+    names: dict = {"__name__": "__main__"}
+    exec(codegen.task(model.checkpoint, "feature-extraction", TaskInput(text), plain, *known), names)
+    assert names["embeddings"][0].tolist() == pytest.approx(result.items[0], abs=1e-6)
+    with pytest.raises(NotSupported, match="several lengths"):
+        tasks.run(model, "feature-extraction", f"{text}\nA fox")
 
 
 @pytest.mark.parametrize(("kind", "head"), [
@@ -217,11 +231,30 @@ def test_a_picture_without_its_processor_is_refused_with_what_is_missing(tmp_pat
     assert "takes no pictures here" in caught.value.remedy
 
 
-def test_one_that_takes_a_picture_for_a_film_that_stands_still_has_one_in_its_example(tmp_path: Path) -> None:
+def test_what_is_told_of_a_film_is_the_librarys_and_a_picture_is_one_that_stands_still(tmp_path: Path, capsys) -> None:
     pytest.importorskip("torchvision")
-    head = "AutoModelForImageTextToText"
-    entry = next(each for each in kinds.entries() if (each.kind, each.head) == ("instructblipvideo", head))
-    model = load(building.build(entry, tmp_path / "m")[0], device="cpu", head=head)
-    given = tasks.example("image-text-to-text", model)
-    assert given.image is not None
-    assert tasks.run(model, "image-text-to-text", given, TaskOptions(max_new_tokens=2)).items
+    name, options = "image-text-to-text", TaskOptions(max_new_tokens=4)
+    model = body("instructblipvideo", tmp_path / "m", "AutoModelForImageTextToText")
+    given = tasks.example(name, model)
+    assert given.video is not None and given.image is None
+    result = tasks.run(model, name, given, options)
+    film = np.stack(list(videos.frames(given.video)))[[0, 16, 32, 48]]
+    reader: Any = model.processor
+    inputs = reader(images=film, text=[given.text], return_tensors="pt")
+    with torch.inference_mode():
+        written = model.model.generate(**inputs, max_new_tokens=4, do_sample=False)
+    assert result.stages[1].tensors[0].values.tolist() == written.tolist()
+    both = dataclasses.replace(given, image=samples.picture())
+    bare = load(model.checkpoint, device="cpu", head="AutoModel")
+    for loaded, task, shown in ((model, name, both), (bare, "raw-outputs", both), (bare, "raw-outputs", given)):
+        names: dict[str, Any] = {"__name__": "__main__"}
+        exec(codegen.task(loaded.checkpoint, task, shown, options, loaded.dtype, "cpu", loaded.head), names)
+        found = tasks.run(loaded, task, shown, options)
+        if task == name:
+            assert (names["result"],) == found.items == result.items
+        else:
+            (first, *_) = found.stages[1].tensors
+            np.testing.assert_allclose(names["result"][first.name], first.values, atol=1e-5)
+    still = tasks.run(model, name, dataclasses.replace(both, video=None), options)
+    assert still.stages[0].tensors[0].values.shape == (1, 4, 3, 28, 28)
+    assert capsys.readouterr().out

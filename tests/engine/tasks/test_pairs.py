@@ -197,10 +197,24 @@ def test_a_template_without_a_place_for_the_label_is_refused(nli, template) -> N
         tasks.run(nli, "zero-shot-classification", TaskInput("film", labels=LABELS), TaskOptions(template=template))
 
 
-def test_a_head_without_entailment_is_refused_for_zero_shot(tiny_bert_classifier) -> None:
+@pytest.mark.parametrize("several", [False, True])
+def test_without_a_label_called_entailment_the_last_is_taken_as_the_pipeline_does(
+    tiny_bert_classifier, several, capsys
+) -> None:
+    from transformers import pipeline
+
+    name, options = "zero-shot-classification", TaskOptions(multi_label=several)
     model = load(tiny_bert_classifier, device="cpu")
-    with pytest.raises(NotSupported, match="entailment"):
-        tasks.run(model, "zero-shot-classification", TaskInput("film", labels=LABELS))
+    given = TaskInput("a film", labels=LABELS)
+    last = model.model.config.id2label[model.model.config.num_labels - 1]
+    assert f"the last, “{last}”, is taken" in tasks.spec(name, model).does
+    made = pipeline(name, model=model.model, tokenizer=model.tokenizer, device="cpu")
+    expected = made(given.text, list(LABELS), multi_label=several)
+    # Two labels of equal score may stand in either order.
+    scores = pytest.approx(dict(zip(expected["labels"], expected["scores"], strict=True)), abs=1e-6)
+    assert {item.label: item.score for item in tasks.run(model, name, given, options).items} == scores
+    assert dict(script(model, name, given, options)["result"]) == scores
+    assert capsys.readouterr().out
 
 
 def test_a_question_that_leaves_no_room_is_refused(answerer) -> None:

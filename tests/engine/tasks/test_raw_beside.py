@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests import tiny, tiny_seq2seq
+from tests import tiny, tiny_pictured, tiny_seq2seq
+from tests.census import building, kinds
 from tests.engine.tasks.test_raw_inputs import RAW, SIZES, loaded, shown
 from tests.tiny_tasks import sound as tone
 from workbench.engine import inside, tasks
 from workbench.engine.codegen.inside import Asked, norms
 from workbench.engine.errors import InputError
 from workbench.engine.inside import senses
-from workbench.engine.models import LoadedModel
+from workbench.engine.models import LoadedModel, load
+from workbench.engine.tasks import processors
 from workbench.engine.values import TaskInput
 
 
@@ -34,6 +36,7 @@ def lxmert(folder: Path, head: str = "LxmertModel") -> LoadedModel:
 @pytest.mark.parametrize("head", ["LxmertModel", "LxmertForPreTraining", "LxmertForQuestionAnswering"])
 def test_lxmert_reads_a_text_beside_the_regions_of_a_file(tmp_path, capsys, head) -> None:
     model = lxmert(tmp_path / "m", head)
+    assert not tasks.supports(model, "feature-extraction")
     draw = np.random.default_rng(0)
     file = tmp_path / "regions.npz"
     feats, boxes = draw.random((5, 6)), draw.random((5, 4))
@@ -61,7 +64,8 @@ def test_visualbert_reads_a_text_alone_and_with_regions(tmp_path, capsys) -> Non
     model = loaded(tmp_path / "m", t.VisualBertModel, config, tokenizer)
     ids = tokenizer("The fox", return_tensors="pt")
     example = tasks.example(RAW, model)
-    assert example.text and example.image is example.beside is None
+    assert example.text and example.image is None and example.beside == inside.example(model).beside
+    assert np.load(example.beside)["visual_embeds"].shape == (6, 6)
     regions = np.random.default_rng(0).random((5, 6))
     np.save(tmp_path / "regions.npy", regions)
     sides = {None: {}, tmp_path / "regions.npy": {"visual_embeds": torch.tensor(regions[None], dtype=torch.float32)}}
@@ -74,6 +78,7 @@ def test_visualbert_reads_a_text_alone_and_with_regions(tmp_path, capsys) -> Non
 
 def test_regions_that_are_missing_or_of_another_kind_are_refused(tmp_path) -> None:
     model = lxmert(tmp_path / "m")
+    assert shown(model, tasks.example(RAW, model))["vision_output"].shape == (1, 6, 16)
     with pytest.raises(InputError, match="no regions yet") as refused:
         tasks.run(model, RAW, TaskInput("The fox"))
     assert "visual_feats and visual_pos" in refused.value.remedy
@@ -195,3 +200,93 @@ def test_lxmert_and_visualbert_are_looked_into_with_their_regions(tmp_path, caps
     assert inside.reads(model) == ("text", "beside")
     looked_at(model, TaskInput("The fox"))
     looked_at(model, TaskInput("The fox", beside=boxes))
+
+
+@pytest.mark.parametrize(
+    "kind", ["blip_2_qformer", "glm_image_vqmodel", "muse_glimmer_assistant", "nemotron3_5_transcribe_word_timestamp"]
+)
+def test_the_example_of_a_part_of_a_larger_model_is_a_file_of_the_shapes_that_it_reads(tmp_path, capsys, kind) -> None:
+    entry = next(each for each in kinds.entries() if each.kind == kind)
+    checkpoint, _ = building.build(entry, tmp_path / "m")
+    model = load(checkpoint, head="AutoModel", device="cpu")
+    given = tasks.example(RAW, model)
+    assert given.beside is not None and given == TaskInput(beside=given.beside)
+    found = shown(model, given)
+    written = {name: torch.from_numpy(each) for name, each in np.load(given.beside).items()}
+    calls = model.model.encode if kind == "glm_image_vqmodel" else model.model
+    with torch.inference_mode():
+        expected = {name: each for name, each in calls(**written).items() if isinstance(each, torch.Tensor)}
+    assert expected and expected.keys() <= found.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor)
+    with pytest.raises(InputError) as refused:
+        tasks.run(model, RAW, TaskInput())
+    assert all(f"{name} of shape (1, " in refused.value.remedy for name in written)
+    np.savez(tmp_path / "other.npz", **{name: np.zeros((1, 2, 3, 5)) for name in written})
+    with pytest.raises(InputError, match="can't be used") as refused:
+        tasks.run(model, RAW, TaskInput(beside=tmp_path / "other.npz"))
+    assert "of shape (1, 2, 3, 5)" in refused.value.why
+    if kind == "glm_image_vqmodel":
+        assert not inside.reads(model) and "no stack of layers" in inside.refusal(model)
+        return
+    taken = senses.take(model, inside.example(model))
+    part = inside.look(model, taken).parts[0]
+    names: dict = {"__name__": "__main__"}
+    exec(norms(Asked(model, taken, inside.arguments(model, taken)), part), names)
+    np.testing.assert_allclose(names["norms"], part.norms, rtol=1e-4)
+
+
+@pytest.mark.parametrize("head", ["AutoModel", "AutoModelForImageTextToText"])
+def test_what_moves_a_robot_is_told_its_state_by_a_file(tmp_path, capsys, head) -> None:
+    from PIL import Image
+
+    model = load(tiny_pictured.build(tmp_path / "m", "pi0"), head=head, device="cpu")
+    assert [spec.name for spec in tasks.SPECS if tasks.supports(model, spec.name)] == [RAW] == [tasks.first(model)]
+    picture = tiny_seq2seq.picture(tmp_path, size=(97, 61))
+    given = dataclasses.replace(tasks.example(RAW, model), image=picture)
+    found = shown(model, given)
+    inputs = model.processor(images=[Image.open(picture)], text=[given.text], return_tensors="pt")
+    (name,) = np.load(given.beside)
+    with torch.random.fork_rng(), torch.inference_mode():
+        torch.manual_seed(3)
+        expected = model.model(**inputs, **{name: torch.from_numpy(np.load(given.beside)[name])})
+    if head == "AutoModel":
+        torch.testing.assert_close(found["last_hidden_state"], expected.last_hidden_state)
+    else:
+        torch.testing.assert_close(found["logits"], expected.logits)
+        with torch.random.fork_rng():
+            torch.manual_seed(3)
+            model.model(**inputs, state=torch.from_numpy(np.load(given.beside)["state"]))
+            moves = model.model.sample_actions(**inputs, state=torch.from_numpy(np.load(given.beside)["state"]))
+        torch.testing.assert_close(found["actions"], moves)
+    assert inside.reads(model) == ("image", "text", "beside")
+    taken = senses.take(model, dataclasses.replace(inside.example(model), image=picture))
+    part = inside.look(model, taken).parts[0]
+    names: dict = {"__name__": "__main__"}
+    exec(norms(Asked(model, taken, inside.arguments(model, taken)), part), names)
+    np.testing.assert_allclose(names["norms"], part.norms, rtol=1e-4)
+    with pytest.raises(InputError, match="nothing to run it on") as refused:
+        tasks.run(model, RAW, dataclasses.replace(given, beside=None))
+    assert f"{name} of shape (1, " in refused.value.remedy
+    with pytest.raises(InputError, match="no picture"):
+        tasks.run(model, RAW, dataclasses.replace(given, image=None))
+
+
+def test_the_mark_of_a_picture_stands_in_the_text_of_a_body_that_draws(tmp_path, capsys) -> None:
+    from PIL import Image
+
+    entry = next(each for each in kinds.entries() if each.kind == "glm_image")
+    checkpoint, _ = building.build(entry, tmp_path / "m")
+    model = load(checkpoint, head="AutoModel", device="cpu")
+    reader = processors.processor(model)
+    picture = tiny_seq2seq.picture(tmp_path, size=(97, 61))
+    assert inside.reads(model) == ("text", "image")
+    for given, more in (
+        (TaskInput("a fox"), {"text": ["a fox"]}),
+        (TaskInput("a fox", image=picture), {"text": ["<|image_token|>a fox"], "images": [Image.open(picture)]}),
+    ):
+        found = shown(model, given)
+        with torch.inference_mode():
+            expected = model.model(**reader(**more, return_tensors="pt"))
+        torch.testing.assert_close(found["last_hidden_state"], expected.last_hidden_state)
+        looked_at(model, given)

@@ -81,6 +81,7 @@ def test_the_target_language_is_forced_to_the_front(bart) -> None:
         result = tasks.run(bart, "translation", TEXT, options)
         assert result.items == (reference(bart, TEXT, forced_bos_token_id=6),)
         assert result.stages[1].tensors[0].values[0][1] == 6
+        assert "de_DE" in dict(tasks.spec("translation", bart).choices)["target_language"]
         with pytest.raises(InputError, match="de_DE"):
             tasks.run(bart, "translation", TEXT, TaskOptions(target_language="tlh"))
     finally:
@@ -88,7 +89,8 @@ def test_the_target_language_is_forced_to_the_front(bart) -> None:
 
 
 def test_a_checkpoint_for_two_languages_says_so(t5) -> None:
-    with pytest.raises(InputError, match="two languages"):
+    assert not {"source_language", "target_language"} & {*tasks.applies("translation", t5)}
+    with pytest.raises(InputError, match="no languages"):
         tasks.run(t5, "translation", TEXT, TaskOptions(target_language="de"))
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageSequence
+from PIL import Image, ImageOps, ImageSequence
 
 from tests import tiny, tiny_films, tiny_shown
-from workbench.engine import codegen, tasks
-from workbench.engine.errors import InputError
+from workbench.engine import codegen, inside, tasks
+from workbench.engine.codegen import inside as scripts
+from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.tasks import batch, processors, samples, text_recognition
 from workbench.engine.values import TaskInput, TaskOptions
@@ -92,6 +94,7 @@ def test_tvp_says_when_something_happens(made, workbench_data, capsys) -> None:
 
     model = made("tvp")
     assert type(model.model) is t.TvpForVideoGrounding and model.head == "AutoModel"
+    assert not tasks.supports(model, "feature-extraction")
     result, scripted = done(model, "tvp")
     (logits,) = (view.values for view in result.stages[1].tensors if view.name == "logits")
     with Image.open(samples.video()) as film:
@@ -253,11 +256,12 @@ def test_sam_3_marks_what_a_few_words_name(made, workbench_data, capsys) -> None
 
 
 @WITH
-def test_of_sam_3_as_published_the_part_that_finds_is_loaded(made, tmp_path, workbench_data, capsys) -> None:
+def test_of_sam_3_as_published_the_part_that_finds_is_loaded(tmp_path, workbench_data, capsys) -> None:
     import transformers as t
 
-    checkpoint = tiny_films.build(tmp_path, "sam3-video")
-    t.AutoProcessor.from_pretrained(made("sam3").checkpoint.path).save_pretrained(tmp_path)
+    # Its own processor prepares films alone, and takes no words with a picture.
+    checkpoint = tiny_shown.build(tmp_path, "sam3-video")
+    assert type(t.AutoProcessor.from_pretrained(tmp_path)) is t.Sam3VideoProcessor
     model = load(checkpoint, head="AutoModel", device="cpu")
     assert type(model.model) is t.Sam3Model and model.missing == ()
     name = TASKS["sam3"]
@@ -266,7 +270,7 @@ def test_of_sam_3_as_published_the_part_that_finds_is_loaded(made, tmp_path, wor
     names: dict = {"__name__": "__main__"}
     exec(codegen.task(checkpoint, name, given, options, model.dtype, model.device, model.head), names)
     items = tasks.run(model, name, given, options).items
-    assert [item.score for item in items] == [score for _, score in names["result"]]
+    assert items and [item.score for item in items] == [score for _, score in names["result"]]
     plain = t.Sam3Model.from_pretrained(tmp_path).state_dict()
     assert all(torch.equal(weight, plain[key]) for key, weight in model.model.state_dict().items())
 
@@ -290,14 +294,28 @@ def test_many_folders_of_pages_become_a_line_for_each_question_and_page(made, tm
 
 
 @WITH
-def test_a_thing_that_is_pointed_at_is_marked_in_all_frames(tmp_path, workbench_data, capsys, monkeypatch) -> None:
+def test_what_is_saved_without_what_prepares_films_says_so(tmp_path, workbench_data) -> None:
+    # Asked for it, the library looks for itself until Python stops it.
+    model = load(tiny_films.build(tmp_path, "sam2-video"), head="AutoModel", device="cpu")
+    with pytest.raises(NotSupported, match=r"no video_preprocessor_config\.json"):
+        tasks.run(model, "video-object-tracking", tasks.example("video-object-tracking", model))
+
+
+@WITH
+@pytest.mark.parametrize("kind", ["sam2-video", "sam3-tracker-video", "edgetam-video"])
+def test_a_thing_that_is_pointed_at_is_marked_in_all_frames(
+    tmp_path, workbench_data, capsys, monkeypatch, kind
+) -> None:
     import transformers as t
 
+    if kind == "edgetam-video":
+        pytest.importorskip("timm")
     # The library's loop over the frames has a progress bar, which leaves a thread behind.
     monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)
-    checkpoint, name = tiny_shown.build(tmp_path, "sam2-video"), "video-object-tracking"
+    checkpoint, name = tiny_shown.build(tmp_path, kind), "video-object-tracking"
     model = load(checkpoint, head="AutoModel", device="cpu")
-    assert type(model.model) is t.Sam2VideoModel and tasks.supports(model, name)
+    assert type(model.model).__name__.endswith("VideoModel") and tasks.first(model) == name
+    assert not tasks.supports(model, "raw-outputs")
     assert tasks.infer(dataclasses.replace(model.facts, trained_head="AutoModel")) == name
     given = tasks.example(name, model)
     masks = outcome(tasks.run(model, name, given))["masks"]
@@ -318,3 +336,82 @@ def test_a_thing_that_is_pointed_at_is_marked_in_all_frames(tmp_path, workbench_
     for place in ("12", "9999, 3", "a, b"):
         with pytest.raises(InputError, match="no such place"):
             tasks.run(model, name, dataclasses.replace(given, text=place))
+
+
+@WITH
+@pytest.mark.parametrize("kind", ["sam2-video", "sam3-tracker-video", "edgetam-video"])
+def test_of_what_follows_a_thing_the_part_that_sees_is_looked_into(tmp_path, workbench_data, capsys, kind) -> None:
+    import transformers as t
+
+    if timm := kind == "edgetam-video":
+        pytest.importorskip("timm")
+    model = load(tiny_shown.build(tmp_path, kind), head="AutoModel", device="cpu")
+    asked = inside.example(model)
+    given = inside.take(model, asked)
+    assert given.submodel == "vision_encoder" and given.image is not None
+    picture = ImageOps.exif_transpose(Image.open(given.image)).convert("RGB")
+    seen = t.AutoImageProcessor.from_pretrained(tmp_path)(images=[picture], return_tensors="pt")["pixel_values"]
+    with torch.inference_mode():
+        # The model's own method of that name flattens its maps and puts them through its decoder's first layers.
+        expected = model.model.vision_encoder(seen, **({} if timm else {"output_hidden_states": True}))
+    found = inside.look(model, given)
+    pyramid = [each.movedim(1, -1) for each in expected.fpn_hidden_states]
+    theirs = [*(expected.hidden_states or ()), *pyramid]
+    states = [state for part in found.parts for state in part.states]
+    assert len(states) == len(theirs)
+    for state, their in zip(states, theirs, strict=True):
+        np.testing.assert_array_equal(state, their.reshape(state.shape).numpy())
+    what = scripts.Asked(model, given, inside.arguments(model, given))
+    names: dict = {"__name__": "__main__"}
+    exec(scripts.norms(what, found.parts[0]), names)
+    np.testing.assert_allclose(names["norms"], found.parts[0].norms, rtol=1e-4)
+    if not timm:
+        maps = inside.attend(model, given).kinds[-1]
+        exec(scripts.attention(what, maps.picks[-1], None, 0), names)
+        np.testing.assert_allclose(names["maps"], np.asarray(maps.maps[-1]), atol=1e-5)
+
+
+@WITH
+def test_what_words_name_is_followed_through_a_film(tmp_path, workbench_data, capsys, monkeypatch) -> None:
+    import transformers as t
+
+    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)
+    checkpoint, name = tiny_shown.build(tmp_path, "sam3-video"), "video-object-tracking"
+    config = json.loads((tmp_path / "config.json").read_text())
+    # Whatever is drawn at random is hardly sure, and what came up by chance is taken out after a few frames.
+    config |= {"score_threshold_detection": 0.0, "new_det_thresh": 0.4, "det_nms_thresh": 1.0, "max_num_objects": 3}
+    config |= {"hotstart_delay": 3, "hotstart_unmatch_thresh": 3, "hotstart_dup_thresh": 3}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    model = load(checkpoint, head="AutoModel", device="cpu")
+    assert tasks.supports(model, name) and "What to follow" in dict(tasks.spec(name, model).inputs)["text"]
+    given = dataclasses.replace(tasks.example(name, model), text="a window\n\na house\na window")
+    done = tasks.run(model, name, given)
+    plain, processor = t.AutoModel.from_pretrained(tmp_path), t.AutoProcessor.from_pretrained(tmp_path)
+    assert type(plain) is t.Sam3VideoModel
+    session = processor.init_video_session(video=np.stack(frames(samples.video(), 8)))
+    processor.add_text_prompt(session, ["a window", "a house"])
+    with torch.inference_mode():
+        every = [processor.postprocess_outputs(session, each) for each in plain.propagate_in_video_iterator(session)]
+    names: dict = {"__name__": "__main__"}
+    exec(codegen.task(checkpoint, name, given, TaskOptions(), model.dtype, model.device, model.head), names)
+    told = outcome(done)
+    seen = {thing for each in every for thing in each["object_ids"].tolist()}
+    assert seen == set(names["result"]) and len(seen) == len(told["masks"]) == len(done.items) > 0
+    ids = sorted(seen)
+    scores = torch.zeros(len(ids))
+    masks = torch.zeros_like(told["masks"])
+    labels = {}
+    for number, each in enumerate(every):
+        for index, thing in enumerate(each["object_ids"].tolist()):
+            masks[ids.index(thing), number] = each["masks"][index]
+            scores[ids.index(thing)] = each["scores"][index]
+        labels |= {thing: line for line, things in each["prompt_to_obj_ids"].items() for thing in things}
+    order = scores.argsort(descending=True, stable=True)
+    assert torch.equal(told["masks"], masks[order]) and torch.equal(told["scores"], scores[order])
+    assert [item.label for item in done.items] == [labels[ids[place]] for place in order.tolist()]
+    for thing, parts in names["result"].items():
+        assert all(torch.equal(mask, masks[ids.index(thing), number]) for number, _, mask in parts)
+    # What finds things in a picture is still there alone, and is not kept by what was read beside it.
+    assert type(model.model) is t.Sam3Model
+    with pytest.raises(InputError, match="no text"):
+        tasks.run(model, name, dataclasses.replace(given, text=" "))

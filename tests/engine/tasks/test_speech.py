@@ -12,7 +12,8 @@ import soundfile
 import torch
 
 from tests import tiny_speech, tiny_tasks
-from workbench.engine import codegen, facts, tasks
+from workbench.engine import codegen, facts, inside, tasks
+from workbench.engine.codegen.inside import Asked, norms
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.processors import tokenizer_of
@@ -86,6 +87,34 @@ def test_phonemes_are_spoken_as_the_documentation_does(speech, kind) -> None:
     np.testing.assert_allclose(sound.samples, waveform[0].numpy(), atol=1e-7)
     assert sound.rate == 22_050
     assert [view.name for view in result.stages[1].tensors] == ["spectrogram", "durations", "waveform"]
+
+
+@pytest.mark.parametrize("kind", ["bark", *PHONEMES])
+def test_what_speaks_speaks_without_a_head_too_where_the_class_is_the_same(speech, tmp_path, kind, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model, asked = speech[kind], TaskOptions(seed=3, max_new_tokens=TOKENS)
+    bare = load(model.checkpoint, head="AutoModel", device="cpu")
+    assert type(bare.model) is type(model.model) and tasks.first(bare) == "text-to-audio"
+    assert tasks.supports(bare, "raw-outputs") == (kind != "bark") and not tasks.supports(bare, "feature-extraction")
+    sounds = [tasks.run(each, "text-to-audio", given(kind), asked).items[0].samples for each in (model, bare)]
+    np.testing.assert_array_equal(*sounds)
+    names: dict = {"__name__": "__main__"}
+    made = codegen.task(bare.checkpoint, "text-to-audio", given(kind), asked, bare.dtype, bare.device, bare.head)
+    exec(made, names)
+    np.testing.assert_allclose(names["samples"], sounds[1], atol=1e-5)
+    if kind == "bark":
+        return
+    assert tasks.example("raw-outputs", bare).text == inside.example(bare).text == given(kind).text
+    result = tasks.run(bare, "raw-outputs", given(kind))
+    found = {view.name: view.values for view in result.stages[1].tensors}
+    ids = torch.from_numpy(result.stages[0].tensors[0].values)
+    with torch.inference_mode():
+        expected = bare.model(ids)
+    np.testing.assert_allclose(found["spectrogram"], expected.spectrogram, rtol=1e-5)
+    taken = inside.take(bare, inside.example(bare))
+    part = inside.look(bare, taken).parts[0]
+    exec(norms(Asked(bare, taken, inside.arguments(bare, taken)), part), names)
+    np.testing.assert_allclose(names["norms"], part.norms, rtol=1e-4)
 
 
 def test_what_is_no_phoneme_is_named_with_what_would_spell_it(speech) -> None:

@@ -15,7 +15,7 @@ import transformers as t
 from tests.tiny import byte_level_tokenizer
 from tests.tiny_seq2seq import build_tiny_bart, build_tiny_t5, saved
 from workbench.engine import codegen, tasks
-from workbench.engine.errors import InputError
+from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.models import LoadedModel, load
 from workbench.engine.tasks import batch
 from workbench.engine.tasks.feature_extraction import ALONG
@@ -121,3 +121,16 @@ def test_the_library_has_no_other_decoders_that_read_along() -> None:
         and shifts.search(inspect.getsource(getattr(t, name).forward))
     }
     assert reading == set(ALONG)
+
+
+def test_a_model_that_reads_no_text_alone_is_not_offered_for_it(tmp_path: Path) -> None:
+    tokenizer = byte_level_tokenizer()
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    text, sight = {**sizes, "vocab_size": len(tokenizer), **IDS}, {**sizes, "image_size": 8, "patch_size": 4}
+    config = t.CLIPConfig(text_config=text, vision_config=sight, projection_dim=16)
+    clip = load(saved("tiny-clip", t.CLIPModel, config, tokenizer, tmp_path), head="AutoModel", device="cpu")
+    assert not tasks.supports(clip, NAME)
+    with pytest.raises(NotSupported, match="wants other inputs"):
+        tasks.run(clip, NAME, TEXT)
+    with pytest.raises((AttributeError, ValueError)):
+        t.pipeline(NAME, model=clip.model, tokenizer=clip.tokenizer, device="cpu")(TEXT)

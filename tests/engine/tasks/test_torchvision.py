@@ -186,18 +186,20 @@ def test_frames_for_an_image_processor_are_the_pipelines(made, given, tmp_path, 
 
 
 @WITH
-@pytest.mark.parametrize("name", ["film.gif", "film", "film.mp4"])
-def test_frames_for_a_video_processor_are_spread_over_the_film_as_the_pipelines(made, tmp_path, name, capsys) -> None:
+@pytest.mark.parametrize(("name", "count"), [("film.gif", None), ("film", None), ("film.mp4", None), ("film.gif", 8)])
+def test_frames_for_a_video_processor_are_spread_over_the_film_as_the_pipelines(
+    made, tmp_path, name, count, capsys
+) -> None:
     pytest.importorskip("av")  # the library's pipeline wants it whatever it is given
     model = made("vjepa2")
     film = TaskInput(video=tiny_kinds.film(tmp_path, 11, name))
-    options = TaskOptions(top_k=3)
+    options = TaskOptions(top_k=3, num_frames=count)
     assert "frame_step" not in tasks.applies("video-classification", model)
     result = tasks.run(model, "video-classification", film, options)
     parts = pipeline(model, "video-classification", video_processor=processors.video_processor(model))
     # The library decodes films with torchcodec alone here, and asks this model's config for another name.
     every = np.stack(list(videos.frames(film.video)))
-    expected = parts(every, top_k=3, num_frames=4)
+    expected = parts(every, top_k=3, num_frames=count or 4)
     assert [(item.label, pytest.approx(item.score)) for item in result.items] == [
         (each["label"], each["score"]) for each in expected
     ]

@@ -20,6 +20,7 @@ from workbench.engine import models, tasks
 from workbench.engine.models import LoadedModel
 from workbench.engine.tasks import microphone
 from workbench.engine.values import TaskOptions
+from workbench.widgets import theme
 
 KINDS = {
     "question-answering": lambda folder: tiny_tasks.build_tiny_head(folder, "AutoModelForQuestionAnswering"),
@@ -211,6 +212,22 @@ def test_masks_lie_over_the_picture(run, pane, find) -> None:
     image = view.grab().toImage()
     find("found_labels").item(0).setCheckState(Qt.CheckState.Unchecked)
     assert view.grab().toImage() != image
+
+
+def test_what_was_found_is_named_in_full_in_a_small_window_too(qtbot, qapp, run, pane, find) -> None:
+    theme.apply(qapp, dark=False, zoom=1.0)
+    run("image-segmentation")
+    labels, page = find("found_labels"), find("page")
+
+    def are_whole() -> bool:
+        return labels.viewport().width() >= labels.sizeHintForColumn(0)
+
+    qtbot.waitUntil(are_whole)
+    narrow = labels.width()
+    theme.apply(qapp, dark=False, zoom=2.0)
+    # What a window of 1024 x 768 pixels leaves.
+    pane.resize(702, 500)
+    qtbot.waitUntil(lambda: are_whole() and labels.width() > narrow and page.horizontalScrollBar().maximum() == 0)
 
 
 def test_masks_without_names_lie_over_the_picture_and_each_can_be_switched_off(run, pane, find, settle) -> None:
@@ -484,6 +501,9 @@ def test_a_file_that_is_none_gives_a_notice_and_nothing_is_lost(
     pane.run_main_action()
     settle()
     assert find("run").isEnabled()
+    whole = tiny_seq2seq.picture(tmp_path) if name == "image" else tiny_tasks.sound(tmp_path)
+    drop(find(name), whole)
+    assert find(name).path == whole and notice(pane) == "", "what was said of another file"
 
 
 def test_the_code_of_a_picture_names_its_file(run, pane, find, capsys) -> None:

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QFileDialog, QLabel, QListWidget, QPlainTextEdit, QPushButton, QTableWidget
 from pytestqt.qtbot import QtBot
 
+from tests import tiny_pictured
+from tests.panes.tasks.person import notice
+from workbench.engine import models
 from workbench.engine.tasks.table_recognition import cells
 from workbench.engine.values import Label, Layout, Place, Reading, Segment, Stage, TaskInput, TaskResult, TensorView
 from workbench.panes.tasks.pages import LayoutView, MadeView, ReadingView
@@ -94,3 +97,25 @@ def test_a_picture_that_was_made_stands_beside_the_first_and_is_saved(qtbot, pic
     view.findChild(QPushButton, "tasks.save_png").click()
     with Image.open(path) as saved:
         np.testing.assert_array_equal(np.asarray(saved.convert("RGB")), made)
+
+
+def test_a_picture_that_is_drawn_is_shown_alone_and_a_text_comes_back_as_one(
+    session, pane, find, settle, tmp_path
+) -> None:
+    checkpoint = tiny_pictured.build(tmp_path, "janus")
+    session.set_model(models.load(checkpoint, device="cpu", head="AutoModelForMultimodalLM"))
+    find("text").set_text("A dog.")
+    find("paints").setChecked(True)
+    assert not any(find(name).isVisible() for name in ("max_new_tokens", "num_beams", "stops"))
+    pane.run_main_action()
+    settle()
+    assert notice(pane) == "" and find("made").isVisible() and not find("made_before").isVisible()
+    assert find("made_words").text() == "A picture of 2 × 2 pixels was drawn"
+    shown = find("made").picture
+    colors = [[QColor(shown.pixel(x, y)).getRgb()[:3] for x in range(2)] for y in range(2)]
+    np.testing.assert_array_equal(colors, pane.result.items[0])
+    find("paints").setChecked(False)
+    assert find("max_new_tokens").isVisible()
+    pane.run_main_action()
+    settle()
+    assert notice(pane) == "" and find("generated").isVisible()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QTableView, QWidget
 from pytestqt.qtbot import QtBot
 
+from tests import tiny_captions
 from tests.panes.tasks.person import notice, rows
 from workbench.engine import models, tasks
+from workbench.engine.errors import NotSupported
 from workbench.engine.models import LoadedModel
 from workbench.engine.tasks.recommended import recommended
 from workbench.engine.values import Checkpoint, TaskOptions
@@ -186,6 +189,24 @@ def test_the_first_task_is_one_that_the_head_does(session: Session, loaded, find
     session.set_model(models.load(loaded("fill-mask").checkpoint, head="AutoModel"))
     assert find("task").currentText() == "feature-extraction"
     assert not find("head").isVisible()
+
+
+def test_an_auto_class_that_is_no_tasks_own_begins_with_what_it_can_do(session: Session, find, tmp_path: Path) -> None:
+    blip = tiny_captions.build(tmp_path / "blip", "blip")
+    session.set_model(models.load(blip, head="AutoModelForMultimodalLM", device="cpu"))
+    assert find("task").currentText() == "image-text-to-text"
+    assert not find("head").isVisible()
+
+
+def test_no_other_head_is_offered_where_the_head_is_not_what_is_wrong(session: Session, find, tmp_path: Path) -> None:
+    read = models.load(tiny_captions.build(tmp_path / "pix2struct", "pix2struct"), device="cpu")
+    session.set_model(read)
+    find("task").setCurrentText("feature-extraction")
+    assert not find("run").isEnabled() and not find("load_head").isVisible()
+    assert "can't do feature-extraction" in (said := find("head").accessibleDescription())
+    assert "is not for Pix2Struct" in said and said.endswith(f"Choose {tasks.first(read)}.")
+    with pytest.raises(NotSupported, match="which wants other inputs"):
+        tasks.run(read, "feature-extraction", "a text")
 
 
 def test_a_head_the_architecture_lacks_is_not_offered(session: Session, loaded, find) -> None:
@@ -383,6 +404,7 @@ def test_every_task_has_a_checkpoint_to_begin_with_that_is_free_to_use_where_one
 def test_a_large_zoom_in_a_small_window_is_scrolled_down_only(
     qtbot: QtBot, qapp: QApplication, session: Session, pane: TasksPane, loaded, find, name: str
 ) -> None:
+    theme.apply(qapp, dark=False, zoom=1.0)
     session.set_model(loaded(name))
     theme.apply(qapp, dark=False, zoom=2.0)
     # What a window of 1024 pixels leaves of its width.

@@ -39,9 +39,9 @@ def test_a_language_is_asked_for_only_where_it_is_told(session, find, run, tmp_p
     fields = ("beside", "source_language", "target_language", "max_new_tokens")
     assert visible(find, *fields) == {"source_language", "target_language", "max_new_tokens"}
     find("text").set_text("hello")
-    find("target_language").setText("xyz")
+    find("target_language").setEditText("xyz")
     assert "eng, fra" in run()
-    find("target_language").setText("eng")
+    find("target_language").setEditText("eng")
     assert run() == "" and find("spoken").seconds > 0
     session.set_model(models.load(tiny_speech.build(tmp_path / "csm", "csm"), device="cpu"))
     assert visible(find, *fields) == {"max_new_tokens"}
@@ -131,3 +131,43 @@ def test_what_is_left_out_of_a_long_sound_is_said(session, find, run, tmp_path, 
 def test_a_spectrogram_is_drawn_as_a_picture_rather_than_a_stripe(shape, size) -> None:
     values = np.zeros(shape, np.float32)
     assert drawn(TensorView("input_features", shape, "float32", values)).shape == (*size, 3)
+
+
+def test_the_language_of_each_part_stands_beside_it_when_it_is_asked_for(session, find, run, pane, tmp_path) -> None:
+    whisper = tiny_tasks.build_tiny_audio(tmp_path / "whisper", "whisper")
+    session.set_model(models.load(whisper, device="cpu"))
+    find("try").click()
+    assert visible(find, "chunk_overlap", "says_language") == {"says_language"}
+    find("timestamps").setCurrentText("segment")
+    find("max_new_tokens").setValue(6)
+    assert run() == "" and find("chunks").columns == ("from (s)", "to (s)", "text")
+    find("says_language").setChecked(True)
+    assert run() == "" and find("chunks").columns == ("from (s)", "to (s)", "language", "text")
+    assert {chunk.language for chunk in pane.result.items[1:]} == {"english"}
+    find("chunk_length").setValue(1)
+    assert visible(find, "chunk_overlap") == {"chunk_overlap"} and find("chunk_overlap").text() == "a sixth"
+
+
+def test_a_language_is_chosen_among_those_of_the_checkpoint(session, find, run, pane, tmp_path) -> None:
+    whisper = tiny_tasks.build_tiny_audio(tmp_path / "whisper", "whisper")
+    session.set_model(models.load(whisper, device="cpu"))
+    find("try").click()
+    find("max_new_tokens").setValue(6)
+    shown = visible(find, "source_language", "target_language", "speech_task")
+    assert shown == {"source_language", "speech_task"}
+    languages = find("source_language")
+    assert [languages.itemText(row) for row in range(languages.count())] == ["its own", "english"]
+    assert run() == ""
+    languages.setCurrentIndex(1)
+    find("speech_task").setCurrentText("translate")
+    assert run() == ""
+    told = pane.result.options
+    assert (told.source_language, told.speech_task) == ("english", "translate")
+    languages.setEditText("klingon")
+    assert "no language “klingon”" in run()
+    languages.setCurrentIndex(0)
+    assert run() == "" and pane.result.options.source_language == ""
+    session.set_model(
+        models.load(tiny_tasks.build_tiny_audio(tmp_path / "letters", "automatic-speech-recognition"), device="cpu")
+    )
+    assert not visible(find, "source_language", "target_language", "speech_task")

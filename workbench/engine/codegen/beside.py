@@ -10,6 +10,7 @@ from workbench.engine.codegen.script import assign, call, model_type_of, numbers
 from workbench.engine.facts import read_config
 from workbench.engine.generate.captions import ALONE, ASKING, FRAMES, INSIDE, PAGED, TYPES
 from workbench.engine.generate.page import told, words
+from workbench.engine.processors import PICTURED
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint
@@ -205,6 +206,6 @@ class Beside:
 
 def of(checkpoint: Checkpoint, head: str, text: str, pictures: Sequence[Path], prefix: Sequence[int]) -> Beside | None:
     """The writer for a checkpoint, or None where it takes its pictures in the text, or there are none."""
-    if not pictures or head != "AutoModelForImageTextToText" or model_type_of(checkpoint) not in TYPES:
+    if not pictures or head not in PICTURED or model_type_of(checkpoint) not in TYPES:
         return None
     return Beside(checkpoint, text, pictures, prefix)

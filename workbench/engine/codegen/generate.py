@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen import knobs, prompting
-from workbench.engine.codegen.prompting import PICTURED, Prompt
+from workbench.engine.codegen.prompting import Prompt
 from workbench.engine.codegen.script import (
     assign,
     call,
@@ -21,6 +21,7 @@ from workbench.engine.codegen.script import (
 from workbench.engine.facts import CACHELESS
 from workbench.engine.generate.captions import HANDING
 from workbench.engine.generate.pictures import attach
+from workbench.engine.processors import PICTURED
 from workbench.engine.values import Strategy
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class _Writer:
         self._first = moved[0]
         self._prompt = prompt
         #: Whether ``generate()`` of the model does more than write, and leaves that to the library's.
-        self._hands = head == PICTURED and prompt.kind in HANDING
+        self._hands = head in PICTURED and prompt.kind in HANDING
         self._scheduled = len(moved) > 1
         self._drawing = len({each.do_sample for each in moved.values()}) > 1
         self._beams = strategy.num_beams > 1

@@ -21,7 +21,8 @@ from workbench.engine.codegen.script import (
 )
 from workbench.engine.codegen.task.parts import LABELS, named
 from workbench.engine.inside import EMBEDDING, labelled
-from workbench.engine.inside.given import CHOICES, draws
+from workbench.engine.inside.given import CHOICES, SILENCE, begins_silent, draws
+from workbench.engine.inside.lens import writes_codes
 
 if TYPE_CHECKING:
     from workbench.engine.inside import Given, Part
@@ -96,6 +97,7 @@ def lens(asked: Asked, part: Part, position: int, put: str = "state") -> str:
             "    layers[-1].forward = replaced",
         ]
     spelled = "labels[best]" if labelled(asked.model) else _spelled(asked, "best")
+    spelled = "str(best)  # a code of the sound" if writes_codes(asked.model) else spelled
     labels = f'labels = [*({named("number")} for number in range(len(id2label))), "nothing"]'
     return _script(
         asked,
@@ -310,4 +312,8 @@ def _inputs(asked: Asked) -> list[str]:
     if given.decoder_start:
         lines += numbers("decoder_ids", given.decoder_input_ids)
         lines.append('inputs["decoder_input_ids"] = torch.tensor([decoder_ids], device=model.device)')
+    if begins_silent(asked.model):
+        silence = ["1", "1", "model.config.num_mel_bins", "device=model.device", "dtype=model.dtype"]
+        lines.append("# What it has spoken so far is a frame of silence")
+        lines += call(f'inputs["{SILENCE}"] = torch.zeros(', silence)
     return lines

@@ -17,6 +17,7 @@ from workbench.engine.inside.deciding import DECIDES, parted
 from workbench.engine.inside.generated import OWN, SONGS, STEPS
 from workbench.engine.inside.given import ANSWERS, draws
 from workbench.engine.inside.senses import told
+from workbench.engine.inside.submodels import follows
 from workbench.engine.tasks import defaults, notes
 from workbench.engine.tasks.raw_inputs import NAMES
 from workbench.engine.tasks.sounds import CUT, SEEDED
@@ -122,7 +123,8 @@ def entered(model: LoadedModel, given: Given) -> list[str]:
     if model.facts.model_type == "bark" and not model.model.get_submodule(given.submodel).can_generate():
         # It calls the forward of one of its models itself, past all hooks.
         watch = _REPLACE
-    runs = ["with torch.inference_mode():", *(_generates(given) if stops else ["    model(**inputs)"])]
+    whole = "model.get_image_features" if follows(model) else "model"
+    runs = ["with torch.inference_mode():", *(_generates(given) if stops else [f"    {whole}(**inputs)"])]
     placed = [*assign("order", list(given.placed)), "named |= dict(zip(order, given))"] if given.placed else []
     return [
         *made,

@@ -8,23 +8,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import TYPED, call, literal, model_type_of, tokenizer_lines
-from workbench.engine.processors import COUNTED, READERS, UNTRAINED, stands_in, stills, typed
+from workbench.engine.processors import COUNTED, READERS, UNTRAINED, WORDED, stands_in, stills, typed
 
 if TYPE_CHECKING:
     from workbench.engine.values import Checkpoint
 
 
-def processor_lines(checkpoint: Checkpoint) -> tuple[list[str], list[str]]:
+def processor_lines(checkpoint: Checkpoint, head: str) -> tuple[list[str], list[str]]:
     """The lines of ``processor = …``, and the names of transformers that they need.
 
     Args:
         checkpoint: Its processor is read from ``checkpoint``, as the script names the folder.
+        head: Auto class of the model.
     """
     kind = stills(checkpoint.path, model_type_of(checkpoint))
     asked = ["processor.return_mm_token_type_ids = True"] if model_type_of(checkpoint) == COUNTED else []
     if kind is None:
-        whole = "processor = AutoProcessor.from_pretrained(checkpoint, trust_remote_code=False)"
-        return [whole, *asked], ["AutoProcessor"]
+        read = WORDED.get((model_type_of(checkpoint), head), "AutoProcessor")
+        whole = f"processor = {read}.from_pretrained(checkpoint, trust_remote_code=False)"
+        return [whole, *asked], [read]
     parts = [name for name in kind.get_attributes() if name in READERS]
     reads = [f'"{name}": {READERS[name]}.from_pretrained(checkpoint, trust_remote_code=False)' for name in parts]
     return [
@@ -57,7 +59,7 @@ def part_lines(checkpoint: Checkpoint, head: str, part: str, running: bool = Fal
         running: Whether the tokenizer is to read running text, whatever its own call wants.
     """
     if part == "processor":
-        return processor_lines(checkpoint)
+        return processor_lines(checkpoint, head)
     if part == "tokenizer":
         if count := typed(checkpoint.path, head):
             return [

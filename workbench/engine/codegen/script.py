@@ -113,6 +113,12 @@ def tokenizer_lines(checkpoint: Checkpoint | None = None, *, of: Checkpoint | No
             "# Its own call wants words with boxes; running text is read by the class beneath.",
             f"tokenizer.__class__ = {_RUNNING}",
         ]
+    if path is not None and (path / "tekken.json").exists():
+        lines += [
+            'if not hasattr(tokenizer, "is_fast"):',
+            "    # Mistral's own (mistral-common) says neither that it is written in Python nor what was added.",
+            "    tokenizer.is_fast, tokenizer.added_tokens_decoder = False, {}",
+        ]
     return lines
 
 
@@ -128,6 +134,14 @@ _ON_FOR_SOUNDS = [
     "",
     "",
     "model.register_forward_pre_hook(switch, with_kwargs=True)",
+]
+
+#: What `adapters.put_on` does.
+_DECIDES_WITH = [
+    "if model.decision_config.adapter:",
+    "    # Its own adapter, which pipeline() would put on.",
+    '    model.load_adapter(checkpoint, adapter_kwargs={"subfolder": model.decision_config.adapter})',
+    "    model.decision_config.adapter = None",
 ]
 
 
@@ -158,6 +172,8 @@ def model_lines(
             lines = [why, f"{part.__name__.rpartition('.')[2]}.stand_in()", *lines]
     if adapter is not None:
         lines += merge_lines("model", "checkpoint")
+    if head == "AutoModelForDecision" and (checkpoint.path / "judge_config.json").is_file():
+        lines += _DECIDES_WITH
     if config_of(checkpoint).get("has_lora_adapter") and (checkpoint.path / "adapter_config.json").is_file():
         lines += _ON_FOR_SOUNDS
     if model_type_of(checkpoint) == "xmod":

@@ -9,6 +9,7 @@ from typing import Any
 from workbench.engine.adapters import adapter_in
 from workbench.engine.facts.architectures import (
     BACKBONE,
+    BLIND,
     CACHELESS,
     DECODERS,
     FILMS,
@@ -19,6 +20,7 @@ from workbench.engine.facts.architectures import (
     auto_tables,
     class_for,
     fewest,
+    head_beside,
     heads_of,
     known_model_type,
     reads,
@@ -47,6 +49,7 @@ from workbench.engine.values import Checkpoint, Facts
 
 __all__ = [
     "BACKBONE",
+    "BLIND",
     "CACHELESS",
     "CONFIG_LIMIT",
     "DECODERS",
@@ -133,7 +136,7 @@ def of_config(
         # timm's own checkpoints name the model as timm does; the library wraps them.
         model_type, named = "timm_wrapper", ["TimmWrapperForImageClassification"]
     architectures = tuple(str(name)[:200] for name in named[:8]) if isinstance(named, list) else ()
-    trained = trained_head(architectures, model_type)
+    trained = head_beside(model_type, present) or trained_head(architectures, model_type)
     heads = heads_of(model_type, trained)
     auto_map = config.get("auto_map")
     if isinstance(auto_map, dict) and not known_model_type(model_type):
@@ -180,7 +183,7 @@ def _encoder_decoder(config: Mapping[str, Any], heads: tuple[str, ...], trained:
 
 def _takes_images(config: Mapping[str, Any], heads: tuple[str, ...], present: Callable[[str], bool]) -> bool:
     # The table of transformers lists text models as well, under the type of a family that has both.
-    if "AutoModelForImageTextToText" not in heads:
+    if "AutoModelForImageTextToText" not in heads or config.get("model_type") in BLIND:
         return False
     return "vision_config" in config or any(present(name) for name in _PROCESSOR_FILES)
 

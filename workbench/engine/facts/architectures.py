@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,11 @@ _DISCRIMINATES = ("electra", "funnel")
 _PICTURES = "MODEL_FOR_IMAGE_MAPPING_NAMES"
 
 #: Architectures that are shown films.
-FILMS = ("pe_video", "timesformer", "tvp", "videomae", "videomt", "videoprism", "videoprism_vision_model", "vivit",
-         "vjepa2", "xclip")  # fmt: skip
+FILMS = ("pe_audio_video_encoder", "pe_video", "pe_video_encoder", "timesformer", "tvp", "videomae", "videomt",
+         "videoprism", "videoprism_vision_model", "vivit", "vjepa2", "xclip")  # fmt: skip
+
+#: Architectures that read texts alone, although the library's tables have them among those that see.
+BLIND = ("mistral4",)
 
 #: Auto classes whose models read a text alone, all but those architectures that want a picture beside it.
 _READERS = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM", "AutoModelForMaskedLM", "AutoModelForTextEncoding",
@@ -162,8 +165,11 @@ def renamed(model_type: str, head: str) -> dict[str, str]:
     """Names of weights that a head has to be told when it is loaded, as ``key_mapping`` takes them.
 
     The library means to find the tracker of a published SAM 3 and the writer of an Emu3 itself, and leaves their
-    weights drawn at random; of a Moshi, which hears and speaks, it has the writer alone in its tables.
+    weights drawn at random; of a Moshi, which hears and speaks, it has the writer alone in its tables. Of ShieldGemma 2
+    it finds the part that sees, and not the one that writes.
     """
+    if model_type == "shieldgemma2" and head != "AutoModelForImageClassification":
+        return {r"^(model\.)+language_model\.model\.": "model.language_model."}
     parts = {
         ("sam3_video", "AutoModelForMaskGeneration"): "tracker_model",
         ("sam3_video", "AutoModel"): "detector_model",
@@ -218,6 +224,10 @@ def auto_tables() -> dict[str, dict[str, tuple[str, ...]]]:
     return found
 
 
+#: The head that scores options, and files of which it has one with its settings.
+_HEAD_BESIDE = ("AutoModelForDecision", ("decision_config.json", "judge_config.json"))
+
+
 def heads_of(model_type: str, trained: str | None) -> tuple[str, ...]:
     """The Auto classes of an architecture, the one that a checkpoint was trained for first, and ``AutoModel`` last.
 
@@ -267,3 +277,15 @@ def trained_head(architectures: tuple[str, ...], model_type: str) -> str | None:
         if architectures[0].endswith(suffix):
             return head
     return None
+
+
+def head_beside(model_type: str, present: Callable[[str], bool]) -> str | None:
+    """The Auto class of a head that is published beside the weights of another model; None where there is none.
+
+    Args:
+        model_type: Of the config, which is the other model's.
+        present: Whether the checkpoint has a file of that name.
+    """
+    head, files = _HEAD_BESIDE
+    has = model_type in auto_tables()[dict(HEADS)[head]]
+    return head if has and any(present(file) for file in files) else None

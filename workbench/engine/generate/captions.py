@@ -24,6 +24,7 @@ from workbench.engine.tokens.positions import Pieces, slow_tokens
 from workbench.engine.values import Encoding, Message, Start
 
 if TYPE_CHECKING:
+    import numpy as np
     from PIL.Image import Image
     from torch import Tensor
 
@@ -44,7 +45,7 @@ PROMPTED = {
 """Architectures that need to be told what to do, and something to tell them."""
 
 FRAMES = {"instructblipvideo": 4}
-"""Architectures that are shown films of so many frames; a picture stands for each of them."""
+"""Architectures that are shown films of so many frames; where there is a picture alone, it stands for each of them."""
 
 ASKING = ("got_ocr2",)
 """Architectures whose processor writes the whole prompt where there is none."""
@@ -172,13 +173,15 @@ def refused(model: LoadedModel) -> dict[str, str]:
     return found
 
 
-def together(model: LoadedModel, reader: Any, opened: Image, text: str, page: str = "") -> dict[str, Tensor]:
+def together(
+    model: LoadedModel, reader: Any, opened: Image | np.ndarray, text: str, page: str = ""
+) -> dict[str, Tensor]:
     """Picture and text as the checkpoint's processor puts them together.
 
     Args:
         model: Of one of `TYPES`.
         reader: Its processor; its image processor for those that are shown the picture `ALONE`.
-        opened: The picture, in RGB.
+        opened: The picture, in RGB; or the frames of a film, of shape ``(frames, height, width, 3)``, for `FRAMES`.
         text: The prompt, or what the decoder begins with; may be empty where the architecture needs none.
         page: The words of the page with their boxes, for UDOP.
 
@@ -199,7 +202,8 @@ def together(model: LoadedModel, reader: Any, opened: Image, text: str, page: st
     if kind in FRAMES:
         import numpy
 
-        shown = numpy.stack([numpy.asarray(opened)] * FRAMES[kind])
+        still = not isinstance(opened, numpy.ndarray)
+        shown = numpy.stack([numpy.asarray(opened)] * FRAMES[kind]) if still else opened
     try:
         both = dict(reader(images=shown, return_tensors="pt", **told))
     except Exception as error:

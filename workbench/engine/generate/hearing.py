@@ -35,8 +35,9 @@ TYPES = (
 SPOKEN = ("granite_speech", "granite_speech_plus")
 """Those whose chat templates write down what is said as it stands, the marks of the sounds in front."""
 
-ADAPTING = SPOKEN
-"""Those whose own ``generate`` switches their adapter on where there is a sound, and hands everything on."""
+ADAPTING = (*SPOKEN, "nemo_speechlm", "seamless_m4t", "seamless_m4t_v2")
+"""Those whose own ``generate`` hands everything on: it switches an adapter on where there is a sound, or looks up a
+language or the times of words where it is asked for them."""
 
 OTHER_NAME = ("granite_speech", "granite_speech_plus", "phi4_multimodal")
 """Those whose processors call their feature extractor an audio processor."""

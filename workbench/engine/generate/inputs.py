@@ -87,8 +87,8 @@ def tokenizer_of(model: LoadedModel) -> PreTrainedTokenizerBase:
     if not model.generates:
         raise NotSupported(
             what,
-            why=f"It was loaded as {model.head}, and only a causal, sequence-to-sequence or image-text-to-text model "
-            "writes text.",
+            why=f"It was loaded as {model.head}, and only a causal, sequence-to-sequence, image-text-to-text or "
+            "multimodal model writes text.",
             remedy="Use it in Tasks, or load a checkpoint whose architecture ends in ForCausalLM.",
         )
     if model.tokenizer is None:

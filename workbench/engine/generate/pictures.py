@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
+from workbench.engine.facts import BLIND
 from workbench.engine.generate import hearing
+from workbench.engine.processors import PICTURED
 from workbench.engine.task import Silent, Task
-from workbench.engine.tokens import encode
+from workbench.engine.tokens import chat, encode
 from workbench.engine.tokens.positions import Pieces, slow_tokens
 from workbench.engine.values import Encoding, Message, Start, TokenizerOptions
 
@@ -30,8 +32,6 @@ _PIXELS = 50_000_000
 _FILE_BYTES = 200_000_000
 #: The largest value of 8 bits.
 _WHITE = 255
-#: Architectures whose class in the library's table of those that see reads text alone.
-_BLIND = ("mistral4",)
 #: What stands for a picture where the processor leaves all of it to the template, which writes it whatever is said.
 _WRITTEN = {"PPChart2TableProcessor": ("<img>", re.compile(r"<img>(<imgpad>)+</img>"))}
 #: What the names of arguments begin with that are as long as the prompt only by chance.
@@ -167,12 +167,6 @@ def tensors(model: LoadedModel, start: Start, more: Sequence[int] = ()) -> dict[
     """
     import torch
 
-    if model.facts.model_type in _BLIND:
-        raise NotSupported(
-            f"{model.checkpoint.name} takes no pictures.",
-            why=f"{type(model.model).__name__} reads text alone, although the library lists it among those that see.",
-            remedy="Remove the picture, or load a checkpoint that has its vision model, such as Mistral 3's.",
-        )
     reader = _reader(model, start.images, start.sounds)
     made = _run(reader, start.encoding.text, start.images, start.sounds, Silent())
     check_same(made["input_ids"], start)
@@ -279,9 +273,16 @@ def processor_of(model: LoadedModel) -> ProcessorMixin:
     """
     if model.processor is not None:
         return model.processor
-    if model.head != "AutoModelForImageTextToText":
+    if model.head not in PICTURED:
         why = f"It was loaded as {model.head}, which reads text alone."
         remedy = "Remove the picture, or load an image-text-to-text checkpoint."
+    elif "AutoModelForImageTextToText" not in model.facts.heads:
+        # It stands among those of all kinds for what it hears.
+        why = f"{type(model.model).__name__} sees nothing where it goes on behind a prompt."
+        remedy = "Remove the picture, or show it one in Tasks, where it takes any."
+    elif model.facts.model_type in BLIND:
+        why = f"{type(model.model).__name__} reads text alone, although the library lists it among those that see."
+        remedy = "Remove the picture, or load a checkpoint that has its vision model, such as Mistral 3's."
     else:
         why = next((note for note in model.notes if "processor" in note), "Its folder has no processor.")
         again = "download the checkpoint again with its preprocessor_config.json"
@@ -367,13 +368,7 @@ def render(processor: ProcessorMixin, messages: Sequence[Message], with_images: 
     """
     template = _template(processor)
     if template is None:
-        raise NotSupported(
-            "This checkpoint has no chat template.",
-            why="It was not trained on conversations, or its template was not saved with it.",
-            remedy="Write a plain prompt instead, or load a checkpoint whose name says Instruct or Chat.",
-        )
-    from jinja2 import TemplateError
-
+        raise chat.untold()
     turns: list[dict[str, Any]] = [
         {
             "role": turn.role,
@@ -387,23 +382,7 @@ def render(processor: ProcessorMixin, messages: Sequence[Message], with_images: 
         }
         for turn in messages
     ]
-    goes_on = bool(turns) and turns[-1]["role"] == "assistant"
-    try:
-        return str(
-            processor.apply_chat_template(
-                turns,
-                chat_template=template,
-                tokenize=False,
-                add_generation_prompt=not goes_on,
-                continue_final_message=goes_on,
-            )
-        )
-    except (TemplateError, TypeError, ValueError) as error:
-        raise InputError(
-            "The chat template refused this conversation.",
-            why=f"It says: {error}",
-            remedy="Many templates want user and assistant to alternate, and allow one system message at the start.",
-        ) from error
+    return chat.write(processor, turns, template=template)
 
 
 def _adds_special(processor: ProcessorMixin, text: str) -> bool:

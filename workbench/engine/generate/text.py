@@ -54,9 +54,7 @@ class Text:
             token_id: The id.
             last: Whether none follows, so that nothing is held back any longer.
         """
-        piece, raw, _ = self._pieces.look_up(token_id)
-        if raw is None and not self._tokenizer.is_fast and _SPELLED.fullmatch(piece):
-            raw = _bytes(piece)
+        raw = self._pieces.look_up(token_id)[1]
         if raw is not None:
             return _shown(self._characters.decode(raw, final=last))
         # Something else ends a character that was begun.

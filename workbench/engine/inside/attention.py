@@ -24,12 +24,13 @@ from workbench.engine.inside.given import (
     worded,
 )
 from workbench.engine.inside.places import Grid, configs, places
-from workbench.engine.inside.states import Watch
-from workbench.engine.inside.submodels import entered
+from workbench.engine.inside.states import Watch, unhooked
+from workbench.engine.inside.submodels import entered, submodels
 from workbench.engine.inside.walk import Found, walk
 from workbench.engine.task import Progress, Silent, Task
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedModel
 
     from workbench.engine.models import LoadedModel
@@ -115,13 +116,14 @@ def attend(
     task = task or Silent()
     began = time.perf_counter()
     whole, taken = model, given
+    unhooked(whole.model)
     model, given, kwargs = entered(whole, taken)
     _check_size(model, given)
     task.report(Progress(0, None, "layers", "one pass with eager attention"))
     if not returns_states(model):
-        raise _none(model)
+        raise _none(model, taken)
     if model.model.config.model_type in _MISTAKEN:
-        raise _none(model, ": the library returns hidden states in their place.")
+        raise _none(model, taken, ": the library returns hidden states in their place.")
     kept = {"logits_to_keep": 1} if model.generates and takes(model.model, "logits_to_keep") else {}
     try:
         with torch.inference_mode(), eager(whole.model), drawn(model, task, taken.by_generate):
@@ -134,29 +136,32 @@ def attend(
         raise
     except Exception as error:
         if isinstance(error, KeyError) and error.args == ("eager",):
-            raise _none(model, ": the library has no eager attention for it.") from error
+            raise _none(model, taken, ": the library has no eager attention for it.") from error
         raise worded(model, error) from error
     stacks = walk(out, "attentions") if hasattr(out, "items") else []
     groups = [group for stack in stacks for group in _grouped(model, stack)]
     if not groups:
-        raise _none(model)
+        raise _none(model, taken)
     total = sum(4 * maps.numel() for group in groups for _, _, maps in group.maps)
     chosen = (kind or groups[0].name, layer) if total > KEPT else None
     return Attentions(taken, tuple(_kind(model, given, group, chosen) for group in groups), time.perf_counter() - began)
 
 
-def _none(model: LoadedModel, because: str = "") -> NotSupported:
-    because = because or ("." if _has_attention(model) else ": its layers are not made of attention.")
+def _none(model: LoadedModel, given: Given, because: str = "") -> NotSupported:
+    because = because or ("." if _has_attention(model.model) else ": its layers are not made of attention.")
+    # Codecs let a model that hears work on the sound besides, and return nothing of it.
+    parts = [path for path in submodels(model) if _has_attention(model.model.get_submodule(path))]
+    own = f"Choose {' or '.join(parts)} as the submodel. " if parts and not given.submodel else ""
     return NotSupported(
         f"{model.checkpoint.name} shows no attention.",
         why=f"{type(model.model).__name__} returns no attention maps{because}",
-        remedy="The other sections show what it does return.",
+        remedy=f"{own}The other sections show what it does return.",
     )
 
 
-def _has_attention(model: LoadedModel) -> bool:
+def _has_attention(module: nn.Module) -> bool:
     # Mamba and its like count heads too.
-    return any("attention" in type(part).__name__.lower() for part in model.model.modules())
+    return any("attention" in type(part).__name__.lower() for part in module.modules())
 
 
 def _check_size(model: LoadedModel, given: Given) -> None:

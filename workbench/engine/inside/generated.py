@@ -49,7 +49,8 @@ def by_generate(
         # The model that talks refuses a picture's numbers, which the library would hand to each.
         named = {OWN.get(name, name): each for name, each in tensors.items()} if _talks(model) else tensors
         return {}, named | _writing(model)
-    if kind in transcribing.PACED and not raw_beside.stands_between(kind, model.head):
+    writes = not (raw_beside.stands_between(kind, model.head) or transcribing.goes_along(model))
+    if kind in transcribing.PACED and writes:
         run = tensors | {"max_new_tokens": _moments(model, tensors, most), "do_sample": False}
         return joined(model, run, STEPS[kind], task=request.task), run
     if kind in SONGS:

@@ -18,6 +18,7 @@ from workbench.engine.machine import free
 from workbench.engine.models import check_count
 from workbench.engine.task import Silent, Task
 from workbench.engine.tasks.inputs import Request
+from workbench.engine.tasks.raw_beside import ACTS
 from workbench.engine.tasks.raw_outputs import STARTED
 from workbench.engine.tasks.writing import DENOISES, drawing
 from workbench.engine.tokens import encode, longest, running
@@ -36,6 +37,11 @@ CHOICES = "AutoModelForMultipleChoice"
 ANSWERS = "AutoModelForVisualQuestionAnswering"
 #: The head that stands for whatever an architecture was trained with, which is mostly the one that writes.
 _TRAINED = "AutoModelForPreTraining"
+#: Heads whose decoder makes nothing of what the encoder reads by itself: of the bare model, and of those that write a
+#: text before they speak it.
+_BARE = ("AutoModel", "AutoModelForTextToWaveform")
+#: The head of models that speak by a spectrogram, and what the decoder of those that have one is given of it.
+_DRAWN, SILENCE = "AutoModelForTextToSpectrogram", "decoder_input_values"
 #: Bytes of all attention maps of a pass, as the model makes them; they grow with the square of the positions.
 ATTENTION_BUDGET = 2**30
 
@@ -270,6 +276,9 @@ def tensors(model: LoadedModel, given: Given) -> dict[str, Any]:
     if given.decoder_start:
         rows["decoder_input_ids"] = given.decoder_input_ids
     whole: dict[str, Any] = {name: torch.tensor([row], device=model.model.device) for name, row in rows.items()}
+    if begins_silent(model):
+        bins = model.model.config.num_mel_bins
+        whole[SILENCE] = torch.zeros(1, 1, bins, device=model.model.device, dtype=model.model.dtype)
     if model.head == CHOICES:
         whole = {name: tensor[None] for name, tensor in whole.items()}
     return whole | plain
@@ -285,12 +294,19 @@ def drawn(model: LoadedModel, task: Task, always: bool = False) -> Iterator[None
 def draws(model: LoadedModel) -> bool:
     """Whether a pass of a model draws: what it hides from itself, as masked autoencoders do, or noise."""
     hides = hasattr(model.model.config, "mask_ratio") and takes(model.model, "noise")
-    return hides or model.facts.model_type in ("vibevoice_asr", DENOISES)
+    # What SpeechT5 has spoken goes through a dropout that is never off.
+    return hides or begins_silent(model) or model.facts.model_type in ("vibevoice_asr", DENOISES, *ACTS)
 
 
 def arguments(model: LoadedModel, given: Given) -> tuple[str, ...]:
     """Names of what `tensors` gives that the tokenizer's call gives too."""
-    return tuple(name for name in tensors(model, given) if name not in ("decoder_input_ids", "use_cache"))
+    own = ("decoder_input_ids", SILENCE, "use_cache")
+    return tuple(name for name in tensors(model, given) if name not in own)
+
+
+def begins_silent(model: LoadedModel) -> bool:
+    """Whether a decoder goes on behind a spectrogram, which begins with a frame of zeros."""
+    return model.head == _DRAWN and takes(model.model, SILENCE)
 
 
 def takes(model: PreTrainedModel, name: str) -> bool:
@@ -368,5 +384,5 @@ def _decoder_start(model: LoadedModel, encoding: Encoding) -> tuple[int, ...]:
     first = getattr(config, "decoder_start_token_id", None)
     if first is None and model.facts.model_type in STARTED:
         first = config.pad_token_id
-    bare = model.head == "AutoModel" or (model.head == _TRAINED and model.facts.model_type in STARTED)
+    bare = model.head in _BARE or (model.head == _TRAINED and model.facts.model_type in STARTED)
     return (int(first),) if bare and first is not None else ()

@@ -95,8 +95,15 @@ def labelled(model: LoadedModel) -> bool:
     return model.head in _LABELLED
 
 
+def writes_codes(model: LoadedModel) -> bool:
+    """Whether a model reads the words of a text and answers with codes of a sound, which have no names."""
+    return hasattr(model.model.config, "text_vocab_size")
+
+
 def _labels(model: LoadedModel, width: int) -> tuple[str, ...]:
-    """The labels that a head gives by position; empty for one that gives words."""
+    """The labels that a head gives by position, or the numbers of its codes; empty for one that gives words."""
+    if writes_codes(model):
+        return tuple(map(str, range(width)))
     if not labelled(model):
         return ()
     names = model.model.config.id2label

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine import tasks
@@ -11,7 +12,7 @@ from workbench.engine.generate import captions, page
 from workbench.engine.inside import deciding
 from workbench.engine.inside.generated import SONGS
 from workbench.engine.inside.given import ANSWERS, CHOICES
-from workbench.engine.inside.submodels import composed
+from workbench.engine.inside.submodels import composed, follows
 from workbench.engine.processors import PLACED
 from workbench.engine.tasks import (
     aligning,
@@ -24,7 +25,7 @@ from workbench.engine.tasks import (
     transcribing,
 )
 from workbench.engine.tasks.series import PATCHED
-from workbench.engine.tasks.speaking import PHONEMES
+from workbench.engine.tasks.speaking import PHONEMES, TURNS
 from workbench.engine.tasks.zero_shot_object_detection import TOLD
 from workbench.engine.values import TaskInput
 
@@ -56,6 +57,7 @@ SHOWN = {
     **dict.fromkeys(PATCHED, ("time-series-prediction", ("text",))),
     **dict.fromkeys(("superglue", "lightglue", "efficientloftr"), ("keypoint-matching", ("image", "other"))),
     "tvp": ("video-grounding", ("text", "video")),
+    "vitmatte": ("image-matting", ("image", "other")),
 }
 """Architectures that a task has a way of its own for: that task, and the fields of `TaskInput` that it reads."""
 
@@ -92,9 +94,9 @@ def reads(model: LoadedModel) -> tuple[str, ...]:
     taken = set(inspect.signature(model.model.forward).parameters)
     main = _main(model)
     name = task_of(model)
-    if _follows(model):
-        return ()
-    if composed(model):
+    if follows(model):
+        return ("image",)
+    if composed(model) and model.facts.model_type not in raw_beside.METHODS:
         return _taken_by(model, name) if name == ANYTHING else ("text",) if name else ()
     if (own := SHOWN.get(model.facts.model_type)) and own[0] == name:
         return own[1]
@@ -102,6 +104,8 @@ def reads(model: LoadedModel) -> tuple[str, ...]:
         return ("text", "image")
     if name == TABLE:
         return ("text",)
+    if model.facts.model_type in raw_beside.METHODS:
+        return ()
     if beside := raw_beside.given(model.facts.model_type, model.head):
         return beside
     if is_shown_pages(model):
@@ -118,9 +122,16 @@ def reads(model: LoadedModel) -> tuple[str, ...]:
         return ("text", "audio") if aligning.aligns(model) else ("audio",)
     if main in _SEEN or _cut(model):
         return ("image",)
+    if transcribing.goes_along(model):
+        return ("audio", *text)
+    if _at_once(model):
+        return ("audio", "video")
+    if name == OTHER and model.facts.model_type in TURNS:
+        return ("text", "audio")
     if main in HEARD:
-        # What a decoder has written so far.
-        return ("audio", "text") if model.encoder_decoder and model.tokenizer is not None else ("audio",)
+        # What a decoder has written so far; a transducer is given one token at a time, the blank first.
+        writes = model.encoder_decoder and not hasattr(model.model.config, "blank_token_id")
+        return ("audio", "text") if writes and model.tokenizer is not None else ("audio",)
     return (*text, *(("image",) if joins(model) else ())) if main == "input_ids" else ()
 
 
@@ -129,13 +140,10 @@ def refusal(model: LoadedModel) -> str:
     if reads(model):
         return ""
     name, main = model.checkpoint.name, _main(model)
+    if model.facts.model_type in raw_beside.METHODS:
+        return f"{name} has no stack of layers whose states could be followed; raw outputs show all that it makes."
     if composed(model):
         return f"{name} is made of several models, and has no pass of its own that could be looked into."
-    if _follows(model):
-        return (
-            f"{name} follows a thing from frame to frame of a film, and has no pass over one input. "
-            "Load it as AutoModelForMaskGeneration to look into what finds things in a picture."
-        )
     if main == "input_ids" and model.tokenizer is None:
         return f"{name} has no tokenizer, so no text can be turned into ids for it."
     return f"{name} reads {main.replace('_', ' ')}, and only texts, pictures and sounds can be followed."
@@ -167,12 +175,12 @@ def example(model: LoadedModel) -> TaskInput:
         asked = "" if is_shown_pages(model) or _is_page(model) else "What is the total?\n"
         return TaskInput(f"{asked}{page.EXAMPLE}", image=samples.page() if "image" in fields else None)
     ids = raw_inputs.ids(model)
-    text = ids or "a house under a sun"
+    text = ids or raw_inputs.asked(model, "a house under a sun")
     if raw_inputs.reads_series(model):
         text = raw_inputs.example(model)
-    elif model.facts.model_type in PATCHED:
+    elif model.facts.model_type in (*PATCHED, *PHONEMES):
         text = tasks.example(task_of(model), model).text
-    elif model.facts.model_type in (*raw_inputs.RETRIEVES, *captions.ASKING):
+    elif "image" in fields and model.facts.model_type in (*raw_inputs.RETRIEVES, *captions.ASKING):
         # A page or a question, never both; or the processor writes the whole prompt.
         text = ""
     if model.head == deciding.DECIDES:
@@ -182,16 +190,23 @@ def example(model: LoadedModel) -> TaskInput:
     if task_of(model) == TABLE:
         table = tasks.example(TABLE, model)
         text = f"{table.text}\n{table.second}"
-    if fields[:1] != ("text",) and model.head != "AutoModel":
+    if fields[:1] != ("text",) and model.head != "AutoModel" and model.facts.model_type not in raw_beside.ACTS:
         text = captions.PROMPTED.get(model.facts.model_type, "")
     return TaskInput(
         text if "text" in fields else "",
         image=samples.picture() if "image" in fields and not (ids and raw_inputs.marks(model)) else None,
         audio=samples.sound() if "audio" in fields else None,
         video=samples.video() if "video" in fields else None,
-        other=samples.picture() if "other" in fields else None,
-        beside=samples.trimap() if "other" in fields else None,
+        other=tasks.example(task_of(model), model).other if "other" in fields else None,
+        beside=_beside(model),
     )
+
+
+def _beside(model: LoadedModel) -> Path | None:
+    """The file of an example: what another part writes, or the mask of the picture that is to be learned from."""
+    if "beside" not in (fields := reads(model)):
+        return None
+    return samples.trimap() if "other" in fields else raw_beside.example(model)
 
 
 def _main(model: LoadedModel) -> str:
@@ -212,7 +227,7 @@ def _main(model: LoadedModel) -> str:
 def task_of(model: LoadedModel) -> str:
     """The task whose preprocessing a model wants, because there is more to it than its processor; mostly none."""
     kind = model.facts.model_type
-    if kind in SHOWN and tasks.supports(model, SHOWN[kind][0]):
+    if is_shown(model):
         return SHOWN[kind][0]
     name = tasks.infer(model.facts)
     if composed(model):
@@ -242,15 +257,19 @@ def task_of(model: LoadedModel) -> str:
         return OTHER
     if is_told(model) or is_asked(model):
         return OTHER
+    if transcribing.goes_along(model) or _at_once(model) or kind == "csm":
+        # CSM is told who speaks, and how that sounded before.
+        return OTHER
     headless = model.takes_images and model.head in PLACED
     if is_shown_pages(model) or _cut(model) or headless or _main(model) == "audio_mel":
         return OTHER
     return name if name in _OWN and kind in (image_segmentation.TOLD, "vitpose") and tasks.supports(model, name) else ""
 
 
-def _follows(model: LoadedModel) -> bool:
-    """Whether a model is handed a session of a film, with what it remembers of the frames before."""
-    return "inference_session" in inspect.signature(model.model.forward).parameters
+def _at_once(model: LoadedModel) -> bool:
+    """Whether a model hears a film that it sees, and can do neither alone."""
+    taken = set(inspect.signature(model.model.forward).parameters)
+    return {"input_values", "pixel_values_videos"} <= taken and "input_ids" not in taken
 
 
 def _cut(model: LoadedModel) -> bool:
@@ -258,6 +277,12 @@ def _cut(model: LoadedModel) -> bool:
     taken = set(inspect.signature(model.model.forward).parameters)
     named = "grid_thw" in taken or (bool(taken & set(_SEEN)) and _main(model) == "input_ids")
     return named and "input_ids" not in taken
+
+
+def is_shown(model: LoadedModel) -> bool:
+    """Whether a model is one of `SHOWN`, with a head that does that task."""
+    kind = model.facts.model_type
+    return kind in SHOWN and tasks.supports(model, SHOWN[kind][0])
 
 
 def is_told(model: LoadedModel) -> bool:
@@ -305,7 +330,8 @@ def _is_shown_films(model: LoadedModel) -> bool:
     if _compares(model) and model.facts.model_type in FILMS:
         return True
     frames = any(hasattr(config, name) for name in ("num_frames", "tubelet_size", "frames_per_clip"))
-    return _main(model) in (*_SEEN, "pixel_values_videos") and frames and not model.takes_images
+    main = _main(model)
+    return (main == "pixel_values_videos" or (main in _SEEN and frames)) and not model.takes_images
 
 
 def _modalities(model: LoadedModel) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from workbench.engine.inside.given import (
 )
 from workbench.engine.inside.lens import Lens
 from workbench.engine.inside.places import Grid, places
-from workbench.engine.inside.states import Layers, Part, Watch, laid_out, rows_of
+from workbench.engine.inside.states import Layers, Part, Watch, laid_out, rows_of, unhooked
 from workbench.engine.inside.submodels import entered
 from workbench.engine.inside.walk import Found, walk
 from workbench.engine.task import Progress, Silent, Task
@@ -84,6 +84,7 @@ def look(model: LoadedModel, given: Given, *, task: Task | None = None) -> Insid
     task = task or Silent()
     began = time.perf_counter()
     whole = given
+    unhooked(model.model)
     model, given, kwargs = entered(model, whole, task=task)
     check_room(model, estimate(model, reach(model, given)).states)
     asked = {"output_hidden_states": True} if returns_states(model) else {}

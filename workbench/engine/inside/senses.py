@@ -24,6 +24,7 @@ from workbench.engine.inside.modalities import (
     SHOWN,
     TABLE,
     is_asked,
+    is_shown,
     is_shown_pages,
     is_told,
     joins,
@@ -33,7 +34,7 @@ from workbench.engine.inside.modalities import (
     task_of,
 )
 from workbench.engine.inside.sights import sight_of, spectrogram
-from workbench.engine.inside.submodels import composed, enter, submodels
+from workbench.engine.inside.submodels import composed, enter, passed, submodels
 from workbench.engine.processors import PLACED
 from workbench.engine.task import Silent, Task
 from workbench.engine.tasks import (
@@ -44,6 +45,8 @@ from workbench.engine.tasks import (
 )
 from workbench.engine.tasks.inputs import Request, check_text
 from workbench.engine.tasks.processors import feature_extractor, image_processor
+from workbench.engine.tasks.raw_beside import reads_file
+from workbench.engine.tasks.raw_outputs import BEGINS
 from workbench.engine.tasks.writing import DENOISES
 from workbench.engine.tokens import encode
 from workbench.engine.tokens.positions import Pieces, slow_tokens
@@ -90,8 +93,8 @@ def _taken_whole(model: LoadedModel, asked: TaskInput, fields: tuple[str, ...], 
     image, kind = asked.image, model.facts.model_type
     if model.head == deciding.DECIDES:
         return _decided(Request(model, deciding.parted(asked.text), TaskOptions(), task), asked.text, most)
-    if kind not in SHOWN and model.takes_images and (image is not None or fields[0] == "image"):
-        if model.head in PLACED:
+    if not is_shown(model) and model.takes_images and (image is not None or fields[0] == "image"):
+        if model.head in PLACED or reads_file(kind, model.head):
             return _by_task(Request(model, asked, TaskOptions(), task), OTHER, most)
         shown = (image,) if image is not None else ()
         start = prepare_start(model, asked.text, images=shown, task=task)
@@ -272,8 +275,7 @@ def _heard(request: Request, text: Given) -> Given:
 def _written(request: Request) -> tuple[int, ...]:
     """What a decoder is given: the token it starts with, and what it has written so far."""
     config, tokenizer = request.model.model.config, request.model.tokenizer
-    names = (getattr(config, name, None) for name in ("decoder_start_token_id", "pad_token_id"))
-    start = next((each for each in names if each is not None), None)
+    start = next((each for name in BEGINS if (each := getattr(config, name, None)) is not None), None)
     if start is None:
         raise NotSupported(
             f"What {request.model.checkpoint.name} writes can't be looked into.",
@@ -288,7 +290,8 @@ def _written(request: Request) -> tuple[int, ...]:
 
 def _taken(model: LoadedModel, tensors: dict[str, Tensor], text: Given) -> dict[str, Tensor]:
     """What ``model(…)`` names of what was made, and the text's ids beside it."""
-    named = inspect.signature(model.model.forward).parameters
+    whole = passed(model)
+    named = inspect.signature(getattr(whole, "forward", whole)).parameters
     beside = plain.tensors(model, text) if text.tokens else {}
     words = {name: tensor.cpu() for name, tensor in beside.items() if name != "use_cache"}
     found = {name: tensor for name, tensor in {**tensors, **words}.items() if name in named}

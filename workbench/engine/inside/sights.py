@@ -104,13 +104,15 @@ def _merged(tensors: Mapping[str, Any], side: int) -> tuple[int, int] | None:
 
 def _colors(values: np.ndarray, processor: Any) -> np.ndarray:
     """Numbers ``(channels, height, width)`` as colours, with what the processor did to them undone."""
+    # Behind the colours some have what is known of each pixel, such as a trimap, which nothing was done to.
+    values = values[:3] if len(values) > 3 else values
     mean, std = (getattr(processor, name, None) for name in ("image_mean", "image_std"))
     if getattr(processor, "do_normalize", False) and mean is not None and std is not None:
         mean, std = (np.broadcast_to(np.asarray(each, np.float32), len(values)) for each in (mean, std))
         values = values * std[:, None, None] + mean[:, None, None]
     if not getattr(processor, "do_rescale", True):
         values = values / 255
-    values = values[:3] if len(values) >= 3 else np.repeat(values[:1], 3, axis=0)
+    values = values if len(values) == 3 else np.repeat(values[:1], 3, axis=0)
     return np.ascontiguousarray((values.clip(0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0))
 
 

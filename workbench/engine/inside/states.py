@@ -172,6 +172,28 @@ class Watch:
         )
 
 
+def unhooked(model: PreTrainedModel) -> None:
+    """Take off what the library keeps states and maps with; it puts it on again where it is asked for them.
+
+    A part that was asked alone, as Phi-4 asks what sees for one of its layers in each pass, has it already when the
+    whole is asked first. The library would put it on that part twice then, and each of its states would be kept twice.
+
+    Args:
+        model: The whole.
+
+    References:
+        transformers, ``utils.output_capturing.maybe_install_capturing_hooks``
+    """
+    from transformers.utils import output_capturing
+
+    for module in model.modules():
+        for key, hook in list(module._forward_hooks.items()):
+            if getattr(hook, "__module__", "") == output_capturing.__name__:
+                del module._forward_hooks[key]
+        if hasattr(module, "_output_capturing_hooks_installed"):
+            del module._output_capturing_hooks_installed
+
+
 def _behind(states: Sequence[torch.Tensor], size: tuple[int, int] | None) -> bool:
     """Whether maps have the shape of the picture only if their channels come last."""
 

@@ -55,10 +55,21 @@ def submodels(model: LoadedModel) -> tuple[str, ...]:
 
 
 def composed(model: LoadedModel) -> bool:
-    """Whether a model has no pass of its own, and only lets those that it is made of work one after the other."""
-    import torch
+    """Whether a model has no pass of its own over one input, and only lets those that it is made of work."""
+    return _has_no_pass(model) or follows(model)
 
-    return type(model.model).forward is torch.nn.Module.forward
+
+def follows(model: LoadedModel) -> bool:
+    """Whether a model is handed a session of a film, with what it remembers of the frames before.
+
+    Over one picture its ``get_image_features()`` runs what sees each frame.
+    """
+    return "inference_session" in inspect.signature(model.model.forward).parameters
+
+
+def passed(model: LoadedModel) -> Callable[..., Any]:
+    """What runs a model over one input: the model, or where that follows a film, what sees a picture of it."""
+    return model.model.get_image_features if follows(model) else model.model
 
 
 def enter(model: LoadedModel, given: Given, path: str, *, task: Task | None = None) -> Given:
@@ -77,7 +88,7 @@ def enter(model: LoadedModel, given: Given, path: str, *, task: Task | None = No
         return given
     task = task or Silent()
     try:
-        call = None if composed(model) else _called(model, given, path, task)
+        call = None if _has_no_pass(model) else _called(model, given, path, task)
         if call is None and (given.run or model.model.can_generate()):
             plain = {name: each for name, each in tensors(model, given).items() if name != "use_cache"} | WRITES
             given = replace(given, run=given.run or plain, by_generate=True)
@@ -144,6 +155,12 @@ def joined(model: LoadedModel, run: Mapping[str, Any], names: tuple[str, ...], *
     return found | same
 
 
+def _has_no_pass(model: LoadedModel) -> bool:
+    import torch
+
+    return type(model.model).forward is torch.nn.Module.forward
+
+
 def _inside(module: nn.Module, kind: type, path: str) -> Iterator[str]:
     from transformers import PreTrainedModel
 
@@ -171,7 +188,7 @@ def _called(model: LoadedModel, given: Given, path: str, task: Task) -> _Call | 
                 _write(model, given.run, task)
             else:
                 with torch.inference_mode(), stoppable(_request(model, task)), drawn(model, task):
-                    model.model(**tensors(model, given))
+                    passed(model)(**tensors(model, given))
     except _Reached:
         return calls[0]
     return None

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 __all__ = [
-    "BODIES", "COUNTED", "NO_TOKENIZER", "PLACED", "READERS", "UNSEEN", "UNTRAINED", "adapted", "built", "class_of",
-    "lacking", "missing", "plain", "processor_of", "stands_in", "stills", "tokenizer_of", "typed", "typed_ids",
-    "wants_torchvision", "without_films",
+    "BODIES", "COUNTED", "NO_TOKENIZER", "PICTURED", "PLACED", "READERS", "UNREAD", "UNSEEN", "UNTRAINED", "WORDED",
+    "adapted", "built", "class_of", "lacking", "missing", "plain", "processor_of", "stands_in", "stills",
+    "tokenizer_of", "typed", "typed_ids", "wants_torchvision", "without_films",
 ]  # fmt: skip
 
 
@@ -41,6 +41,17 @@ READERS = {
 
 UNTRAINED = {"oneformer": {"class_info_file": ""}}
 """What image processors are told, by architecture, so that they ask the Hub for no table that only training reads."""
+
+UNREAD = {"udop": {"apply_ocr": False}}
+"""What whole processors are told, by architecture: the words of a page are given, and none read off its picture."""
+
+WORDED = {
+    ("sam3_video", "AutoModel"): "Sam3Processor",
+    ("shieldgemma2", "AutoModelForImageTextToText"): "Gemma3Processor",
+    ("shieldgemma2", "AutoModelForMultimodalLM"): "Gemma3Processor",
+}
+"""What prepares a picture with words, by architecture and head, where the checkpoint's own processor takes no words:
+that of SAM 3 prepares films, and that of ShieldGemma 2 writes what it asks of every picture itself."""
 
 COUNTED = "cosmos3_edge"
 """The architecture that wants to be told which tokens are of a picture, whose processor tells it only when asked."""
@@ -62,6 +73,9 @@ _EXTRAS = {
 
 #: Those whose name on the package index is another than the library's.
 _ON_THE_INDEX = {"levenshtein": "python-Levenshtein", "bs4": "beautifulsoup4", "g2p_en": "g2p-en"}
+
+PICTURED = ("AutoModelForImageTextToText", "AutoModelForMultimodalLM")
+"""Auto classes whose models write about pictures in a text; most architectures have one class for both."""
 
 PLACED = (*BODIES, "AutoModelForPreTraining")
 """Auto classes whose models are run as they are, on a picture and the text that it stands in."""
@@ -159,19 +173,17 @@ def processor_of(checkpoint: Checkpoint, facts: Facts, head: str) -> tuple[Proce
         facts: What it says.
         head: Auto class of the model.
     """
-    from transformers import AutoProcessor
+    import transformers
 
-    if head not in ("AutoModelForImageTextToText", *PLACED) or not facts.takes_images:
+    if head not in (*PICTURED, *PLACED) or not facts.takes_images:
         return None, ()
     if head in PLACED and not any((checkpoint.path / file).is_file() for file in SETTINGS):
         return None, (_UNPLACED,)
     try:
         try:
-            # The words of a page are given; nothing is to be read off its picture.
-            more = {"apply_ocr": False} if facts.model_type == "udop" else {}
-            processor = AutoProcessor.from_pretrained(
-                checkpoint.path, trust_remote_code=False, local_files_only=True, **more
-            )
+            more = UNREAD.get(facts.model_type, {})
+            kind = getattr(transformers, WORDED.get((facts.model_type, head), "AutoProcessor"))
+            processor = kind.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True, **more)
         except ImportError as error:
             processor = without_films(checkpoint, facts.model_type, error)
     except Exception as error:

@@ -7,21 +7,19 @@ it, the result is the pipeline's. `SPECS` is the table that names them.
 from __future__ import annotations
 
 import inspect
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported
-from workbench.engine.facts import FILMS, HEAR_ALONE, reads, sees
+from workbench.engine.facts import BLIND, FILMS, HEADS, HEAR_ALONE, auto_tables, reads, sees
 from workbench.engine.generate import page
-from workbench.engine.generate.captions import FRAMES
-from workbench.engine.task import Progress, Silent, Task
+from workbench.engine.generate.captions import FRAMES, writes_nothing
+from workbench.engine.task import Silent, Task
 from workbench.engine.tasks import (
     aligning,
     any_to_any,
     audio_classification,
     automatic_speech_recognition,
-    axes,
     decision,
     depth_estimation,
     document_question_answering,
@@ -47,8 +45,9 @@ from workbench.engine.tasks import (
     raw_outputs,
     samples,
     sentence_pair_classification,
-    series,
+    sides,
     speaking,
+    steps,
     summarization,
     table_question_answering,
     table_recognition,
@@ -74,14 +73,15 @@ from workbench.engine.tasks import (
     zero_shot_object_detection,
     zero_shot_video_classification,
 )
-from workbench.engine.tasks.inputs import Request, Spec, broken, context, cut_at, views
-from workbench.engine.values import Facts, Stage, TaskInput, TaskOptions, TaskResult
+from workbench.engine.tasks.inputs import Request, Spec, context, cut_at
+from workbench.engine.values import Facts, TaskInput, TaskOptions, TaskResult
 
 if TYPE_CHECKING:
     from workbench.engine.models import LoadedModel
 
-__all__ = ["SPECS", "TASKS", "Spec", "applies", "architecture", "context", "cut_at", "defaults",
-           "example", "first", "head_for", "infer", "module", "run", "spec", "supports"]  # fmt: skip
+__all__ = ["SPECS", "TASKS", "Spec", "applies", "architecture", "can_finish", "context", "cut_at",
+           "defaults", "example", "finish", "first", "head_for", "infer", "missing_head", "module",
+           "run", "spec", "supports", "unsupported"]  # fmt: skip
 
 _MODULES: tuple[Any, ...] = (
     text_classification,
@@ -170,12 +170,13 @@ _SUMMARIZERS = ("pegasus", "pegasus_x", "led", "bigbird_pegasus")
 
 
 def first(model: LoadedModel) -> str:
-    """The task to begin with: what a checkpoint was trained for, or what the head it was loaded with is for."""
+    """The task to begin with: what a checkpoint was trained for, else what the head it was loaded with does best."""
     inferred = infer(model.facts)
     if supports(model, inferred):
         return inferred
-    own = (spec.name for spec in SPECS if spec.heads[0] == model.head and supports(model, spec.name))
-    return next(own, inferred)
+    able = (each for each in SPECS if supports(model, each.name))
+    best = min(able, key=lambda each: (each.heads[0] != model.head, model.head not in each.heads), default=None)
+    return best.name if best is not None else inferred
 
 
 def infer(facts: Facts) -> str:
@@ -185,7 +186,8 @@ def infer(facts: Facts) -> str:
         zero_shot_classification.entailment(dict(enumerate(facts.labels))) is not None
     ):
         return zero_shot_classification.SPEC.name
-    if facts.model_type in (*any_to_any.TALKERS, *any_to_any.MIXED):
+    blind = head == image_text_to_text.SPEC.heads[0] and facts.model_type in BLIND
+    if blind or facts.model_type in (*any_to_any.TALKERS, *any_to_any.MIXED):
         return any_to_any.SPEC.name
     unspelled = facts.model_type in text_recognition.ONLY["AutoModel"] and not facts.has_tokenizer
     if head == "AutoModel" and (facts.model_type in _BODIES or unspelled):
@@ -203,9 +205,11 @@ def infer(facts: Facts) -> str:
     if facts.model_type in _SPEAKERS:
         return text_to_audio.SPEC.name
     alone = next((each for each in _MODULES if _alone(each, head or facts.heads[0], facts)), None)
-    if alone is not None and (facts.has_tokenizer or not {"text", "labels"} & set(alone.SPEC.takes)):
+    # The text of what follows a thing through a film is its place there, which no tokenizer reads.
+    spelled = alone is not video_object_tracking and {"text", "labels"} & set(alone.SPEC.takes if alone else ())
+    if alone is not None and (facts.has_tokenizer or not spelled):
         return str(alone.SPEC.name)
-    if facts.model_type in raw_beside.REGIONS:
+    if facts.model_type in (*raw_beside.REGIONS, *raw_beside.ACTS):
         return raw_outputs.SPEC.name
     if facts.model_type in FILMS and head != video_classification.SPEC.heads[0]:
         return raw_outputs.SPEC.name
@@ -229,9 +233,9 @@ def spec(name: str, model: LoadedModel | None = None) -> Spec:
     Raises:
         NotSupported: There is no such task.
     """
-    steps = module(name)
-    found: Spec = steps.SPEC
-    return steps.fitted(model) if model is not None and hasattr(steps, "fitted") else found
+    written = module(name)
+    found: Spec = written.SPEC
+    return written.fitted(model) if model is not None and hasattr(written, "fitted") else found
 
 
 def head_for(name: str, facts: Facts | None = None) -> str:
@@ -243,6 +247,16 @@ def head_for(name: str, facts: Facts | None = None) -> str:
     heads = spec(name).heads
     fit = [head for head in heads if facts is not None and head in facts.heads and _does(name, head, facts)]
     return fit[0] if fit else heads[0]
+
+
+def missing_head(model: LoadedModel, name: str) -> str:
+    """The Auto class that a task needs and a model was not loaded as; empty where it is not the head that is wrong."""
+    if _refusal(model, name) is not None:
+        return ""
+    head = head_for(name, model.facts)
+    # Vectors are made below any head, so that another one would not help.
+    below = name in (feature_extraction.SPEC.name, image_feature_extraction.SPEC.name)
+    return "" if head == model.head or below else head
 
 
 def _does(name: str, head: str, facts: Facts) -> bool:
@@ -265,8 +279,11 @@ def _does(name: str, head: str, facts: Facts) -> bool:
         return alone
     if name == document_question_answering.SPEC.name and head == question_answering.SPEC.heads[0]:
         return facts.model_type in document_question_answering.AMONG_TEXTS
-    if name == question_answering.SPEC.name and facts.model_type in raw_beside.REGIONS:
-        # What it is asked about is a picture's regions.
+    if name == image_text_to_text.SPEC.name and facts.model_type in BLIND:
+        return False
+    paged = document_question_answering.AMONG_TEXTS
+    if name == question_answering.SPEC.name and facts.model_type in (*raw_beside.REGIONS, *paged):
+        # What it is asked about is a picture's regions, or the words of a page.
         return False
     pictured = (image_segmentation.SPEC.name, zero_shot_image_classification.SPEC.name)
     if name in pictured and facts.model_type in FILMS:
@@ -274,40 +291,53 @@ def _does(name: str, head: str, facts: Facts) -> bool:
     return head in spec(name).heads
 
 
-def _alone(steps: Any, head: str, facts: Facts) -> bool | None:
+def _alone(written: Any, head: str, facts: Facts) -> bool | None:
     """Whether an architecture is among the few that do a task with a head of many; None for other heads."""
-    only = getattr(steps, "ONLY", {}).get(head)
+    only = getattr(written, "ONLY", {}).get(head)
     return None if only is None else bool({facts.model_type, *facts.architectures} & set(only))
 
 
 def supports(model: LoadedModel, name: str) -> bool:
     """Whether a model as it is loaded can do a task; feature extraction looks below any head that reads text."""
+    if _refusal(model, name) is not None:
+        return False
+    if raw_beside.reads_file(model.facts.model_type, model.head):
+        # Whatever the library's tables have it among, it reads numbers that no other task has.
+        return name == raw_outputs.SPEC.name
     if name == feature_extraction.SPEC.name:
-        taken = inspect.signature(model.model.forward).parameters
-        return model.tokenizer is not None or "input_ids" in taken
+        return model.facts.model_type not in raw_beside.TOGETHER and feature_extraction.reads_alone(model)
     if name == zero_shot_audio_classification.SPEC.name:
         # They have no head to tell them by.
         return model.facts.model_type in zero_shot_audio_classification.COMPARED
     if name == any_to_any.SPEC.name:
         # The class is the same by whichever of its Auto classes it was loaded.
         answers = any_to_any.answers(model.facts) and model.head in any_to_any.ALSO
-        return answers and model.facts.model_type not in transcribing.PACED
+        return answers and _whole(model) and model.facts.model_type not in transcribing.PACED
     if name == image_feature_extraction.SPEC.name:
-        # Some leave out what they read first, and ImageGPT's pictures are ids of colours.
-        first = next(iter(inspect.signature(model.model.forward).parameters), "")
-        # What follows things through a film is handed a session of it.
-        shown = "pixel_values" in (first, getattr(model.model, "main_input_name", "")) and first != "inference_session"
-        # Some have the whole of a model in the table of those that see, as Llama 4.
-        alone = model.head == "AutoModel" and not model.facts.takes_images
-        return shown or (alone and sees(model.facts.model_type))
-    if name == raw_outputs.SPEC.name and infer(model.facts) == name:
+        return image_feature_extraction.sees_alone(model)
+    if name == raw_outputs.SPEC.name and (infer(model.facts) == name or not raw_beside.passes(model)):
+        return raw_beside.passes(model)
+    if name == text_to_audio.SPEC.name and text_to_audio.speaks_alone(model):
         return True
     return _does(name, model.head, model.facts)
 
 
-def defaults(name: str) -> TaskOptions:
-    """The settings that a task starts with."""
-    return replace(TaskOptions(), **dict(spec(name).defaults))
+def _refusal(model: LoadedModel, name: str) -> NotSupported | None:
+    """What a checkpoint lacks for a task besides the head, where the task has more to ask for."""
+    written = module(name)
+    refused: NotSupported | None = written.refusal(model) if hasattr(written, "refusal") else None
+    return refused
+
+
+def _whole(model: LoadedModel) -> bool:
+    """Whether all that answers was loaded: some architectures are loaded to write without what sees or hears."""
+    names = auto_tables()[dict(HEADS)[any_to_any.SPEC.heads[0]]].get(model.facts.model_type, ())
+    return not names or type(model.model).__name__ in names
+
+
+def defaults(name: str, model: LoadedModel | None = None) -> TaskOptions:
+    """The settings that a task starts with, with a model as it does it."""
+    return replace(TaskOptions(), **dict(spec(name, model).defaults))
 
 
 def applies(name: str, model: LoadedModel) -> tuple[str, ...]:
@@ -330,11 +360,15 @@ def example(name: str, model: LoadedModel | None = None) -> TaskInput:
     takes = spec(name, model).takes
     # Some are shown a picture as a film that stands still, where the task has no film.
     still = {"image"} if model is not None and model.facts.model_type in FRAMES and "video" not in takes else set()
-    # Pages are a folder of pictures, which is no film.
-    paper = name == visual_document_retrieval.SPEC.name
+    # What reads either a text or a sound is given a text where both may be.
+    told = model is not None and model.facts.model_type in speaking.SEAMLESS and "text" in takes
+    # Pages are a folder of pictures, which is no film; what finds things in a film may be loaded for pictures alone.
+    needed = name in (visual_document_retrieval.SPEC.name, video_object_tracking.SPEC.name)
     for field, make in (_SAMPLES | getattr(module(name), "SAMPLES", {}) | paged).items():
-        if field in takes and (paper or field in still or _takes(model, field)):
+        if field in takes and not (told and field == "audio") and (needed or field in still or _takes(model, field)):
             made[field] = make()
+    if "beside" in takes and model is not None and (numbers := raw_beside.example(model)) is not None:
+        made["beside"] = numbers
     return replace(given, **made)
 
 
@@ -346,7 +380,7 @@ def _takes(model: LoadedModel | None, field: str) -> bool:
     if kind in speaking.CONVERSES:
         # A tone is no voice to speak like.
         return False
-    if field == "beside" and (kind in raw_beside.REGIONS or raw_beside.stands_between(kind, model.head)):
+    if field == "beside" and (kind in raw_beside.REGIONS or raw_beside.reads_file(kind, model.head)):
         # A mask is no region, and nothing that another part writes.
         return False
     if field not in _READS.values():
@@ -372,33 +406,8 @@ def architecture(facts: Facts) -> tuple[str, str]:
     Returns:
         ``encoder``, ``decoder`` or ``encoder-decoder``, and a sentence for people.
     """
-    asked = facts.model_type in transcribing.LANGUAGES and any_to_any.SPEC.heads[0] in facts.heads
-    if asked or facts.model_type in _LISTENERS or infer(facts) == any_to_any.SPEC.name:
-        # Some of them stand among the models of sequences to sequences, for want of a better place.
-        return "decoder", (
-            "Each token sees only those before it; encoders of their own turn pictures and sounds into some of them."
-        )
-    if facts.model_type in series.DECIDES:
-        return "decoder", "Each step sees only those before it, so that the model can say what to do next."
-    if time_series_prediction.SPEC.heads[0] in facts.heads:
-        return "decoder", "Each part of the series sees only those before it, so that the model can say how it goes on."
-    if facts.model_type in speaking.AT_ONCE:
-        return "encoder", "Every position sees the whole text; further parts make the sound of all of it at once."
-    if facts.model_type in speaking.DECODERS:
-        return "decoder", "Each piece of sound sees only the text and the pieces before it; others make it audible."
-    if facts.encoder_decoder or {"AutoModelForSpeechSeq2Seq", *table_recognition.SPEC.heads} & set(facts.heads):
-        return "encoder-decoder", (
-            "An encoder reads the whole input; a decoder writes a new sequence, token by token, looking back at it."
-        )
-    if facts.takes_images:
-        return "decoder", (
-            "Each token sees only those before it; an encoder of its own turns the picture into the first of them."
-        )
-    if "AutoModelForCausalLM" in facts.heads or "AutoModelForImageTextToText" in facts.heads:
-        return "decoder", "Each token sees only those before it, so that the model can go on writing token by token."
-    return "encoder", (
-        "Every position sees the whole input, in both directions; a head reads the vectors, and nothing is written."
-    )
+    asked = facts.model_type in _LISTENERS or infer(facts) == any_to_any.SPEC.name
+    return sides.of(facts, asked=asked)
 
 
 def run(
@@ -425,49 +434,49 @@ def run(
     References:
         transformers, Pipelines
     """
-    import torch
-
     task = task or Silent()
     given = TaskInput(given) if isinstance(given, str) else given
-    steps = module(name)
-    request = Request(model, given, options or defaults(name), task)
+    request = Request(model, given, options or defaults(name, model), task)
     if not supports(model, name):
-        raise NotSupported(
-            f"{model.checkpoint.name} can't do {name} as it is loaded.",
-            why=f"It needs a head of the kind {head_for(name, model.facts)}, and this model was loaded as "
-            f"{model.head}.",
-            remedy=f"Load it again as {head_for(name, model.facts)}, or choose {infer(model.facts)}.",
-        )
-    with torch.inference_mode(), axes.watched(model) as known:
-        started = time.perf_counter()
-        task.report(Progress(0, 3, "steps", "preprocess"))
-        inputs = steps.preprocess(request)
-        task.check()
-        encoded = time.perf_counter()
-        task.report(Progress(1, 3, "steps", "forward"))
-        outputs = steps.forward(request, inputs)
-        task.check()
-        computed = time.perf_counter()
-        task.report(Progress(2, 3, "steps", "postprocess"))
-        nothing = broken(outputs)
-        try:
-            outcome = steps.postprocess(request, inputs, outputs)
-        except ValueError as error:
-            if not nothing:
-                raise
-            raise NotSupported(
-                f"What {model.checkpoint.name} gave is no number, and {name} can't be made of it.",
-                why=f"There is NaN in {', '.join(nothing)}; it computes in {model.dtype}.",
-                remedy="Load it in float32 or bfloat16; if that does not help, its weights are damaged.",
-            ) from error
-        ended = time.perf_counter()
-        task.report(Progress(3, 3, "steps"))
-    stages = (
-        Stage("preprocess", views({**inputs.tensors, **inputs.aside}), encoded - started),
-        Stage("forward", views(outputs, known), computed - encoded),
-        Stage("postprocess", views(outcome.tensors), ended - computed),
-    )
-    return TaskResult(name, given, stages, outcome.items, inputs.truncated, outcome.tokens, inputs.heard, nothing)
+        raise unsupported(model, name)
+    return steps.whole(module(name), request)
+
+
+def can_finish(result: TaskResult, options: TaskOptions) -> bool:
+    """Whether `finish` can give what `run` would, because the first two steps read none of the settings that differ."""
+    return steps.same_but_last(result, options)
+
+
+def finish(model: LoadedModel, result: TaskResult, options: TaskOptions, *, task: Task | None = None) -> TaskResult:
+    """Do the last step of a result again under other settings, without another pass through the model.
+
+    Args:
+        model: That the result is of.
+        result: One that `can_finish` under these settings.
+        options: Those that apply to the last step are read.
+        task: Hears of the step.
+
+    Raises:
+        InputError: A setting can't be used; the remedy says what can.
+    """
+    request = Request(model, result.given, options, task or Silent())
+    return steps.last(module(result.task), request, result)
+
+
+def unsupported(model: LoadedModel, name: str) -> NotSupported:
+    """The refusal of a task, by what the checkpoint lacks, the head that it needs or what the class with it reads."""
+    if (refused := _refusal(model, name)) is not None:
+        return refused
+    if name == image_text_to_text.SPEC.name and not hasattr(model.model, "generate"):
+        return writes_nothing(model)
+    head = missing_head(model, name)
+    if not head:
+        why = f"It is not for {type(model.model).__name__}, which wants other inputs or gives no such answer."
+        remedy = f"Choose {first(model)}."
+    else:
+        why = f"It needs a head of the kind {head}, and this model was loaded as {model.head}."
+        remedy = f"Load it again as {head}, or choose {first(model)}."
+    return NotSupported(f"{model.checkpoint.name} can't do {name} as it is loaded.", why=why, remedy=remedy)
 
 
 def module(name: str) -> Any:

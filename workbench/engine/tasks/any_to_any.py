@@ -1,4 +1,4 @@
-"""Any to any: a text written, and said where the model can, to whatever of text, picture and sound it takes.
+"""Any to any: a text written to whatever of text, picture and sound a model takes; where it can, said, or drawn.
 
 References:
     transformers, Pipelines: AnyToAnyPipeline; Auto Classes: AutoModelForMultimodalLM
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import pictures
-from workbench.engine.generate.captions import PAGED, TYPES, WORDLESS
-from workbench.engine.tasks import sounds, transcribing
+from workbench.engine.generate.captions import TYPES, WORDLESS
+from workbench.engine.tasks import image_text_to_text, painting, sounds, transcribing
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.tasks.processors import missing, processor
 from workbench.engine.tasks.writing import WRITES, behind, generated, listed, prepared, watched
@@ -33,7 +33,7 @@ SPEC = Spec(
         ("image", "Picture, if there is one"),
         ("audio", "Sound, if there is one"),
     ),
-    options=(*WRITES, "speaks"),
+    options=(*WRITES, "stops", "speaks", "paints"),
     shows="text",
     example=TaskInput("What is this?"),
 )
@@ -81,7 +81,8 @@ SAID = 64
 
 def answers(facts: Facts) -> bool:
     """Whether an architecture writes an answer to whatever of text, picture and sound it takes."""
-    return SPEC.heads[0] in facts.heads or facts.model_type in HEARS
+    pictured = facts.model_type in image_text_to_text.ONLY[SPEC.heads[0]]
+    return (SPEC.heads[0] in facts.heads and not pictured) or facts.model_type in HEARS
 
 
 def deaf(model: LoadedModel) -> bool:
@@ -90,15 +91,14 @@ def deaf(model: LoadedModel) -> bool:
 
 
 def fitted(model: LoadedModel) -> Spec:
-    """The task as it is for a model: given what it takes, and one that only writes is not asked to speak."""
+    """The task as it is for a model: given what it takes, and one that only writes is not asked to speak or draw."""
     stated = getattr(model.model, "input_modalities", ())
     # What states text alone may not say what it takes besides.
     seen = {"text", *stated} if isinstance(stated, (tuple, list)) and len(stated) > 1 else {*SPEC.takes}
     seen -= {"audio"} if deaf(model) else set()
     inputs = tuple((field, label) for field, label in SPEC.inputs if field in seen)
-    if getattr(model.model, "has_talker", False):
-        return replace(SPEC, inputs=inputs)
-    return replace(SPEC, inputs=inputs, options=tuple(name for name in SPEC.options if name != "speaks"))
+    able = {"speaks": getattr(model.model, "has_talker", False), "paints": painting.can(model)}
+    return replace(SPEC, inputs=inputs, options=tuple(name for name in SPEC.options if able.get(name, True)))
 
 
 def preprocess(request: Request) -> Inputs:
@@ -110,13 +110,8 @@ def preprocess(request: Request) -> Inputs:
     """
     if request.model.facts.model_type not in WORDLESS:
         check_text(request.text, "question")
-    if request.model.facts.model_type in ("blip", "fuyu", "got_ocr2", "instructblipvideo", PAGED):
-        raise NotSupported(
-            f"{request.model.checkpoint.name} does not answer whatever it is given.",
-            why="It writes about one picture, and its processor has a way of its own.",
-            remedy="Load it as AutoModelForImageTextToText, and choose image-text-to-text.",
-        )
     reader = processor(request.model)
+    more: dict[str, Any] = {"generation_mode": painting.MODE} if painting.asked(request) else {}
     parts = _parts(request, reader)
     try:
         if request.model.facts.model_type in transcribing.GRANITE:
@@ -134,9 +129,10 @@ def preprocess(request: Request) -> Inputs:
                 tokenize=True,
                 return_dict=True,
                 return_tensors="pt",
+                **({"processor_kwargs": more} if more else {}),
             )
         else:
-            more = {{"image": "images"}.get(part["type"], part["type"]): part[part["type"]] for part in parts}
+            more = more | {{"image": "images"}.get(part["type"], part["type"]): part[part["type"]] for part in parts}
             made = reader(text=_marked(request, reader), **more, return_tensors="pt")
     except ImportError as error:
         raise missing(f"{request.model.checkpoint.name} can't read what it was given.", error) from error
@@ -155,8 +151,11 @@ def preprocess(request: Request) -> Inputs:
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     """Many passes, one a new token; a stop takes effect within a token.
 
-    Where the answer is spoken, its ``waveform`` of shape ``(samples,)`` comes besides.
+    Where the answer is spoken, its ``waveform`` of shape ``(samples,)`` comes besides; where it is a picture, what
+    `painting.forward` gives comes instead.
     """
+    if painting.asked(request):
+        return painting.forward(request, inputs)
     if request.options.speaks and getattr(request.model.model, "has_talker", False):
         return _spoken(request, inputs)
     more = listed(inputs)
@@ -168,7 +167,9 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
 
 
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
-    """Cut the prompt off and decode the rest without special tokens; what was spoken comes after it."""
+    """Cut the prompt off and decode the rest without special tokens; what was spoken comes after it; or a picture."""
+    if "pixels" in outputs:
+        return painting.postprocess(request, outputs)
     tensors = behind(outputs, _prompt(request, inputs))
     text = str(request.tokenizer.decode(tensors["new_ids"], skip_special_tokens=True))
     said = (Sound(outputs["waveform"].numpy(), RATE),) if "waveform" in outputs else ()

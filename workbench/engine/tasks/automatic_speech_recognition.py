@@ -17,8 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
-from workbench.engine.task import Progress
-from workbench.engine.tasks import aligning, notes, speaking, transcribing
+from workbench.engine.tasks import aligning, languages, long_sounds, notes, transcribing
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.processors import feature_extractor
 from workbench.engine.tasks.sounds import SOUND, features, long_enough
@@ -39,21 +38,28 @@ SPEC = Spec(
     heads=("AutoModelForSpeechSeq2Seq", "AutoModelForCTC", *TRANSDUCERS, aligning.HEAD),
     does="Writes down what was said",
     inputs=SOUND,
-    options=("timestamps", "source_language", "target_language", "max_new_tokens", "num_beams"),
+    options=(
+        "timestamps", "says_language", "source_language", "target_language", "speech_task", "chunk_length",
+        "chunk_overlap", "max_new_tokens", "num_beams",
+    ),
     shows="transcript",
     example=TaskInput(),
     defaults=(("max_new_tokens", 256), ("num_beams", 1)),
-)
+)  # fmt: skip
 
-#: Of what a CTC model hears at once, the share that two neighbouring parts have in common on each side, as the
-#: pipeline has it.
-SHARED = 1 / 6
+#: Seconds that a CTC model hears at once of a long sound, unless it is told otherwise: what it takes grows with their
+#: square.
+AT_ONCE = 30
 
 
 def fitted(model: LoadedModel) -> Spec:
     """The task as it is for a model: the settings that it reads."""
     if model.head == "AutoModelForCTC":
-        return replace(SPEC, options=("timestamps", "chunk_length"))
+        return replace(
+            SPEC,
+            options=("timestamps", "chunk_length", "chunk_overlap"),
+            defaults=(*SPEC.defaults, ("chunk_length", AT_ONCE)),
+        )
     if aligning.aligns(model):
         said = TaskInput("The quick brown fox jumps over the lazy dog.")
         does = "Says when each word of a transcript was said"
@@ -64,10 +70,14 @@ def fitted(model: LoadedModel) -> Spec:
     kind = model.facts.model_type
     if kind == notes.ARCHITECTURE:
         return replace(SPEC, options=("max_new_tokens",))
-    told = ("target_language",) if kind in speaking.SEAMLESS else tuple(transcribing.LANGUAGES.get(kind, ()))
-    unread = {"source_language", "target_language"} - {*told}
+    offered = languages.offered(model)
+    unread = languages.SETTINGS - {*offered}
     unread |= {"max_new_tokens"} if kind in transcribing.PACED else set()
-    return replace(SPEC, options=tuple(name for name in SPEC.options if name not in unread))
+    unread |= {"chunk_length", "chunk_overlap"} if kind in transcribing.LANGUAGES else set()
+    unread |= set() if kind == languages.WHISPER else {"says_language"}
+    return replace(
+        SPEC, options=tuple(name for name in SPEC.options if name not in unread), choices=tuple(offered.items())
+    )
 
 
 def preprocess(request: Request) -> Inputs:
@@ -126,53 +136,54 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
         return notes.postprocess(request, inputs, outputs)
     if aligning.aligns(request.model):
         return aligning.postprocess(request, inputs, outputs)
-    sequences = outputs["sequences"]
     if transcribing.asked(request):
-        written = sequences[:, transcribing.prompt(request, inputs) :]
+        written = outputs["sequences"][:, transcribing.prompt(request, inputs) :]
         return Outcome({"new_ids": written}, (transcribing.text(request, written),))
-    if not _is_whisper(request):
-        # A transducer means each token it writes; the tokenizers of CTC would take two alike for one.
-        apart = {"group_tokens": False} if request.model.head in TRANSDUCERS else {}
-        text = str(request.tokenizer.decode(sequences[0], skip_special_tokens=True, **apart))
-        return Outcome({"sequences": sequences}, (text,))
-    wanted = request.options.timestamps
-    config = request.model.model.config
-    part: dict[str, Any] = {"tokens": sequences}
-    if "token_timestamps" in outputs:
-        part["token_timestamps"] = outputs["token_timestamps"]
-    precision = feature_extractor(request.model).chunk_length / config.max_source_positions
-    stamps = {"none": None, "segment": True, "word": "word"}[wanted]
+    if _is_whisper(request):
+        return _whispered(request, outputs)
+    # A transducer means each token it writes; the tokenizers of CTC would take two alike for one.
+    alike = {"group_tokens": False} if request.model.head in TRANSDUCERS else {}
+    ids = long_sounds.joined(outputs, request.tokenizer)
+    text = str(request.tokenizer.decode(ids, skip_special_tokens=True, **alike))
+    return Outcome({"sequences": outputs["sequences"]}, (text,))
+
+
+def _whispered(request: Request, outputs: dict[str, Tensor]) -> Outcome:
+    import torch
+
+    config, extractor = request.model.model.config, feature_extractor(request.model)
+    parts = long_sounds.apart(outputs, extractor.sampling_rate)
+    for part, mark in zip(parts, outputs.get("languages", torch.empty(1, 0))[0], strict=False):
+        # Its tokenizer looks for the mark of the language in front of what is written.
+        if mark >= 0:
+            part["tokens"] = torch.cat([mark[None, None], part["tokens"]], dim=1)
+    wanted, told = request.options.timestamps, request.options.says_language or None
     text, more = request.tokenizer._decode_asr(
-        [part], return_timestamps=stamps, return_language=None, time_precision=precision
+        parts,
+        return_timestamps={"none": None, "segment": True, "word": "word"}[wanted],
+        return_language=told,
+        time_precision=extractor.chunk_length / config.max_source_positions,
     )
-    chunks = [Chunk(chunk["text"], *chunk["timestamp"]) for chunk in more.get("chunks", ())]
-    return Outcome({"sequences": sequences}, (str(text), *chunks))
+    chunks = [_chunk(each) for each in more.get("chunks", ())]
+    return Outcome({"sequences": outputs["sequences"]}, (str(text), *chunks))
+
+
+def _chunk(found: dict[str, Any]) -> Chunk:
+    start, end = found.get("timestamp", (None, None))
+    return Chunk(found["text"], start, end, found.get("language") or "")
 
 
 def _logits(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     import torch
 
     model = request.model.model
-    extractor = feature_extractor(request.model)
-    samples = inputs.aside["samples"][0].numpy()
-    part_seconds = request.options.chunk_length
-    if part_seconds is None or len(samples) <= part_seconds * extractor.sampling_rate:
+    if not long_sounds.is_long(request, inputs):
         return {"logits": model(**request.on_device(inputs.tensors)).logits.float().cpu()}
-    from transformers.pipelines.automatic_speech_recognition import chunk_iter, rescale_stride
-
-    align = getattr(model.config, "inputs_to_logits_ratio", 1)
-    length, shared = (
-        round(seconds * extractor.sampling_rate / align) * align for seconds in (part_seconds, part_seconds * SHARED)
-    )
+    step = long_sounds.frame(request)
     kept: list[Tensor] = []
-    for item in chunk_iter(samples, extractor, length, shared, shared):
-        request.task.check()
-        done = len(kept) * (length - 2 * shared)
-        request.task.report(Progress(min(done, len(samples)), len(samples), "samples", "forward"))
-        part = {name: value for name, value in item.items() if isinstance(value, torch.Tensor)}
-        logits = model(**request.on_device(part)).logits.float().cpu()
-        total, left, right = rescale_stride([item["stride"]], 1 / align)[0]
-        kept.append(logits[:, left : total - right])
+    for part in long_sounds.parts(request, inputs):
+        logits = model(**request.on_device(part.tensors)).logits.float().cpu()
+        kept.append(long_sounds.own(logits, part, step))
     return {"logits": torch.cat(kept, dim=1)}
 
 
@@ -188,8 +199,7 @@ def _letters(request: Request, outputs: dict[str, Tensor]) -> Outcome:
             output_char_offsets=wanted == "char",
             output_word_offsets=wanted == "word",
         )
-        ratio = getattr(request.model.model.config, "inputs_to_logits_ratio", 1)
-        frame = ratio / feature_extractor(request.model).sampling_rate
+        frame = long_sounds.frame(request) / feature_extractor(request.model).sampling_rate
         chunks = [
             Chunk(each[wanted], float(each["start_offset"] * frame), float(each["end_offset"] * frame))
             for each in found[f"{wanted}_offsets"]
@@ -198,34 +208,44 @@ def _letters(request: Request, outputs: dict[str, Tensor]) -> Outcome:
 
 
 def _sequences(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    import torch
-
-    wanted = request.options.timestamps
-    more: dict[str, Any] = {}
     if request.model.head in TRANSDUCERS:
         names = ("input_features", "attention_mask")
         given = {name: tensor for name, tensor in inputs.tensors.items() if name in names}
         return {"sequences": request.model.model.generate(**request.on_device(given)).sequences.cpu()}
-    if _is_whisper(request):
-        long = inputs.aside["samples"].shape[1] > feature_extractor(request.model).n_samples
-        more["return_timestamps"] = wanted != "none" or long
-        if wanted == "word":
-            more |= {"return_token_timestamps": True, "return_segments": True}
-    if request.model.model.config.model_type in speaking.SEAMLESS:
-        tokenizer: Any = request.tokenizer
-        # What is heard is written down in its own language, as far as the checkpoint says which that is.
-        wanted = request.options.target_language or tokenizer.src_lang
-        more["tgt_lang"] = speaking.language(request, wanted, "text_decoder_lang_to_code_id")
-    try:
+    if transcribing.asked(request) or not long_sounds.is_long(request, inputs):
         length = transcribing.prompt(request, inputs) if transcribing.asked(request) else 1
+        return _written(request, inputs.tensors, length)
+    written, strides = [], []
+    for part in long_sounds.parts(request, inputs):
+        written.append(_written(request, part.tensors, 1))
+        strides.append(part.stride)
+    return long_sounds.together(written, strides)
+
+
+def _written(request: Request, tensors: dict[str, Tensor], length: int) -> dict[str, Tensor]:
+    """What ``generate`` writes of a sound: ``sequences`` of shape ``(1, seq)``, and what else was asked of Whisper.
+
+    Args:
+        request: Its options say how.
+        tensors: The sound, as it was prepared.
+        length: Tokens that what is written begins with.
+
+    Raises:
+        InputError: More tokens are asked for than the decoder has places, or a language that the model does not have.
+    """
+    import torch
+
+    model = request.model.model
+    more = languages.told(request) | (_asked_of_whisper(request, tensors) if _is_whisper(request) else {})
+    try:
         with watched(request, length) as (settings, _first):
-            if request.model.model.config.model_type in transcribing.PACED:
+            if model.config.model_type in transcribing.PACED:
                 del settings["max_new_tokens"]
-            made = request.model.model.generate(**request.on_device(inputs.tensors), **settings, **more)
+            made = model.generate(**request.on_device(tensors), **settings, **more)
     except ValueError as error:
         if "max_new_tokens" not in str(error):
             raise
-        most = getattr(request.model.model.config, "max_target_positions", "fewer")
+        most = getattr(model.config, "max_target_positions", "fewer")
         raise InputError(
             "The decoder can't write that many tokens.",
             why=f"It has {most} positions, some of them taken by its prompt, and {request.options.max_new_tokens} new "
@@ -235,9 +255,32 @@ def _sequences(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     if isinstance(made, torch.Tensor):
         return {"sequences": made.cpu()}
     found = {"sequences": made["sequences"].cpu()}
-    if wanted == "word":
+    if "return_token_timestamps" in more:
         found["token_timestamps"] = torch.cat([part["token_timestamps"] for part in made["segments"][0]])[None].cpu()
+    if request.options.says_language and made.get("segments") and made["segments"][0]:
+        found["languages"] = _language(model, made["segments"][0][0]["result"])
     return found
+
+
+def _asked_of_whisper(request: Request, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    wanted = request.options.timestamps
+    # A sound that is longer than it was trained on is written down by its time stamps.
+    long = tensors["input_features"].shape[-1] > feature_extractor(request.model).nb_max_frames
+    more: dict[str, Any] = {"return_timestamps": wanted != "none" or long}
+    if wanted == "word":
+        more["return_token_timestamps"] = True
+    if wanted == "word" or request.options.says_language:
+        more["return_segments"] = True
+    return more
+
+
+def _language(model: Any, result: Any) -> Tensor:
+    """The first mark of a language among the ids that Whisper wrote, or -1 without one, of shape ``(1, 1)``."""
+    import torch
+
+    known = set(getattr(model.generation_config, "lang_to_id", {}).values())
+    ids = (result["sequences"] if isinstance(result, dict) else result).tolist()
+    return torch.tensor([[next((token for token in ids if token in known), -1)]])
 
 
 def _is_ctc(request: Request) -> bool:
@@ -249,4 +292,4 @@ def _is_piano(request: Request) -> bool:
 
 
 def _is_whisper(request: Request) -> bool:
-    return bool(request.model.model.config.model_type == "whisper")
+    return bool(request.model.model.config.model_type == languages.WHISPER)

@@ -52,22 +52,23 @@ def run(
         A `BatchRow` for each row, in order.
 
     Raises:
-        NotSupported: The model can't do the task, or the task has no table.
+        NotSupported: The model can't do the task, or what it makes fits no table, such as a picture that is drawn.
         InputError: There are no rows.
         OutOfMemory: There was too little for a pass.
     """
     import torch
 
     task = task or Silent()
-    if not can(name) or not tasks.supports(model, name):
+    fits = can(name) and not (options is not None and options.paints)
+    if not fits or not tasks.supports(model, name):
         raise NotSupported(
             f"{model.checkpoint.name} can't do {name} on many rows.",
-            why=f"It was loaded as {model.head}." if can(name) else "What this task makes does not fit a table.",
-            remedy="Choose another task, or load the checkpoint with the head it needs.",
+            why=f"It was loaded as {model.head}." if fits else "What this task makes does not fit a table.",
+            remedy="Choose another task or setting, or load the checkpoint with the head it needs.",
         )
     if not rows:
         raise InputError("There are no rows.", why="The file has none.", remedy="Choose another file.")
-    options = options or tasks.defaults(name)
+    options = options or tasks.defaults(name, model)
     done: list[BatchRow] = []
     with torch.inference_mode():
         for first in range(0, len(rows), max(1, batch_size)):
@@ -290,7 +291,11 @@ def _layouts(items: Sequence[Any]) -> list[dict[str, Any]]:
 
 def _transcripts(items: Sequence[Any]) -> list[dict[str, Any]]:
     text, *chunks = items
-    parts = [{"part": chunk.text, "from": chunk.start, "to": chunk.end} for chunk in chunks]
+    parts = [
+        {"part": chunk.text, "from": chunk.start, "to": chunk.end}
+        | ({"language": chunk.language} if chunk.language else {})
+        for chunk in chunks
+    ]
     return [{"transcript": text} | part for part in parts or [{}]]
 
 

@@ -15,8 +15,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from workbench.engine.generate.captions import ALONE, PROMPTED, cleans, together, trimmed
+from workbench.engine.generate.captions import ALONE, FRAMES, PROMPTED, cleans, together, trimmed
 from workbench.engine.processors import missing
+from workbench.engine.tasks import videos
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, check_text
 from workbench.engine.tasks.processors import image_processor, processor
 from workbench.engine.tasks.vision import picture, size
@@ -24,6 +25,8 @@ from workbench.engine.tasks.writing import watched
 from workbench.engine.values import Place, Segment
 
 if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
     from torch import Tensor
 
 #: A line of writing as Kosmos-2.5 tells it: its box, then what it says.
@@ -33,22 +36,28 @@ _RESIDUE = 2
 
 
 def preprocess(request: Request) -> Inputs:
-    """Picture and text as the checkpoint's processor puts them together.
+    """Picture and text as the checkpoint's processor puts them together; of those that are shown films, a film.
 
     Returns:
-        ``pixel_values`` (Pix2Struct: ``flattened_patches``), and what the text became; aside ``target_size``, the
-        picture's own height and width.
+        ``pixel_values`` (Pix2Struct: ``flattened_patches``), and what the text became; aside ``target_size``, the own
+        height and width of the picture, or of the film's frames.
 
     Raises:
-        InputError: There is no picture, it can't be read, or the model needs a text or words and there are none.
+        InputError: There is no picture or film, it can't be read, or a text or words are needed and missing.
         NotSupported: The checkpoint has no processor that works here, or what it cleans a text with is not installed.
     """
     import torch
 
-    opened = picture(request)
     kind = request.model.facts.model_type
     text = trimmed(kind, request.text)
-    aside = {"target_size": torch.tensor([[opened.height, opened.width]])}
+    opened: Image | np.ndarray
+    if kind in FRAMES and request.given.video is not None:
+        opened = videos.spread(request.given.video, FRAMES[kind], task=request.task)
+        sides = list(opened.shape[1:3])
+    else:
+        opened = picture(request)
+        sides = [opened.height, opened.width]
+    aside = {"target_size": torch.tensor([sides])}
     if kind in PROMPTED:
         check_text(text, "prompt")
     if kind in ALONE and request.options.cleaned:

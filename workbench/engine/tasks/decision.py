@@ -18,6 +18,8 @@ from workbench.engine.values import Label, TaskInput
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from workbench.engine.models import LoadedModel
+
 
 SPEC = Spec(
     name="decision",
@@ -41,6 +43,20 @@ _NAME = "question"
 _OFFLINE: dict[str, Any] = {"local_files_only": True}
 
 
+def refusal(model: LoadedModel) -> NotSupported | None:
+    """Why a checkpoint can't be asked to decide, whatever its head: its folder has no template to ask with."""
+    reader = model.processor or model.tokenizer
+    # Without a tokenizer there is more to say than this, and some tokenizers have no file of a template.
+    untold = getattr(reader, "chat_template", "") is None
+    if not untold or _settings(model).chat_template is not None:
+        return None
+    return NotSupported(
+        f"{model.checkpoint.name} can't decide.",
+        why="It has neither a decision template nor a chat template to write the question with.",
+        remedy="Load a checkpoint whose name says Instruct or Chat.",
+    )
+
+
 def preprocess(request: Request) -> Inputs:
     """Write text, question and options as the model's decision template or its chat template has them.
 
@@ -49,7 +65,7 @@ def preprocess(request: Request) -> Inputs:
 
     Raises:
         InputError: The text or the question is empty, or there are more options than letters.
-        NotSupported: The checkpoint has no chat template, or its decision settings name an adapter.
+        NotSupported: The checkpoint's decision settings name an adapter.
     """
     check_text(request.text)
     check_text(request.given.second, "question")
@@ -59,12 +75,6 @@ def preprocess(request: Request) -> Inputs:
     try:
         ((made, _),) = config.prepare_inputs(asked(request.given), reader)
     except (ValueError, TypeError) as error:
-        if "chat_template" in str(error) or "chat template" in str(error):
-            raise NotSupported(
-                f"{request.model.checkpoint.name} can't decide.",
-                why="It has neither a decision template nor a chat template to write the question with.",
-                remedy="Load a checkpoint whose name says Instruct or Chat.",
-            ) from error
         raise _refused(error) from error
     tensors = dict(made)
     marks = tensors.pop("marks")
@@ -111,10 +121,7 @@ def settings(request: Request) -> Any:
     Raises:
         NotSupported: It names an adapter, which the library's pipeline would load onto the model.
     """
-    from transformers.decision import DecisionConfig
-
-    own = getattr(request.model.model, "decision_config", None)
-    found = own or DecisionConfig.from_pretrained(request.model.checkpoint.path, **_OFFLINE)
+    found = _settings(request.model)
     if found.adapter:
         raise NotSupported(
             f"{request.model.checkpoint.name} can't decide as it is loaded.",
@@ -122,6 +129,13 @@ def settings(request: Request) -> Any:
             remedy="Load the adapter's own folder.",
         )
     return found
+
+
+def _settings(model: LoadedModel) -> Any:
+    from transformers.decision import DecisionConfig
+
+    own = getattr(model.model, "decision_config", None)
+    return own or DecisionConfig.from_pretrained(model.checkpoint.path, **_OFFLINE)
 
 
 def asked(given: TaskInput) -> dict[str, Any]:

@@ -33,7 +33,7 @@ SPEC = Spec(
         ("text", "Question"),
         ("second", WORDS),
     ),
-    options=("top_k", "max_answer_tokens", "no_answer", "stride"),
+    options=("top_k", "max_answer_tokens", "no_answer", "stride", "max_length"),
     shows="labels",
     example=TaskInput("What is the total?", EXAMPLE),
     defaults=(("top_k", 3),),

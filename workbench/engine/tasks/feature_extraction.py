@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import page
 from workbench.engine.tasks import documents
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text, cut_at
+from workbench.engine.tasks.pooling import POOLER, own_vector, unknown
 from workbench.engine.tasks.projection import project
 from workbench.engine.tokens import encode, padding_token
 from workbench.engine.values import TaskInput
@@ -28,7 +30,7 @@ SPEC = Spec(
     heads=("AutoModel", "AutoModelForTextEncoding"),
     does="Turns each line into a vector, and compares the lines",
     inputs=(("text", "Texts, one a line"),),
-    options=("pooling", "normalize", "projection"),
+    options=("pooling", "normalize", "projection", "max_length"),
     shows="vectors",
     example=TaskInput("The film was wonderful.\nI loved this movie.\nThe train leaves at nine."),
 )
@@ -38,6 +40,10 @@ STATES = ("auto", "encoder", "decoder")
 
 ALONG = ("bart", "bigbird_pegasus", "fsmt", "led", "mbart", "mvp", "plbart")
 """Encoder-decoders whose decoder reads the text along, one place to the right, where it is given none of its own."""
+
+#: What tokenizers make.
+_MADE = {"input_ids", "attention_mask", "token_type_ids"}
+_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 POOLED = ("dpr",)
 """Architectures that give one vector a text, and no states, to begin with."""
@@ -58,6 +64,22 @@ def fitted(model: LoadedModel) -> Spec:
         whose = "the states of the encoder; pipeline() fails here, because the decoder is given nothing to read"
     does = f"{spec.does}. Usually by {whose}"
     return replace(spec, does=does, options=spec.options if page.wanted(model) else ("states", *spec.options))
+
+
+def reads_alone(model: LoadedModel) -> bool:
+    """Whether the body of a model makes vectors of a text with nothing beside it, as far as its signature tells."""
+    if page.wanted(model):
+        return True
+    body: Any = _body(model.model, model.facts.model_type)
+    if model.model.config.is_encoder_decoder and side(model.facts.model_type, STATES[0]) == "encoder":
+        body = body.get_encoder()
+    takes = inspect.signature(body.forward).parameters
+    named = {name: each for name, each in takes.items() if each.kind not in _REST}
+    required = {name for name, each in named.items() if each.default is each.empty}
+    # Some hand on whatever they are given.
+    reads = "input_ids" in named if named else inspect.Parameter.VAR_KEYWORD in {each.kind for each in takes.values()}
+    # What compares texts with pictures or sounds has a text's vector apart, and no pass for a text alone.
+    return reads and required <= _MADE and not hasattr(body, "get_text_features")
 
 
 def side(kind: str, states: str) -> str:
@@ -100,21 +122,28 @@ def preprocess(request: Request) -> Inputs:
     arguments = {"truncation": True, "max_length": limit} if cut else {}
     encodings = [tokenizer(row, verbose=False, **arguments) for row in rows]
     width = max(len(encoding["input_ids"]) for encoding in encodings)
-    filler = {"input_ids": tokenizer.convert_tokens_to_ids(padding_token(tokenizer)[0]) if len(rows) > 1 else 0}
+    filler: dict[str, Any] = {name: _nothing(values[0]) for name, values in encodings[0].items()}
+    filler["input_ids"] = tokenizer.convert_tokens_to_ids(padding_token(tokenizer)[0]) if len(rows) > 1 else 0
     tensors = {
-        name: torch.tensor([row[name] + [filler.get(name, 0)] * (width - len(row[name])) for row in encodings])
+        name: torch.tensor([row[name] + [filler[name]] * (width - len(row[name])) for row in encodings])
         for name in encodings[0]
     }
     kept = sum(len(encoding["input_ids"]) for encoding in encodings)
     return Inputs(tensors, truncated=max(0, sum(length) - kept))
 
 
+def _nothing(of: Any) -> Any:
+    # TAPAS has several types a token.
+    return [0] * len(of) if isinstance(of, list) else 0
+
+
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     """One pass without the head, as the pipeline makes it.
 
     Returns:
-        ``last_hidden_state`` of shape ``(lines, seq, hidden)``, of an encoder-decoder as ``options.states`` asks; or
-        ``pooler_output`` of shape ``(lines, hidden)`` of a model that gives one vector a text.
+        ``last_hidden_state`` of shape ``(lines, seq, hidden)``, of an encoder-decoder as ``options.states`` asks; and
+        ``pooler_output`` of shape ``(lines, hidden)`` where the model makes it, alone of one that gives one vector a
+        text.
 
     Raises:
         InputError: ``options.states`` is none that is known.
@@ -122,7 +151,8 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     """
     body, tensors = _read_by(request, request.on_device(inputs.tensors))
     try:
-        hidden = body(**tensors)[0].cpu()
+        output = body(**tensors)
+        hidden = output[0].cpu()
     except (TypeError, ValueError) as error:
         raise NotSupported(
             f"{request.model.checkpoint.name} makes no vectors of text alone.",
@@ -132,14 +162,17 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     if request.model.facts.model_type in POOLED:
         return {"pooler_output": hidden}
     length = inputs.tensors["input_ids"].shape[1]
-    if hidden.shape[1] < length:
+    if hidden.shape[1] < length and not inputs.tensors["attention_mask"].all():
         raise NotSupported(
-            f"{request.model.checkpoint.name} makes no vector a token.",
-            why=f"Of {length:,} tokens it leaves {hidden.shape[1]:,} states, and does not say which belongs to which.",
-            remedy="Choose raw-outputs, which shows them as they are.",
+            f"{request.model.checkpoint.name} can't be given lines of several lengths at once.",
+            why=f"Of {length:,} tokens it leaves {hidden.shape[1]:,} states, and does not say which of them belong to "
+            "what fills up the shorter lines.",
+            remedy="Give it one line at a time.",
         )
     # The pieces of a page's picture stand behind its tokens.
-    return {"last_hidden_state": hidden[:, :length]}
+    found = {"last_hidden_state": hidden[:, :length]}
+    pooled = getattr(output, "pooler_output", None)
+    return found if pooled is None else found | {"pooler_output": pooled.cpu()}
 
 
 def _read_by(request: Request, tensors: dict[str, Tensor]) -> tuple[Any, dict[str, Tensor]]:
@@ -147,8 +180,7 @@ def _read_by(request: Request, tensors: dict[str, Tensor]) -> tuple[Any, dict[st
     import torch
 
     model, kind = request.model.model, request.model.facts.model_type
-    # A part of a model that pools bears the name that a body has under a head.
-    body = model if kind in POOLED else model.base_model
+    body = _body(model, kind)
     if not model.config.is_encoder_decoder:
         return body, tensors
     if side(kind, request.options.states) == "encoder":
@@ -164,6 +196,11 @@ def _read_by(request: Request, tensors: dict[str, Tensor]) -> tuple[Any, dict[st
     }
 
 
+def _body(model: Any, kind: str) -> Any:
+    # A part of a model that pools bears the name that a body has under a head.
+    return model if kind in POOLED else model.base_model
+
+
 def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
     """Pool the positions of each line into one vector, unless the model did, and compare the lines.
 
@@ -174,6 +211,7 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
 
     Raises:
         InputError: ``options.pooling`` or ``options.projection`` is none that is known.
+        NotSupported: The model's own vector is asked for, and it makes none.
     """
     import torch
     from torch.nn.functional import normalize
@@ -194,10 +232,11 @@ def _vectors(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Te
     """One vector a line, of shape ``(lines, hidden)``."""
     import torch
 
-    if "pooler_output" in outputs:
-        return outputs["pooler_output"].float()
+    if request.options.pooling == POOLER or "last_hidden_state" not in outputs:
+        return own_vector(request, outputs)
     hidden = outputs["last_hidden_state"].float()
-    mask = inputs.tensors["attention_mask"]
+    # Where fewer states are left, all of them are of the text.
+    mask = inputs.tensors["attention_mask"][:, : hidden.shape[1]]
     if request.options.pooling == "mean":
         weights = mask.unsqueeze(-1).float()
         return (hidden * weights).sum(dim=1) / weights.sum(dim=1)
@@ -207,8 +246,4 @@ def _vectors(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Te
         return hidden.masked_fill(mask.unsqueeze(-1) == 0, float("-inf")).amax(dim=1)
     if request.options.pooling == "last":
         return hidden[torch.arange(len(hidden)), mask.sum(dim=1) - 1]
-    raise InputError(
-        "The hidden states can't be pooled.",
-        why=f"There is no pooling called “{request.options.pooling}”.",
-        remedy="Use mean, cls, max or last.",
-    )
+    raise unknown(request.options.pooling)

@@ -1,19 +1,23 @@
-"""Fill-mask: what could stand where the mask token stands.
+"""Fill-mask: what could stand where the mask token stands, in a text or in one beside a table.
 
 References:
-    transformers, Pipelines: FillMaskPipeline; Auto Classes: AutoModelForMaskedLM
+    transformers, Pipelines: FillMaskPipeline; Auto Classes: AutoModelForMaskedLM; TapasForMaskedLM
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported
-from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
+from workbench.engine.tasks import table_question_answering as tables
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text, cut_at, encoded
 from workbench.engine.values import Filled, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 
 SPEC = Spec(
@@ -21,18 +25,27 @@ SPEC = Spec(
     heads=("AutoModelForMaskedLM",),
     does="Finds what could stand where the mask token stands",
     inputs=(("text", "Text"),),
-    options=("top_k", "targets"),
+    options=("top_k", "targets", "max_length"),
     shows="filled",
     example=TaskInput("The capital of France is [MASK]."),
     batches="tokens",
 )
 
 
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model: some read a text beside a table, and fill in what the table tells."""
+    if model.facts.model_type not in tables.TABULAR:
+        return SPEC
+    # Its tokenizer finds the mask between spaces alone.
+    example = TaskInput("What is the capital of [MASK] ?", tables.SPEC.example.second)
+    return replace(SPEC, inputs=(*SPEC.inputs, tables.TABLE), example=example)
+
+
 def preprocess(request: Request) -> Inputs:
     """Tokenize, and see that a mask token is there.
 
     Raises:
-        InputError: The text has no mask token, or none within the context.
+        InputError: The text has no mask token, or none within the context; or the table is missing or does not fit.
         NotSupported: The tokenizer has no mask token.
     """
     tokenizer = request.tokenizer
@@ -42,16 +55,31 @@ def preprocess(request: Request) -> Inputs:
             why="Its tokenizer has no mask token.",
             remedy="Load a checkpoint that was trained on masked text, such as BERT.",
         )
-    inputs = encoded(request)
+    inputs = _encoded(request)
     if not bool((inputs.tensors["input_ids"] == tokenizer.mask_token_id).any()):
-        where = "in the part that fits the context" if inputs.truncated else "in the text"
-        raise InputError(
-            "There is nothing to fill in.",
-            why=f"There is no {tokenizer.mask_token} {where}.",
-            remedy=f"Write {tokenizer.mask_token} where a word is to be found, as in “The capital of France is "
-            f"{tokenizer.mask_token}.”",
-        )
+        raise _unmasked(request, inputs)
     return inputs
+
+
+def _unmasked(request: Request, inputs: Inputs) -> InputError:
+    mask = str(request.tokenizer.mask_token)
+    what = "There is nothing to fill in."
+    if mask in request.text and request.model.facts.model_type in tables.TABULAR:
+        why = f"The tokenizer finds {mask} only where there are spaces around it."
+        return InputError(what, why=why, remedy="Put a space before and behind it.")
+    where = "in the part that fits the context" if inputs.truncated else "in the text"
+    return InputError(
+        what,
+        why=f"There is no {mask} {where}.",
+        remedy=f"Write {mask} where a word is to be found, as in “The capital of France is {mask}.”",
+    )
+
+
+def _encoded(request: Request) -> Inputs:
+    if request.model.facts.model_type not in tables.TABULAR:
+        return encoded(request)
+    check_text(request.text)
+    return tables.beside_table(request, request.text, cut_at(request.model, request.options))
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:

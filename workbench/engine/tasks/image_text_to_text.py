@@ -10,7 +10,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import workbench.engine.generate.pictures as shown
-from workbench.engine.generate.captions import ALONE, ASKING, PAGED, PROMPTED, TYPES, WORDLESS, cleans, writes_nothing
+from workbench.engine.generate.captions import (
+    ALONE,
+    ASKING,
+    FRAMES,
+    PAGED,
+    PROMPTED,
+    TYPES,
+    WORDLESS,
+    cleans,
+    writes_nothing,
+)
 from workbench.engine.generate.page import EXAMPLE, WORDS
 from workbench.engine.tasks import captioning
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
@@ -30,10 +40,19 @@ SPEC = Spec(
     heads=("AutoModelForImageTextToText",),
     does="Answers a question about a picture",
     inputs=(("image", "Picture"), ("text", "Question or prompt")),
-    options=WRITES,
+    options=(*WRITES, "stops"),
     shows="text",
     example=TaskInput("What does the picture show?"),
 )
+
+ONLY = {
+    "AutoModelForMultimodalLM": ("blip", "fuyu", "got_ocr2", "instructblipvideo", PAGED),
+    "AutoModelForVisualQuestionAnswering": ("blip-2",),
+}
+"""Architectures whose class other heads load too, and that do this with them: they go on with a prompt."""
+
+#: How a question is asked of what goes on with a prompt, where it was loaded to answer questions.
+_ASKED = {"AutoModelForVisualQuestionAnswering": "Question: What colour is the roof? Answer:"}
 
 
 def fitted(model: LoadedModel) -> Spec:
@@ -46,12 +65,21 @@ def fitted(model: LoadedModel) -> Spec:
         return SPEC
     prompt = "What to do" if kind in PROMPTED else "How the text begins, or nothing"
     prompt = "A whole prompt with <imgpad> for the picture, or nothing" if kind in ASKING else prompt
-    inputs = (("image", "Picture"), ("text", prompt))
+    inputs, does = (("image", "Picture"), ("text", prompt)), SPEC.does
+    if kind in FRAMES:
+        does = "Answers a question about a film"
+        inputs = (("video", "Film"), ("image", "Picture instead, as a film that stands still"), ("text", prompt))
     if kind == PAGED:
         does = "Does what it is told with the words and the picture of a page"
         return replace(SPEC, does=does, inputs=(*inputs, ("second", WORDS)), example=TaskInput(PROMPTED[kind], EXAMPLE))
     options = (*SPEC.options, "cleaned") if kind in ALONE and cleans(model.processor) else SPEC.options
-    return replace(SPEC, inputs=inputs, options=options, example=TaskInput(PROMPTED.get(kind, "")))
+    return replace(
+        SPEC,
+        does=does,
+        inputs=inputs,
+        options=options,
+        example=TaskInput(_ASKED.get(model.head) or PROMPTED.get(kind, "")),
+    )
 
 
 def preprocess(request: Request) -> Inputs:

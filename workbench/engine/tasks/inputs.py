@@ -37,6 +37,8 @@ class Spec:
             ``layout``, ``pages``, ``transcript``, ``sound``, ``cells``, ``series`` or ``tensors``.
         example: Something to try it on; a picture or a sound is drawn when it is asked for.
         defaults: Settings that differ from those of `TaskOptions`.
+        choices: What a setting that is a text may be, of those that have few enough to be listed; empty where any
+            text may do.
         batches: Whether several inputs can go through the model in one pass: ``rows`` where the outputs have a row
             each, ``tokens`` where they have a place for each token besides; empty where they can't.
     """
@@ -49,6 +51,7 @@ class Spec:
     shows: str
     example: TaskInput
     defaults: tuple[tuple[str, Any], ...] = ()
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
     batches: str = ""
 
     @property
@@ -243,13 +246,20 @@ def check_runs(request: Request) -> None:
     Raises:
         NotSupported: It does.
     """
-    if page.wanted(request.model):
-        raise NotSupported(
-            f"{request.model.checkpoint.name} reads no running text.",
-            why="It reads the words of a page, each with its box.",
-            remedy="Choose document-question-answering, token-classification, text-classification or "
-            "feature-extraction, which are given pages here.",
-        )
+    if (refused := paged(request.model)) is not None:
+        raise refused
+
+
+def paged(model: LoadedModel) -> NotSupported | None:
+    """Why a model can't do a task of running text: its tokenizer reads words with boxes; None where it does not."""
+    if not page.wanted(model):
+        return None
+    return NotSupported(
+        f"{model.checkpoint.name} reads no running text.",
+        why="It reads the words of a page, each with its box.",
+        remedy="Choose document-question-answering, token-classification, text-classification or "
+        "feature-extraction, which are given pages here.",
+    )
 
 
 def check_labels(labels: tuple[str, ...], least: int = 1, which: str = "candidate labels") -> None:

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 
 SPEC = Spec(
     name="keypoint-matching",
-    heads=("AutoModelForKeypointMatching",),
+    heads=("AutoModelForKeypointMatching", "AutoModel"),
     does="Finds the same points in two pictures",
     inputs=(("image", "Picture"), ("other", "Second picture")),
     options=("threshold",),
     shows="matches",
     example=TaskInput(),
 )
+
+ONLY = {"AutoModel": ("lightglue",)}
+"""Of each Auto class, the architectures that do it: without a head the library's table has this one with it."""
 
 forward = passed
 

@@ -1,7 +1,7 @@
 """Mask generation: everything that is one thing in a picture, without saying what it is.
 
 A grid of points is laid over the picture, the model draws the thing at each point, and of masks that are much the same
-the surest stays.
+the surest stays. Small things are found better where the same is done on parts of the picture besides.
 
 References:
     transformers, Pipelines: MaskGenerationPipeline; Auto Classes: AutoModelForMaskGeneration
@@ -27,27 +27,33 @@ SPEC = Spec(
     heads=("AutoModelForMaskGeneration",),
     does="Cuts a picture into its things, without naming them",
     inputs=PICTURE,
-    options=("points_per_side", "threshold", "stability"),
+    options=(
+        "points_per_side", "threshold", "stability", "stability_shift", "mask_logit", "box_overlap", "crop_layers",
+        "crop_overlap",
+    ),
     shows="masks",
     example=TaskInput(),
     defaults=(("threshold", 0.88),),
-)
+)  # fmt: skip
 
-#: Points that the model is asked at once at most, and the overlap of boxes from which two masks are one; as the
-#: pipeline has.
+#: Points that the model is asked at once at most, and the share of the shorter side of a picture that its parts have in
+#: common; as the pipeline has.
 AT_ONCE = 64
-OVERLAP = 0.7
+SHARED = 512 / 1500
 #: Bytes that the masks of one round may take: three of four bytes a pixel for each point, at the picture's size.
 _ROUND = 2**30
 _SIDE = 1024
+#: What a model is asked with, a place for each point in the second axis and for each crop in the third.
+_ASKED = ("input_points", "input_labels")
 
 
 def preprocess(request: Request) -> Inputs:
-    """The picture as the processor prepares it, and the grid of points over it.
+    """The picture and the parts of it as the processor prepares them, and the grid of points over each.
 
     Returns:
-        ``pixel_values``; aside ``input_points`` of shape ``(1, points, 1, 2)`` in pixels of the prepared picture, with
-        their labels, and the sizes of the picture before and after.
+        ``pixel_values``, the whole picture first; aside ``input_points`` of shape ``(1, points, crops, 2)`` in pixels
+        of what was prepared, with their labels, ``input_boxes`` of shape ``(crops, 4)``, where each lies in the
+        picture, and the sizes before and after.
 
     Raises:
         InputError: There is no picture, or it can't be read.
@@ -58,8 +64,14 @@ def preprocess(request: Request) -> Inputs:
     opened = picture(request)
     processor = image_processor(request.model)
     side = processor.size.get("longest_edge") or processor.size.get("height")
-    points = max(1, request.options.points_per_side)
-    boxes, grid, crops, labels = processor.generate_crop_boxes(opened, side, points_per_crop=points)
+    overlap = request.options.crop_overlap
+    boxes, grid, crops, labels = processor.generate_crop_boxes(
+        opened,
+        side,
+        crop_n_layers=request.options.crop_layers,
+        overlap_ratio=SHARED if overlap is None else overlap,
+        points_per_crop=max(1, request.options.points_per_side),
+    )
     made = prepared(processor, images=crops)
     aside = {
         "target_size": torch.tensor([[opened.height, opened.width]]),
@@ -71,7 +83,7 @@ def preprocess(request: Request) -> Inputs:
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """One pass for the picture and one for each 64 points; masks that are unsure or unsteady are dropped on the way.
+    """A pass for each crop and one for each 64 of its points; masks that are unsure or unsteady are dropped on the way.
 
     Returns:
         ``iou_scores`` of shape ``(masks,)``, ``boxes`` of shape ``(masks, 4)``, and the masks as the lengths of their
@@ -80,28 +92,21 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     import torch
 
     model, processor = request.model.model, image_processor(request.model)
-    given = inputs.aside
-    moved = request.on_device({**inputs.tensors, "input_points": given["input_points"]})
-    embedded = model.get_image_embeddings(moved["pixel_values"])
-    more = {"image_embeddings": embedded}
-    if isinstance(embedded, tuple):
-        more = {"image_embeddings": embedded[0], "intermediate_embeddings": embedded[1]}
-    labels = given["input_labels"].to(model.device)
-    total = moved["input_points"].shape[1]
+    _, points, crops, _ = inputs.aside["input_points"].shape
     scores, boxes, masks = [], [], []
-    step = at_once(*size(inputs))
-    for first in range(0, total, step):
-        request.task.check()
-        request.task.report(Progress(first, total, "points", "forward"))
-        output = model(
-            input_points=moved["input_points"][:, first : first + step],
-            input_labels=labels[:, first : first + step],
-            **more,
-        )
-        kept = _kept(request, processor, given, output)
-        masks += kept[0]
-        scores.append(kept[1].float().cpu())
-        boxes.append(kept[2].cpu())
+    for crop in range(crops):
+        given = _of_crop(inputs, crop)
+        moved = request.on_device({name: given[name] for name in ("pixel_values", *_ASKED)})
+        seen = _seen(model, moved["pixel_values"])
+        step = at_once(*given["original_sizes"][0].tolist())
+        for first in range(0, points, step):
+            request.task.check()
+            request.task.report(Progress(crop * points + first, crops * points, "points", "forward"))
+            output = model(**{name: moved[name][:, first : first + step] for name in _ASKED}, **seen)
+            kept = _kept(request, processor, given, output)
+            masks += kept[0]
+            scores.append(kept[1].float().cpu())
+            boxes.append(kept[2].cpu())
     return {
         "iou_scores": torch.cat(scores),
         "boxes": torch.cat(boxes),
@@ -110,15 +115,15 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     }
 
 
-def postprocess(_request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
-    """Of masks whose boxes overlap by more than 70 % the surest stays.
+def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
+    """Of masks whose boxes overlap by more than ``options.box_overlap`` the surest stays.
 
     Returns:
         ``scores`` of shape ``(masks,)`` and ``boxes`` of shape ``(masks, 4)``: left, top, right and bottom.
     """
     from transformers.models.sam.image_processing_pil_sam import _rle_to_mask
 
-    keep = suppressed(outputs["boxes"].float(), outputs["iou_scores"], OVERLAP)
+    keep = suppressed(outputs["boxes"].float(), outputs["iou_scores"], request.options.box_overlap)
     counts = outputs["counts"].split(outputs["runs"].tolist())
     shape = list(size(inputs))
     scores = outputs["iou_scores"][keep]
@@ -160,6 +165,22 @@ def suppressed(boxes: Tensor, scores: Tensor, overlap: float) -> Tensor:
     return torch.tensor(kept, dtype=torch.int64)
 
 
+def _of_crop(inputs: Inputs, crop: int) -> dict[str, Tensor]:
+    """What belongs to one of the crops, and the size of the whole picture."""
+    whole = {"target_size": inputs.aside["target_size"]}
+    asked = {name: inputs.aside[name][:, :, crop : crop + 1] for name in _ASKED}
+    every = {**inputs.tensors, **inputs.aside}
+    return {name: tensor[crop : crop + 1] for name, tensor in every.items()} | asked | whole
+
+
+def _seen(model: Any, pixels: Tensor) -> dict[str, Any]:
+    """What the model sees of a crop, by the arguments that it takes it with."""
+    embedded = model.get_image_embeddings(pixels)
+    if isinstance(embedded, tuple):
+        return {"image_embeddings": embedded[0], "intermediate_embeddings": embedded[1]}
+    return {"image_embeddings": embedded}
+
+
 def _kept(request: Request, processor: Any, given: dict[str, Tensor], output: Any) -> tuple[list[Any], Tensor, Tensor]:
     height, width = given["target_size"][0].tolist()
     sizes = given.get("reshaped_input_sizes")
@@ -176,5 +197,7 @@ def _kept(request: Request, processor: Any, given: dict[str, Tensor], output: An
         given["input_boxes"][0],
         request.options.threshold,
         request.options.stability,
+        request.options.mask_logit,
+        request.options.stability_shift,
     )
     return found

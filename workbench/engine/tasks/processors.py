@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported, first_line
-from workbench.engine.processors import UNTRAINED, adapted, built, stands_in, wants_torchvision, without_films
+from workbench.engine.processors import (
+    UNREAD,
+    UNTRAINED,
+    WORDED,
+    adapted,
+    built,
+    stands_in,
+    wants_torchvision,
+    without_films,
+)
 from workbench.engine.processors import missing as missing
 
 if TYPE_CHECKING:
@@ -27,6 +36,8 @@ SETTINGS, VIDEO_SETTINGS = "preprocessor_config.json", "video_preprocessor_confi
 WHOLE_SETTINGS = "processor_config.json"
 """The file that says how all of them are, where they were saved together."""
 
+#: Architectures whose processors hand sounds to Mistral's own tokenizer, and do not say that they need it.
+_SPELLED = ("voxtral",)
 #: By the model they belong to, so that they go when it goes.
 _KEPT: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 
@@ -66,14 +77,21 @@ def video_processor(model: LoadedModel) -> Any:
 
 def takes_films(checkpoint: Checkpoint) -> bool:
     """Whether a checkpoint says how whole films are prepared for it, and not how their frames are."""
-    try:
-        whole = json.loads((checkpoint.path / WHOLE_SETTINGS).read_bytes())
-    except (OSError, ValueError):
-        whole = {}
     # The library writes the parts of a whole processor into one file.
-    parts = set(whole) if isinstance(whole, dict) else set()
+    parts, settings = (_named(checkpoint.path / file) for file in (WHOLE_SETTINGS, SETTINGS))
     films = (checkpoint.path / VIDEO_SETTINGS).is_file() or "video_processor" in parts
-    return films and not ((checkpoint.path / SETTINGS).is_file() or "image_processor" in parts)
+    # Sounds are prepared by a file of the same name.
+    pictures = bool(settings) and not ("feature_extractor_type" in settings and "image_processor_type" not in settings)
+    return films and not (pictures or "image_processor" in parts)
+
+
+def _named(file: Path) -> set[str]:
+    """The names in a file of settings; none where it can't be read."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return set()
+    return set(found) if isinstance(found, dict) else set()
 
 
 def feature_extractor(model: LoadedModel) -> Any:
@@ -97,19 +115,34 @@ def processor(model: LoadedModel) -> Any:
     Raises:
         NotSupported: The folder has none, or it needs torchvision.
     """
-    from transformers import AutoProcessor
+    import transformers
+    from transformers.utils import requires_backends
 
     if model.processor is not None:
         return model.processor
 
     def read(path: Path, **named: Any) -> Any:
+        if model.facts.model_type in _SPELLED:
+            requires_backends("VoxtralProcessor", "mistral-common")
         try:
-            found = AutoProcessor.from_pretrained(path, **named)
+            kind = getattr(transformers, WORDED.get((model.facts.model_type, model.head), "AutoProcessor"))
+            found = kind.from_pretrained(path, **UNREAD.get(model.facts.model_type, {}), **named)
         except ImportError as error:
             found = without_films(model.checkpoint, model.facts.model_type, error)
         return adapted(found, model.facts.model_type)
 
     return _once(model, "more than text", SETTINGS, read)
+
+
+def film_processor(model: LoadedModel) -> Any:
+    """The processor that a checkpoint was saved with, where `processor` gives another for pictures with words.
+
+    Raises:
+        NotSupported: The folder has none, or it needs torchvision.
+    """
+    import transformers
+
+    return _once(model, "films with words", SETTINGS, transformers.AutoProcessor.from_pretrained)
 
 
 def _once(model: LoadedModel, what: str, file: str, read: Callable[..., Any]) -> Any:
@@ -129,6 +162,10 @@ def _refusal(model: LoadedModel, what: str, file: str, error: Exception) -> NotS
     if not (model.checkpoint.path / file).is_file() and not (model.checkpoint.path / WHOLE_SETTINGS).is_file():
         why = f"Its folder has no {file}, which says how {what} are prepared for it."
         remedy = "Download the checkpoint again, or load one that was made for this."
+    elif isinstance(error, RecursionError) and not (model.checkpoint.path / VIDEO_SETTINGS).is_file():
+        # The library looks for what prepares films in the processor that it is about to make of it.
+        why = f"Its folder has no {VIDEO_SETTINGS}, which says how films are prepared for it."
+        remedy = "Download the checkpoint again with that file, or load one that was made for this."
     else:
         why = f"Its {file} can't be read: {said}"
         remedy = "Download the checkpoint again."

@@ -26,7 +26,7 @@ SPEC = Spec(
     heads=("AutoModelForQuestionAnswering",),
     does="Finds the words of a context that answer a question",
     inputs=(("text", "Question"), ("second", "Context")),
-    options=("top_k", "max_answer_tokens", "no_answer", "stride"),
+    options=("top_k", "max_answer_tokens", "no_answer", "stride", "max_length"),
     shows="answer",
     example=TaskInput(
         "Where did they meet?", "Angela Merkel met Barack Obama in Berlin, Germany. The capital of France is Paris."

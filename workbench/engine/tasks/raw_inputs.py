@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from workbench.engine.errors import InputError, NotSupported
 from workbench.engine.facts import fewest
 from workbench.engine.processors import typed
-from workbench.engine.tasks import image_segmentation, keypoint_matching, raw_beside, videos
+from workbench.engine.tasks import image_segmentation, keypoint_matching, raw_beside, speaking, videos
 from workbench.engine.tasks.inputs import Inputs, Request, check_text, encoded
 from workbench.engine.tasks.processors import image_processor, processor, takes_films, video_processor
 from workbench.engine.tasks.raw_beside import REGIONS
@@ -111,6 +111,8 @@ def read(request: Request) -> Inputs:
         InputError: It is empty, or can't be encoded; or a page was given too.
         NotSupported: The checkpoint has no tokenizer or processor that works here.
     """
+    if request.model.facts.model_type in speaking.PHONEMES:
+        return speaking.phonemes(request)
     if request.model.facts.model_type not in RETRIEVES:
         return encoded(request)
     check_text(request.text)
@@ -173,7 +175,7 @@ def called(model: LoadedModel, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tensors by the names that a model takes them by; those it has no name for are left out."""
     if model.facts.model_type in HANDED:
         return dict(tensors)
-    takes = set(inspect.signature(model.model.forward).parameters)
+    takes = raw_beside.takes(model)
     own = NAMES if part(model.facts.model_type) else ()
     named = {name: tensors[other] for name, other in own if other in tensors and other not in takes}
     return {name: tensor for name, tensor in (tensors | named).items() if name in takes}
@@ -209,6 +211,11 @@ def is_patched(model: LoadedModel) -> bool:
 def masked(model: LoadedModel) -> dict[str, bool]:
     """What the feature extractor is asked for besides: of some, where the sound ends."""
     return {"return_attention_mask": True} if model.facts.model_type in MASKED else {}
+
+
+def spells(model: LoadedModel) -> bool:
+    """Whether phonemes are typed, because what would turn a text into them is missing."""
+    return model.facts.model_type in speaking.PHONEMES and model.tokenizer is None
 
 
 def columns(model: LoadedModel) -> str:
@@ -293,6 +300,12 @@ def marks(model: LoadedModel) -> bool:
     return named or model.facts.takes_images
 
 
+def asked(model: LoadedModel, text: str) -> str:
+    """A text with the mark of what is asked for behind it, where the tokenizer has one, as Splinter's."""
+    mark = getattr(model.tokenizer, "question_token", None)
+    return f"{text} {mark}" if mark else text
+
+
 def example(model: LoadedModel) -> str:
     """Something to read: waves, a column each, for a model of series, and a sentence for one with a tokenizer."""
     if not reads_series(model):
@@ -300,8 +313,9 @@ def example(model: LoadedModel) -> str:
         first = next(iter(inspect.signature(model.model.forward).parameters), "")
         reads = "text" in getattr(model.model, "input_modalities", "text") or first == "input_ids"
         reads = reads and model.facts.model_type not in RETRIEVES
-        mark = getattr(model.tokenizer, "question_token", None)
-        text = ids(model) or (f"{_TEXT} {mark}" if mark else _TEXT)
+        text = ids(model) or asked(model, _TEXT)
+        if spells(model):
+            return speaking.SPELLED
         return text if model.tokenizer is not None and reads else ""
     moments, channels, features = (2 * model.model.config.patch_length, 1, 0) if is_patched(model) else _wanted(model)
     waves = range(1, channels + features + 1)

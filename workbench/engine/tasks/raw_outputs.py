@@ -10,7 +10,6 @@ References:
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,8 @@ from workbench.engine.tasks import (
     raw_beside,
     raw_inputs,
     samples,
+    speaking,
+    transcribing,
 )
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
 from workbench.engine.tasks.sounds import features
@@ -67,7 +68,7 @@ SAMPLES: dict[str, Any] = {"other": samples.picture, "beside": samples.trimap}
 STARTED = (
     "blenderbot", "blenderbot-small", "canary", "cohere_asr", "longt5", "m2m_100", "marian", "moonshine",
     "moonshine_streaming", "mt5", "nemotron3_5_asr", "nemotron_asr_streaming", "nllb-moe", "parakeet_rnnt",
-    "parakeet_tdt", "pegasus", "pegasus_x", "prophetnet", "speech_to_text",
+    "parakeet_tdt", "pegasus", "pegasus_x", "prophetnet", "seamless_m4t", "seamless_m4t_v2", "speech_to_text",
     "switch_transformers", "t5", "t5gemma", "t5gemma2", "udop", "umt5", "whisper",
 )  # fmt: skip
 """Architectures whose decoder has to be given something too; others make it of what the encoder reads."""
@@ -85,13 +86,17 @@ def preprocess(request: Request) -> Inputs:
     """
     given = request.given
     parts: list[Inputs] = []
-    together = given.image is not None and request.model.facts.model_type in captions.TYPES
-    paged = page.wanted(request.model)
     kind = request.model.facts.model_type
-    if given.audio is not None and kind in any_to_any.AMONG:
+    filmed = given.video is not None and kind in captions.FRAMES
+    together = filmed or (given.image is not None and kind in captions.TYPES)
+    paged = page.wanted(request.model)
+    if given.audio is not None and kind in (*any_to_any.AMONG, *speaking.TURNS):
         # The sound stands in the text, where the checkpoint's processor puts it.
-        heard = any_to_any.preprocess(request)
+        heard = (speaking.conversation if kind in speaking.TURNS else any_to_any.preprocess)(request)
         return replace(heard, tensors=_called(request, heard.tensors))
+    if kind in (*raw_beside.ACTS, *raw_beside.MARKED):
+        acts = raw_beside.between(request).tensors if kind in raw_beside.ACTS else {}
+        return Inputs(_called(request, raw_beside.told(request).tensors | acts))
     if given.image is not None and request.model.takes_images and not (paged or together):
         shown = image_text_to_text.placed(request)
         start = _start(request) if kind in STARTED else {}
@@ -102,7 +107,7 @@ def preprocess(request: Request) -> Inputs:
         parts.append(captioning.preprocess(request))
     elif given.image is not None:
         parts.append(raw_inputs.shown(request))
-    if given.video is not None:
+    if given.video is not None and not together:
         parts.append(raw_inputs.film(request))
     if given.audio is not None:
         parts.append(features(request, **raw_inputs.masked(request.model)))
@@ -122,6 +127,8 @@ def preprocess(request: Request) -> Inputs:
     aside = {name: tensor for part in parts for name, tensor in part.aside.items()}
     if request.model.facts.model_type in STARTED:
         made |= _start(request)
+    if given.audio is not None and transcribing.goes_along(request.model):
+        made |= transcribing.paced(request.model, made)
     if raw_inputs.hides(request.model.head, request.model.facts.model_type):
         made |= raw_inputs.hidden(request)
     return Inputs(_called(request, made), aside, heard=max(part.heard for part in parts))
@@ -135,10 +142,8 @@ def _called(request: Request, made: dict[str, Tensor]) -> dict[str, Tensor]:
     """
     tensors = raw_inputs.called(request.model, made)
     if not tensors:
-        takes = set(inspect.signature(request.model.model.forward).parameters)
-        why = f"The model reads {', '.join(sorted(takes - {'kwargs'})[:6])}, and the input became {', '.join(made)}."
-        if request.model.model.forward.__name__ == "_forward_unimplemented":
-            why = f"{type(request.model.model).__name__} has no pass of its own; the whole model calls what is in it."
+        takes = sorted(raw_beside.takes(request.model))
+        why = f"The model reads {', '.join(takes[:6])}, and the input became {', '.join(made)}."
         raise NotSupported(
             f"{request.model.checkpoint.name} takes nothing of the kind.",
             why=why,
@@ -152,8 +157,11 @@ def fitted(model: LoadedModel) -> Spec:
     if page.wanted(model):
         return documents.fitted(SPEC, model, SPEC.does)
     if model.facts.model_type in captions.TYPES:
-        usual = "" if model.facts.model_type in captions.ASKING else "a picture of"
-        return replace(SPEC, example=TaskInput(captions.PROMPTED.get(model.facts.model_type, usual)))
+        kind = model.facts.model_type
+        usual = "" if kind in captions.ASKING else "a picture of"
+        unread = {"audio"} if kind in captions.FRAMES else {"audio", "video"}
+        fields = tuple(field for field in SPEC.inputs if field[0] not in unread)
+        return replace(SPEC, inputs=fields, example=TaskInput(captions.PROMPTED.get(kind, usual)))
     if raw_inputs.reads_series(model):
         return replace(
             SPEC,
@@ -166,6 +174,8 @@ def fitted(model: LoadedModel) -> Spec:
     # What parts are wanted is no matter of a text here.
     unread |= {"text"} if model.facts.model_type == image_segmentation.TOLD else set()
     fields = tuple(field for field in fields if field[0] not in unread)
+    if raw_inputs.spells(model):
+        fields = (("text", "Phonemes, blanks between"),)
     if raw_inputs.ids(model):
         fields = (("text", "Ids, typed as numbers"), *(field for field in fields if field[0] != "text"))
     text = raw_inputs.example(model) if "text" in dict(fields) else ""
@@ -180,9 +190,12 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     Raises:
         InputError: The model can't be called with that.
     """
+    calls = getattr(request.model.model, raw_beside.METHODS.get(request.model.facts.model_type, "__call__"))
     try:
         with drawing(request, True):
-            output = request.model.model(**request.on_device(inputs.tensors))
+            tensors = request.on_device(inputs.tensors)
+            output = calls(**tensors)
+            moves = raw_beside.moves(request.model, tensors)
     except (TypeError, ValueError, RuntimeError, AttributeError, LookupError, AssertionError) as error:
         wanted = request.given.image is not None and not request.model.takes_images
         lacks = [note for note in request.model.notes if wanted and UNSEEN in note]
@@ -190,7 +203,7 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
         raise InputError(
             "The model can't be run on that.", why=f"It says: {first_line(error)}", remedy=" ".join(lacks) or usual
         ) from error
-    return dict(_tensors(output))
+    return dict(_tensors(output)) | dict(_tensors(moves))
 
 
 def postprocess(_request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:

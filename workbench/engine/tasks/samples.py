@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from workbench.engine.generate.page import EXAMPLE, words
 from workbench.engine.paths import data_dir
 from workbench.engine.tasks import sounds
 from workbench.engine.values import Sound
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _WIDTH, _HEIGHT = 640, 480
 _RATE = 16_000
@@ -156,6 +161,23 @@ def video() -> Path:
             ImageDraw.Draw(frame).ellipse((left, 180, left + 40, 220), fill="#d1495b", outline="#7a1f2b", width=2)
             frames.append(frame)
         frames[0].save(path, save_all=True, append_images=frames[1:], duration=2000 // _FRAMES, loop=0)
+    return path
+
+
+def tensors(made: Mapping[str, np.ndarray]) -> Path:
+    """A file of NumPy with arrays that were drawn, named by what it holds.
+
+    Args:
+        made: By their names; those of one name and shape are taken for the same.
+    """
+    import numpy
+
+    held = " ".join(f"{name} {'x'.join(map(str, each.shape))}" for name, each in made.items())
+    path = data_dir() / "samples" / f"{held}.npz"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays: dict[str, Any] = dict(made)
+        numpy.savez(path, **arrays)
     return path
 
 

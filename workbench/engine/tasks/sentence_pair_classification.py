@@ -7,22 +7,41 @@ References:
 
 from __future__ import annotations
 
-from workbench.engine.tasks.inputs import Inputs, Request, Spec, check_text, encoded
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from workbench.engine.errors import NotSupported
+from workbench.engine.tasks.inputs import Inputs, Request, Spec, check_text, encoded, paged
 from workbench.engine.tasks.text_classification import forward, postprocess
 from workbench.engine.values import TaskInput
 
-__all__ = ["SPEC", "forward", "postprocess", "preprocess"]
+if TYPE_CHECKING:
+    from workbench.engine.models import LoadedModel
+
+__all__ = ["SPEC", "forward", "postprocess", "preprocess", "refusal"]
 
 SPEC = Spec(
     name="sentence-pair-classification",
     heads=("AutoModelForSequenceClassification",),
     does="Gives two texts together a label: entailment, paraphrase, relevance",
     inputs=(("text", "First text"), ("second", "Second text")),
-    options=("top_k", "threshold", "function"),
+    options=("top_k", "threshold", "function", "max_length"),
     shows="labels",
     example=TaskInput("She was reading a good book.", "She was reading."),
     batches="rows",
 )
+
+
+def refusal(model: LoadedModel) -> NotSupported | None:
+    """Why a model can't be given two running texts, whatever its head: its tokenizer reads pages, or tables."""
+    tokenizer: Any = model.tokenizer
+    if tokenizer is None or "table" not in inspect.signature(type(tokenizer).__call__).parameters:
+        return paged(model)
+    return NotSupported(
+        f"{model.checkpoint.name} reads no pairs of texts.",
+        why="Its tokenizer pairs a text with a table.",
+        remedy="Choose table-question-answering or text-classification, or load another checkpoint.",
+    )
 
 
 def preprocess(request: Request) -> Inputs:

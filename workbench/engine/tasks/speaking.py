@@ -54,8 +54,14 @@ SEAMLESS = ("seamless_m4t", "seamless_m4t_v2")
 CONVERSES = {"pocket_tts": "user", "gradium_phonon_tts": "user", "higgs_audio_v2": "user", "vibevoice": "0"}
 """Architectures that read what a chat template makes of the text, with the role of who speaks."""
 
+TURNS = {**CONVERSES, "csm": "0"}
+"""Those that can be given what was said with the sound of it, as a turn of a conversation, with the same role."""
+
 DECODERS = ("bark", "csm", *CONVERSES)
 """Architectures that write the codes of a sound one after the other."""
+
+SPELLED = "HH AH0 L OW1 W ER1 L D ."
+"""A text in phonemes: “Hello world.”"""
 
 #: What Bark's presets are made of, with the dimensions of each.
 _PRESET = {"semantic_prompt": 1, "coarse_prompt": 2, "fine_prompt": 2}
@@ -273,7 +279,13 @@ def _fastspeech_speaks(request: Request, inputs: Inputs) -> dict[str, Tensor]:
     return {"spectrogram": output.spectrogram, "durations": output.duration_outputs, "waveform": waveform}
 
 
-def _conversation(request: Request) -> Inputs:
+def conversation(request: Request) -> Inputs:
+    """The text as a turn of a conversation, with the sound that goes with it where there is one; see `TURNS`.
+
+    Raises:
+        InputError: There is no text, the sound can't be read, or the checkpoint's processor can't prepare them.
+        NotSupported: The checkpoint has nothing that prepares sounds.
+    """
     import torch
 
     check_text(request.text)
@@ -282,7 +294,7 @@ def _conversation(request: Request) -> Inputs:
     if request.given.audio is not None:
         _, samples = sounds.heard(request)
         content.append({"type": "audio", "audio": samples})
-    turn = {"role": CONVERSES[request.model.facts.model_type], "content": content}
+    turn = {"role": TURNS[request.model.facts.model_type], "content": content}
     try:
         made = reader.apply_chat_template(
             [turn], add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
@@ -332,5 +344,5 @@ _WAYS = {
     "dia": Way(_dia, _dia_speaks),
     **dict.fromkeys(SEAMLESS, _SEAMLESS),
     **dict.fromkeys(PHONEMES, _FASTSPEECH),
-    **dict.fromkeys(CONVERSES, Way(_conversation, _conversation_speaks)),
+    **dict.fromkeys(CONVERSES, Way(conversation, _conversation_speaks)),
 }

@@ -23,11 +23,17 @@ if TYPE_CHECKING:
 #: the answer before.
 _SEGMENT, _COLUMN, _ROW, _BEFORE = 0, 1, 2, 3
 
+TABLE = ("second", "Table, a row a line, cells between commas")
+"""The input that holds a table, and its label."""
+
+TABULAR = ("tapas",)
+"""Architectures that read a text beside a table."""
+
 SPEC = Spec(
     name="table-question-answering",
     heads=("AutoModelForTableQuestionAnswering",),
     does="Finds the cells of a table that answer a question, or each of some",
-    inputs=(("text", "Questions, one a line"), ("second", "Table, a row a line, cells between commas")),
+    inputs=(("text", "Questions, one a line"), TABLE),
     options=("sequential",),
     shows="cells",
     example=TaskInput(
@@ -59,6 +65,24 @@ def preprocess(request: Request) -> Inputs:
             remedy="Load a TAPAS checkpoint.",
         )
     check_text(request.text, "question")
+    questions = list(lines(request.text))
+    return beside_table(request, questions if len(questions) > 1 else request.text)
+
+
+def beside_table(request: Request, asked: str | list[str], limit: int | None = None) -> Inputs:
+    """Texts beside the table of ``second``; rows that don't fit drop.
+
+    Args:
+        request: Of a model of `TABULAR`.
+        asked: One text, or several that are a row of ids each.
+        limit: Tokens at most; None takes as many as the tokenizer says.
+
+    Returns:
+        ``input_ids`` of shape ``(texts, seq)``, ``token_type_ids`` of shape ``(texts, seq, 7)``.
+
+    Raises:
+        InputError: There is no row below the header, or none fits.
+    """
     check_text(request.given.second, "table")
     if len(rows(request.given.second)) < 2:
         raise InputError(
@@ -67,24 +91,23 @@ def preprocess(request: Request) -> Inputs:
             remedy="Write a row a line, its cells between commas.",
         )
     frame = _frame(request)
-    made = _encoded(request, frame)
+    made = _encoded(request, frame, asked, limit)
     kept = int(made["token_type_ids"][:, :, _ROW].amax(dim=1).min())
     if kept == 0:
         raise _no_room("No row of the table fits beside the question.")
     sizes = request.model.model.config.type_vocab_sizes
     if any(most >= size for most, size in zip(made["token_type_ids"].amax(dim=(0, 1)).tolist(), sizes, strict=True)):
         # Among the numbers of a column, those of dropped rows are counted too: more than there are vectors for.
-        made = _encoded(request, frame[:kept])
+        made = _encoded(request, frame[:kept], asked, limit)
     cells = [*frame.columns, *frame.to_numpy().flatten()]
     whole = sum(len(request.tokenizer.tokenize(cell)) for cell in cells)
     return Inputs(made, truncated=whole - int((made["token_type_ids"][:, :, _SEGMENT] == 1).sum(dim=1).min()))
 
 
-def _encoded(request: Request, frame: Any) -> dict[str, Tensor]:
-    questions = list(lines(request.text))
-    asked = questions if len(questions) > 1 else request.text
+def _encoded(request: Request, frame: Any, asked: str | list[str], limit: int | None) -> dict[str, Tensor]:
+    fitted: dict[str, Any] = {"truncation": "drop_rows_to_fit", "padding": True, "max_length": limit}
     try:
-        return dict(request.tokenizer(frame, asked, truncation="drop_rows_to_fit", padding=True, return_tensors="pt"))
+        return dict(request.tokenizer(frame, asked, **fitted, return_tensors="pt"))
     except ValueError as error:
         raise _no_room(f"The tokenizer says: {first_line(error)}.") from error
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported, first_line
+from workbench.engine.facts import HEADS, auto_tables
 from workbench.engine.tasks import speaking, vocoders
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, encoded
 from workbench.engine.tasks.processors import feature_extractor
@@ -59,8 +60,15 @@ def fitted(model: LoadedModel) -> Spec:
         SPEC,
         inputs=tuple((field, names[field]) for field in SPEC.takes if field in takes),
         options=tuple(name for name in SPEC.options if name not in unread),
-        example=TaskInput("HH AH0 L OW1 W ER1 L D .") if reads else SPEC.example,
+        example=TaskInput(speaking.SPELLED) if reads else SPEC.example,
     )
+
+
+def speaks_alone(model: LoadedModel) -> bool:
+    """Whether a model that was loaded without a head speaks all the same: of some the class is the same with it."""
+    tables, kind = auto_tables(), type(model.model).__name__
+    heads = SPEC.heads if model.head == "AutoModel" else ()
+    return any(kind in tables[dict(HEADS)[head]].get(model.facts.model_type, ()) for head in heads)
 
 
 def preprocess(request: Request) -> Inputs:

@@ -66,15 +66,9 @@ def preprocess(request: Request) -> Inputs:
     With a stride, a text longer than the context becomes several windows that share as many tokens.
 
     Raises:
-        InputError: ``options.aggregation`` is none that is known, or windows can't be that far apart.
+        InputError: Windows can't be that far apart, or not be put together.
         NotSupported: The tokenizer can't say where its tokens stand.
     """
-    if request.options.aggregation not in AGGREGATIONS:
-        raise InputError(
-            "The tokens can't be joined.",
-            why=f"There is no aggregation called “{request.options.aggregation}”.",
-            remedy=f"Use one of {', '.join(AGGREGATIONS)}.",
-        )
     if not request.tokenizer.is_fast:
         raise NotSupported(
             f"{request.model.checkpoint.name} can't mark entities in a text.",
@@ -170,7 +164,16 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
 
     Those of ``options.ignore_labels`` are left out. Of entities that overlap because two windows do, the longest stays,
     and of those the surest.
+
+    Raises:
+        InputError: ``options.aggregation`` is none that is known.
     """
+    if request.options.aggregation not in AGGREGATIONS:
+        raise InputError(
+            "The tokens can't be joined.",
+            why=f"There is no aggregation called “{request.options.aggregation}”.",
+            remedy=f"Use one of {', '.join(AGGREGATIONS)}.",
+        )
     probabilities = outputs["logits"].float().softmax(dim=-1)
     pieces = [
         piece

@@ -10,12 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError, WorkbenchError, first_line
+from workbench.engine.processors import PLACED
 from workbench.engine.tasks import sounds
 from workbench.engine.tasks.inputs import Inputs, Request
 from workbench.engine.tasks.processors import missing, processor
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 LANGUAGES: dict[str, dict[str, str]] = {
     "canary": {"source_language": "source_language", "target_language": "target_language"},
@@ -96,6 +99,43 @@ def preprocess(request: Request) -> Inputs:
         ) from error
     aside = {"samples": torch.from_numpy(samples)[None], "sampling_rate": torch.tensor([extractor.sampling_rate])}
     return Inputs({name: tensor for name, tensor in made.items() if isinstance(tensor, torch.Tensor)}, aside)
+
+
+def goes_along(model: LoadedModel) -> bool:
+    """Whether a pass is given a token for each moment of a sound: of those that write so, where nothing writes them."""
+    return model.facts.model_type == "voxtral_realtime" and model.head in PLACED
+
+
+def paced(model: LoadedModel, made: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A sound with a token to each moment of it, which a pass over both wants: what is left over of either is cut off.
+
+    Args:
+        model: One that `goes_along`.
+        made: ``input_features`` of shape ``(1, bins, frames)``, and ``input_ids`` of shape ``(1, seq)`` where a text
+            was given. Moments without a token of it have that of padding.
+
+    Returns:
+        ``input_features`` of whole moments, ``input_ids`` of shape ``(1, moments)`` and their ``attention_mask``.
+
+    Raises:
+        InputError: The sound is shorter than a moment.
+    """
+    import torch
+
+    config: Any = model.model.config
+    each, features = config.audio_length_per_tok, made["input_features"]
+    count = features.shape[-1] // each
+    if not count:
+        raise InputError(
+            "The sound is too short.",
+            why=f"A token goes with each {each} frames of its spectrogram, and there are {features.shape[-1]}.",
+            remedy="Take one of at least a second.",
+        )
+    pad = getattr(config.get_text_config(), "pad_token_id", None) or 0
+    ids = torch.full((1, count), pad)
+    said = made["input_ids"][:, :count] if "input_ids" in made else ids[:, :0]
+    ids[:, : said.shape[1]] = said
+    return {"input_features": features[..., : count * each], "input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
 def said(reader: Any, text: str, samples: Any = None) -> Any:

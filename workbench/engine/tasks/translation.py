@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
@@ -18,7 +19,9 @@ from workbench.engine.values import TaskInput
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["SPEC", "forward", "languages", "postprocess", "preprocess"]
+    from workbench.engine.models import LoadedModel
+
+__all__ = ["SPEC", "fitted", "forward", "languages", "postprocess", "preprocess", "token"]
 
 SPEC = Spec(
     name="translation",
@@ -29,6 +32,15 @@ SPEC = Spec(
     shows="text",
     example=TaskInput("The capital of France is Paris."),
 )
+
+
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model: languages are asked for where its tokenizer has some, and which those are."""
+    codes = tuple(sorted(languages(model.tokenizer)))
+    asked = ("source_language", "target_language")
+    if not codes:
+        return replace(SPEC, options=tuple(name for name in SPEC.options if name not in asked))
+    return replace(SPEC, choices=tuple((name, codes) for name in asked))
 
 
 def languages(tokenizer: Any) -> dict[str, int]:
@@ -55,8 +67,8 @@ def preprocess(request: Request) -> Inputs:
         with spelled(request):
             return encoded(request)
     tokenizer = request.tokenizer
-    for code in (request.options.source_language, request.options.target_language):
-        _known(tokenizer, code)
+    for code in filter(None, (request.options.source_language, request.options.target_language)):
+        token(tokenizer, code)
     if not request.options.source_language:
         return encoded(prefixed(request, "translation"))
     before = tokenizer.src_lang
@@ -77,17 +89,22 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
         told: Any = request.tokenizer
         wanted = language(request, code or told.tgt_lang, "text_decoder_lang_to_code_id")
         return generated(request, request.on_device(inputs.tensors), 1, tgt_lang=wanted)
-    forced = {"forced_bos_token_id": languages(request.tokenizer)[code]} if code else {}
+    forced = {"forced_bos_token_id": token(request.tokenizer, code)} if code else {}
     return generated(request, request.on_device(inputs.tensors), 1, **forced)
 
 
-def _known(tokenizer: Any, code: str) -> None:
+def token(tokenizer: Any, code: str) -> int:
+    """The id of a language of a tokenizer, by its code.
+
+    Raises:
+        InputError: It has no such language.
+    """
     codes = languages(tokenizer)
-    if not code or code in codes:
-        return
+    if code in codes:
+        return codes[code]
     if codes:
         some = ", ".join(sorted(codes)[:8])
         why, remedy = f"Its tokenizer has no language “{code}”.", f"Use one of its {len(codes)}: {some} …"
     else:
-        why, remedy = "This checkpoint translates between two languages only.", "Leave the languages empty."
+        why, remedy = "This checkpoint knows no languages that could be chosen.", "Leave the languages empty."
     raise InputError("The language can't be chosen.", why=why, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Video object tracking: a thing that is pointed at in the first frame, marked in all of them.
+"""Video object tracking: a thing that is pointed at in the first frame, or named, marked in all frames.
 
 References:
     transformers, Sam2VideoModel: ``init_video_session`` and ``propagate_in_video_iterator``
@@ -8,17 +8,20 @@ References:
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import InputError
 from workbench.engine.task import Progress
-from workbench.engine.tasks import raw_inputs, videos
-from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
-from workbench.engine.tasks.processors import processor
+from workbench.engine.tasks import raw_inputs, tracking_words, videos
+from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
+from workbench.engine.tasks.processors import film_processor, processor
 from workbench.engine.values import Segment, TaskInput
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from workbench.engine.models import LoadedModel
 
 SPEC = Spec(
     name="video-object-tracking",
@@ -30,31 +33,39 @@ SPEC = Spec(
     example=TaskInput("140, 150"),
 )
 
-ONLY = {"AutoModel": ("edgetam_video", "sam2_video", "sam3_tracker_video")}
+ONLY = {"AutoModel": ("edgetam_video", "sam2_video", "sam3_tracker_video", *tracking_words.WHOLE)}
 """Of each Auto class, the architectures that do it."""
+
+
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model: some are told in words what to follow."""
+    if model.facts.model_type not in tracking_words.WHOLE:
+        return SPEC
+    inputs = (*videos.VIDEO, ("text", "What to follow, one thing a line"))
+    does = "Marks everything that a few words name in all frames of a video"
+    return replace(SPEC, does=does, inputs=inputs, example=TaskInput("a window"))
 
 
 def preprocess(request: Request) -> Inputs:
     """Frames from all over the video, in a session of the checkpoint's processor, and the point.
 
     Returns:
-        ``pixel_values`` of shape ``(frames, 3, height, width)``, as the session has them; aside the frames and
-        ``point``, x and y in pixels of the first.
+        ``pixel_values`` of shape ``(frames, 3, height, width)``, as the session has them; aside the frames and,
+        where a thing is pointed at, ``point``, x and y in pixels of the first.
 
     Raises:
-        InputError: There is no video, it can't be read, it has too few frames, or the text is no place in it.
+        InputError: There is no video, it can't be read, it has too few frames, or the text is no place in it or empty.
         NotSupported: The checkpoint has no processor that works here, or PyAV is not installed.
     """
     import torch
 
-    frames = raw_inputs.frames_of(request)
-    point = _point(request.text, frames.shape[2], frames.shape[1])
-    seen = _session(request, torch.from_numpy(frames)).processed_frames
-    aside = {
-        "frames": torch.from_numpy(frames),
-        "point": torch.tensor(point),
-        "target_size": torch.tensor([videos.sheet(frames).shape[:2]]),
-    }
+    frames = torch.from_numpy(raw_inputs.frames_of(request))
+    aside = {"frames": frames, "target_size": torch.tensor([videos.sheet(frames.numpy()).shape[:2]])}
+    if request.model.facts.model_type in tracking_words.WHOLE:
+        check_text(request.text)
+    else:
+        aside["point"] = torch.tensor(_point(request.text, frames.shape[2], frames.shape[1]))
+    seen = _session(request, frames).processed_frames
     return Inputs({"pixel_values": torch.stack([seen[number].float().cpu() for number in range(len(frames))])}, aside)
 
 
@@ -73,15 +84,20 @@ def _point(text: str, width: int, height: int) -> tuple[float, float]:
 
 def _session(request: Request, frames: Tensor) -> Any:
     model = request.model.model
-    return processor(request.model).init_video_session(
-        video=frames.numpy(), inference_device=model.device, dtype=model.dtype
-    )
+    told = request.model.facts.model_type in tracking_words.WHOLE
+    reads = film_processor(request.model) if told else processor(request.model)
+    return reads.init_video_session(video=frames.numpy(), inference_device=model.device, dtype=model.dtype)
 
 
 def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
-    """A pass a frame, each with the memory of those before it: ``pred_masks`` of shape ``(frames, 1, h, w)``."""
+    """A pass a frame, each with the memory of those before it: ``pred_masks`` of shape ``(frames, 1, h, w)``.
+
+    What is told in words makes what `tracking_words.forward` says.
+    """
     import torch
 
+    if request.model.facts.model_type in tracking_words.WHOLE:
+        return tracking_words.forward(request, inputs)
     frames = inputs.aside["frames"]
     session = _session(request, frames)
     point = inputs.aside["point"].tolist()
@@ -104,10 +120,12 @@ def postprocess(request: Request, inputs: Inputs, outputs: dict[str, Tensor]) ->
     """The masks as large as the frames.
 
     Returns:
-        ``masks`` of shape ``(frames, height, width)``.
+        ``masks`` of shape ``(frames, height, width)``; of what is told in words as `tracking_words.postprocess` says.
     """
     import torch
 
+    if request.model.facts.model_type in tracking_words.WHOLE:
+        return tracking_words.postprocess(request, outputs)
     size = list(inputs.aside["frames"].shape[1:3])
     finish = processor(request.model).post_process_masks
     masks = torch.cat(

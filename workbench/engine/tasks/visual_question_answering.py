@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.engine.errors import NotSupported
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text
 from workbench.engine.tasks.vision import pixels
 from workbench.engine.tasks.writing import watched
@@ -33,6 +32,9 @@ SPEC = Spec(
     example=TaskInput("What colour is the roof?"),
 )
 
+ONLY = {SPEC.heads[0]: ("blip", "vilt")}
+"""Architectures that read a question by itself; BLIP-2 stands among them, and goes on with a prompt."""
+
 
 def fitted(model: LoadedModel) -> Spec:
     """The task with the settings of a model that writes its answer, where this one does."""
@@ -44,14 +46,7 @@ def preprocess(request: Request) -> Inputs:
 
     Raises:
         InputError: One of them is missing.
-        NotSupported: The model goes on with a prompt, and has no place for a question of its own.
     """
-    if request.model.model.can_generate() and not _writes(request.model):
-        raise NotSupported(
-            f"{request.model.checkpoint.name} writes on after a prompt.",
-            why="This task is for models that read a question by itself, such as ViLT and BLIP.",
-            remedy="Load it as AutoModelForImageTextToText, and choose image-text-to-text.",
-        )
     check_text(request.text, "question")
     made = pixels(request)
     # BLIP's tokenizer is BERT's, and its generate() refuses what BERT alone reads.

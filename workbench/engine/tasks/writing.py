@@ -27,6 +27,8 @@ DENOISES = "diffusion_gemma"
 
 #: What torch says when it is asked to draw from numbers that are no probabilities.
 _IMPROBABLE = "probability tensor contains"
+#: What transformers says where nothing names the token that a decoder begins with.
+_UNBEGUN = "`decoder_start_token_id` or `bos_token_id`"
 
 #: Names of what writes inside a model.
 _INSIDE = ("thinker", "language_model", "text_decoder", "text_model")
@@ -72,9 +74,8 @@ def generated(request: Request, tensors: Mapping[str, Tensor], length: int, **mo
     tokenizer = request.tokenizer
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     denoises = request.model.facts.model_type == DENOISES
-    stops = {"stop_strings": list(request.options.stops), "tokenizer": tokenizer} if request.options.stops else {}
     with watched(request, length, draws=denoises) as (settings, first):
-        made = request.model.model.generate(**tensors, **(settings | {"pad_token_id": pad} | stops | more))
+        made = request.model.model.generate(**tensors, **(settings | {"pad_token_id": pad} | more))
     return {"sequences": made.sequences.cpu()} if denoises else {"sequences": made.cpu(), "first_logits": first[0]}
 
 
@@ -113,7 +114,7 @@ def watched(request: Request, length: int, *, draws: bool = False) -> Iterator[t
         The arguments, and a list that gets the logits of shape ``(1, vocab)`` of the first new token.
 
     Raises:
-        NotSupported: A token is drawn from logits that hold NaN.
+        NotSupported: A token is drawn from logits that hold NaN, or nothing says which token a decoder begins with.
     """
     import torch
     from transformers import StoppingCriteriaList
@@ -132,6 +133,8 @@ def watched(request: Request, length: int, *, draws: bool = False) -> Iterator[t
         return torch.zeros(ids.shape[0], dtype=torch.bool, device=ids.device)
 
     settings = chosen(options) | {"stopping_criteria": StoppingCriteriaList([watch])}
+    if options.stops:
+        settings |= {"stop_strings": list(options.stops), "tokenizer": request.tokenizer}
     # Of models that speak besides, and of some that see, one of those inside writes.
     model = request.model.model
     writers = [model, *(getattr(model, name, None) for name in _INSIDE)]
@@ -139,6 +142,14 @@ def watched(request: Request, length: int, *, draws: bool = False) -> Iterator[t
     try:
         with drawing(request, draws or options.do_sample):
             yield settings, first
+    except ValueError as error:
+        if _UNBEGUN not in str(error):
+            raise
+        raise NotSupported(
+            f"{request.model.checkpoint.name} can't begin a text.",
+            why="Its files name no token that the decoder starts with (decoder_start_token_id or bos_token_id).",
+            remedy="Add decoder_start_token_id to its generation_config.json.",
+        ) from error
     except RuntimeError as error:
         if _IMPROBABLE not in str(error):
             raise

@@ -7,11 +7,13 @@ References:
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.engine.errors import InputError, NotSupported
+from workbench.engine.errors import InputError
 from workbench.engine.task import Progress
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_labels, check_text, cut_at, pads
+from workbench.engine.tasks.sentence_pair_classification import refusal
 from workbench.engine.tokens import encode, padding_token
 from workbench.engine.values import Label, TaskInput
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from workbench.engine.models import LoadedModel
+
+
+__all__ = ["SPEC", "TEMPLATE", "entailment", "filled", "fitted", "forward", "postprocess", "preprocess", "refusal"]
 
 SPEC = Spec(
     name="zero-shot-classification",
@@ -37,6 +43,19 @@ TEMPLATE = "This example is {}."
 _AT_ONCE = 16
 
 
+def fitted(model: LoadedModel) -> Spec:
+    """The task as it is for a model: with a head whose labels don't tell, it says which of them is taken."""
+    names: Mapping[int, str] = model.model.config.id2label
+    if not names or entailment(names) is not None:
+        return SPEC
+    last = names[max(names)]
+    return replace(
+        SPEC,
+        does=f"{SPEC.does}, if it was trained to say what follows from a text: none of its labels is called "
+        f"entailment, so that the last, “{last}”, is taken for it, as pipeline() does",
+    )
+
+
 def entailment(labels: Mapping[int, str]) -> int | None:
     """The index of the label that says that one sentence follows from the other, or None without one."""
     return next((index for index, label in labels.items() if str(label).lower().startswith("entail")), None)
@@ -48,14 +67,7 @@ def preprocess(request: Request) -> Inputs:
     Raises:
         InputError: There is no text or no label, a label leaves no room for the text, or the template has no place for
             the label.
-        NotSupported: The labels of the head have no entailment among them.
     """
-    if entailment(request.model.model.config.id2label) is None:
-        raise NotSupported(
-            f"{request.model.checkpoint.name} can't do zero-shot classification.",
-            why="It asks whether a sentence follows from the text, and no label of this head is called entailment.",
-            remedy="Load a checkpoint that was trained on natural language inference (MNLI, XNLI).",
-        )
     check_text(request.text)
     check_labels(request.given.labels)
     tokenizer = request.tokenizer
@@ -128,9 +140,13 @@ def forward(request: Request, inputs: Inputs) -> dict[str, Tensor]:
 
 
 def postprocess(request: Request, _inputs: Inputs, outputs: dict[str, Tensor]) -> Outcome:
-    """Softmax of the entailment logits over the labels; with ``multi_label`` against contradiction, label by label."""
+    """Softmax of the entailment logits over the labels; with ``multi_label`` against contradiction, label by label.
+
+    The last label of a head stands for entailment where none is called so.
+    """
     logits = outputs["logits"].float()
-    entails = entailment(request.model.model.config.id2label)
+    named = entailment(request.model.model.config.id2label)
+    entails = -1 if named is None else named
     if request.options.multi_label or len(logits) == 1:
         contradicts = -1 if entails == 0 else 0
         scores = logits[:, [contradicts, entails]].softmax(dim=-1)[:, 1]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SPEC = Spec(
     name="zero-shot-object-detection",
-    heads=("AutoModelForZeroShotObjectDetection",),
+    heads=("AutoModelForZeroShotObjectDetection", "AutoModel"),
     does="Finds the things you name in a picture, without having been trained on them",
     inputs=(("image", "Picture"), ("labels", "Candidate labels, one a line")),
     options=("threshold", "top_k"),
@@ -45,6 +45,9 @@ GUIDED = "the thing shown"
 _GUIDED_TYPES = ("owlvit", "owlv2")
 TOLD = ("omdet-turbo",)
 """Architectures that are told all labels at once."""
+
+ONLY = {"AutoModel": TOLD}
+"""Of each Auto class, the architectures that do it: without a head the library's table has these with it."""
 
 OVERLAP = 0.3
 """From which on two boxes are one; as the documentation has it."""

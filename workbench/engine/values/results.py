@@ -206,11 +206,19 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A part of a transcript with the seconds it was said at; the end is None where the model did not say."""
+    """A part of a transcript.
+
+    Attributes:
+        text: What was said.
+        start: Second it begins at; None where that was not asked for.
+        end: Second it ends at; None where the model did not say.
+        language: In which language, as the tokenizer names it; empty where that was not asked for.
+    """
 
     text: str
-    start: float
+    start: float | None
     end: float | None
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +285,9 @@ class TaskOptions:
         stride: Tokens that two neighbouring windows over a long text share. None takes the task's own; where it has
             none, a long text is cut.
         split: Whether the text is given as words, between white space; the tokenizer then cuts each by itself.
-        pooling: How the hidden states of a text become one vector: ``mean`` (over attended positions), ``cls`` (the
-            first position), ``max`` (the largest value of each number) or ``last`` (the last attended position).
+        pooling: How the hidden states of an input become one vector: ``mean`` (over attended positions), ``cls`` (the
+            first position), ``max`` (the largest value of each number) or ``last`` (the last attended position); or
+            ``pooler``, the vector that the model's own layer makes of them.
         states: Whose hidden states an encoder-decoder is asked for: ``encoder``, ``decoder``, which reads the same text
             one place to the right, or ``auto``, those that the pipeline gives (the encoder's where it gives none).
         projection: How vectors become points of a map: ``pca``, ``t-sne`` or ``none``.
@@ -288,6 +297,8 @@ class TaskOptions:
         temperature: Divides the logits when sampling; above 0, usually 0.2 to 1.5.
         seed: Seeds torch's generator before sampling.
         chunk_length: Seconds of a long sound that go through the model at once; None takes it whole.
+        chunk_overlap: Seconds that a part shares with each neighbour; None takes a sixth of it.
+        says_language: Whether it is said in which language each part was spoken.
         max_length: Tokens the text is cut at, special ones included; None means the checkpoint's context.
         draw_top_k: Tokens that one is drawn from, the most probable ones; None takes what the checkpoint's
             ``generation_config`` says.
@@ -295,7 +306,10 @@ class TaskOptions:
         stops: Texts that end the writing; the one that is written is part of the result.
         num_beams: Texts that are followed at once while a sequence is written; 1 is none besides the best, and None
             takes what the checkpoint's ``generation_config`` says.
-        source_language, target_language: Codes as the tokenizer knows them; empty takes its own.
+        source_language, target_language: Codes, or names, as the tokenizer or the model knows them; empty takes its
+            own, or the one that is heard.
+        speech_task: What a model for speech in many languages does: ``transcribe`` it, ``translate`` it into English,
+            or ``auto``, as its ``generation_config`` says.
         max_answer_tokens: Tokens of the longest answer.
         sequential: Whether questions about a table are asked one after the other, each with the answer before.
         no_answer: Whether the context may hold no answer.
@@ -305,12 +319,21 @@ class TaskOptions:
         mask_threshold: Probability above which a pixel belongs to a part, in ``[0, 1]``.
         overlap: Share of a part that must be left when surer parts have taken theirs, in ``[0, 1]``.
         timestamps: When something was said: ``none``, ``segment``, ``word`` or ``char``.
+        num_frames: Frames of a video that are looked at; None takes what the checkpoint was made for.
         frame_step: Frames of a video from one that is looked at to the next; 1 or more.
         points_per_side: Points of a grid over a picture, each way, that masks are asked for at; 1 or more.
         stability: How little a mask may change with its threshold to be kept, in ``[0, 1]``.
+        stability_shift: How far the logit that a mask begins at is moved up and down to see how it changes; above 0.
+        mask_logit: Logit above which a pixel belongs to a mask.
+        box_overlap: Intersection over union of the boxes of two masks above which the less sure goes, in ``[0, 1]``.
+        crop_layers: How often a picture is cut into ever smaller parts, on which all is done besides: 4 parts, 16 more,
+            64 more; 0 or more.
+        crop_overlap: Share of the shorter side of a picture that its parts have in common, in ``[0, 1)``; None takes
+            the library's 512/1500. Smaller parts have less in common.
         frequency: How far the moments of a series are apart: ``high`` (a day or less), ``medium`` (a week or a month)
             or ``low`` (more).
         speaks: Whether a model that can do so says its answer besides writing it.
+        paints: Whether a model that can do so draws a picture instead of writing.
         cleaned: Whether what Nougat reads off a page is mended by its processor: repetitions, tables, references.
     """
 
@@ -330,7 +353,9 @@ class TaskOptions:
     do_sample: bool = False
     temperature: float = 0.7
     seed: int = 0
-    chunk_length: int | None = 30
+    chunk_length: int | None = None
+    chunk_overlap: float | None = None
+    says_language: bool = False
     max_length: int | None = None
     draw_top_k: int | None = None
     top_p: float | None = None
@@ -338,6 +363,7 @@ class TaskOptions:
     num_beams: int | None = None
     source_language: str = ""
     target_language: str = ""
+    speech_task: str = "auto"
     max_answer_tokens: int = 15
     no_answer: bool = False
     sequential: bool = False
@@ -347,11 +373,18 @@ class TaskOptions:
     mask_threshold: float = 0.5
     overlap: float = 0.5
     timestamps: str = "none"
+    num_frames: int | None = None
     frame_step: int = 1
     points_per_side: int = 32
     stability: float = 0.95
+    stability_shift: float = 1.0
+    mask_logit: float = 0.0
+    box_overlap: float = 0.7
+    crop_layers: int = 0
+    crop_overlap: float | None = None
     frequency: str = "high"
     speaks: bool = False
+    paints: bool = False
     cleaned: bool = False
 
 
@@ -369,6 +402,8 @@ class TaskResult:
         tokens: What the rows and columns of a score matrix stand for, where there is one.
         heard: Seconds of the sound that went to the model, where it is longer; 0.0 where all of it did.
         broken: Names of what the model gave that holds NaN; nothing that was made of it means anything.
+        options: What the steps were told.
+        kept: What the last step was given, for `tasks.finish` alone.
     """
 
     task: str
@@ -379,6 +414,8 @@ class TaskResult:
     tokens: tuple[str, ...] = ()
     heard: float = 0.0
     broken: tuple[str, ...] = ()
+    options: TaskOptions = TaskOptions()
+    kept: Any = None
 
     @property
     def text(self) -> str:

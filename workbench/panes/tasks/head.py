@@ -76,11 +76,14 @@ class HeadCard(QFrame):
         self.setVisible(not supported)
         if supported:
             return
-        self._head = tasks.head_for(task, model.facts)
+        self._head = tasks.missing_head(model, task)
         words = _WORDS.get(self._head, "another head")
         needs = f"{task} needs {words} ({self._head}); the model was loaded as {model.head}."
         possible = self._head in model.facts.heads
-        if not possible:
+        if not self._head:
+            refused = tasks.unsupported(model, task)
+            needs = f"{refused.what} {refused.why} {refused.remedy}"
+        elif not possible:
             needs += f" The architecture {model.facts.model_type} has no such head: choose another checkpoint."
         elif self._head != model.facts.trained_head:
             needs += " The checkpoint was not trained with it: a fresh head answers at random until it is fine-tuned."

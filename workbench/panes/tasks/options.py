@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QCompleter, QFormLayout, QLineEdit, QWidget
 
 from workbench.engine.tasks import Spec
 from workbench.engine.tasks.feature_extraction import STATES
+from workbench.engine.tasks.languages import SPEECH_TASKS
+from workbench.engine.tasks.painting import UNREAD
+from workbench.engine.tasks.pooling import POOLINGS
 from workbench.engine.tasks.projection import PROJECTIONS
 from workbench.engine.tasks.text_classification import FUNCTIONS
 from workbench.engine.tasks.time_series_prediction import FREQUENCIES
@@ -19,15 +22,29 @@ from workbench.engine.values import TaskOptions
 from workbench.widgets.naming import named
 from workbench.widgets.quiet import QuietComboBox, QuietDoubleSpinBox, QuietSpinBox
 
+#: Settings that mean something only while another is on.
+_NEEDS = {**dict.fromkeys(DRAWS, "do_sample"), "crop_overlap": "crop_layers", "chunk_overlap": "chunk_length"}
+
+#: Settings that mean something else to each task.
+_OWN = ("template", "source_language", "target_language")
+
+#: Settings of a text, which mean nothing while a picture is drawn instead.
+_WORDS_ALONE = (*UNREAD, "stops")
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A setting: its control, how its value is read and set, and the signal that says it changed."""
+    """A setting: its control, how its value is read and set, the signal that says it changed, and how it is offered.
+
+    Attributes:
+        offer: Given the texts that may be chosen, where the model says which they are.
+    """
 
     widget: QWidget
     read: Callable[[], Any]
     write: Callable[[Any], None]
     changed: Any
+    offer: Callable[[tuple[str, ...]], None] | None = None
 
 
 class OptionsForm(QWidget):
@@ -71,10 +88,12 @@ class OptionsForm(QWidget):
             self._keep()
             self._spec = spec
             start = TaskOptions()
-            own = dict(spec.defaults)
+            own, choices = dict(spec.defaults), dict(spec.choices)
             for name, row in self._rows.items():
                 value = self._kept.get(self._key(spec, name), own.get(name, getattr(start, name)))
                 row.widget.blockSignals(True)
+                if row.offer is not None:
+                    row.offer(choices.get(name, ()))
                 row.write(value)
                 row.widget.blockSignals(False)
         self._show()
@@ -84,16 +103,15 @@ class OptionsForm(QWidget):
             self._kept[self._key(self._spec, name)] = self._rows[name].read()
 
     def _key(self, spec: Spec | None, name: str) -> tuple[str, str]:
-        alone = spec is not None and (name in dict(spec.defaults) or name == "template")
+        alone = spec is not None and (name in dict(spec.defaults) or name in _OWN)
         return (spec.name if spec is not None and alone else "", name)
 
     def _show(self) -> None:
-        applies = self._applies
-        sampled = bool(self._rows["do_sample"].read())
         for name, row in self._rows.items():
-            drawn = sampled or "do_sample" not in applies
-            shown = name in applies and (drawn or name not in DRAWS)
-            self._form.setRowVisible(row.widget, shown)
+            needed = _NEEDS.get(name)
+            used = needed not in self._applies or bool(self._rows[needed].read())
+            used &= not (name in _WORDS_ALONE and "paints" in self._applies and self._rows["paints"].read())
+            self._form.setRowVisible(row.widget, name in self._applies and used)
 
     def _on_changed(self) -> None:
         self._show()
@@ -120,9 +138,38 @@ def _rows() -> dict[str, _Row]:
             "stability", "Stability", 0.0, 1.0, start.stability,
             "Leave out masks that change more than this with their threshold; usually 0.8 to 0.98",
         ),
+        "stability_shift": _decimal(
+            "stability_shift", "Stability shift", 0.0, 10.0, start.stability_shift,
+            "How far a mask's logit is moved up and down to see whether the mask changes; usually 0.5 to 2",
+        ),
+        "mask_logit": _decimal(
+            "mask_logit", "Mask logit", -20.0, 20.0, start.mask_logit,
+            "Logit above which a pixel belongs to a mask; usually -1 to 1, and 0 is a probability of one half",
+        ),
+        "box_overlap": _decimal(
+            "box_overlap", "Box overlap", 0.0, 1.0, start.box_overlap,
+            "Of two masks whose boxes share more than this of their area the less sure is left out; usually 0.5 to 0.9",
+        ),
+        "crop_layers": _whole(
+            "crop_layers", "Crop layers", 0, 3, start.crop_layers,
+            "Do it all once more on parts of the picture, to find small things: 1 takes 4 parts, 2 takes 16 more, 3 "
+            "takes 64 more; usually 0 or 1",
+        ),
+        "crop_overlap": _decimal(
+            "crop_overlap", "Crop overlap", -0.05, 0.9, -0.05,
+            "Share of the shorter side that the parts have in common; usually 0.2 to 0.5. Its own is the library's "
+            "512/1500",
+            none="its own",
+        ),
         "points_per_side": _whole(
             "points_per_side", "Points a side", 1, 64, start.points_per_side,
             "Points of the grid that masks are asked for at, each way; 32 asks 1,024 times; usually 8 to 32",
+        ),
+        "num_frames": _whole(
+            "num_frames", "Frames", 0, 512, 0,
+            "Frames of the video that are looked at; usually 8 to 64. Its own is what the checkpoint was made for, and "
+            "many take no other number",
+            none="its own",
         ),
         "frame_step": _whole(
             "frame_step", "Frame step", 1, 1000, start.frame_step,
@@ -157,6 +204,12 @@ def _rows() -> dict[str, _Row]:
             "asked of windows that share 128 (256 over a page), and what is labelled is cut at the context",
             none="auto",
         ),
+        "max_length": _whole(
+            "max_length", "Cut at", 0, 1_000_000, 0,
+            "Tokens that the model reads at once, special ones included; usually 64 to 512. A longer text is cut, or "
+            "read in windows of as many; auto takes all that the checkpoint can",
+            none="auto",
+        ),
         "split": _check(
             "split", "Given as words", "Cut the text at its spaces first, and tokenize each word by itself, as data "
             "sets of labelled words are; off gives the tokenizer the whole text",
@@ -177,11 +230,19 @@ def _rows() -> dict[str, _Row]:
             "template", "Template", "How a label becomes a sentence; {} is the label. Empty takes the task's own"
         ),
         "multi_label": _check("multi_label", "Several may be true", "Score each label alone, instead of sharing 100 %"),
-        "source_language": _line(
-            "source_language", "From", "Code of the text's language as the tokenizer has it; empty takes its own"
+        "source_language": _listed(
+            "source_language", "From",
+            "Language of the text, or of what is said, as the checkpoint calls it; usually its code or its name. Empty "
+            "takes the checkpoint's own, or lets Whisper hear which it is",
         ),
-        "target_language": _line(
-            "target_language", "Into", "Code of the language to write, such as de_DE or deu_Latn; empty takes its own"
+        "target_language": _listed(
+            "target_language", "Into",
+            "Language to write, as the checkpoint calls it, such as de_DE or deu_Latn; empty takes its own",
+        ),
+        "speech_task": _choice(
+            "speech_task", "Speech becomes", SPEECH_TASKS,
+            "Transcribe writes what is said in its own language, translate in English; auto does as the checkpoint's "
+            "generation_config says, usually transcribe",
         ),
         "timestamps": _choice(
             "timestamps", "Time stamps", ("none", "segment", "word", "char"),
@@ -190,8 +251,16 @@ def _rows() -> dict[str, _Row]:
         "chunk_length": _whole(
             "chunk_length", "Part (s)", 0, 600, start.chunk_length or 0,
             "Seconds of a long sound that are heard at once; usually 10 to 60. All takes what grows with the square "
-            "of the length",
+            "of the length, or goes along it as the model itself does (Whisper)",
             none="all",
+        ),
+        "chunk_overlap": _decimal(
+            "chunk_overlap", "Shared (s)", -0.05, 120.0, -0.05,
+            "Seconds that a part shares with each neighbour, so that no word is cut; usually a sixth of a part",
+            none="a sixth",
+        ),
+        "says_language": _check(
+            "says_language", "Say the language", "Say in which language each part was spoken, as Whisper hears it"
         ),
         "frequency": _choice(
             "frequency", "Steps", FREQUENCIES,
@@ -230,15 +299,17 @@ def _rows() -> dict[str, _Row]:
             "nothing",
         ),
         "speaks": _check("speaks", "Speak", "Say the answer besides writing it, which takes far longer"),
+        "paints": _check("paints", "Draw a picture", "Draw what the text says instead of writing, which takes longer"),
         "states": _choice(
             "states", "States", STATES,
             "Whose hidden states an encoder-decoder is asked for: the encoder's, or the decoder's, which reads the "
             "same text one place to the right; auto takes those that pipeline() gives, or the encoder's",
         ),
         "pooling": _choice(
-            "pooling", "Pooling", ("mean", "cls", "max", "last"),
+            "pooling", "Pooling", POOLINGS,
             "How hidden states become one vector: their mean, that of the first position (cls), their maximum, or that "
-            "of the last position",
+            "of the last position; usually the mean. The pooler is a layer of the model's own, which not every "
+            "checkpoint has",
         ),
         "projection": _choice(
             "projection", "Map", PROJECTIONS,
@@ -279,10 +350,10 @@ def _decimal(name: str, label: str, least: float, most: float, value: float, tip
 
     def read() -> float | None:
         value = round(box.value(), 4)
-        return None if none and not value else value
+        return None if none and value <= least else value
 
     def write(value: float | None) -> None:
-        box.setValue(value or 0.0)
+        box.setValue(least if value is None else value)
 
     return _Row(box, read, write, box.valueChanged)
 
@@ -316,3 +387,23 @@ def _line(name: str, label: str, tip: str) -> _Row:
     line = named(QLineEdit(), f"tasks.{name}", label, tip)
     line.setPlaceholderText("its own")
     return _Row(line, line.text, line.setText, line.textChanged)
+
+
+def _listed(name: str, label: str, tip: str) -> _Row:
+    """A text that may be written, or chosen where the model says what there is; empty takes the model's own."""
+    none = "its own"
+    box = named(QuietComboBox(), f"tasks.{name}", label, tip)
+    box.setEditable(True)
+    box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+    box.lineEdit().setPlaceholderText(none)
+    box.completer().setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+
+    def offer(choices: tuple[str, ...]) -> None:
+        box.clear()
+        box.addItems((none, *choices) if choices else ())
+
+    def read() -> str:
+        text = box.currentText()
+        return "" if text == none else text
+
+    return _Row(box, read, box.setEditText, box.editTextChanged, offer)

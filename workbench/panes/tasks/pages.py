@@ -235,11 +235,20 @@ class MadeView(QWidget):
     def show_result(self, result: TaskResult, picture: QImage) -> str:
         """Show a result, and say it in words."""
         (made,) = result.items
+        self._before.show()
         show_picture(self._before, result, picture)
         self._after.set_picture(to_image(made))
         (sizes,) = (tensor.values for tensor in result.stages[0].tensors if tensor.name == "target_size")
         height, width = (int(each) for each in sizes[0])
         words = f"{width:,} × {height:,} became {made.shape[1]:,} × {made.shape[0]:,} pixels"
+        self._words.setText(words)
+        return words
+
+    def show_drawn(self, made: np.ndarray) -> str:
+        """Show a picture that was made of no other, of shape ``(height, width, 3)``, and say it in words."""
+        self._before.hide()
+        self._after.set_picture(to_image(made))
+        words = f"A picture of {made.shape[1]:,} × {made.shape[0]:,} pixels was drawn"
         self._words.setText(words)
         return words
 

@@ -23,7 +23,7 @@ from workbench.panes.tasks.previews import Previews
 from workbench.panes.tasks.remarks import remarks
 from workbench.panes.tasks.results import ResultView
 from workbench.panes.tasks.stages import StageBox, duration
-from workbench.runtime.jobs import Job, Lane, Runner
+from workbench.runtime.jobs import Job, Lane, Runner, State
 from workbench.runtime.session import Session
 from workbench.widgets.column_scroll import ColumnScroll
 from workbench.widgets.naming import named
@@ -104,7 +104,7 @@ class TasksPane(PaneFrame):
         self._given.refused.connect(self._on_refused)
         self._previews = Previews(self._given, runner, self)
         self._previews.picture_shown.connect(self._on_picture_shown)
-        self._options.changed.connect(self._on_input_changed)
+        self._options.changed.connect(self._on_options_changed)
         self._run.clicked.connect(self.run_main_action)
         self._stop.clicked.connect(self.stop_main_action)
         self._try.clicked.connect(self._on_try)
@@ -219,6 +219,10 @@ class TasksPane(PaneFrame):
         self._show_buttons()
         self._write_code()
 
+    def _on_options_changed(self) -> None:
+        self._on_input_changed()
+        self._follow_options()
+
     def _on_load_head(self, head: str) -> None:
         model = self._session.model
         if model is None:
@@ -299,16 +303,28 @@ class TasksPane(PaneFrame):
         self._result.show_result(result, self._given.picture.view.picture, self._given.other.view.picture)
         self._show_steps(result)
 
+    def _follow_options(self) -> None:
+        """Do the last step again where it alone reads what was changed; else say that the settings wait for Run."""
+        result, model, options = self._shown, self._session.model, self._options.options
+        if result is None or model is None or self._from_file.isChecked() or result.given != self._given.given:
+            return
+        if self._job is not None and not self._job.quiet:
+            return
+        self._drop_job()
+        if result.options == options:
+            self._state.setText(_measure(result))
+        elif not tasks.can_finish(result, options):
+            self._state.setText("Run for these settings")
+        else:
+            self.clear_notices()
+            job = Job(f"{self.task} once more", tasks.finish, model, result, options, pane="tasks", quiet=True)
+            job.succeeded.connect(self._on_result)
+            self._start(job)
+
     def _show_steps(self, result: TaskResult) -> None:
         for box, stage in zip(self._boxes, result.stages, strict=True):
             box.show_stage(stage)
-        first = result.stages[0].tensors[0]
-        shape = first.shape
-        size = f"{first.name} {' × '.join(str(each) for each in shape)}"
-        if first.name == "input_ids":
-            new = f" + {result.stages[2].tensors[0].shape[0]}" if tasks.spec(result.task).shows == "text" else ""
-            size = f"{' × '.join(str(each) for each in shape)}{new} tokens"
-        self._state.setText(f"{size} · {duration(sum(stage.seconds for stage in result.stages))}")
+        self._state.setText(_measure(result))
         for remark in remarks(result, self._session.model):
             self.show_notice(*remark, kind="warning")
 
@@ -332,9 +348,12 @@ class TasksPane(PaneFrame):
         self._state.setText("stopped")
 
     def _on_finished(self) -> None:
-        if self.sender() is self._job:
+        job = self._job
+        if self.sender() is job and job is not None:
             self._job = None
             self._show_buttons()
+            if job.state is State.DONE:
+                self._follow_options()
 
     # The state changed.
 
@@ -467,3 +486,14 @@ class TasksPane(PaneFrame):
         whole.setSizes([570, 390])
         whole.setChildrenCollapsible(False)
         return whole
+
+
+def _measure(result: TaskResult) -> str:
+    """How much went in, and how long it took."""
+    first = result.stages[0].tensors[0]
+    shape = " × ".join(str(each) for each in first.shape)
+    size = f"{first.name} {shape}"
+    if first.name == "input_ids":
+        ids = next((each for each in result.stages[2].tensors if each.name in ("new_ids", "image_tokens")), None)
+        size = f"{shape}{f' + {ids.shape[0]}' if ids is not None else ''} tokens"
+    return f"{size} · {duration(sum(stage.seconds for stage in result.stages))}"

@@ -20,21 +20,22 @@ from workbench.widgets.naming import named
 from workbench.widgets.picture_view import Overlay, PictureView, to_image
 from workbench.widgets.probability_table import format_percent
 from workbench.widgets.theme import px, set_role
+from workbench.widgets.turning_splitter import TurningSplitter
 from workbench.widgets.visible_text import drawable
 
 #: Pixels of the longer side of the copy that is shown.
 _SIDE = 1600
 
 
-class FoundView(QSplitter):
-    """The picture with what was found in it, and the labels beside it, each with a switch.
+class FoundView(TurningSplitter):
+    """The picture with what was found in it, and the labels beside or below it, each with a switch.
 
     Args:
         name: First part of the object names: the picture's own, and ``name_labels``.
     """
 
     def __init__(self, name: str = "tasks.found", parent: QWidget | None = None) -> None:
-        super().__init__(Qt.Orientation.Horizontal, parent)
+        super().__init__(parent)
         self._picture = named(PictureView(), name, "Picture", "What was found, drawn over the picture")
         self._labels = named(
             QListWidget(),
@@ -42,13 +43,12 @@ class FoundView(QSplitter):
             "Found",
             "Each label with how much of it there is; untick to hide",
         )
-        self._labels.setMinimumWidth(px(self, 190))
+        self._labels.setWordWrap(True)
         self._labels.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.addWidget(self._picture)
         self.addWidget(self._labels)
         self.setStretchFactor(0, 4)
         self.setStretchFactor(1, 1)
-        self.setChildrenCollapsible(False)
         self._labels.itemChanged.connect(self._on_switched)
 
     def show_boxes(self, result: TaskResult, picture: QImage) -> str:
@@ -101,6 +101,7 @@ class FoundView(QSplitter):
         super().changeEvent(event)
         if event.type() in theme.CHANGES and hasattr(self, "_labels"):
             self._tint()
+            self._measure()
 
     def _show(self, result: TaskResult, picture: QImage, overlays: Sequence[Overlay], shares: dict[str, float]) -> None:
         show_picture(self._picture, result, picture)
@@ -123,6 +124,12 @@ class FoundView(QSplitter):
             self._labels.addItem(nothing)
         self._labels.blockSignals(False)
         self._tint()
+        self._measure()
+
+    def _measure(self) -> None:
+        """Give the labels what they need, up to a third of what there usually is; longer ones wrap."""
+        wanted = max(self._labels.sizeHintForColumn(0), 0) + 2 * self._labels.frameWidth() + px(self, 24)
+        self._labels.setMinimumWidth(min(max(wanted, px(self, 120)), px(self, 230)))
 
     def _items(self) -> list[QListWidgetItem]:
         """Those that stand for a label."""

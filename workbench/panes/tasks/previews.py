@@ -38,6 +38,8 @@ class Previews(QObject):
         self._given = given
         self._runner = runner
         self._pane = pane
+        for well in (given.picture, given.sound, given.other, given.film):
+            well.changed.connect(self._on_given)
         given.picture.changed.connect(self._on_picture_changed)
         given.sound.changed.connect(self._on_sound_changed)
         given.other.changed.connect(self._on_other_changed)
@@ -47,6 +49,10 @@ class Previews(QObject):
         self._enough = threading.Event()
         given.sound.offer_recording(microphone.installed())
         given.sound.record_toggled.connect(self._on_record_toggled)
+
+    def _on_given(self) -> None:
+        # What was wrong was wrong with the file before.
+        self._pane.clear_notices("error")
 
     def _on_picture_changed(self) -> None:
         well = self._given.picture

@@ -354,6 +354,9 @@ class ResultView(QStackedWidget):
 
     def _show_generated(self, result: TaskResult) -> str:
         text, *places = result.items
+        if not isinstance(text, str):
+            self.setCurrentWidget(self._made)
+            return self._made.show_drawn(text)
         if places and isinstance(places[0], Sound):
             self.setCurrentWidget(self._spoken)
             return self._spoken.show_result(result)

@@ -74,7 +74,11 @@ class SimilarityView(QSplitter):
         self._fit()
 
     def _fit(self) -> None:
-        self._matrix.verticalHeader().setMaximumWidth(max(px(self, 60), self._matrix.width() // 3))
+        """Give the lines what the numbers leave; where the numbers have to be scrolled, a third of the room."""
+        matrix = self._matrix
+        columns = matrix.model().columnCount() * matrix.horizontalHeader().defaultSectionSize()
+        left = matrix.width() - columns - 2 * matrix.frameWidth()
+        matrix.verticalHeader().setMaximumWidth(max(px(self, 60), matrix.width() // 3, left))
 
     def _on_cell(self, row: int, _column: int) -> None:
         self._map.choose(row)

@@ -41,11 +41,13 @@ class TranscriptView(QSplitter):
         text, *chunks = result.items
         tensors = {tensor.name: tensor.values for tensor in result.stages[0].tensors}
         self._wave.set_samples(tensors["samples"][0], int(tensors["sampling_rate"][0]))
-        ends = [chunk.end if chunk.end is not None else self._wave.seconds for chunk in chunks]
-        self._wave.set_spans([(chunk.start, end, chunk.text) for chunk, end in zip(chunks, ends, strict=True)])
+        stamped = [chunk for chunk in chunks if chunk.start is not None]
+        ends = [chunk.end if chunk.end is not None else self._wave.seconds for chunk in stamped]
+        self._wave.set_spans([(chunk.start, end, chunk.text) for chunk, end in zip(stamped, ends, strict=True)])
         self._text.setPlainText(drawable(text))
-        rows = [(chunk.start, chunk.end, chunk.text) for chunk in chunks]
-        self._chunks.set_rows(("from (s)", "to (s)", "text"), rows)
+        spoken = any(chunk.language for chunk in chunks)
+        rows = [(chunk.start, chunk.end, *((chunk.language,) if spoken else ()), chunk.text) for chunk in chunks]
+        self._chunks.set_rows(("from (s)", "to (s)", *(("language",) if spoken else ()), "text"), rows)
         self._chunks.setVisible(bool(chunks))
         self.setSizes([px(self, 120), px(self, 120), px(self, 180)])
         return text.strip() or "Nothing was said"

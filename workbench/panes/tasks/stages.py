@@ -56,7 +56,9 @@ class StageBox(QFrame):
         self._table = named(
             DataTable(), f"tasks.{name}_tensors", f"{name.capitalize()} tensors", "Choose a tensor to see its values"
         )
+        self._table.set_empty_text("Run the task to see its tensors")
         self._grid = TensorGrid(f"tasks.{name}_values")
+        self._grid.set_empty_text("Here stand the values of the chosen tensor")
         self._picture = named(PictureView(), f"tasks.{name}_picture", "Tensor drawn", "The tensor as the model sees it")
         self._drawn = named(
             QPushButton("Draw"), f"tasks.{name}_draw", "Draw", "Draw the tensor instead of writing its numbers out"

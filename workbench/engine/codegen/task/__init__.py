@@ -168,7 +168,7 @@ def _put_together(
     blocks: Sequence[Sequence[str]],
     more: Sequence[str] = (),
 ) -> str:
-    head = head if head in (*spec(name).heads, *made.heads) else head_for(name)
+    head = made.whole or (head if head in (*spec(name).heads, *made.heads) else head_for(name))
     reads, readers = _loading(made.loads, checkpoint, head)
     classes = sorted({class_of(checkpoint, head), *readers, *made.classes(options)})
     seed = seed_lines(head)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
-from workbench.engine.codegen.task import audio, raw, speech, vision
+from workbench.engine.codegen.task import audio, pages, raw, speech, vision
 from workbench.engine.codegen.task.parts import PAD, PRINT_LABELS, Script, answers, torch_when_sampling
+from workbench.engine.tasks import painting
 from workbench.engine.tasks.any_to_any import RATE, SAID
 from workbench.engine.tasks.writing import chosen
 
@@ -100,6 +101,51 @@ def thought_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
     """What those steps need besides transformers."""
     more = ("import soundfile", "import torch") if options.speaks else ()
     return tuple(dict.fromkeys((*_imports(given, options), *more)))
+
+
+def painted(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+    """The steps of one that draws a picture where it is asked to (Janus)."""
+    if not options.paints:
+        return answered(given, options)
+    mode = f'"{painting.MODE}"'
+    chat = ["turns", "add_generation_prompt=True", "tokenize=True", "return_dict=True", 'return_tensors="pt"']
+    chat.append('processor_kwargs={"generation_mode": ' + mode + "}")
+    told = [f"{name}={value!r}" for name, value in painting.settings(options).items()]
+    last = ("pad_token_id=pad_token_id", f"generation_mode={mode}")
+    seed = [f"torch.manual_seed({options.seed})"] if options.do_sample else []
+    return [
+        [
+            "# 1. Preprocess: the text, and the token that a picture begins with",
+            'if getattr(processor, "chat_template", None):',
+            '    turns = [{"role": "user", "content": [{"type": "text", "text": text}]}]',
+            *call("inputs = processor.apply_chat_template(", chat, indent=4),
+            "else:",
+            f'    inputs = processor(text=text, generation_mode={mode}, return_tensors="pt")',
+            "inputs = inputs.to(model.device, dtype=model.dtype)",
+        ],
+        [
+            "# 2. Forward, once for each code of the picture; a decoder makes pixels of all of them",
+            "tokenizer = processor.tokenizer",
+            PAD,
+            *seed,
+            *call("image_tokens = model.generate(", ["**inputs", *told, *last]),
+            "with torch.inference_mode():",
+            "    pixels = model.decode_image_tokens(image_tokens).float().cpu()",
+        ],
+        [
+            "# 3. Postprocess: the image processor wants the colours first",
+            '(made,) = processor.postprocess(list(pixels.permute(0, 3, 1, 2)))["pixel_values"]',
+            "result = torch.as_tensor(made).permute(1, 2, 0).contiguous()",
+            *pages.SAVE,
+        ],
+    ]
+
+
+def painted_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
+    """What those steps need besides transformers."""
+    lines = _imports(given, options)
+    more = ("import torch", *(() if given.image is not None else ("from PIL import Image",))) if options.paints else ()
+    return tuple(dict.fromkeys((*lines, *more)))
 
 
 def said(given: TaskInput, options: TaskOptions) -> list[list[str]]:

@@ -16,6 +16,7 @@ from workbench.engine.codegen.task.parts import (
     threshold,
     writes,
 )
+from workbench.engine.codegen.task.sequences import CODES
 from workbench.engine.tasks.aligning import ARCHITECTURES
 from workbench.engine.tasks.any_to_any import ALSO
 from workbench.engine.tasks.notes import RATE
@@ -74,6 +75,22 @@ def filled(model_type: str) -> list[str]:
     ]
 
 
+def paced(given: TaskInput, model_type: str) -> list[str]:
+    """``inputs`` with a token to each moment of the sound, as `workbench.engine.tasks.transcribing.paced` does."""
+    if model_type not in PACED or given.audio is None:
+        return []
+    return [
+        "# A token goes with each moment of the sound: those without one of the text have that of padding",
+        "each = model.config.audio_length_per_tok",
+        'count = inputs["input_features"].shape[-1] // each',
+        'inputs["input_features"] = inputs["input_features"][..., : count * each]',
+        'ids = torch.full((1, count), getattr(model.config.get_text_config(), "pad_token_id", None) or 0)',
+        'said = inputs["input_ids"][:, :count] if "input_ids" in inputs else ids[:, :0]',
+        "ids[:, : said.shape[1]] = said",
+        'inputs.update({"input_ids": ids, "attention_mask": torch.ones_like(ids)})',
+    ]
+
+
 def imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
     """What a script on a sound needs besides transformers."""
     return ("import math", "", "import soundfile", "import torch", "from scipy.signal import resample_poly")
@@ -123,42 +140,62 @@ def _recognition(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
         "device=model.device",
     ]
     settings = f'"max_new_tokens": {options.max_new_tokens}, "num_beams": {options.num_beams or 1}'
-    told = options.target_language.strip("_")
-    wanted = literal(told) if told else 'tokenizer.src_lang.strip("_")'
     stamped = [f"settings[{literal('return_timestamps')}] = {literal(stamps)}"] if stamps is not None else []
+    spoken = ['settings["return_language"] = True'] if options.says_language else []
+    frames = "len(samples) // feature_extractor.hop_length > feature_extractor.nb_max_frames"
+    parts = _in_parts(options)
     return [
         [
             "# Preprocess, forward and postprocess are those of the pipeline",
             *call("recognizer = pipeline(", making),
-            "long = len(samples) > 30 * wanted",
+            'whisper = model.config.model_type == "whisper"',
             "settings = {}",
             "if model.can_generate():",
             f'    settings["generate_kwargs"] = {{{settings}, "do_sample": False}}',
-            '    if model.config.model_type.startswith("seamless"):',
-            f'        settings["generate_kwargs"]["tgt_lang"] = {wanted}',
-            '    if long and model.config.model_type == "whisper":',
-            '        settings["return_timestamps"] = True',
-            *_in_parts(options),
+            *_languages(options),
+            *parts,
+            f"{'elif' if parts else 'if'} whisper and {frames}:",
+            '    settings["return_timestamps"] = True',
             *stamped,
+            *spoken,
             'result = recognizer({"raw": samples, "sampling_rate": wanted}, **settings)',
             'print(result["text"])',
             'for chunk in result.get("chunks", []):',
-            '    print(chunk["timestamp"], chunk["text"])',
+            '    print(*chunk.get("timestamp", ()), chunk.get("language", ""), chunk["text"])',
         ]
     ]
+
+
+def _languages(options: TaskOptions) -> list[str]:
+    """What ``generate`` is told of languages, as `workbench.engine.tasks.languages.told` has it."""
+    target = options.target_language
+    wanted = literal(target.strip("_")) if target else 'tokenizer.src_lang.strip("_")'
+    lines = [
+        'if model.config.model_type.startswith("seamless"):',
+        f'    settings["generate_kwargs"]["tgt_lang"] = {wanted}',
+    ]
+    if target:
+        forced = f'settings["generate_kwargs"]["forced_bos_token_id"] = tokenizer.lang_code_to_id[{literal(target)}]'
+        lines += ["elif not whisper:", *(f"    {line}" for line in [*CODES, forced])]
+    spoken = {"language": options.source_language.strip(), "task": options.speech_task}
+    told = [f"{literal(name)}: {literal(value)}" for name, value in spoken.items() if value not in ("", "auto")]
+    if told:
+        lines += ["if whisper:", f'    settings["generate_kwargs"] |= {{{", ".join(told)}}}']
+    return [f"    {line}" for line in lines]
 
 
 def _in_parts(options: TaskOptions) -> list[str]:
     if options.chunk_length is None:
         return []
-    chunk = options.chunk_length
-    return [f"elif len(samples) > {chunk} * wanted:", f'    settings["chunk_length_s"] = {chunk}']
+    chunk, shared = options.chunk_length, options.chunk_overlap
+    lines = [f"if len(samples) > {chunk} * wanted:", f'    settings["chunk_length_s"] = {chunk}']
+    return lines if shared is None else [*lines, f'    settings["stride_length_s"] = {shared!r}']
 
 
 def transduced(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     """The steps of a transducer, which is at its end where the sound is."""
     (lines,) = _recognition(given, options)
-    start = lines.index("long = len(samples) > 30 * wanted")
+    start = next(index for index, line in enumerate(lines) if line.startswith("whisper = "))
     end = next(index for index, line in enumerate(lines) if line.startswith("result = "))
     return [[*lines[:start], lines[end].replace(", **settings", ""), 'print(result["text"])']]
 

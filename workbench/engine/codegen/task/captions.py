@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.beside import CUTS, shown
 from workbench.engine.codegen.script import assign, call
-from workbench.engine.codegen.task import series, vision
+from workbench.engine.codegen.task import points, series, vision
 from workbench.engine.codegen.task.parts import ROWS, Script, torch_when_sampling, without_prompt, writes
 from workbench.engine.generate.captions import ALONE, ASKING, FRAMES, PAGED, trimmed
 from workbench.engine.tasks.captioning import florence_task
@@ -42,7 +42,18 @@ def script(kind: str, folder: Path) -> Script:
         return Script("Answer from a page.", _given_page, blocks, imports, loads=("processor",))
     imports = partial(_imports, more=("import inspect", *_MORE.get(kind, ())))
     given, blocks = partial(_given, kind=kind), partial(_written, kind=kind)
-    return Script("Write about a picture.", given, blocks, imports, loads=("processor",))
+    title = "Write about a film." if kind in FRAMES else "Write about a picture."
+    return Script(title, given, blocks, imports, loads=("processor",))
+
+
+def filmed(given: TaskInput, kind: str) -> bool:
+    """Whether an architecture is shown a film, and not a picture that stands still.
+
+    Args:
+        given: What it is given.
+        kind: Its ``model_type``.
+    """
+    return given.video is not None and kind in FRAMES
 
 
 def raw(kind: str) -> Script:
@@ -56,7 +67,8 @@ def raw(kind: str) -> Script:
 
 def _given(given: TaskInput, kind: str = "") -> list[str]:
     text = trimmed(kind, given.text)
-    return [*vision.given_picture(given), *(assign("text", text) if text else [])]
+    shows = points.given_video(given) if filmed(given, kind) else vision.given_picture(given)
+    return [*shows, *(assign("text", text) if text else [])]
 
 
 def _given_page(given: TaskInput) -> list[str]:
@@ -111,18 +123,21 @@ def _written(given: TaskInput, options: TaskOptions, kind: str) -> list[list[str
     # Pix2Struct's text is what its decoder begins with, or is written over the picture.
     prompted = kind in ASKING or (bool(text) and kind != "pix2struct")
     return [
-        [*_together(kind, text), *(['prompt = inputs["input_ids"].clone()'] if prompted else [])],
-        [_FORWARD, *writes(options, ["**inputs"])],
+        [*_together(given, kind, text), *(['prompt = inputs["input_ids"].clone()'] if prompted else [])],
+        [_FORWARD, *writes(options, ["**inputs"], tokenizer="processor.tokenizer")],
         ["# 3. Postprocess", *_finished(given, kind, prompted), "print(result)"],
     ]
 
 
-def _together(kind: str, text: list[str]) -> list[str]:
+def _together(given: TaskInput, kind: str, text: list[str]) -> list[str]:
+    moves = filmed(given, kind)
+    seen = "images=numpy.stack(frames)" if moves else shown(kind, "image")
     return [
         "# 1. Preprocess",
         *([f"{_READS} = False  # the words of the page are given"] if kind == PAGED else []),
         *(CUTS if kind == "fuyu" else []),
-        *call("inputs = processor(", [shown(kind, "image"), *text, 'return_tensors="pt"']),
+        *(points.spread(given, "path", [f"count = {FRAMES[kind]}"]) if moves else []),
+        *call("inputs = processor(", [seen, *text, 'return_tensors="pt"']),
         "inputs = inputs.to(model.device, dtype=model.dtype)",
         "takes = inspect.signature(model.forward).parameters",
         "inputs = {name: tensor for name, tensor in inputs.items() if name in takes}",
@@ -130,7 +145,7 @@ def _together(kind: str, text: list[str]) -> list[str]:
 
 
 def _raw(given: TaskInput, options: TaskOptions, kind: str) -> list[list[str]]:
-    return [_together(kind, ["text=[text]"] if given.text.strip() else []), *series.outputs(options)]
+    return [_together(given, kind, ["text=[text]"] if given.text.strip() else []), *series.outputs(options)]
 
 
 def _finished(given: TaskInput, kind: str, prompted: bool) -> list[str]:
@@ -158,4 +173,6 @@ def _finished(given: TaskInput, kind: str, prompted: bool) -> list[str]:
 
 
 def _imports(given: TaskInput, options: TaskOptions, more: tuple[str, ...]) -> tuple[str, ...]:
-    return (*more, *torch_when_sampling(given, options), "from PIL import Image, ImageOps")
+    pictures = ("from PIL import Image, ImageOps",)
+    shows = points.video_imports(given, options) if given.video is not None and "import numpy" in more else pictures
+    return tuple(dict.fromkeys((*more, *torch_when_sampling(given, options), *shows)))

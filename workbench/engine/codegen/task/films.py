@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from workbench.engine.codegen.script import assign, call, literal, model_type_of
 from workbench.engine.codegen.task import points, vision
 from workbench.engine.codegen.task.parts import LABELS, PRINT_LABELS, Script, named
-from workbench.engine.tasks import raw_beside, text_recognition, video_segmentation, zero_shot_video_classification
+from workbench.engine.tasks import (
+    raw_beside,
+    text_recognition,
+    tracking_words,
+    video_segmentation,
+    zero_shot_video_classification,
+)
 from workbench.engine.tasks.processors import takes_films
 from workbench.engine.tasks.raw_inputs import FRAMES
 from workbench.engine.tasks.videos import ANIMATED, FILMS, STILLS
@@ -187,6 +193,38 @@ def _tracked(given: TaskInput, _options: TaskOptions) -> list[list[str]]:
     ]
 
 
+def _followed_words(given: TaskInput, _options: TaskOptions) -> list[list[str]]:
+    named = ["video=numpy.stack(frames)", "inference_device=model.device", "dtype=model.dtype"]
+    return [
+        [
+            "# 1. Preprocess: frames from all over the film, and what to follow in them",
+            *points.spread(given, "path", _COUNT),
+            *call("session = processor.init_video_session(", named),
+            "lines = [line.strip() for line in text.splitlines() if line.strip()]",
+            "processor.add_text_prompt(session, list(dict.fromkeys(lines)))",
+        ],
+        [
+            "# 2. Forward: a pass a frame, each with the memory of those before it",
+            "found = []",
+            "with torch.inference_mode():",
+            "    for output in model.propagate_in_video_iterator(session):",
+            "        found.append(processor.postprocess_outputs(session, output))",
+        ],
+        [
+            "# 3. Postprocess: each thing in the frames where it is seen",
+            "result, words = {}, {}",
+            "for number, frame in enumerate(found):",
+            '    for line, things in frame["prompt_to_obj_ids"].items():',
+            "        words |= dict.fromkeys(things, line)",
+            '    seen = zip(frame["object_ids"].tolist(), frame["scores"].tolist(), frame["masks"].cpu())',
+            "    for thing, score, mask in seen:",
+            "        result.setdefault(thing, []).append((number, score, mask))",
+            "for thing, frames in result.items():",
+            '    print(f"{frames[0][1]:10.6f} {words[thing]} in {len(frames)} frames")',
+        ],
+    ]
+
+
 def _tracked_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("import re", *points.video_imports(given, options))))
 
@@ -343,6 +381,9 @@ def fitted(name: str, made: Script, checkpoint: Checkpoint) -> Script | None:
             loads=("tokenizer", "image_processor"),
             classes=lambda _: ("MgpstrProcessor",) * whole,
         )
+    if name == "video-object-tracking" and kind in tracking_words.WHOLE:
+        follows = tracking_words.WHOLE[kind]
+        return replace(made, blocks=_followed_words, imports=points.video_imports, whole=follows)
     if name == "image-segmentation" and kind in raw_beside.FOLLOWS:
         return replace(made, given=_given_followed, blocks=_followed, imports=vision.imports)
     return None

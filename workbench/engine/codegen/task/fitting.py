@@ -36,10 +36,13 @@ from workbench.engine.tasks.image_feature_extraction import DRAWS
 from workbench.engine.tasks.image_segmentation import TOLD as TOLD_IN_WORDS
 from workbench.engine.tasks.image_to_image import FLATTENS
 from workbench.engine.tasks.notes import ARCHITECTURE
+from workbench.engine.tasks.painting import PAINTERS
 from workbench.engine.tasks.processors import takes_films
+from workbench.engine.tasks.raw_beside import ACTS
 from workbench.engine.tasks.raw_inputs import part
 from workbench.engine.tasks.sounds import FILLED
-from workbench.engine.tasks.speaking import SEAMLESS
+from workbench.engine.tasks.speaking import SEAMLESS, TURNS
+from workbench.engine.tasks.table_question_answering import TABULAR
 from workbench.engine.tasks.transcribing import GRANITE, LANGUAGES
 from workbench.engine.tasks.video_classification import NESTED
 from workbench.engine.tasks.writing import DENOISES
@@ -121,6 +124,11 @@ def _among(asked: _Asked) -> Script:
     return raw.among(fitted("any-to-any", plain, asked.given, asked.checkpoint, asked.head), asked.made)
 
 
+def _turned(asked: _Asked) -> Script:
+    """Raw outputs of a turn of a conversation, with the sound of it."""
+    return raw.among(speech.converses(asked.kind), asked.made)
+
+
 def _placed(asked: _Asked) -> Script:
     """Raw outputs of a picture among words, as its own task prepares them."""
     plain = vision.SCRIPTS["image-text-to-text"]
@@ -129,7 +137,8 @@ def _placed(asked: _Asked) -> Script:
 
 
 def _is_placed(asked: _Asked) -> bool:
-    return asked.given.image is not None and asked.head in PLACED and describe(asked.checkpoint).takes_images
+    placed = asked.head in PLACED and asked.kind not in ACTS
+    return asked.given.image is not None and placed and describe(asked.checkpoint).takes_images
 
 
 def _is_two_sided(asked: _Asked) -> bool:
@@ -158,7 +167,9 @@ def _numbered(asked: _Asked) -> Script:
 
 def _speaks(asked: _Asked) -> Script:
     spoken = speech.BY_TYPE.get(asked.kind, asked.made)
-    return anything.SPOKEN if spoken is asked.made and asked.given.beside is not None else spoken
+    spoken = anything.SPOKEN if spoken is asked.made and asked.given.beside is not None else spoken
+    # Of some, the class is the same where it was loaded without a head.
+    return replace(spoken, heads=(*spoken.heads, "AutoModel"))
 
 
 #: By the name of the task: when, and the script then; the first that holds is taken.
@@ -168,6 +179,7 @@ _RULES: dict[str, tuple[tuple[_When, _Then], ...]] = {
         (_is("hunyuan_vl"), _with(blocks=partial(anything.answered, framed=True))),
         (_is(*TYPES), _with(blocks=partial(anything.answered, marked=False))),
         (_is(*TALKERS), _with(blocks=anything.thought, imports=anything.thought_imports)),
+        (_is(*PAINTERS), _with(blocks=anything.painted, imports=anything.painted_imports)),
         (_is(*audio.BY_OTHER_NAME), _heard),
         (_is(*HEARS), _with(heads=ALSO)),
         (_is("voxtral"), _with(given=anything.given_voxtral, blocks=anything.voxtral, imports=torch_when_sampling)),
@@ -185,6 +197,7 @@ _RULES: dict[str, tuple[tuple[_When, _Then], ...]] = {
             lambda asked: replace(asked.made, blocks=partial(text.two_sided, kind=asked.kind)),
         ),
     ),
+    "fill-mask": ((_is(*TABULAR), lambda asked: rarer.beside_table(asked.made)),),
     "image-classification": (
         (_is(policies.ARCHITECTURE), _with(blocks=vision.policies, loads=("processor",))),
         (_is(*UNNAMED), _with(blocks=vision.unnamed_classification)),
@@ -214,7 +227,13 @@ _RULES: dict[str, tuple[tuple[_When, _Then], ...]] = {
     "image-to-image": ((_is(*FLATTENS), _with(blocks=pages.flattened)),),
     "raw-outputs": (
         (lambda asked: asked.given.audio is not None and asked.kind in AMONG, _among),
-        (lambda asked: asked.given.image is not None and asked.kind in TYPES, lambda asked: captions.raw(asked.kind)),
+        (lambda asked: asked.given.audio is not None and asked.kind in TURNS, _turned),
+        (
+            lambda asked: (
+                captions.filmed(asked.given, asked.kind) or (asked.given.image is not None and asked.kind in TYPES)
+            ),
+            lambda asked: captions.raw(asked.kind),
+        ),
         (_is_placed, _placed),
         (lambda _: True, lambda asked: raw.fitted(asked.made, asked.given, asked.checkpoint, asked.head)),
     ),

@@ -67,7 +67,8 @@ def _points(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
     return _field("pointmap", "post_process_pointmap_estimation")
 
 
-_SAVE = ['Image.fromarray(result.numpy()).save("made.png")', 'print(f"made.png {result.shape[1]} × {result.shape[0]}")']
+SAVE = ['Image.fromarray(result.numpy()).save("made.png")', 'print(f"made.png {result.shape[1]} × {result.shape[0]}")']
+"""Lines that write the picture ``result``, of shape ``(height, width, 3)``, to a file."""
 
 
 def _made(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
@@ -79,7 +80,7 @@ def _made(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
             "height, width = (side * model.config.upscale for side in (image.height, image.width))",
             "made = outputs.reconstruction[0, :, :height, :width].float().cpu().clamp(0, 1)",
             "result = (made * 255).round().to(torch.uint8).permute(1, 2, 0)",
-            *_SAVE,
+            *SAVE,
         ],
     ]
 
@@ -94,7 +95,7 @@ def flattened(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
             "finish = image_processor.post_process_document_rectification",
             '(found,) = finish(mesh, inputs["original_images"])',
             'result = found["images"]',
-            *_SAVE,
+            *SAVE,
         ],
     ]
 

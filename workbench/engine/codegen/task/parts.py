@@ -26,6 +26,7 @@ class Script:
         loads: ``tokenizer``, ``image_processor``, ``feature_extractor`` or ``processor``: what is read from the
             checkpoint besides the model.
         heads: Auto classes that the model can be loaded with besides those of the task.
+        whole: The class to load instead, where the head stands for a part of it; mostly empty.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Script:
     classes: Callable[[TaskOptions], tuple[str, ...]] = lambda _options: ()
     loads: tuple[str, ...] = ("tokenizer",)
     heads: tuple[str, ...] = ()
+    whole: str = ""
 
 
 ROWS = [
@@ -130,17 +132,18 @@ def ranked(options: TaskOptions, name: str) -> list[str]:
     ]
 
 
-def writes(options: TaskOptions, opening: list[str], *more: str) -> list[str]:
+def writes(options: TaskOptions, opening: list[str], *more: str, tokenizer: str = "tokenizer") -> list[str]:
     """``sequences = model.generate(…)``.
 
     Args:
         options: How many tokens, and how each is chosen.
         opening: The arguments that hold the input.
         more: Further arguments.
+        tokenizer: An expression for it; it is named where the writing stops at a text.
     """
     arguments = [*opening, *(f"{name}={value!r}" for name, value in chosen(options).items())]
     if options.stops:
-        arguments += [f"stop_strings={literal(list(options.stops))}", "tokenizer=tokenizer"]
+        arguments += [f"stop_strings={literal(list(options.stops))}", f"tokenizer={tokenizer}"]
     seed = [f"torch.manual_seed({options.seed})"] if options.do_sample else []
     return [*seed, *call("sequences = model.generate(", [*arguments, *more])]
 

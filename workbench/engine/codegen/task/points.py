@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workbench.engine.codegen.script import assign, call
 from workbench.engine.codegen.task import vision
 from workbench.engine.codegen.task.parts import LABELS, Script, named, scored
-from workbench.engine.tasks.mask_generation import AT_ONCE, OVERLAP
+from workbench.engine.tasks.mask_generation import AT_ONCE
 from workbench.engine.tasks.videos import ANIMATED, STILLS
 
 if TYPE_CHECKING:
@@ -80,37 +80,48 @@ def _matching(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
 
 
 def _masks(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
-    sizes = ['prepared["original_sizes"].tolist()', "reshaped_input_sizes=reshaped", "binarize=False"]
-    keep = ["masks", 'outputs["iou_scores"][0]', "size", "boxes[0]", f"{options.threshold!r}", f"{options.stability!r}"]
+    sizes = ["original_sizes=sizes[crop]", "reshaped_input_sizes=reshaped[crop]", "binarize=False"]
+    level = [repr(options.mask_logit), repr(options.stability_shift)]
+    told = [repr(options.threshold), repr(options.stability), *(level if level != ["0.0", "1.0"] else [])]
+    keep = ["masks", 'outputs["iou_scores"][0]', "size", "boxes[crop]", *told]
+    grid = [f"points_per_crop={options.points_per_side}"]
+    if options.crop_layers:
+        grid.append(f"crop_n_layers={options.crop_layers}")
+        grid += [f"overlap_ratio={options.crop_overlap!r}"] if options.crop_overlap is not None else []
     return [
         [
-            "# 1. Preprocess: the picture, and a grid of points over it",
+            "# 1. Preprocess: the picture and parts of it, and a grid of points over each",
             'side = image_processor.size.get("longest_edge") or image_processor.size.get("height")',
-            *call(
-                "boxes, points, crops, labels = image_processor.generate_crop_boxes(",
-                ["image", "side", f"points_per_crop={options.points_per_side}"],
-            ),
+            *call("boxes, points, crops, labels = image_processor.generate_crop_boxes(", ["image", "side", *grid]),
             'prepared = image_processor(images=crops, return_tensors="pt")',
-            'pixels = prepared["pixel_values"].to(model.device, dtype=model.dtype)',
+            'pixels = prepared["pixel_values"].to(model.device, dtype=model.dtype).split(1)',
             "points = points.to(model.device, dtype=model.dtype)",
             "labels = labels.to(model.device)",
         ],
         [
-            "# 2. Forward: the picture once, the points some at a time; what is unsure or unsteady is dropped",
+            "# 2. Forward: each of them once, the points some at a time; what is unsure or unsteady is dropped",
             "size = (image.height, image.width)",
-            'reshaped = prepared["reshaped_input_sizes"].tolist() if "reshaped_input_sizes" in prepared else None',
+            'sizes = prepared["original_sizes"].split(1)',
+            'reshaped = prepared.get("reshaped_input_sizes", prepared["original_sizes"]).split(1)',
+            'names = ("image_embeddings", "intermediate_embeddings")',
+            "filtered = image_processor.filter_masks",
             "found = []",
-            "with torch.inference_mode():",
-            "    seen = model.get_image_embeddings(pixels)",
-            '    names = ("image_embeddings", "intermediate_embeddings")',
-            "    seen = dict(zip(names, seen if isinstance(seen, tuple) else (seen,)))",
-            f"    at_once = max(1, min({AT_ONCE}, 2**30 // (12 * max(size[0] * size[1], 1024 * 1024))))",
-            "    for some in torch.arange(points.shape[1]).split(at_once):",
-            "        outputs = model(input_points=points[:, some], input_labels=labels[:, some], **seen)",
+            "for crop in range(len(crops)):",
+            "    with torch.inference_mode():",
+            "        seen = model.get_image_embeddings(pixels[crop])",
+            "        seen = dict(zip(names, seen if isinstance(seen, tuple) else (seen,)))",
+            "        high, wide = sizes[crop][0].tolist()",
+            f"        at_once = max(1, min({AT_ONCE}, 2**30 // (12 * max(high * wide, 1024 * 1024))))",
+            "        for some in torch.arange(points.shape[1]).split(at_once):",
+            "            asked = {",
+            '                "input_points": points[:, some, crop : crop + 1],',
+            '                "input_labels": labels[:, some, crop : crop + 1],',
+            "            }",
+            "            outputs = model(**asked, **seen)",
             *call(
-                "(masks,) = image_processor.post_process_masks(", ['outputs["pred_masks"].float()', *sizes], indent=8
+                "(masks,) = image_processor.post_process_masks(", ['outputs["pred_masks"].float()', *sizes], indent=12
             ),
-            *call("found.append(image_processor.filter_masks(", keep, "))", indent=8),
+            *call("found.append(filtered(", keep, "))", indent=12),
         ],
         [
             "# 3. Postprocess: of masks whose boxes overlap much the surest stays",
@@ -127,7 +138,7 @@ def _masks(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "    result.append((inside.reshape(image.width, image.height).T, scores[best].item()))",
             "    corner = torch.maximum(boxes[best, :2], boxes[rest, :2])",
             "    shared = (torch.minimum(boxes[best, 2:], boxes[rest, 2:]) - corner).clamp(min=0).prod(dim=1)",
-            f"    order = rest[~((shared / (area[best] + area[rest] - shared)).double() > {OVERLAP})]",
+            f"    order = rest[~((shared / (area[best] + area[rest] - shared)).double() > {options.box_overlap!r})]",
             "for number, (mask, score) in enumerate(result, 1):",
             '    print(f"{mask.mean():7.2%} of the picture: mask {number} {score:.6f}")',
         ],
@@ -161,17 +172,17 @@ _READ = {
     "animated": [
         "with Image.open(path) as opened:",
         "    every = enumerate(ImageSequence.Iterator(opened))",
-        "    opened = [ImageOps.exif_transpose(frame) for index, frame in every if index in wanted]",
+        "    opened = [ImageOps.exif_transpose(frame) for index, frame in every if index in moments]",
         '    frames = [numpy.array(frame.convert("RGB")) for frame in opened]',
     ],
     "film": [
         "with av.open(path) as container:",
         "    every = enumerate(container.decode(video=0))",
-        '    frames = [frame.to_ndarray(format="rgb24") for index, frame in every if index in wanted]',
+        '    frames = [frame.to_ndarray(format="rgb24") for index, frame in every if index in moments]',
     ],
     "folder": [
         *NAMES,
-        "every = [ImageOps.exif_transpose(Image.open(os.path.join(path, names[index]))) for index in wanted]",
+        "every = [ImageOps.exif_transpose(Image.open(os.path.join(path, names[index]))) for index in moments]",
         'frames = [numpy.array(frame.convert("RGB")) for frame in every]',
     ],
 }
@@ -182,8 +193,8 @@ def _video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     return [
         [
             "# 1. Preprocess: as many frames as the model looks at, from the beginning on",
-            "count = model.config.num_frames",
-            f"wanted = numpy.linspace(0, count * {step} - 1, num=count, dtype=numpy.int64)",
+            f"count = {options.num_frames or 'model.config.num_frames'}",
+            f"moments = numpy.linspace(0, count * {step} - 1, num=count, dtype=numpy.int64)",
             *_READ[kind(given)],
             'inputs = image_processor(frames, return_tensors="pt")',
             _ON_DEVICE,
@@ -193,7 +204,7 @@ def _video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
-_PLACES = ["wanted = numpy.arange(0, total, total / count).astype(int)[:count]"]
+_PLACES = ["moments = numpy.arange(0, total, total / count).astype(int)[:count]"]
 _COUNT = {
     "animated": ["with Image.open(path) as opened:", "    total = opened.n_frames"],
     "film": ["with av.open(path) as container:", "    total = sum(1 for _ in container.decode(video=0))"],
@@ -217,7 +228,8 @@ def spread(given: TaskInput, path: str, count: list[str]) -> list[str]:
 def whole_video(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     """The steps where the checkpoint has a video processor, which is shown the whole video."""
     _, forward, finish = _video(given, options)
-    count = ['count = getattr(model.config, "num_frames", None) or model.config.frames_per_clip']
+    own = 'getattr(model.config, "num_frames", None) or model.config.frames_per_clip'
+    count = [f"count = {options.num_frames or own}"]
     prepare = ["[numpy.stack(frames)]", "do_sample_frames=False", 'return_tensors="pt"']
     return [
         [

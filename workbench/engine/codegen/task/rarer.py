@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal
 from workbench.engine.codegen.task import audio, vision
-from workbench.engine.codegen.task.parts import LABELS, PRINT_LABELS, ROWS, Script, named, ranked
+from workbench.engine.codegen.task.parts import LABELS, PRINT_LABELS, ROWS, Script, inputs, named, ranked
 from workbench.engine.tasks.document_question_answering import SHARED, WINDOW
 from workbench.engine.tasks.feature_extraction import lines
 from workbench.engine.tasks.table_question_answering import rows
@@ -15,19 +16,40 @@ from workbench.engine.tasks.zero_shot_audio_classification import ALONE, COMPARE
 if TYPE_CHECKING:
     from workbench.engine.values import TaskInput, TaskOptions
 
+_PLACED = "# 1. Preprocess: each id with the column and row it stands in"
+_FITTED = ['truncation="drop_rows_to_fit"', "padding=True", 'return_tensors="pt"']
+
 
 def _given_sound(given: TaskInput) -> list[str]:
     return [*audio.given_sound(given), *assign("labels", list(given.labels))]
 
 
-def _given_table(given: TaskInput) -> list[str]:
+def _given_questions(given: TaskInput) -> list[str]:
+    asked = list(lines(given.text))
+    return [*(assign("questions", asked) if len(asked) > 1 else assign("question", given.text)), *_table_of(given)]
+
+
+def _table_of(given: TaskInput) -> list[str]:
     header, *body = rows(given.second) or ((),)
     return [
-        *(assign("questions", asked) if len(asked := list(lines(given.text))) > 1 else assign("question", given.text)),
         *assign("columns", list(header)),
         *assign("rows", [list(row) for row in body]),
         "table = pandas.DataFrame(rows, columns=columns, dtype=str)",
     ]
+
+
+def beside_table(made: Script) -> Script:
+    """The script of a task on a text, where a table stands beside it."""
+
+    def given_both(given: TaskInput) -> list[str]:
+        return [*made.given(given), *_table_of(given)]
+
+    def blocks(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+        _, *rest = made.blocks(given, options)
+        arguments = ["table", "text", *_FITTED, *([f"max_length={options.max_length}"] if options.max_length else [])]
+        return [[_PLACED, *inputs(arguments)], *rest]
+
+    return replace(made, given=given_both, blocks=blocks, imports=_table_imports)
 
 
 def _table_imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
@@ -37,7 +59,7 @@ def _table_imports(_given: TaskInput, _options: TaskOptions) -> tuple[str, ...]:
 def _table(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     several = len(lines(given.text)) > 1
     asked = "questions" if several else "question"
-    arguments = ["table", asked, 'truncation="drop_rows_to_fit"', "padding=True", 'return_tensors="pt"']
+    arguments = ["table", asked, *_FITTED]
     one = ["with torch.inference_mode():", "    outputs = model(**inputs.to(model.device))"]
     taken = ["logits = [outputs[name].float().cpu() for name in names if outputs.get(name) is not None]"]
     if several and options.sequential:
@@ -62,7 +84,7 @@ def _table(given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "result = results",
         ]
     return [
-        ["# 1. Preprocess: each id with the column and row it stands in", *call("inputs = tokenizer(", arguments)],
+        [_PLACED, *call("inputs = tokenizer(", arguments)],
         ["# 2. Forward", *one],
         [
             "# 3. Postprocess",
@@ -310,7 +332,7 @@ def seen_page_imports(given: TaskInput, options: TaskOptions) -> tuple[str, ...]
 
 SCRIPTS: dict[str, Script] = {
     "document-question-answering": Script("Answer a question about a page.", _given_page, _page, _page_imports),
-    "table-question-answering": Script("Answer a question about a table.", _given_table, _table, _table_imports),
+    "table-question-answering": Script("Answer a question about a table.", _given_questions, _table, _table_imports),
     "zero-shot-audio-classification": Script(
         "Say which labels fit a sound.",
         _given_sound,

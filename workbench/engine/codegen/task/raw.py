@@ -7,16 +7,28 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workbench.engine.codegen.script import assign, call, literal, model_type_of
-from workbench.engine.codegen.task import audio, points, series, vision
+from workbench.engine.codegen.task import audio, points, series, speech, vision
 from workbench.engine.codegen.task.parts import Script
 from workbench.engine.facts import HEADS
 from workbench.engine.tasks.image_segmentation import TOLD
+from workbench.engine.tasks.pooling import POOLER
 from workbench.engine.tasks.processors import takes_films
-from workbench.engine.tasks.raw_beside import FOLLOWS, PAIRS, REGIONS, stands_between
+from workbench.engine.tasks.raw_beside import (
+    ACTS,
+    FOLLOWS,
+    MARKED,
+    METHODS,
+    PAIRS,
+    REGIONS,
+    SAMPLES,
+    reads_file,
+    stands_between,
+)
 from workbench.engine.tasks.raw_inputs import CODEBOOK, FLAVA, FRAMES, HANDED, NAMES, RETRIEVES, hides, part
 from workbench.engine.tasks.raw_outputs import BEGINS, STARTED
 from workbench.engine.tasks.series import ARCHITECTURES, DECIDES, PATCHED
 from workbench.engine.tasks.sounds import CUT, SEEDED
+from workbench.engine.tasks.speaking import PHONEMES
 from workbench.engine.values import TaskOptions
 
 if TYPE_CHECKING:
@@ -54,6 +66,10 @@ def _parts(given: TaskInput, kind: str, films: bool, head: str, seed: int = 0) -
     found: list[tuple[str, str]] = []
     if stands_between(kind, head):
         return found
+    if kind in (*ACTS, *MARKED):
+        text = "processor.image_token + text" if kind in MARKED and given.image is not None else "text"
+        shown = "images=[image], " if given.image is not None else ""
+        return [("processor", f"processor({shown}text=[{text}], ")]
     if kind in RETRIEVES:
         pages = [("processor", "processor.process_images([image], ")] if given.image is not None else []
         asks = given.text.strip() or not pages
@@ -95,16 +111,22 @@ def _blocks(
     drawn = [seed, *_HIDDEN] if hides(head, kind) else []
     found = _beside(kind, head) if given.beside is not None else []
     found += vision.told(options) if kind == TOLD and given.image is not None else []
-    more = (*found, *audio.filled(kind), *(_STARTS if kind in STARTED else ()), *(_RENAMED if part(kind) else ()))
+    heard = (*audio.filled(kind), *audio.paced(given, kind))
+    more = (*found, *heard, *(_STARTS if kind in STARTED else ()), *(_RENAMED if part(kind) else ()))
     read = points.spread(given, "film", _FRAMES) if given.video is not None else []
     prepared = [f'inputs.update({line}return_tensors="pt"))' for line in made]
     read += audio.drawn(kind, options.seed) if given.audio is not None else []
     prepared = [f"random.seed({options.seed})"] * _hides_itself(given, kind, head) + prepared
-    return [["# 1. Preprocess", *read, "inputs = {}", *prepared, *more, *drawn, *_MOVED], *series.outputs(options)]
+    method = METHODS.get(kind, "")
+    moved = [line.replace("model.forward", f"model.{method}") for line in _MOVED] if method else _MOVED
+    steps = series.outputs(options, f"model.{method}" if method else "model")
+    if kind in ACTS and head != "AutoModel":
+        steps[0] += _MOVES
+    return [["# 1. Preprocess", *read, "inputs = {}", *prepared, *more, *drawn, *moved], *steps]
 
 
 def _beside(kind: str, head: str) -> list[str]:
-    if stands_between(kind, head):
+    if reads_file(kind, head):
         return ["inputs.update({name: torch.from_numpy(each) for name, each in numpy.load(numbers).items()})"]
     if kind not in REGIONS:
         return []
@@ -124,6 +146,11 @@ _MOVED = [
     "    # Some are told in lists how a picture was cut",
     "    if isinstance(tensor, torch.Tensor):",
     "        inputs[name] = tensor.to(model.device, dtype=model.dtype if tensor.is_floating_point() else None)",
+]
+_MOVES = [
+    f"    takes = inspect.signature(model.{SAMPLES}).parameters",
+    "    given = {name: tensor for name, tensor in inputs.items() if name in takes}",
+    f"    outputs = dict(outputs.items(), actions=model.{SAMPLES}(**given))",
 ]
 _STARTS = [
     "# The decoder is given the token that it begins with",
@@ -149,7 +176,7 @@ _RENAMED = [
 
 def _imports(given: TaskInput, options: TaskOptions, *, kind: str = "", head: str = "") -> tuple[str, ...]:
     lines = ["import inspect", "import torch", *(["import random"] * _hides_itself(given, kind, head))]
-    lines += ["import numpy"] * (given.beside is not None and (kind in REGIONS or stands_between(kind, head)))
+    lines += ["import numpy"] * (given.beside is not None and (kind in REGIONS or reads_file(kind, head)))
     if given.image is not None:
         lines.append("from PIL import Image, ImageOps")
     if given.audio is not None:
@@ -165,12 +192,26 @@ def fitted(made: Script, given: TaskInput, checkpoint: Checkpoint, head: str) ->
         return series.DECIDED if model_type in DECIDES else series.RAW
     if model_type in PATCHED and head == "AutoModel":
         return series.PATCHES
+    if model_type in PHONEMES:
+        return _spelled(made, model_type)
     films = takes_films(checkpoint)
     blocks = partial(_blocks, kind=model_type, head=head, films=films)
     loads = tuple(dict.fromkeys(name for name, _ in _parts(given, model_type, films, head)))
     loads += ("tokenizer",) if model_type == TOLD and given.image is not None else ()
     imports = partial(_imports, kind=model_type, head=head)
     return Script(made.title, _given, blocks, imports, loads=loads, heads=tuple(head for head, _ in HEADS))
+
+
+def _spelled(made: Script, kind: str) -> Script:
+    """The script of a model that reads phonemes, which its own task prepares."""
+    spoken = speech.BY_TYPE[kind]
+
+    def blocks(given: TaskInput, options: TaskOptions) -> list[list[str]]:
+        return [spoken.blocks(given, options)[0], *series.outputs(options)]
+
+    imports = ("import json", "import os", "import torch")
+    heads = tuple(head for head, _ in HEADS)
+    return Script(made.title, spoken.given, blocks, lambda _given, _options: imports, loads=(), heads=heads)
 
 
 def among(spoken: Script, made: Script, kind: str = "") -> Script:
@@ -190,8 +231,9 @@ def features(given: TaskInput, options: TaskOptions) -> list[list[str]]:
     """The steps that make a vector of a picture by a part of a larger model, which has names of its own for it."""
     prepare, forward, finish = vision.SCRIPTS["image-feature-extraction"].blocks(given, options)
     kept = "inputs = {name: tensor for name, tensor in inputs.items() if name in takes}"
-    whole = "hidden = hidden if hidden.dim() > 2 else hidden[None]  # patches of all pictures, one behind another"
-    return [[*prepare, *_RENAMED, kept], forward, [*finish[:2], whole, *finish[2:]]]
+    whole = ["hidden = hidden if hidden.dim() > 2 else hidden[None]  # patches of all pictures, one behind another"]
+    whole = whole if options.pooling != POOLER else []
+    return [[*prepare, *_RENAMED, kept], forward, [*finish[:2], *whole, *finish[2:]]]
 
 
 SCRIPTS = {"raw-outputs": Script("Run the model and print what comes out.", _given, _blocks, _imports)}

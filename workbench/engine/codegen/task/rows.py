@@ -77,7 +77,7 @@ def loop(
     Raises:
         NotSupported: The lines for one input can't stand for a row.
     """
-    if not can(name) or ("second" in columns and name == "table-question-answering"):
+    if not can(name) or options.paints or ("second" in columns and name in ("table-question-answering", "fill-mask")):
         raise NotSupported(
             f"There is no script for {name} on rows.", why="It is done on one input at a time.", remedy="Take one."
         )

@@ -44,18 +44,21 @@ def _summarization(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     return _blocks(options, _prefix("summarization"))
 
 
+CODES = [
+    'if not hasattr(tokenizer, "lang_code_to_id"):',
+    "    codes = tokenizer.extra_special_tokens",
+    '    tokenizer.lang_code_to_id = {code.strip("_"): tokenizer.convert_tokens_to_ids(code) for code in codes}',
+]
+"""``tokenizer.lang_code_to_id``, as `workbench.engine.tasks.translation.languages` finds it."""
+
+
 def _translation(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     source = [f"tokenizer.src_lang = {literal(options.source_language)}"] if options.source_language else []
     target = literal(options.target_language)
     if not options.target_language:
         return _blocks(options, source or _prefix("translation"))
     forced = f"forced_bos_token_id=tokenizer.lang_code_to_id[{target}]"
-    known = [
-        'if not hasattr(tokenizer, "lang_code_to_id"):',
-        "    codes = tokenizer.extra_special_tokens",
-        '    tokenizer.lang_code_to_id = {code.strip("_"): tokenizer.convert_tokens_to_ids(code) for code in codes}',
-    ]
-    return _blocks(options, [*(source or _prefix("translation")), *known], forced)
+    return _blocks(options, [*(source or _prefix("translation")), *CODES], forced)
 
 
 def told(_given: TaskInput, options: TaskOptions) -> list[list[str]]:

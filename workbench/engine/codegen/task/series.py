@@ -111,14 +111,14 @@ def _patched(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
     ]
 
 
-def outputs(options: TaskOptions) -> list[list[str]]:
-    """Steps 2 and 3 where all that comes out is printed; some models draw."""
+def outputs(options: TaskOptions, calls: str = "model") -> list[list[str]]:
+    """Steps 2 and 3 where all that comes out is printed; some models draw, and of some a method is called."""
     return [
         [
             "# 2. Forward",
             f"torch.manual_seed({options.seed})",
             "with torch.inference_mode():",
-            "    outputs = model(**inputs)",
+            f"    outputs = {calls}(**inputs)",
         ],
         [
             "# 3. Postprocess: nothing more is made of them; those in tuples get their place after their name",

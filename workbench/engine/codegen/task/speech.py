@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench.engine.codegen.script import assign, call, literal
 from workbench.engine.codegen.task.audio import given_sound
 from workbench.engine.codegen.task.parts import Script, given_text, inputs
-from workbench.engine.tasks.speaking import CONVERSES, PHONEMES, SEAMLESS
+from workbench.engine.tasks.speaking import CONVERSES, PHONEMES, SEAMLESS, TURNS
 from workbench.engine.tasks.vocoders import BESIDE, KINDS
 
 if TYPE_CHECKING:
@@ -122,7 +122,12 @@ def _given_conversation(given: TaskInput) -> list[str]:
     return [*given_text(given), *(given_sound(given) if given.audio is not None else [])]
 
 
-def _converses(model_type: str) -> Script:
+def converses(model_type: str) -> Script:
+    """The script of one that reads a turn of a conversation, with a sound where there is one.
+
+    Args:
+        model_type: One of `workbench.engine.tasks.speaking.TURNS`.
+    """
     apart = model_type in KINDS
 
     def blocks(given: TaskInput, options: TaskOptions) -> list[list[str]]:
@@ -142,7 +147,7 @@ def _converses(model_type: str) -> Script:
                 *call("processor = Processor(", [*parts, *(["audio_tokenizer=codec"] if apart else [])]),
                 'content = [{"type": "text", "text": text}]',
                 *(['content.append({"type": "audio", "audio": samples})'] if given.audio is not None else []),
-                'turns = [{"role": ' + literal(CONVERSES[model_type]) + ', "content": content}]',
+                'turns = [{"role": ' + literal(TURNS[model_type]) + ', "content": content}]',
                 *call("inputs = processor.apply_chat_template(", asks),
                 "inputs = inputs.to(model.device, dtype=model.dtype)",
             ],
@@ -175,13 +180,13 @@ def _phonemes(model_type: str) -> Script:
                 'with open(os.path.join(checkpoint, "vocab.json"), encoding="utf-8") as file:',
                 "    vocabulary = json.load(file)",
                 'ids = [vocabulary[phoneme] for phoneme in [*phonemes.upper().split(), "<sos/eos>"]]',
-                "input_ids = torch.tensor([ids], device=model.device)",
+                'inputs = {"input_ids": torch.tensor([ids], device=model.device)}',
             ],
             [
                 "# 2. Forward",
                 *([] if whole else vocoder_lines(model_type)),
                 "with torch.inference_mode():",
-                "    outputs = model(input_ids)",
+                "    outputs = model(**inputs)",
                 *speak,
             ],
             finished("outputs.waveform" if whole else "waveform", str(PHONEMES[model_type])),
@@ -214,6 +219,6 @@ BY_TYPE: dict[str, Script] = {
         SEAMLESS, Script("Speak a text in a language.", given_text, _seamless, lambda _given, _options: _WAV)
     ),
     **{model_type: _phonemes(model_type) for model_type in PHONEMES},
-    **{model_type: _converses(model_type) for model_type in CONVERSES},
+    **{model_type: converses(model_type) for model_type in CONVERSES},
 }
 """By ``model_type``."""

@@ -19,6 +19,7 @@ from workbench.engine.codegen.task.parts import (
     writes,
 )
 from workbench.engine.tasks.feature_extraction import ALONG, lines, side
+from workbench.engine.tasks.pooling import POOLER
 from workbench.engine.tasks.projection import LEAST, PERPLEXITY
 
 if TYPE_CHECKING:
@@ -167,8 +168,11 @@ def features(given: TaskInput, options: TaskOptions) -> list[list[str]]:
         "cls": ["embeddings = hidden[:, 0]"],
         "max": ['embeddings = hidden.masked_fill(mask.unsqueeze(-1) == 0, float("-inf")).amax(dim=1)'],
         "last": ["embeddings = hidden[torch.arange(len(hidden)), mask.sum(dim=1) - 1]"],
+        POOLER: [],
     }[options.pooling]
-    mask = ['mask = inputs["attention_mask"].cpu()'] if options.pooling != "cls" else []
+    read = 'mask = inputs["attention_mask"].cpu()[:, : hidden.shape[1]]'
+    mask = [read] if options.pooling not in ("cls", POOLER) else []
+    found = "embeddings = body(**inputs).pooler_output" if options.pooling == POOLER else "hidden = body(**inputs)[0]"
     return [
         [
             "# 1. Preprocess",
@@ -180,7 +184,7 @@ def features(given: TaskInput, options: TaskOptions) -> list[list[str]]:
             "# 2. Forward",
             "body = model.get_encoder() if model.config.is_encoder_decoder else model.base_model",
             "with torch.inference_mode():",
-            "    hidden = body(**inputs)[0].float().cpu()",
+            f"    {found}.float().cpu()",
         ],
         ["# 3. Postprocess", *mask, *pool, *_compared(given, options)],
     ]

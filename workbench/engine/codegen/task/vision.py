@@ -19,6 +19,7 @@ from workbench.engine.codegen.task.parts import (
     without_prompt,
 )
 from workbench.engine.tasks.image_segmentation import SUBTASKS
+from workbench.engine.tasks.pooling import POOLER
 from workbench.engine.tasks.zero_shot_image_classification import TEMPLATE
 
 if TYPE_CHECKING:
@@ -195,17 +196,20 @@ def _depth(_given: TaskInput, _options: TaskOptions) -> list[list[str]]:
 
 
 def _features(_given: TaskInput, options: TaskOptions) -> list[list[str]]:
-    pool = {"mean": "hidden.mean(dim=1)", "cls": "hidden[:, 0]", "max": "hidden.amax(dim=1)", "last": "hidden[:, -1]"}[
-        options.pooling
-    ]
+    pools = {"mean": "hidden.mean(dim=1)", "cls": "hidden[:, 0]", "max": "hidden.amax(dim=1)", "last": "hidden[:, -1]"}
+    pooled = ["embeddings = outputs.pooler_output.float().cpu().flatten(1)"]
+    if options.pooling != POOLER:
+        pooled = [
+            "hidden = outputs[0].float().cpu()",
+            "hidden = hidden if hidden.dim() == 3 else hidden.reshape(*hidden.shape[:2], -1).transpose(1, 2)",
+            f"embeddings = {pools[options.pooling]}",
+        ]
     return [
         _PREPARE,
         _FORWARD,
         [
             "# 3. Postprocess",
-            "hidden = outputs[0].float().cpu()",
-            "hidden = hidden if hidden.dim() == 3 else hidden.reshape(*hidden.shape[:2], -1).transpose(1, 2)",
-            f"embeddings = {pool}",
+            *pooled,
             *(["embeddings = torch.nn.functional.normalize(embeddings, dim=-1)"] if options.normalize else []),
             "result = embeddings.tolist()",
             "print(embeddings)",
