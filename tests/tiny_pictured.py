@@ -262,7 +262,7 @@ def _gemma_text(tokenizer: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _t5gemma2(folder: Path) -> None:
+def _t5gemma2(folder: Path, *, encoder: bool = False) -> None:
     import transformers as t
     from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
@@ -276,7 +276,11 @@ def _t5gemma2(folder: Path) -> None:
         },
         decoder=text, **ids, **_IDS, vocab_size=len(tokenizer),
     )  # fmt: skip
-    _save(t.T5Gemma2ForConditionalGeneration, config, folder, 5.0)
+    if encoder:
+        # Its config alone lacks what the whole one hands on.
+        _save(t.AutoModel.from_config(config.encoder).__class__, config.encoder, folder, 5.0)
+    else:
+        _save(t.T5Gemma2ForConditionalGeneration, config, folder, 5.0)
     pictures = Gemma3ImageProcessorPil(size={"height": 32, "width": 32})
     t.Gemma3Processor(pictures, tokenizer, image_seq_length=4).save_pretrained(folder)
 
@@ -324,6 +328,7 @@ _BUILDERS = {
     "idefics": _idefics,
     "janus": _janus,
     "t5gemma2": _t5gemma2,
+    "t5gemma2_encoder": partial(_t5gemma2, encoder=True),
     "deepseek_ocr2": _deepseek,
     "hunyuan_vl": _hunyuan,
     "mistral4": _blind,

@@ -272,10 +272,11 @@ def test_what_moves_a_robot_is_told_its_state_by_a_file(tmp_path, capsys, head) 
         tasks.run(model, RAW, dataclasses.replace(given, image=None))
 
 
-def test_the_mark_of_a_picture_stands_in_the_text_of_a_body_that_draws(tmp_path, capsys) -> None:
+@pytest.mark.parametrize(("kind", "mark"), [("glm_image", "<|image_token|>"), ("t5gemma2_encoder", "<|boi|>")])
+def test_the_mark_of_a_picture_stands_in_the_text_of_a_body_that_reads_both(tmp_path, kind, mark, capsys) -> None:
     from PIL import Image
 
-    entry = next(each for each in kinds.entries() if each.kind == "glm_image")
+    entry = next(each for each in kinds.entries() if each.kind == kind)
     checkpoint, _ = building.build(entry, tmp_path / "m")
     model = load(checkpoint, head="AutoModel", device="cpu")
     reader = processors.processor(model)
@@ -283,7 +284,7 @@ def test_the_mark_of_a_picture_stands_in_the_text_of_a_body_that_draws(tmp_path,
     assert inside.reads(model) == ("text", "image")
     for given, more in (
         (TaskInput("a fox"), {"text": ["a fox"]}),
-        (TaskInput("a fox", image=picture), {"text": ["<|image_token|>a fox"], "images": [Image.open(picture)]}),
+        (TaskInput("a fox", image=picture), {"text": [f"{mark}a fox"], "images": [Image.open(picture)]}),
     ):
         found = shown(model, given)
         with torch.inference_mode():

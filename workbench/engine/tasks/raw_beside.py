@@ -80,8 +80,9 @@ Their bodies read that state, and the moves to be made better, as vectors.
 SAMPLES = "sample_actions"
 """The method of those that makes moves of noise, in many passes."""
 
-MARKED = ("glm_image",)
-"""Bodies for which a mark in the text stands for a picture, though the library has them not among those that see."""
+MARKED = {"glm_image": "image_token", "t5gemma2_encoder": "boi_token"}
+"""Bodies for which a mark in the text stands for a picture, though the library has them not among those that see; by
+the mark's name in their processors."""
 
 METHODS = {"glm_image_vqmodel": "encode"}
 """What is called of architectures that have no ``forward``, by the name of the method."""
@@ -312,12 +313,12 @@ def told(request: Request) -> Inputs:
         NotSupported: The checkpoint has no processor that works here.
     """
     check_text(request.text)
-    reader, text = processor(request.model), request.text
-    if request.model.facts.model_type not in MARKED:
+    reader, text, kind = processor(request.model), request.text, request.model.facts.model_type
+    if kind not in MARKED:
         return Inputs(prepared(reader, images=[picture(request)], text=[text]))
     if request.given.image is None:
         return Inputs(prepared(reader, text=[text]))
-    return Inputs(prepared(reader, images=[picture(request)], text=[reader.image_token + text]))
+    return Inputs(prepared(reader, images=[picture(request)], text=[getattr(reader, MARKED[kind]) + text]))
 
 
 def followed(request: Request) -> Inputs:

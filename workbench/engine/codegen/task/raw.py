@@ -67,7 +67,7 @@ def _parts(given: TaskInput, kind: str, films: bool, head: str, seed: int = 0) -
     if stands_between(kind, head):
         return found
     if kind in (*ACTS, *MARKED):
-        text = "processor.image_token + text" if kind in MARKED and given.image is not None else "text"
+        text = f"processor.{MARKED[kind]} + text" if kind in MARKED and given.image is not None else "text"
         shown = "images=[image], " if given.image is not None else ""
         return [("processor", f"processor({shown}text=[{text}], ")]
     if kind in RETRIEVES:
