@@ -269,7 +269,7 @@ def task_of(model: LoadedModel) -> str:
 def _at_once(model: LoadedModel) -> bool:
     """Whether a model hears a film that it sees, and can do neither alone."""
     taken = set(inspect.signature(model.model.forward).parameters)
-    return {"input_values", "pixel_values_videos"} <= taken and "input_ids" not in taken
+    return {"input_values", "pixel_values_videos"} <= taken and not model.takes_images
 
 
 def _cut(model: LoadedModel) -> bool:
