@@ -63,6 +63,15 @@ def test_nothing_is_scrolled_sideways(
         assert current.widget().width() <= current.viewport().width(), title
 
 
+def test_the_first_rows_have_what_the_first_step_leaves(qtbot: QtBot, pane: TrainerPane, find: Find) -> None:
+    pane.resize(1337, 729)
+    show_tab(find, "steps", "1")
+    step, preview = find("steps").currentWidget(), find("preview")
+    qtbot.waitUntil(
+        lambda: 0 <= step.widget().height() - preview.mapTo(step.widget(), preview.rect().bottomLeft()).y() < 12
+    )
+
+
 def test_zoomed_in_and_out_again_all_stands_where_it_stood(
     qtbot: QtBot, pane: TrainerPane, find: Find, zoom: Callable[[float], None]
 ) -> None:

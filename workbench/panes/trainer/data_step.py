@@ -364,7 +364,7 @@ class DataStep(QWidget):
             self._fit()
 
     def _fit(self) -> None:
-        self.preview.setFixedHeight(px(self, 148))
+        self.preview.setMinimumHeight(px(self, 148))
 
 
 def is_quick(source: DataSource) -> bool:

@@ -465,7 +465,7 @@ class TrainerPane(PaneFrame):
         steps.setDocumentMode(True)
         each = (("1 Data", self._data), ("2 Model", self._model), ("3 Settings", settings), ("4 Run", self._step))
         for title, content in each:
-            steps.addTab(_page(content), title)
+            steps.addTab(_page(content, grows=content is self._data), title)
         left = QWidget()
         rows = QVBoxLayout(left)
         rows.setContentsMargins(0, 0, px(self, 6), 0)
@@ -481,12 +481,13 @@ class TrainerPane(PaneFrame):
         self._open_waiting()
 
 
-def _page(content: QWidget) -> ColumnScroll:
+def _page(content: QWidget, *, grows: bool) -> ColumnScroll:
     page = QWidget()
     column = QVBoxLayout(page)
     column.setContentsMargins(0, px(content, 8), px(content, 6), px(content, 6))
     column.addWidget(content)
-    column.addStretch(1)
+    if not grows:
+        column.addStretch(1)
     return ColumnScroll(page)
 
 
