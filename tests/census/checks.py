@@ -33,14 +33,13 @@ _PROMPTED = ("blip", "blip-2", "instructblip", "instructblipvideo", "git")
 Files = dict[str, Path]
 
 
-def check(entry: Entry, checkpoint: Checkpoint, files: Files, *, whole: bool = True) -> dict[str, str]:
+def check(entry: Entry, checkpoint: Checkpoint, files: Files) -> dict[str, str]:
     """Run one checkpoint.
 
     Args:
         entry: What it is.
         checkpoint: As it was built.
         files: The picture and the sound that are given.
-        whole: Look inside and let it write, besides its tasks.
 
     Returns:
         What was seen, by what was done: ``task NAME``, ``script NAME``, ``inside``, ``maps``, ``writes``.
@@ -58,8 +57,6 @@ def check(entry: Entry, checkpoint: Checkpoint, files: Files, *, whole: bool = T
         return seen
     for name in _tasks(model, entry.head):
         _task(model, name, files, seen)
-    if not whole:
-        return seen
     _inside(model, files, seen)
     if model.generates and model.tokenizer is not None:
         _writing(model, files, seen)

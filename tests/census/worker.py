@@ -10,8 +10,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-from tests.census.kinds import Entry, entries
-from workbench.engine.models import GENERATING_HEADS
+from tests.census.kinds import Entry
 
 #: Bytes of memory that one process may take.
 _MEMORY = 14 * 2**30
@@ -36,10 +35,7 @@ def run(entry: Entry, folder: Path) -> dict[str, str]:
         checkpoint, notes = building.build(entry, folder / "checkpoint")
     except building.NotBuilt as error:
         return _judged({"build": f"not built: {error}"}, entry, folder, files)
-    # The same class was looked into when the first of its Auto classes loaded it; it writes by those that write.
-    same = next(each for each in entries() if (each.kind, each.name) == (entry.kind, entry.name))
-    whole = entry == same or entry.head in GENERATING_HEADS
-    seen = checks.check(entry, checkpoint, files, whole=whole)
+    seen = checks.check(entry, checkpoint, files)
     return _judged({**({"build": " ".join(notes)} if notes else {}), **seen}, entry, folder, files)
 
 
