@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported, first_line
 from workbench.engine.generate import sounds
-from workbench.engine.processors import adapted, missing, without_films
+from workbench.engine.processors import missing, read_whole
 from workbench.engine.task import Silent, Task
 from workbench.engine.values import Message
 
@@ -99,7 +99,7 @@ def processor_of(model: LoadedModel) -> ProcessorMixin:
         return model.processor
     if model.model not in _KEPT:
         try:
-            _KEPT[model.model] = _read(model)
+            _KEPT[model.model] = read_whole(model.checkpoint, model.facts.model_type, model.head)
         except ImportError as error:
             raise missing(what, error) from error
         except Exception as error:
@@ -171,15 +171,3 @@ def given(processor: Any, paths: Sequence[Path], task: Task) -> dict[str, Any]:
     heard = [sounds.resampled(sounds.read(path, task=task), rate) for path in paths]
     # Granite's takes no rate, and so can't be told that it is its own.
     return {"audio": heard} | ({} if speaks(processor) else {"sampling_rate": rate})
-
-
-def _read(model: LoadedModel) -> ProcessorMixin:
-    from transformers import AutoProcessor
-
-    path, kind = model.checkpoint.path, model.facts.model_type
-    try:
-        found = AutoProcessor.from_pretrained(path, trust_remote_code=False, local_files_only=True)
-    except ImportError as error:
-        found = without_films(model.checkpoint, kind, error)
-    made: ProcessorMixin = adapted(found, kind)
-    return made

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, ProcessorMixin
 
 __all__ = [
-    "BODIES", "COUNTED", "NO_TOKENIZER", "PICTURED", "PLACED", "READERS", "UNREAD", "UNSEEN", "UNTRAINED", "WORDED",
-    "adapted", "built", "class_of", "lacking", "missing", "plain", "processor_of", "stands_in", "stills",
-    "tokenizer_of", "typed", "typed_ids", "wants_torchvision", "without_films",
+    "BODIES", "COUNTED", "NO_TOKENIZER", "PICTURED", "PLACED", "READERS", "UNSEEN", "UNTRAINED", "WORDED",
+    "built", "class_of", "lacking", "missing", "plain", "processor_of", "read_whole", "stands_in", "stills",
+    "tokenizer_of", "typed", "typed_ids", "wants_torchvision",
 ]  # fmt: skip
 
 
@@ -42,8 +42,8 @@ READERS = {
 UNTRAINED = {"oneformer": {"class_info_file": ""}}
 """What image processors are told, by architecture, so that they ask the Hub for no table that only training reads."""
 
-UNREAD = {"udop": {"apply_ocr": False}}
-"""What whole processors are told, by architecture: the words of a page are given, and none read off its picture."""
+#: What whole processors are told, by architecture: the words of a page are given, and none read off its picture.
+_UNREAD = {"udop": {"apply_ocr": False}}
 
 WORDED = {
     ("sam3_video", "AutoModel"): "Sam3Processor",
@@ -173,19 +173,12 @@ def processor_of(checkpoint: Checkpoint, facts: Facts, head: str) -> tuple[Proce
         facts: What it says.
         head: Auto class of the model.
     """
-    import transformers
-
     if head not in (*PICTURED, *PLACED) or not facts.takes_images:
         return None, ()
     if head in PLACED and not any((checkpoint.path / file).is_file() for file in SETTINGS):
         return None, (_UNPLACED,)
     try:
-        try:
-            more = UNREAD.get(facts.model_type, {})
-            kind = getattr(transformers, WORDED.get((facts.model_type, head), "AutoProcessor"))
-            processor = kind.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True, **more)
-        except ImportError as error:
-            processor = without_films(checkpoint, facts.model_type, error)
+        processor = read_whole(checkpoint, facts.model_type, head)
     except Exception as error:
         if isinstance(error, ImportError) or wants_torchvision(error):
             return None, (str(missing(f"Its processor could not be read, {UNSEEN}.", error)),)
@@ -197,16 +190,32 @@ def processor_of(checkpoint: Checkpoint, facts: Facts, head: str) -> tuple[Proce
         return _paired(checkpoint)
     if not whole:
         return None, (_UNPLACED,)
-    return adapted(processor, facts.model_type), ()
+    return processor, ()
 
 
-def adapted(processor: Any, model_type: str) -> Any:
-    """A processor made to do what its model needs, where the library's own way there is broken.
+def read_whole(checkpoint: Checkpoint, model_type: str, head: str) -> Any:
+    """What a checkpoint was saved with that prepares more than text, made to do what its model needs.
 
     Args:
-        processor: Of any architecture; most are left as they are.
-        model_type: Of the config.
+        checkpoint: Whose folder is read.
+        model_type: Of its config.
+        head: Auto class of the model.
+
+    Raises:
+        Exception: Whatever the library raises, which can't read it.
     """
+    import transformers
+
+    kind, told = getattr(transformers, WORDED.get((model_type, head), "AutoProcessor")), _UNREAD.get(model_type, {})
+    try:
+        processor = kind.from_pretrained(checkpoint.path, trust_remote_code=False, local_files_only=True, **told)
+    except ImportError as error:
+        processor = _film_free(checkpoint, model_type, error)
+    return _adapted(processor, model_type)
+
+
+def _adapted(processor: Any, model_type: str) -> Any:
+    # Where the library's own way is broken.
     if model_type == "fuyu" and hasattr(processor, "image_processor"):
         _cut_tensors(processor.image_processor)
     if model_type == COUNTED:
@@ -285,7 +294,7 @@ def stills(path: Path, model_type: str) -> Any:
     return kind if "video_processor" in parts and parts <= {*READERS, "video_processor"} else None
 
 
-def without_films(checkpoint: Checkpoint, model_type: str, error: ImportError) -> ProcessorMixin:
+def _film_free(checkpoint: Checkpoint, model_type: str, error: ImportError) -> ProcessorMixin:
     """A processor without its part for films, which needs torchvision; the others need Pillow and numpy alone.
 
     Args:

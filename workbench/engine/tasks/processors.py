@@ -15,14 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engine.errors import NotSupported, first_line
 from workbench.engine.processors import (
-    UNREAD,
     UNTRAINED,
-    WORDED,
-    adapted,
     built,
+    read_whole,
     stands_in,
     wants_torchvision,
-    without_films,
 )
 from workbench.engine.processors import missing as missing
 
@@ -115,23 +112,17 @@ def processor(model: LoadedModel) -> Any:
     Raises:
         NotSupported: The folder has none, or it needs torchvision.
     """
-    import transformers
     from transformers.utils import requires_backends
 
     if model.processor is not None:
         return model.processor
 
-    def read(path: Path, **named: Any) -> Any:
+    def whole(_path: Path, **_named: Any) -> Any:
         if model.facts.model_type in _SPELLED:
             requires_backends("VoxtralProcessor", "mistral-common")
-        try:
-            kind = getattr(transformers, WORDED.get((model.facts.model_type, model.head), "AutoProcessor"))
-            found = kind.from_pretrained(path, **UNREAD.get(model.facts.model_type, {}), **named)
-        except ImportError as error:
-            found = without_films(model.checkpoint, model.facts.model_type, error)
-        return adapted(found, model.facts.model_type)
+        return read_whole(model.checkpoint, model.facts.model_type, model.head)
 
-    return _once(model, "more than text", SETTINGS, read)
+    return _once(model, "more than text", SETTINGS, whole)
 
 
 def film_processor(model: LoadedModel) -> Any:
