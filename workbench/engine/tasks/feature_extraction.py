@@ -14,7 +14,7 @@ from workbench.engine.errors import InputError, NotSupported, first_line
 from workbench.engine.generate import page
 from workbench.engine.tasks import documents
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec, check_text, cut_at
-from workbench.engine.tasks.pooling import POOLER, own_vector, unknown
+from workbench.engine.tasks.pooling import POOLER, own_vector, required, unknown
 from workbench.engine.tasks.projection import project
 from workbench.engine.tokens import encode, padding_token
 from workbench.engine.values import TaskInput
@@ -74,12 +74,11 @@ def reads_alone(model: LoadedModel) -> bool:
     if model.model.config.is_encoder_decoder and side(model.facts.model_type, STATES[0]) == "encoder":
         body = body.get_encoder()
     takes = inspect.signature(body.forward).parameters
-    named = {name: each for name, each in takes.items() if each.kind not in _REST}
-    required = {name for name, each in named.items() if each.default is each.empty}
     # Some hand on whatever they are given.
-    reads = "input_ids" in named if named else inspect.Parameter.VAR_KEYWORD in {each.kind for each in takes.values()}
+    kinds = {each.kind for each in takes.values()}
+    reads = "input_ids" in takes or (inspect.Parameter.VAR_KEYWORD in kinds and kinds <= set(_REST))
     # What compares texts with pictures or sounds has a text's vector apart, and no pass for a text alone.
-    return reads and required <= _MADE and not hasattr(body, "get_text_features")
+    return reads and required(body) <= _MADE and not hasattr(body, "get_text_features")
 
 
 def side(kind: str, states: str) -> str:

@@ -15,7 +15,7 @@ from workbench.engine.errors import NotSupported, first_line
 from workbench.engine.facts import FILMS, sees
 from workbench.engine.tasks import raw_beside, raw_inputs
 from workbench.engine.tasks.inputs import Inputs, Outcome, Request, Spec
-from workbench.engine.tasks.pooling import POOLER, own_vector, unknown
+from workbench.engine.tasks.pooling import POOLER, own_vector, required, unknown
 from workbench.engine.tasks.vision import PICTURE, pixels
 from workbench.engine.tasks.writing import drawing
 from workbench.engine.values import TaskInput
@@ -42,7 +42,6 @@ DRAWS = ("vit_mae",)
 
 #: What image processors make besides the pixels, by the names that bodies have for it.
 _MADE = {"pixel_values", "pixel_mask", "pixel_attention_mask", "spatial_shapes", "image_grid_thw"}
-_REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 #: Classes with a head, and those that give the maps of several layers: neither has one tensor of hidden states.
 _UNLIKE = re.compile(r"(?<=[a-z0-9A-Z])For[A-Z]|Backbone$")
 
@@ -55,8 +54,7 @@ def sees_alone(model: LoadedModel) -> bool:
     if kind in (*FILMS, *raw_beside.PAIRS) or _UNLIKE.search(type(body).__name__):
         return False
     takes = inspect.signature(body.forward).parameters
-    required = {name for name, each in takes.items() if each.default is each.empty and each.kind not in _REST}
-    if not required <= {*_MADE, *dict(raw_inputs.NAMES)}:
+    if not required(body) <= {*_MADE, *dict(raw_inputs.NAMES)}:
         return False
     # Some have the whole of a model in the table of those that see, as Llama 4.
     listed = whole and not model.facts.takes_images and sees(kind)

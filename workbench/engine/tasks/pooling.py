@@ -1,4 +1,4 @@
-"""How hidden states become one vector: what tasks on texts and on pictures share.
+"""Vectors of texts and of pictures: what a body must be given for them, and how hidden states become one vector.
 
 References:
     transformers, Model outputs: BaseModelOutputWithPooling.pooler_output
@@ -6,12 +6,13 @@ References:
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 from workbench.engine.errors import InputError, NotSupported
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from workbench.engine.tasks.inputs import Request
 
@@ -20,6 +21,13 @@ POOLER = "pooler"
 
 POOLINGS = ("mean", "cls", "max", "last", POOLER)
 """What ``TaskOptions.pooling`` may be."""
+
+
+def required(body: nn.Module) -> set[str]:
+    """The arguments that a body can't do without, as far as the signature of its ``forward`` tells."""
+    rest = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    takes = inspect.signature(body.forward).parameters
+    return {name for name, each in takes.items() if each.default is each.empty and each.kind not in rest}
 
 
 def own_vector(request: Request, outputs: dict[str, Tensor]) -> Tensor:
